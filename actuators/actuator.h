@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Actuator: the one seam between decisions and the world (R3).
+ *
+ * Contract, checked for every implementation by tests/conformance:
+ *   - observe() and start() return at once; each yields exactly one completion with its ticket.
+ *   - Completions and progress arrive on the loop thread, never from inside observe(), start() or
+ *     cancel().
+ *   - observe() of a host completes by its deadline, whatever the host does: an answer that is late
+ *     is an answer of 'unreachable', never of 'empty'.
+ *   - At most one operation a guest is under way at a time (the caller's duty).
+ *   - start() copies what it needs: 'op' and its strings may go after the call.
+ *   - start() of an operation whose effect already holds succeeds.
+ *   - cancel() is advice: the completion still arrives and says what really happened.  Only MIGRATE,
+ *     ADOPT and STOP can be cancelled; STOP cannot take a shutdown request back, only stop waiting.
+ *   - close() may be called with operations under way; no completion arrives after it.
+ */
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct actuator;
+struct observed_host;
+struct op;
+
+/* Final figures of a live migration; a member that the host did not report is 0. */
+struct actuator_stats {
+    int64_t total_ms;
+    int64_t downtime_ms;
+    uint64_t bytes;
+    uint64_t iterations;
+};
+
+struct actuator_completion {
+    uint64_t ticket;
+    int status; /* 0, or -1 with 'err' filled. */
+    struct err err;
+    const struct observed_host
+        *observed;               /* Of observe(); valid during the call.  Also when status is
+                                             -1: the host's name, reachable = false and the error. */
+    struct actuator_stats stats; /* Of MIGRATE and ADOPT. */
+};
+
+enum actuator_phase {
+    ACTUATOR_PHASE_SETUP,
+    ACTUATOR_PHASE_MEMORY,
+    ACTUATOR_PHASE_SWITCHOVER,
+    ACTUATOR_PHASE_CLEANUP,
+    ACTUATOR_PHASE_WAIT, /* STOP: waiting for the guest to shut down. */
+};
+
+/* As the host reports it: raw, may run backwards (whoever shows it makes it monotone). */
+struct actuator_progress {
+    uint64_t ticket;
+    enum actuator_phase phase;
+    int64_t elapsed_ms;
+    uint64_t total_bytes;
+    uint64_t remaining_bytes;
+    uint64_t processed_bytes;
+    uint64_t rate_bytes_s;
+    uint64_t dirty_bytes_s;
+    uint64_t iteration;
+};
+
+/* Where an actuator reports to; functions run on the loop thread. */
+struct actuator_sink {
+    void *context;
+    void (*done)(void *context, const struct actuator_completion *completion);
+    void (*progress)(void *context, const struct actuator_progress *progress); /* May be NULL. */
+};
+
+struct actuator_ops {
+    const char *name;
+    void (*observe)(struct actuator *self, const char *host, int64_t deadline_ms, uint64_t ticket);
+    void (*start)(struct actuator *self, const struct op *op, uint64_t ticket);
+    void (*cancel)(struct actuator *self, uint64_t ticket);
+    void (*close)(struct actuator *self);
+};
+
+struct actuator {
+    const struct actuator_ops *ops;
+    struct actuator_sink sink; /* Set by the user before the first call. */
+};
+
+/* Looks at 'host'; the answer arrives within 'deadline_ms' from now. */
+static inline void actuator_observe(struct actuator *actuator, const char *host,
+                                    int64_t deadline_ms, uint64_t ticket)
+{
+    actuator->ops->observe(actuator, host, deadline_ms, ticket);
+}
+
+/* Begins 'op'; it has no deadline of its own but what 'op' says: whoever waits cancels. */
+static inline void actuator_start(struct actuator *actuator, const struct op *op, uint64_t ticket)
+{
+    actuator->ops->start(actuator, op, ticket);
+}
+
+/* Asks the operation behind 'ticket' to end early. */
+static inline void actuator_cancel(struct actuator *actuator, uint64_t ticket)
+{
+    actuator->ops->cancel(actuator, ticket);
+}
+
+/* Ends the actuator and releases it. */
+static inline void actuator_close(struct actuator *actuator)
+{
+    actuator->ops->close(actuator);
+}

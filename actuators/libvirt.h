@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The actuator seam on real hosts, through libvirt.
+ *
+ * Threads (architecture.md): the caller's loop thread owns the tables; one libvirt event thread a
+ * process; a connection's open has a thread of its own, at most one outstanding a host; other blocking
+ * calls run on a bounded pool, at most one a host; a migration's call has a thread of its own.
+ * libvirt calls have no timeout: a call that is overdue is written off, its late answer is dropped and
+ * its connection replaced.
+ */
+
+#include <stddef.h>
+
+struct actuator;
+struct err;
+struct loop;
+
+struct libvirt_host {
+    const char *name;     /* What the caller calls it. */
+    const char *uri;      /* Of its libvirt, as we reach it. */
+    const char *peer_uri; /* Of its libvirt, as other hosts reach it. */
+    const char *ssh; /* "user@host[:port]" for disk identity, or NULL: no commands on this host. */
+};
+
+struct libvirt_settings {
+    const struct libvirt_host *hosts;
+    size_t host_count;
+    const char *ssh_key;         /* Private key file, or NULL: agent and defaults. */
+    const char *ssh_known_hosts; /* File, or NULL: the user's. */
+};
+
+/* Starts the actuator; connects to nobody yet.  Copies 'settings'. */
+struct actuator *libvirt_open(struct loop *loop, const struct libvirt_settings *settings,
+                              struct err *err);

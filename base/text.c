@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+
+#define HOST_NAME_MAX_BYTES  253
+#define HOST_LABEL_MAX_BYTES 63
+
+static void reserve(struct text *text, size_t more)
+{
+    size_t need = text->length + more + 1;
+    size_t capacity = text->capacity;
+    char *data;
+
+    if (need <= capacity) {
+        return;
+    }
+    while (capacity < need) {
+        capacity *= 2;
+    }
+    data = arena_alloc(text->arena, capacity, 1);
+    memcpy(data, text->data, text->length + 1);
+    text->data = data;
+    text->capacity = capacity;
+}
+
+static void append_va(struct text *text, const char *fmt, va_list args)
+{
+    va_list again;
+    int length;
+
+    va_copy(again, args);
+    length = vsnprintf(NULL, 0, fmt, args);
+    if (length < 0) {
+        abort();
+    }
+    reserve(text, (size_t)length);
+    (void)vsnprintf(text->data + text->length, (size_t)length + 1, fmt, again);
+    va_end(again);
+    text->length += (size_t)length;
+}
+
+struct text text_new(struct arena *arena)
+{
+    const size_t capacity = 64;
+    struct text text = { .arena = arena, .capacity = capacity };
+
+    text.data = arena_alloc(arena, capacity, 1);
+    return text;
+}
+
+void text_printf(struct text *text, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    append_va(text, fmt, args);
+    va_end(args);
+}
+
+void text_append(struct text *text, const char *s)
+{
+    text_append_bytes(text, s, strlen(s));
+}
+
+void text_append_bytes(struct text *text, const char *bytes, size_t length)
+{
+    reserve(text, length);
+    memcpy(text->data + text->length, bytes, length);
+    text->length += length;
+    text->data[text->length] = '\0';
+}
+
+void text_fill(struct text *text, char c, size_t count)
+{
+    reserve(text, count);
+    memset(text->data + text->length, c, count);
+    text->length += count;
+    text->data[text->length] = '\0';
+}
+
+char *text_format(struct arena *arena, const char *fmt, ...)
+{
+    struct text text = text_new(arena);
+    va_list args;
+
+    va_start(args, fmt);
+    append_va(&text, fmt, args);
+    va_end(args);
+    return text.data;
+}
+
+char *text_copy(struct arena *arena, const char *s, size_t length)
+{
+    char *copy = arena_alloc(arena, length + 1, 1);
+
+    memcpy(copy, s, length);
+    return copy;
+}
+
+bool text_equal(const char *a, const char *b)
+{
+    return text_compare(a, b) == 0;
+}
+
+int text_compare(const char *a, const char *b)
+{
+    if (a == NULL || b == NULL) {
+        return (a != NULL) - (b != NULL);
+    }
+    return strcmp(a, b);
+}
+
+static bool is_name_byte(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
+}
+
+bool text_is_host_name(const char *s)
+{
+    size_t label = 0;
+    size_t i = 0;
+
+    for (; s[i] != '\0'; i++) {
+        if (i == HOST_NAME_MAX_BYTES) {
+            return false;
+        }
+        if (s[i] == '.') {
+            if (label == 0) {
+                return false;
+            }
+            label = 0;
+        } else if (!is_name_byte(s[i]) || ++label > HOST_LABEL_MAX_BYTES) {
+            return false;
+        }
+    }
+    return label > 0 && s[0] != '-';
+}
+
+static bool is_hex(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+bool text_is_uuid(const char *s)
+{
+    const size_t length = 36;
+
+    for (size_t i = 0; i < length; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+        if (dash ? s[i] != '-' : !is_hex(s[i])) {
+            return false;
+        }
+    }
+    return s[length] == '\0';
+}
+
+bool text_to_u64(const char *s, uint64_t max, uint64_t *value)
+{
+    uint64_t sum = 0;
+
+    if (*s == '\0') {
+        return false;
+    }
+    for (; *s != '\0'; s++) {
+        if (*s < '0' || *s > '9' || __builtin_mul_overflow(sum, 10, &sum) ||
+            __builtin_add_overflow(sum, (uint64_t)(*s - '0'), &sum)) {
+            return false;
+        }
+    }
+    if (sum > max) {
+        return false;
+    }
+    *value = sum;
+    return true;
+}
+
+size_t text_index(const char *const *names, size_t count, const char *name)
+{
+    size_t i = 0;
+
+    while (i < count && strcmp(names[i], name) != 0) {
+        i++;
+    }
+    return i;
+}

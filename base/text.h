@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Text: a growing string in an arena, and the few questions about strings that every layer asks.
+ *
+ * A text never fails: out of memory aborts (base/arena.h).  'data' is NUL-terminated after every
+ * call.  Pure; any thread that owns the arena.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/base.h"
+
+struct arena;
+
+struct text {
+    struct arena *arena;
+    char *data;
+    size_t length; /* Bytes before the NUL. */
+    size_t capacity;
+};
+
+/* An empty text whose storage comes from 'arena'. */
+struct text text_new(struct arena *arena);
+
+/* Appends formatted output. */
+void text_printf(struct text *text, const char *fmt, ...) PRINTF(2, 3);
+
+/* Appends the string 's'. */
+void text_append(struct text *text, const char *s);
+
+/* Appends 'length' bytes. */
+void text_append_bytes(struct text *text, const char *bytes, size_t length);
+
+/* Appends the character 'c' 'count' times. */
+void text_fill(struct text *text, char c, size_t count);
+
+/* Formatted string living in 'arena'. */
+char *text_format(struct arena *arena, const char *fmt, ...) PRINTF(2, 3);
+
+/* Copy of the 'length' bytes at 's' as a string in 'arena'. */
+char *text_copy(struct arena *arena, const char *s, size_t length);
+
+/* True if both are NULL or equal. */
+bool text_equal(const char *a, const char *b);
+
+/* strcmp() where NULL sorts first: a total order for comparators. */
+int text_compare(const char *a, const char *b);
+
+/* True if 's' is a host name as contract.md §2 allows: letters, digits, '-', '.', '_'; 1..253 bytes,
+ * no empty label, no label of more than 63 bytes. */
+bool text_is_host_name(const char *s);
+
+/* True if 's' is a UUID in the canonical form 8-4-4-4-12 of hexadecimal digits. */
+bool text_is_uuid(const char *s);
+
+/* Reads a decimal number without sign or blanks that ends the string; false if it does not parse or
+ * exceeds 'max'. */
+bool text_to_u64(const char *s, uint64_t max, uint64_t *value);
+
+/* Index of 'name' among 'count' names, or 'count': for enums with stable names. */
+size_t text_index(const char *const *names, size_t count, const char *name);

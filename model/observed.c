@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/observed.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/text.h"
+
+static const char *const state_names[GUEST_STATE_COUNT] = {
+    [GUEST_RUNNING] = "running", [GUEST_SHUTOFF] = "shutoff", [GUEST_PAUSED] = "paused",
+    [GUEST_CRASHED] = "crashed", [GUEST_OTHER] = "other",
+};
+
+static const char *const reason_names[GUEST_REASON_COUNT] = {
+#define GUEST_REASON(name, text) [GUEST_REASON_##name] = text,
+    GUEST_REASONS
+#undef GUEST_REASON
+};
+
+static const char *const job_names[GUEST_JOB_COUNT] = {
+    [GUEST_JOB_NONE] = "none",
+    [GUEST_JOB_OUTGOING] = "outgoing",
+    [GUEST_JOB_INCOMING] = "incoming",
+    [GUEST_JOB_OTHER] = "other",
+};
+
+const char *observed_state_name(enum guest_state state)
+{
+    assert(state < GUEST_STATE_COUNT);
+    return state_names[state];
+}
+
+const char *observed_reason_name(enum guest_reason reason)
+{
+    assert(reason < GUEST_REASON_COUNT);
+    return reason_names[reason];
+}
+
+const char *observed_job_name(enum guest_job job)
+{
+    assert(job < GUEST_JOB_COUNT);
+    return job_names[job];
+}
+
+enum guest_state observed_state_from_name(const char *name)
+{
+    return (enum guest_state)text_index(state_names, GUEST_STATE_COUNT, name);
+}
+
+enum guest_reason observed_reason_from_name(const char *name)
+{
+    return (enum guest_reason)text_index(reason_names, GUEST_REASON_COUNT, name);
+}
+
+enum guest_job observed_job_from_name(const char *name)
+{
+    return (enum guest_job)text_index(job_names, GUEST_JOB_COUNT, name);
+}
+
+static int compare_host_name(const void *name, const void *item)
+{
+    return strcmp(name, ((const struct observed_host *)item)->name);
+}
+
+const struct observed_host *observed_find_host(const struct observed *observed, const char *name)
+{
+    return observed->host_count == 0 ? NULL
+                                     : bsearch(name, observed->hosts, observed->host_count,
+                                               sizeof(*observed->hosts), compare_host_name);
+}
+
+const struct observed_guest *observed_find_guest(const struct observed_host *host, const char *uuid)
+{
+    for (size_t i = 0; i < host->guest_count; i++) {
+        if (strcmp(host->guests[i].uuid, uuid) == 0) {
+            return &host->guests[i];
+        }
+    }
+    return NULL;
+}
+
+const struct observed_guest *observed_find_guest_named(const struct observed_host *host,
+                                                       const char *name)
+{
+    for (size_t i = 0; i < host->guest_count; i++) {
+        if (strcmp(host->guests[i].name, name) == 0) {
+            return &host->guests[i];
+        }
+    }
+    return NULL;
+}
+
+static const char *copy_text(struct arena *arena, const char *s)
+{
+    return s == NULL ? NULL : arena_strdup(arena, s);
+}
+
+static void copy_guest(struct arena *arena, struct observed_guest *copy,
+                       const struct observed_guest *guest)
+{
+    *copy = *guest;
+    copy->name = copy_text(arena, guest->name);
+    copy->uuid = copy_text(arena, guest->uuid);
+    copy->machine = copy_text(arena, guest->machine);
+    copy->cpu_mode = copy_text(arena, guest->cpu_mode);
+    copy->xml = copy_text(arena, guest->xml);
+}
+
+struct observed_host observed_copy_host(struct arena *arena, const struct observed_host *host)
+{
+    struct observed_host copy = *host;
+    struct observed_guest *guests = ARENA_ARRAY(arena, struct observed_guest, host->guest_count);
+    const char **machines = ARENA_ARRAY(arena, const char *, host->machine_count);
+    struct observed_hugepages *pages =
+        ARENA_ARRAY(arena, struct observed_hugepages, host->hugepage_count);
+
+    for (size_t i = 0; i < host->guest_count; i++) {
+        copy_guest(arena, &guests[i], &host->guests[i]);
+    }
+    for (size_t i = 0; i < host->machine_count; i++) {
+        machines[i] = copy_text(arena, host->machines[i]);
+    }
+    if (host->hugepage_count > 0) {
+        memcpy(pages, host->hugepages, host->hugepage_count * sizeof(*pages));
+    }
+    copy.name = copy_text(arena, host->name);
+    copy.error = copy_text(arena, host->error);
+    copy.hostname = copy_text(arena, host->hostname);
+    copy.arch = copy_text(arena, host->arch);
+    copy.cpu_model = copy_text(arena, host->cpu_model);
+    copy.cpu_fingerprint = copy_text(arena, host->cpu_fingerprint);
+    copy.guests = guests;
+    copy.machines = machines;
+    copy.hugepages = pages;
+    return copy;
+}
+
+static int compare_guests(const void *a, const void *b)
+{
+    const struct observed_guest *left = a;
+    const struct observed_guest *right = b;
+    int order = strcmp(left->name, right->name);
+
+    return order != 0 ? order : strcmp(left->uuid, right->uuid);
+}
+
+static int compare_hosts(const void *a, const void *b)
+{
+    return strcmp(((const struct observed_host *)a)->name, ((const struct observed_host *)b)->name);
+}
+
+void observed_sort_guests(struct observed_guest *guests, size_t count)
+{
+    if (count > 1) {
+        qsort(guests, count, sizeof(*guests), compare_guests);
+    }
+}
+
+void observed_sort_hosts(struct observed_host *hosts, size_t count)
+{
+    if (count > 1) {
+        qsort(hosts, count, sizeof(*hosts), compare_hosts);
+    }
+}
+
+bool observed_is_active(const struct observed_guest *guest)
+{
+    return guest->state != GUEST_SHUTOFF;
+}

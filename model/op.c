@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/op.h"
+
+#include <assert.h>
+
+#include "base/text.h"
+
+static const char *const kind_names[OP_KIND_COUNT] = {
+#define OP_KIND(name, text) [OP_##name] = text,
+    OP_KINDS
+#undef OP_KIND
+};
+
+static const char *const mode_names[MOVE_MODE_COUNT] = {
+    [MOVE_LIVE] = "live", [MOVE_OFFLINE] = "offline", [MOVE_COLD] = "cold",
+    [MOVE_STOP] = "stop", [MOVE_FORCED] = "forced",
+};
+
+const char *op_kind_name(enum op_kind kind)
+{
+    assert(kind < OP_KIND_COUNT);
+    return kind_names[kind];
+}
+
+enum op_kind op_kind_from_name(const char *name)
+{
+    return (enum op_kind)text_index(kind_names, OP_KIND_COUNT, name);
+}
+
+const char *op_mode_name(enum move_mode mode)
+{
+    assert(mode < MOVE_MODE_COUNT);
+    return mode_names[mode];
+}
+
+enum move_mode op_mode_from_name(const char *name)
+{
+    return (enum move_mode)text_index(mode_names, MOVE_MODE_COUNT, name);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Operations: the only verbs the system knows (R2).
+ *
+ * The core decides on them, the journal stores them, actuators carry them out.  This header is the
+ * waist between those three; none of them includes another.  Every operation is idempotent: one whose
+ * effect already holds succeeds.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* How a guest gets from one host to another (contract.md §5, "mode"). */
+enum move_mode {
+    MOVE_LIVE,    /* Running, keeps running. */
+    MOVE_OFFLINE, /* Stopped, moved, started. */
+    MOVE_COLD,    /* Is off, its definition moves, stays off. */
+    MOVE_STOP,    /* An offline move begun early to free memory. */
+    MOVE_FORCED,  /* The source cannot be asked. */
+    MOVE_MODE_COUNT,
+};
+
+#define OP_KINDS                                                                                    \
+    OP_KIND(PREFLIGHT, "preflight") /* Prove that 'guest' can move host → peer; touch nothing. */ \
+    OP_KIND(MIGRATE, "migrate")     /* Live, host → peer, to its end. */                          \
+    OP_KIND(ADOPT, "adopt")         /* Follow the outgoing migration that already runs on host. */  \
+    OP_KIND(STOP, "stop")           /* Graceful shutdown on host; clears autostart there first. */  \
+    OP_KIND(DEFINE, "define")     /* Define 'xml' on host, without autostart; never starts it. */   \
+    OP_KIND(UNDEFINE, "undefine") /* Remove a shut-off definition from host, or refuse. */          \
+    OP_KIND(AUTOSTART, "autostart") /* Set autostart on host to 'enable'. */                        \
+    OP_KIND(START, "start")         /* Start on host and see it run. */                             \
+    OP_KIND(RESUME, "resume")       /* Let a guest paused by a migration run on, on host. */        \
+    OP_KIND(DESTROY, "destroy") /* End a *paused* migration leftover on host; nothing that runs. */
+
+enum op_kind {
+#define OP_KIND(name, text) OP_##name,
+    OP_KINDS
+#undef OP_KIND
+        OP_KIND_COUNT,
+};
+
+/* Settings of a live migration, resolved from policy. */
+struct op_live {
+    bool persistent;          /* False for a transient guest: without PERSIST_DEST. */
+    uint32_t max_downtime_ms; /* Limit given to QEMU; <= 2000. */
+    uint64_t bandwidth_mib_s; /* 0 = no limit. */
+    uint32_t parallel;        /* Connections; 0 or 1 = one. */
+    bool tls;
+    bool postcopy;
+    bool allow_downgrade;
+    const char *migrate_uri; /* Resolved for the target, or NULL. */
+};
+
+struct op {
+    enum op_kind kind;
+    uint64_t
+        epoch; /* Of the controller that decided it; an older one than the journal's is refused. */
+    const char *guest;
+    const char *uuid;
+    const char *host; /* Where it is done; the source of a move. */
+    const char *peer; /* The target of PREFLIGHT, MIGRATE and ADOPT, else NULL. */
+    const char
+        *xml; /* DEFINE: the definition.  UNDEFINE: restored if the guest turned out to run. */
+    enum move_mode mode; /* PREFLIGHT: of the move it is for. */
+    bool enable;         /* AUTOSTART. */
+    int64_t timeout_ms;  /* STOP, START: how long to wait for the guest. */
+    struct op_live live; /* PREFLIGHT, MIGRATE. */
+};
+
+/* Stable lower-case names, for plans, logs and the journal; the reverse returns the COUNT value for no
+ * such name. */
+const char *op_kind_name(enum op_kind kind);
+enum op_kind op_kind_from_name(const char *name);
+const char *op_mode_name(enum move_mode mode);
+enum move_mode op_mode_from_name(const char *name);

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/policy.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define KIB_PER_GIB ((uint64_t)1024 * 1024)
+
+struct policy policy_default(void)
+{
+    return (struct policy){
+        .reserve = { .kib = 8 * KIB_PER_GIB },
+        .cpu_overcommit_milli = 1000,
+        .cpu_policy = POLICY_CPU_WARN,
+        .charge_off = true,
+        .mode = POLICY_MODE_AUTO,
+        .timeout_ms = INT64_C(10) * 60 * 1000,
+        .stop_timeout_ms = INT64_C(5) * 60 * 1000,
+        .max_downtime_ms = 1000,
+    };
+}
+
+/* Both arrays hold structs whose first member is the name they are sorted by. */
+static int compare_name(const void *name, const void *item)
+{
+    return strcmp(name, *(const char *const *)item);
+}
+
+const struct policy_host *policy_find_host(const struct policy *policy, const char *name)
+{
+    return policy->host_count == 0 ? NULL
+                                   : bsearch(name, policy->hosts, policy->host_count,
+                                             sizeof(*policy->hosts), compare_name);
+}
+
+const struct policy_guest *policy_find_guest(const struct policy *policy, const char *name)
+{
+    return policy->guest_count == 0 ? NULL
+                                    : bsearch(name, policy->guests, policy->guest_count,
+                                              sizeof(*policy->guests), compare_name);
+}
+
+enum policy_mode policy_guest_mode(const struct policy *policy, const char *guest)
+{
+    const struct policy_guest *own = policy_find_guest(policy, guest);
+
+    return own != NULL && own->has_mode ? own->mode : policy->mode;
+}
+
+uint64_t policy_usable_kib(const struct policy *policy, const char *host, uint64_t memory_kib)
+{
+    const struct policy_host *own = policy_find_host(policy, host);
+    struct policy_reserve reserve = policy->reserve;
+    uint64_t memory = memory_kib;
+    uint64_t kept;
+
+    if (own != NULL && own->memory_kib != 0 && own->memory_kib < memory) {
+        memory = own->memory_kib;
+    }
+    if (own != NULL && own->has_reserve) {
+        reserve = own->reserve;
+    }
+    kept = reserve.kib != 0 ? reserve.kib : memory / 100 * reserve.percent;
+    return kept < memory ? memory - kept : 0;
+}

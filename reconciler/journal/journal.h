@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Journal: what the controller intended, did and learnt (R5), behind an asynchronous interface so that
+ * a replicated one can take its place.
+ *
+ * Writing: a batch of records is submitted and completes exactly once, on the loop thread, never from
+ * inside journal_submit().  All of a batch is kept or none.  Reading is synchronous, by key or range,
+ * and sees everything that has completed.  Records are keyed (epoch, seq), never by rowid; a put of an
+ * existing key replaces it.  es.xml texts, plans and domain XML live content-addressed in
+ * state_dir/objects/SHA256 and are written, synced, before the batch that names them.
+ *
+ * One journal a state directory: opening takes a lock, a second opener gets ERR_BUSY with the first
+ * one's pid.  journal_open_readonly() takes no lock.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/digest.h"
+#include "base/err.h"
+#include "model/observed.h"
+#include "model/op.h"
+
+struct arena;
+struct journal;
+struct loop;
+
+enum journal_result {
+    JOURNAL_COMMITTED,
+    JOURNAL_FENCED,  /* A later epoch owns the journal: stop acting. */
+    JOURNAL_FAILED,  /* Nothing of the batch was kept. */
+    JOURNAL_UNKNOWN, /* Read it back by its keys. */
+};
+
+struct journal_key {
+    uint64_t epoch;
+    uint64_t seq;
+};
+
+enum journal_move_state {
+    JOURNAL_MOVE_OPEN,
+    JOURNAL_MOVE_DONE,
+    JOURNAL_MOVE_FAILED,      /* The guest is where and as it was. */
+    JOURNAL_MOVE_ROLLED_BACK, /* It was stopped, and is back at the source. */
+    JOURNAL_MOVE_CANCELLED,
+    JOURNAL_MOVE_STATE_COUNT,
+};
+
+/* One move of one guest, from its intent to its outcome. */
+struct journal_move {
+    struct journal_key key;
+    uint64_t run; /* seq of the run. */
+    const char *guest;
+    const char *uuid;
+    const char *from;
+    const char *to;
+    enum move_mode mode;
+    bool detour;               /* 'to' is a temporary host. */
+    enum guest_state original; /* Of the guest before: RUNNING, PAUSED or SHUTOFF. */
+    bool autostart;            /* Before; restored after. */
+    bool persistent;
+    char xml_digest[DIGEST_TEXT_SIZE]; /* Inactive definition, or "". */
+    char es_digest[DIGEST_TEXT_SIZE];  /* Revision it serves. */
+    int64_t begun_ms;                  /* Wall clock, as the others. */
+    int64_t deadline_ms;
+    int64_t ended_ms; /* 0 = open. */
+    enum journal_move_state state;
+    bool tried;          /* An operation that can move the guest was committed. */
+    bool back;           /* Going back to 'from'. */
+    bool target_made;    /* We defined it on 'to'. */
+    bool source_removed; /* We undefined it on 'from'. */
+    bool cancel_requested;
+    bool unclear;        /* Past its deadline without an answer: holds its guest, not the slot. */
+    enum err_code error; /* Why it failed or was rolled back; ERR_NONE. */
+    const char *error_text;
+    int64_t total_ms; /* Figures of a live move; 0 = not reported. */
+    int64_t downtime_ms;
+    uint64_t bytes;
+    uint64_t iterations;
+};
+
+enum journal_step_state {
+    JOURNAL_STEP_INTENDED,
+    JOURNAL_STEP_DONE,
+    JOURNAL_STEP_FAILED,
+    JOURNAL_STEP_UNCLEAR, /* Ended by a crash; settled by looking. */
+    JOURNAL_STEP_STATE_COUNT,
+};
+
+/* One operation of a move. */
+struct journal_step {
+    struct journal_key move;
+    uint32_t number; /* From 1 within the move. */
+    enum op_kind kind;
+    const char *host;
+    enum journal_step_state state;
+    const char *error_text; /* Or NULL. */
+    int64_t begun_ms;
+    int64_t ended_ms; /* 0 = not yet. */
+};
+
+/* A guest that was running before we stopped it and must run after. */
+struct journal_owed {
+    const char *uuid;
+    const char *guest;
+    const char *host; /* Where it was stopped. */
+    int64_t since_ms;
+    bool paid; /* Seen running, or released. */
+};
+
+/* Backoff and parking of one guest. */
+struct journal_retry {
+    const char *guest;
+    char es_digest[DIGEST_TEXT_SIZE];
+    enum err_code code;
+    uint32_t attempts;
+    int64_t next_ms; /* Wall clock of the next try; INT64_MAX = parked. */
+    const char *reason;
+    char observed_digest[DIGEST_TEXT_SIZE]; /* What a parked guest waits to see change, or "". */
+    bool cleared;
+};
+
+/* A revision of es.xml that was acted on; its text is an object. */
+struct journal_revision {
+    char digest[DIGEST_TEXT_SIZE];
+    int64_t at_ms;
+};
+
+/* The last inactive definition of a managed guest; its text is an object. */
+struct journal_definition {
+    const char *uuid;
+    const char *guest;
+    char digest[DIGEST_TEXT_SIZE];
+    int64_t at_ms;
+};
+
+/* One run of 'berth apply', or one life of berthd. */
+struct journal_run {
+    struct journal_key key;
+    const char *program; /* "berth apply", "berthd" */
+    const char *user;
+    int64_t begun_ms;
+    int64_t ended_ms; /* 0 = goes on, or died. */
+    int exit_status;
+};
+
+/* A plan that was followed; its JSON is an object. */
+struct journal_plan {
+    struct journal_key key;
+    uint64_t run;
+    char es_digest[DIGEST_TEXT_SIZE];
+    char policy_digest[DIGEST_TEXT_SIZE];
+    char plan_digest[DIGEST_TEXT_SIZE];
+    int64_t at_ms;
+    int64_t replaced_ms; /* 0 = the active one. */
+};
+
+/* Something worth telling a person later. */
+struct journal_event {
+    struct journal_key key;
+    int64_t at_ms;
+    const char *kind;  /* "adopted", "alarm", "parked", "invalid-file", ... */
+    const char *guest; /* Or NULL. */
+    const char *host;  /* Or NULL. */
+    const char *text;
+};
+
+struct journal_object {
+    const char *bytes;
+    size_t length;
+    char digest[DIGEST_TEXT_SIZE]; /* Of the bytes; filled by whoever makes the object. */
+};
+
+enum journal_kind {
+    JOURNAL_MOVE,
+    JOURNAL_STEP,
+    JOURNAL_OWED,
+    JOURNAL_RETRY,
+    JOURNAL_REVISION,
+    JOURNAL_DEFINITION,
+    JOURNAL_RUN,
+    JOURNAL_PLAN,
+    JOURNAL_EVENT,
+    JOURNAL_OBJECT,
+};
+
+struct journal_record {
+    enum journal_kind kind;
+    union {
+        struct journal_move move;
+        struct journal_step step;
+        struct journal_owed owed;
+        struct journal_retry retry;
+        struct journal_revision revision;
+        struct journal_definition definition;
+        struct journal_run run;
+        struct journal_plan plan;
+        struct journal_event event;
+        struct journal_object object;
+    };
+};
+
+struct journal_batch {
+    uint64_t epoch; /* Of the writer. */
+    const struct journal_record *records;
+    size_t count;
+};
+
+typedef void journal_done_fn(void *context, enum journal_result result, const struct err *err);
+
+/* The seam: what an implementation provides.  'err' of the callback is NULL when COMMITTED. */
+struct journal_ops {
+    const char *name;
+    void (*submit)(struct journal *self, const struct journal_batch *batch, journal_done_fn *done,
+                   void *context);
+    int (*moves)(struct journal *self, struct arena *arena, bool open_only, const char *guest,
+                 size_t limit, struct journal_move **items, size_t *count, struct err *err);
+    int (*steps)(struct journal *self, struct arena *arena, struct journal_key move,
+                 struct journal_step **items, size_t *count, struct err *err);
+    int (*owed)(struct journal *self, struct arena *arena, struct journal_owed **items,
+                size_t *count, struct err *err);
+    int (*retries)(struct journal *self, struct arena *arena, struct journal_retry **items,
+                   size_t *count, struct err *err);
+    int (*revisions)(struct journal *self, struct arena *arena, size_t limit,
+                     struct journal_revision **items, size_t *count, struct err *err);
+    int (*definitions)(struct journal *self, struct arena *arena, struct journal_definition **items,
+                       size_t *count, struct err *err);
+    int (*runs)(struct journal *self, struct arena *arena, size_t limit, struct journal_run **items,
+                size_t *count, struct err *err);
+    int (*active_plan)(struct journal *self, struct arena *arena, struct journal_plan *plan,
+                       struct err *err);
+    int (*events)(struct journal *self, struct arena *arena, const char *guest, size_t limit,
+                  struct journal_event **items, size_t *count, struct err *err);
+    int (*object)(struct journal *self, struct arena *arena, const char *digest, char **bytes,
+                  size_t *length, struct err *err);
+    int (*next_seq)(struct journal *self, uint64_t *seq, struct err *err);
+    void (*close)(struct journal *self);
+};
+
+struct journal {
+    const struct journal_ops *ops;
+};
+
+/* Opens (and creates or migrates) the journal in 'state_dir' for writing.  ERR_BUSY: another controller
+ * has it, its pid in the text.  ERR_REFUSED: written by a later version. */
+struct journal *journal_open(struct loop *loop, const char *state_dir, struct err *err);
+
+/* Opens an existing journal for reading.  ERR_NOT_FOUND: nothing was journaled there yet. */
+struct journal *journal_open_readonly(const char *state_dir, struct err *err);
+
+/* The pid of the controller that holds 'state_dir', or 0. */
+int64_t journal_holder(const char *state_dir);
+
+/* Writes a batch; strings and bytes may go after the call. */
+static inline void journal_submit(struct journal *journal, const struct journal_batch *batch,
+                                  journal_done_fn *done, void *context)
+{
+    journal->ops->submit(journal, batch, done, context);
+}
+
+/* Ends the journal: waits for batches under way, whose callbacks are not called, and releases it. */
+static inline void journal_close(struct journal *journal)
+{
+    journal->ops->close(journal);
+}
+
+/* Stable names for people and JSON; the reverse returns the COUNT value for no such name. */
+const char *journal_move_state_name(enum journal_move_state state);
+enum journal_move_state journal_move_state_from_name(const char *name);
+const char *journal_step_state_name(enum journal_step_state state);
+enum journal_step_state journal_step_state_from_name(const char *name);
