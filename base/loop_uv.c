@@ -36,8 +36,8 @@ struct loop_uv {
     struct posts ready;  /* Of the loop thread: taken from 'posted', still to run. */
 };
 
-/* libuv's side of an armed timer.  It is ours and not part of struct loop_timer because libuv needs it
- * until the handle has closed, one turn of the loop after the user may have released the timer. */
+/* libuv's side of an armed timer.  It is ours and not part of struct loop_timer because libuv needs
+ * it until the handle has closed, a turn of the loop after the user may have released the timer. */
 struct timer_handle {
     uv_timer_t uv;
     struct loop_timer *timer;
@@ -155,8 +155,8 @@ static struct timer_handle *new_handle(struct loop_uv *loop, struct loop_timer *
 }
 
 /* libuv counts from the time at which this turn began, so that is what the delay is taken from.  It
- * is at least 1: a timer that its own callback arms again for now would otherwise run for ever within
- * one turn, and nothing else would. */
+ * is at least 1: a timer that its own callback arms again for now would otherwise run for ever
+ * within one turn, and nothing else would. */
 static void uv_timer_arm(struct loop *self, struct loop_timer *timer)
 {
     struct loop_uv *loop = uv_of(self);

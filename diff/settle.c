@@ -19,6 +19,7 @@ enum {
     PAUSED_USER = 1U << SETTLE_PAUSED_USER,
     PAUSED_MIGRATION = 1U << SETTLE_PAUSED_MIGRATION,
     PAUSED_POSTCOPY = 1U << SETTLE_PAUSED_POSTCOPY,
+    PAUSED_OTHER = 1U << SETTLE_PAUSED_OTHER,
     ARRIVED = RUNNING | PAUSED_USER,
     ANY = (1U << SETTLE_VIEW_COUNT) - 1,
 };
@@ -44,39 +45,43 @@ struct row {
     enum settle_verdict verdict;
 };
 
-/* migration.md, 'Settle': the first matching row decides.  The last one matches everything, so that what
- * nobody thought of is left alone. */
+/* migration.md, 'Settle': the first matching row decides.  The last one matches everything, so that
+ * what nobody thought of is left alone. */
+/* clang-format off */
 static const struct row rows[] = {
-    { UNREACHABLE, ANY, EACH, ALWAYS, SETTLE_WAIT },
-    { ANY, UNREACHABLE, EACH, ALWAYS, SETTLE_WAIT },
-    { PAUSED_POSTCOPY, ANY, EACH, ALWAYS, SETTLE_ALARM },
-    { ANY, PAUSED_POSTCOPY, EACH, ALWAYS, SETTLE_ALARM },
-    { JOB, ANY, EACH, ALWAYS, SETTLE_ADOPT },
-    { RUNNING, ABSENT, EACH, ALWAYS, SETTLE_NOT_HAPPENED },
-    { RUNNING, PAUSED_MIGRATION, EACH, STEADY, SETTLE_DESTROY_TARGET },
-    { RUNNING, PAUSED_MIGRATION, EACH, ALWAYS, SETTLE_WAIT },
-    { RUNNING, SHUT_OFF, EACH, MADE, SETTLE_UNDEFINE_TARGET },
-    { RUNNING, SHUT_OFF, EACH, ALWAYS, SETTLE_HOLD },
-    { RUNNING, ANY, EACH, ALWAYS, SETTLE_ALARM },
-    { PAUSED_MIGRATION, ARRIVED, EACH, STEADY, SETTLE_DESTROY_SOURCE },
-    { PAUSED_MIGRATION, ARRIVED, EACH, ALWAYS, SETTLE_WAIT },
-    { PAUSED_MIGRATION, PAUSED_MIGRATION, EACH, STEADY, SETTLE_DESTROY_TARGET },
-    { PAUSED_MIGRATION, PAUSED_MIGRATION, EACH, ALWAYS, SETTLE_WAIT },
-    { PAUSED_MIGRATION, ABSENT, EACH, ALWAYS, SETTLE_RESUME_SOURCE },
-    { PAUSED_MIGRATION, SHUT_OFF, EACH, ALWAYS, SETTLE_ALARM }, /* The target may have written. */
-    { PAUSED_USER, ABSENT, EACH, ALWAYS, SETTLE_NOT_HAPPENED },
-    { ABSENT, ARRIVED, EACH, ALWAYS, SETTLE_DONE },
-    { SHUT_OFF, ARRIVED, EACH, ALWAYS, SETTLE_SWEEP_SOURCE },
-    { SHUT_OFF, ABSENT, LIVE, ALWAYS, SETTLE_ENDED },
-    { SHUT_OFF, ABSENT, OFFLINE, ALWAYS, SETTLE_STOPPED },
-    { SHUT_OFF, SHUT_OFF, OFFLINE, SAME, SETTLE_DEFINED_TWICE },
-    { SHUT_OFF, SHUT_OFF, OFFLINE, MADE, SETTLE_UNDEFINE_TARGET },
-    { OFF_MIGRATED, SHUT_OFF, LIVE, ALWAYS, SETTLE_SWEEP_SOURCE },
-    { SHUT_OFF, SHUT_OFF, EACH, ALWAYS, SETTLE_HOLD },
-    { ABSENT, SHUT_OFF, EACH, ALWAYS, SETTLE_DONE_OFF },
-    { ABSENT, ABSENT, EACH, ALWAYS, SETTLE_LOST },
-    { ANY, ANY, EACH, ALWAYS, SETTLE_ALARM },
+    /* source, target, moves, condition, verdict */
+    { UNREACHABLE,      ANY,                    EACH,    ALWAYS, SETTLE_WAIT },
+    { ANY,              UNREACHABLE,            EACH,    ALWAYS, SETTLE_WAIT },
+    { PAUSED_POSTCOPY,  ANY,                    EACH,    ALWAYS, SETTLE_ALARM },
+    { ANY,              PAUSED_POSTCOPY,        EACH,    ALWAYS, SETTLE_ALARM },
+    { JOB,              ANY,                    EACH,    ALWAYS, SETTLE_ADOPT },
+    { RUNNING,          ABSENT,                 EACH,    ALWAYS, SETTLE_NOT_HAPPENED },
+    { RUNNING,          PAUSED_MIGRATION,       EACH,    STEADY, SETTLE_DESTROY_TARGET },
+    { RUNNING,          PAUSED_MIGRATION,       EACH,    ALWAYS, SETTLE_WAIT },
+    { RUNNING,          SHUT_OFF,               EACH,    MADE,   SETTLE_UNDEFINE_TARGET },
+    { RUNNING,          SHUT_OFF,               EACH,    ALWAYS, SETTLE_HOLD },
+    { RUNNING,          ARRIVED | PAUSED_OTHER, EACH,    ALWAYS, SETTLE_ALARM },
+    { PAUSED_MIGRATION, ARRIVED,                EACH,    STEADY, SETTLE_DESTROY_SOURCE },
+    { PAUSED_MIGRATION, ARRIVED,                EACH,    ALWAYS, SETTLE_WAIT },
+    { PAUSED_MIGRATION, PAUSED_MIGRATION,       EACH,    STEADY, SETTLE_DESTROY_TARGET },
+    { PAUSED_MIGRATION, PAUSED_MIGRATION,       EACH,    ALWAYS, SETTLE_WAIT },
+    { PAUSED_MIGRATION, ABSENT,                 EACH,    ALWAYS, SETTLE_RESUME_SOURCE },
+    /* The target may have run and written. */
+    { PAUSED_MIGRATION, SHUT_OFF,               EACH,    ALWAYS, SETTLE_ALARM },
+    { PAUSED_USER,      ABSENT,                 EACH,    ALWAYS, SETTLE_NOT_HAPPENED },
+    { ABSENT,           ARRIVED,                EACH,    ALWAYS, SETTLE_DONE },
+    { SHUT_OFF,         ARRIVED,                EACH,    ALWAYS, SETTLE_SWEEP_SOURCE },
+    { SHUT_OFF,         ABSENT,                 LIVE,    ALWAYS, SETTLE_ENDED },
+    { SHUT_OFF,         ABSENT,                 OFFLINE, ALWAYS, SETTLE_STOPPED },
+    { SHUT_OFF,         SHUT_OFF,               OFFLINE, SAME,   SETTLE_DEFINED_TWICE },
+    { SHUT_OFF,         SHUT_OFF,               OFFLINE, MADE,   SETTLE_UNDEFINE_TARGET },
+    { OFF_MIGRATED,     SHUT_OFF,               LIVE,    ALWAYS, SETTLE_SWEEP_SOURCE },
+    { SHUT_OFF,         SHUT_OFF,               EACH,    ALWAYS, SETTLE_HOLD },
+    { ABSENT,           SHUT_OFF,               EACH,    ALWAYS, SETTLE_DONE_OFF },
+    { ABSENT,           ABSENT,                 EACH,    ALWAYS, SETTLE_LOST },
+    { ANY,              ANY,                    EACH,    ALWAYS, SETTLE_ALARM },
 };
+/* clang-format on */
 
 static const char *const view_names[SETTLE_VIEW_COUNT] = {
     [SETTLE_UNREACHABLE] = "unreachable",
@@ -92,43 +97,58 @@ static const char *const view_names[SETTLE_VIEW_COUNT] = {
     [SETTLE_OTHER] = "other",
 };
 
-struct verdict_words {
-    const char *name;
-    const char *text;
+static const char *const verdict_names[SETTLE_VERDICT_COUNT] = {
+    [SETTLE_WAIT] = "wait",
+    [SETTLE_ALARM] = "alarm",
+    [SETTLE_HOLD] = "hold",
+    [SETTLE_ADOPT] = "adopt",
+    [SETTLE_NOT_HAPPENED] = "not-happened",
+    [SETTLE_DESTROY_TARGET] = "destroy-target",
+    [SETTLE_UNDEFINE_TARGET] = "undefine-target",
+    [SETTLE_DESTROY_SOURCE] = "destroy-source",
+    [SETTLE_RESUME_SOURCE] = "resume-source",
+    [SETTLE_SWEEP_SOURCE] = "sweep-source",
+    [SETTLE_STOPPED] = "stopped",
+    [SETTLE_ENDED] = "ended",
+    [SETTLE_DEFINED_TWICE] = "defined-twice",
+    [SETTLE_DONE] = "done",
+    [SETTLE_DONE_OFF] = "done-off",
+    [SETTLE_LOST] = "lost",
 };
 
-static const struct verdict_words verdict_words[SETTLE_VERDICT_COUNT] = {
-    [SETTLE_WAIT] = { "wait", "a host does not answer or a half state of a migration may still end "
-                              "by itself: look again later" },
-    [SETTLE_ALARM] = { "alarm",
-                       "the two hosts show a state that no step here can put right without "
-                       "risk: neither side is touched, a person must look" },
-    [SETTLE_HOLD] = { "hold",
-                      "the guest is safe, but both hosts have a definition and only a person "
-                      "can say which one stays" },
-    [SETTLE_ADOPT] = { "adopt", "the guest is being migrated right now: follow it to its end" },
-    [SETTLE_NOT_HAPPENED] = { "not-happened",
-                              "the guest is at the source as if nothing had been done" },
-    [SETTLE_DESTROY_TARGET] = { "destroy-target", "the migration is over and left an incoming "
-                                                  "process on the target: end that process" },
-    [SETTLE_UNDEFINE_TARGET] = { "undefine-target",
-                                 "the guest did not move and left our definition "
-                                 "on the target: remove that definition" },
-    [SETTLE_DESTROY_SOURCE] = { "destroy-source", "the guest lives on the target and left a paused "
-                                                  "process at the source: end that process" },
-    [SETTLE_RESUME_SOURCE] = { "resume-source", "the migration is over, the guest stands still at "
-                                                "the source and is not on the target: let it run" },
-    [SETTLE_SWEEP_SOURCE] = { "sweep-source", "the guest is on the target: remove the definition "
-                                              "that it left at the source" },
-    [SETTLE_STOPPED] = { "stopped", "the guest is shut off at the source and has not moved yet" },
-    [SETTLE_ENDED] = { "ended",
-                       "the guest ended at the source before it had moved, and stays off" },
-    [SETTLE_DEFINED_TWICE] = { "defined-twice",
-                               "the guest is shut off and defined on both hosts, on "
-                               "the target as intended: remove it at the source" },
-    [SETTLE_DONE] = { "done", "the guest is on the target and nowhere else" },
-    [SETTLE_DONE_OFF] = { "done-off", "the guest is on the target and nowhere else, shut off" },
-    [SETTLE_LOST] = { "lost", "the guest is on neither host: look on all hosts" },
+static const char *const verdict_texts[SETTLE_VERDICT_COUNT] = {
+    [SETTLE_WAIT] =
+        "a host does not answer, or a half state of a migration may still end by itself: look "
+        "again later",
+    [SETTLE_ALARM] =
+        "the two hosts show a state that cannot be put right without risk: neither side is "
+        "touched, a person must look",
+    [SETTLE_HOLD] =
+        "nothing is at risk, but both hosts have a definition of the guest: a person must say "
+        "which one stays",
+    [SETTLE_ADOPT] = "the guest is being migrated right now: follow it to its end",
+    [SETTLE_NOT_HAPPENED] = "the guest is at the source as if nothing had been done",
+    [SETTLE_DESTROY_TARGET] =
+        "the migration is over and left an incoming process on the target: end that process",
+    [SETTLE_UNDEFINE_TARGET] =
+        "the guest did not move and left our definition on the target: remove that definition",
+    [SETTLE_DESTROY_SOURCE] =
+        "the guest lives on the target and left a paused process at the source: end that process",
+    [SETTLE_RESUME_SOURCE] =
+        "the migration is over, the guest stands still at the source and is not on the target: let "
+        "it run on",
+    [SETTLE_SWEEP_SOURCE] =
+        "the guest is on the target: remove the definition that it left at the source",
+    [SETTLE_STOPPED] = "the guest is shut off at the source and has not moved yet",
+    [SETTLE_ENDED] =
+        "the guest is shut off at the source and not on the target: it ended by itself and stays "
+        "off",
+    [SETTLE_DEFINED_TWICE] =
+        "the guest is shut off and defined on both hosts, on the target as intended: remove the "
+        "definition at the source",
+    [SETTLE_DONE] = "the guest is on the target and not at the source",
+    [SETTLE_DONE_OFF] = "the guest is on the target, shut off, and not at the source",
+    [SETTLE_LOST] = "the guest is on neither host: look on all hosts",
 };
 
 /* Incoming, and nothing says that it has run here: then ending it loses nothing. */
@@ -146,8 +166,8 @@ static bool is_incoming(const struct observed_guest *guest)
     return guest->state == GUEST_SHUTOFF || guest->state == GUEST_OTHER;
 }
 
-/* A guest in post-copy runs on the target with a part of its memory still at the source, so it is in
- * both places whatever its state is called. */
+/* A guest in post-copy runs on the target while part of its memory is still at the source: it lives
+ * in both places, whatever its state is called. */
 static bool is_postcopy(const struct observed_guest *guest)
 {
     return (guest->state == GUEST_RUNNING || guest->state == GUEST_PAUSED) &&
@@ -253,11 +273,11 @@ const char *settle_view_name(enum settle_view view)
 const char *settle_verdict_name(enum settle_verdict verdict)
 {
     assert(verdict < SETTLE_VERDICT_COUNT);
-    return verdict_words[verdict].name;
+    return verdict_names[verdict];
 }
 
 const char *settle_verdict_text(enum settle_verdict verdict)
 {
     assert(verdict < SETTLE_VERDICT_COUNT);
-    return verdict_words[verdict].text;
+    return verdict_texts[verdict];
 }
