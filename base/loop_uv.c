@@ -154,9 +154,9 @@ static struct timer_handle *new_handle(struct loop_uv *loop, struct loop_timer *
     return handle;
 }
 
-/* libuv counts from the time at which this turn began, so that is what the delay is taken from.  It
- * is at least 1: a timer that its own callback arms again for now would otherwise run for ever
- * within one turn, and nothing else would. */
+/* libuv counts from the time at which this turn began, so that is what the delay is taken from.
+ * That time stands still within the turn while 'due_ms' does not: a timer that its own callback arms
+ * again for now, again and again, soon waits for the next turn and starves nobody. */
 static void uv_timer_arm(struct loop *self, struct loop_timer *timer)
 {
     struct loop_uv *loop = uv_of(self);
@@ -168,7 +168,7 @@ static void uv_timer_arm(struct loop *self, struct loop_timer *timer)
         timer->armed = true;
     }
     handle = timer->impl;
-    (void)uv_timer_start(&handle->uv, on_timer, delay_ms < 1 ? 1 : (uint64_t)delay_ms, 0);
+    (void)uv_timer_start(&handle->uv, on_timer, delay_ms < 0 ? 0 : (uint64_t)delay_ms, 0);
 }
 
 static void uv_timer_disarm(struct loop *self, struct loop_timer *timer)

@@ -61,6 +61,13 @@ static void note_and_stop_loop(void *context)
     loop_stop(letter->record->loop);
 }
 
+static void stop_loop(void *context)
+{
+    struct letter *letter = context;
+
+    loop_stop(letter->record->loop);
+}
+
 static void note_and_stop_other(void *context)
 {
     struct letter *letter = context;
@@ -213,6 +220,27 @@ START_TEST(a_timer_may_arm_itself_again_for_now)
 }
 END_TEST
 
+static void rearm_for_ever(void *context)
+{
+    struct letter *letter = context;
+
+    letter->record->length++;
+    start(letter, 0, rearm_for_ever);
+}
+
+START_TEST(a_timer_that_arms_itself_for_ever_does_not_starve_posted_calls)
+{
+    struct record record = { .loop = kinds[_i].new() };
+    struct letter a = { .record = &record };
+    struct letter b = { .record = &record };
+
+    start(&a, 0, rearm_for_ever);
+    loop_post(record.loop, stop_loop, &b);
+    loop_run(record.loop);
+    kinds[_i].free(record.loop);
+}
+END_TEST
+
 START_TEST(posted_calls_run_in_the_order_of_posting)
 {
     struct record record = { .loop = kinds[_i].new() };
@@ -255,9 +283,9 @@ START_TEST(a_stop_holds_back_posted_calls_until_the_next_run)
 
     loop_post(record.loop, note_and_stop_loop, &a);
     loop_post(record.loop, note, &b);
+    loop_post(record.loop, note_and_stop_loop, &c);
     loop_run(record.loop);
     ck_assert_str_eq(record.text, "a");
-    loop_post(record.loop, note_and_stop_loop, &c);
     loop_run(record.loop);
     ck_assert_str_eq(record.text, "abc");
     kinds[_i].free(record.loop);
@@ -514,14 +542,6 @@ START_TEST(a_wall_clock_jump_moves_no_timer)
 }
 END_TEST
 
-static void rearm_for_ever(void *context)
-{
-    struct letter *letter = context;
-
-    letter->record->length++;
-    start(letter, 0, rearm_for_ever);
-}
-
 START_TEST(the_limit_ends_a_livelock)
 {
     struct record record = { .loop = loop_manual_new(WALL_MS) };
@@ -594,6 +614,7 @@ static void add_common(TCase *tcase)
         arming_an_armed_timer_moves_it,
         a_timer_may_stop_another_that_is_due_with_it,
         a_timer_may_arm_itself_again_for_now,
+        a_timer_that_arms_itself_for_ever_does_not_starve_posted_calls,
         posted_calls_run_in_the_order_of_posting,
         a_call_posted_by_a_posted_call_runs_after_it_returned,
         a_stop_holds_back_posted_calls_until_the_next_run,
