@@ -62,9 +62,10 @@ struct journal_move {
     enum guest_state original; /* Of the guest before: RUNNING, PAUSED or SHUTOFF. */
     bool autostart;            /* Before; restored after. */
     bool persistent;
-    char xml_digest[DIGEST_TEXT_SIZE]; /* Inactive definition, or "". */
-    char es_digest[DIGEST_TEXT_SIZE];  /* Revision it serves. */
-    int64_t begun_ms;                  /* Wall clock, as the others. */
+    char xml_digest[DIGEST_TEXT_SIZE];    /* Inactive definition, or "". */
+    char target_digest[DIGEST_TEXT_SIZE]; /* Our definition as 'to' gives it back, or "". */
+    char es_digest[DIGEST_TEXT_SIZE];     /* Revision it serves. */
+    int64_t begun_ms;                     /* Wall clock, as the others. */
     int64_t deadline_ms;
     int64_t ended_ms; /* 0 = open. */
     enum journal_move_state state;
@@ -211,7 +212,17 @@ struct journal_batch {
 
 typedef void journal_done_fn(void *context, enum journal_result result, const struct err *err);
 
-/* The seam: what an implementation provides.  'err' of the callback is NULL when COMMITTED. */
+/*
+ * The seam: what an implementation provides.  'err' of the callback is NULL when COMMITTED.
+ *
+ * Answers ascend: moves, runs, plans and events by key, revisions by time, steps by number, the rest
+ * by guest or UUID.  'limit' (0 = all) keeps the newest, of open moves the oldest; 'guest' NULL means
+ * every guest.  owed() leaves out what is paid, retries() what is cleared.  A guest has one retry and
+ * one definition, a UUID one owed start: the last one put.  next_seq() is one more than the greatest
+ * seq of the current epoch, the greatest that any batch had.  What cannot be a record of ours is
+ * ERR_INVALID, on the way in (FAILED) as on the way out.  active_plan() and object() may answer
+ * ERR_NOT_FOUND, object() ERR_IO if its bytes do not match the digest.
+ */
 struct journal_ops {
     const char *name;
     void (*submit)(struct journal *self, const struct journal_batch *batch, journal_done_fn *done,
@@ -247,6 +258,10 @@ struct journal {
 /* Opens (and creates or migrates) the journal in 'state_dir' for writing.  ERR_BUSY: another controller
  * has it, its pid in the text.  ERR_REFUSED: written by a later version. */
 struct journal *journal_open(struct loop *loop, const char *state_dir, struct err *err);
+
+/* The same without a thread: a batch is committed before journal_submit() returns, and its callback
+ * follows through a timer of 'loop'.  For a loop whose every step must be repeatable. */
+struct journal *journal_open_inline(struct loop *loop, const char *state_dir, struct err *err);
 
 /* Opens an existing journal for reading.  ERR_NOT_FOUND: nothing was journaled there yet. */
 struct journal *journal_open_readonly(const char *state_dir, struct err *err);

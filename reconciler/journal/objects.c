@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/journal/objects.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/digest.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "reconciler/journal/journal.h"
+
+AUTO_POINTER(folder, DIR, closedir);
+
+static void auto_fd(int *fd)
+{
+    if (*fd >= 0) {
+        (void)close(*fd);
+    }
+}
+
+bool objects_is_digest(const char *digest)
+{
+    const size_t length = DIGEST_TEXT_SIZE - 1;
+
+    return strnlen(digest, DIGEST_TEXT_SIZE) == length &&
+           strspn(digest, "0123456789abcdef") == length;
+}
+
+/* 'name' NULL or "" stands for the folder itself. */
+static int build_path(char path[PATH_MAX], const char *state_dir, const char *name, struct err *err)
+{
+    int used =
+        snprintf(path, PATH_MAX, "%s/objects%s%s", state_dir, *name == '\0' ? "" : "/", name);
+
+    if (used < 0 || used >= PATH_MAX) {
+        return err_set(err, ERR_INVALID, "cannot use '%s' as state directory: the path is too long",
+                       state_dir);
+    }
+    return 0;
+}
+
+/* file_replace() writes SHA256.XXXXXX beside SHA256: a whole name never has a dot. */
+static void remove_leftovers(DIR *folder)
+{
+    const struct dirent *entry;
+
+    while ((entry = readdir(folder)) != NULL) {
+        const char *dot = strchr(entry->d_name, '.');
+
+        if (dot != NULL && dot - entry->d_name == DIGEST_TEXT_SIZE - 1) {
+            (void)unlinkat(dirfd(folder), entry->d_name, 0);
+        }
+    }
+}
+
+int objects_prepare(const char *state_dir, struct err *err)
+{
+    char path[PATH_MAX];
+    AUTO(folder) DIR *folder = NULL;
+
+    if (build_path(path, state_dir, "", err) != 0 || file_make_folder(path, 0700, err) != 0) {
+        return -1;
+    }
+    folder = opendir(path);
+    if (folder == NULL) {
+        return err_set_errno(err, ERR_IO, errno, "cannot read '%s'", path);
+    }
+    remove_leftovers(folder);
+    return 0;
+}
+
+static int read_checked(struct arena *arena, const char *path, const char *digest, char **bytes,
+                        size_t *length, struct err *err)
+{
+    char actual[DIGEST_TEXT_SIZE];
+    char *read;
+    size_t size;
+
+    if (file_read(arena, path, OBJECTS_MAX_BYTES, &read, &size, err) != 0) {
+        return -1;
+    }
+    if (strcmp(digest_of(read, size, actual), digest) != 0) {
+        return err_set(err, ERR_IO, "cannot use '%s': its bytes do not match its name", path);
+    }
+    *bytes = read;
+    *length = size;
+    return 0;
+}
+
+static bool is_kept(const char *path, const char *digest)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct err ignored;
+    char *bytes;
+    size_t length;
+
+    return access(path, F_OK) == 0 &&
+           read_checked(&arena, path, digest, &bytes, &length, &ignored) == 0;
+}
+
+/* Whoever wrote the file may have been killed after the rename and before this. */
+static int sync_folder(const char *state_dir, struct err *err)
+{
+    char path[PATH_MAX];
+    AUTO(fd) int fd = -1;
+
+    if (build_path(path, state_dir, "", err) != 0) {
+        return -1;
+    }
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) != 0) {
+        return err_set_errno(err, ERR_IO, errno, "cannot sync '%s'", path);
+    }
+    return 0;
+}
+
+int objects_write(const char *state_dir, const struct journal_object *object, struct err *err)
+{
+    char path[PATH_MAX];
+    char actual[DIGEST_TEXT_SIZE];
+
+    if (object->length > OBJECTS_MAX_BYTES) {
+        return err_set(err, ERR_INVALID, "cannot keep an object of %zu bytes: more than %zu",
+                       object->length, OBJECTS_MAX_BYTES);
+    }
+    if (strcmp(digest_of(object->bytes, object->length, actual), object->digest) != 0) {
+        return err_set(err, ERR_INVALID, "cannot keep an object: '%.64s' is not its digest",
+                       object->digest);
+    }
+    if (build_path(path, state_dir, actual, err) != 0) {
+        return -1;
+    }
+    if (is_kept(path, actual)) {
+        return sync_folder(state_dir, err);
+    }
+    return file_replace(path, object->bytes, object->length, 0600, err);
+}
+
+int objects_read(const char *state_dir, struct arena *arena, const char *digest, char **bytes,
+                 size_t *length, struct err *err)
+{
+    char path[PATH_MAX];
+
+    if (!objects_is_digest(digest)) {
+        return err_set(err, ERR_INVALID, "cannot read an object: '%.64s' is not a digest", digest);
+    }
+    if (build_path(path, state_dir, digest, err) != 0) {
+        return -1;
+    }
+    return read_checked(arena, path, digest, bytes, length, err);
+}
