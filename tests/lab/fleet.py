@@ -52,7 +52,7 @@ def _interrupt(number, _frame):
 
 def berth_path():
     """The program under test: $BERTH, or the development build's."""
-    path = pathlib.Path(os.environ.get("BERTH", HERE.parent.parent / "build/dev/berth"))
+    path = pathlib.Path(os.environ.get("BERTH") or HERE.parent.parent / "build/dev/berth")
     if not os.access(path, os.X_OK):
         raise FileNotFoundError(f"no berth at '{path}': build it, or set BERTH")
     return path
