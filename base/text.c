@@ -29,7 +29,7 @@ static void reserve(struct text *text, size_t more)
     text->capacity = capacity;
 }
 
-static void append_va(struct text *text, const char *fmt, va_list args)
+static void PRINTF(2, 0) append_va(struct text *text, const char *fmt, va_list args)
 {
     va_list again;
     int length;

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* berth: the command line.  Finds the command and runs it. */
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/base.h"
+#include "cli/cli.h"
+#include "cli/commands.h"
+
+typedef const struct cli_command *command_fn(void);
+
+static command_fn *const commands[] = {
+    cmd_validate_command, cmd_discover_command, cmd_observe_command, cmd_diff_command,
+    cmd_plan_command,     cmd_apply_command,    cmd_status_command,  cmd_history_command,
+    cmd_explain_command,  cmd_retry_command,
+};
+
+static const struct cli_command *find_command(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        if (strcmp(commands[i]()->name, name) == 0) {
+            return commands[i]();
+        }
+    }
+    return NULL;
+}
+
+static void print_usage(FILE *stream)
+{
+    (void)fprintf(stream,
+                  "usage: berth COMMAND [options] [arguments]\n\n"
+                  "Keeps virtual machines on the hosts where a file, es.xml, says they belong.\n\n"
+                  "Commands:\n");
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        const struct cli_command *command = commands[i]();
+
+        (void)fprintf(stream, "  %-10s %-14s %s\n", command->name, command->arguments,
+                      command->summary);
+    }
+    (void)fprintf(
+        stream,
+        "\n'berth COMMAND --help' tells more.  Every command takes -c FILE (default %s)\n"
+        "and --json.\n\n"
+        "Exit status: 0 done or nothing to do, 1 something failed, 2 bad usage, config or es.xml,\n"
+        "3 (plan and diff with --exit-code) changes are pending, 4 some guest is blocked,\n"
+        "5 cancelled.\n",
+        CONFIG_DEFAULT_PATH);
+}
+
+static bool use_colour(void)
+{
+    const char *no_colour = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+
+    return isatty(STDOUT_FILENO) == 1 && (no_colour == NULL || no_colour[0] == '\0') &&
+           (term == NULL || strcmp(term, "dumb") != 0);
+}
+
+static int run_command(const struct cli_command *command, int argc, char **argv)
+{
+    struct cli cli = { .command = command->name, .colour = use_colour() };
+    int status;
+
+    status = command->run(&cli, argc, argv);
+    arena_deinit(&cli.arena);
+    return status;
+}
+
+static int help(int argc, char **argv)
+{
+    const struct cli_command *command = argc > 2 ? find_command(argv[2]) : NULL;
+    char option[] = "--help";
+    char *arguments[] = { argv[0], option, NULL };
+
+    if (command != NULL) {
+        return run_command(command, 2, arguments);
+    }
+    print_usage(stdout);
+    return CLI_OK;
+}
+
+int main(int argc, char **argv)
+{
+    const struct cli_command *command;
+    const char *name = argc > 1 ? argv[1] : NULL;
+
+    (void)signal(SIGPIPE, SIG_IGN); /* A reader that went away is an error of the write. */
+    if (name == NULL) {
+        print_usage(stderr);
+        return CLI_INVALID;
+    }
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        return help(argc, argv);
+    }
+    if (strcmp(name, "--version") == 0) {
+        printf("berth %s\n", BERTH_VERSION);
+        return CLI_OK;
+    }
+    command = find_command(name);
+    if (command == NULL) {
+        cli_error("'berth help' lists the commands", "there is no command '%s'", name);
+        return CLI_INVALID;
+    }
+    return run_command(command, argc - 1, argv + 1);
+}

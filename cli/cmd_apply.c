@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "actuators/actuator.h"
+#include "base/err.h"
+#include "base/loop_uv.h"
+#include "base/text.h"
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/fleet.h"
+#include "cli/progress.h"
+#include "diff/plan.h"
+#include "diff/render.h"
+#include "model/fault.h"
+#include "model/record_json.h"
+#include "reconciler/journal/journal.h"
+#include "reconciler/ledger.h"
+#include "reconciler/reconciler.h"
+#include "reconciler/view.h"
+
+struct apply {
+    struct cli *cli;
+    struct loop *loop;
+    struct progress progress;
+    struct reconciler *reconciler;
+    struct reconciler_result result;
+    bool plan_shown;
+    bool interrupted;
+};
+
+static void show_plan(struct apply *apply, const struct plan *plan)
+{
+    struct text text = text_new(&apply->cli->arena);
+
+    if (apply->plan_shown) {
+        if (plan->move_count > 0) {
+            (void)fprintf(stderr, "planned anew: %zu move%s\n", plan->move_count,
+                          plan->move_count == 1 ? "" : "s");
+        }
+        return;
+    }
+    apply->plan_shown = true;
+    if (!apply->cli->json) {
+        render_plan(&apply->cli->arena, &text, plan, apply->cli->colour);
+        (void)cli_print(text.data, text.length);
+    }
+}
+
+static void on_event(void *context, const struct event *event)
+{
+    struct apply *apply = context;
+
+    if (event->kind == EVENT_PLAN) {
+        show_plan(apply, event->plan);
+    } else if (event->kind == EVENT_FAULTS) {
+        if (event->faults->count > 0) {
+            cli_print_faults(apply->cli->config.es_xml, event->faults);
+        } else {
+            (void)cli_fail(event->err);
+        }
+    } else {
+        progress_show(&apply->progress, event);
+    }
+}
+
+static void on_done(void *context, const struct reconciler_result *result)
+{
+    struct apply *apply = context;
+
+    apply->result = *result;
+    loop_stop(apply->loop);
+}
+
+/* The first signal ends the running move with its guest where it was; a second leaves at once: what runs
+ * goes on, and the next 'berth apply' takes it up. */
+static void on_signal(void *context)
+{
+    struct apply *apply = context;
+
+    if (apply->interrupted) {
+        (void)fprintf(stderr, "\nleaving: 'berth apply' takes up what goes on\n");
+        apply->result.status = RECONCILER_CANCELLED;
+        loop_stop(apply->loop);
+        return;
+    }
+    apply->interrupted = true;
+    (void)fprintf(stderr,
+                  "\ncancelling: the running move is undone (once more: leave it running)\n");
+    reconciler_cancel(apply->reconciler);
+}
+
+static const char *user_name(struct cli *cli)
+{
+    const struct passwd *entry = getpwuid(getuid());
+
+    return entry != NULL ? arena_strdup(&cli->arena, entry->pw_name)
+                         : text_format(&cli->arena, "uid %u", (unsigned)getuid());
+}
+
+/* Shows what would be done and asks; -1 to go on, else the exit status. */
+static int ask(struct cli *cli)
+{
+    struct text text = text_new(&cli->arena);
+    struct revision revision;
+    struct ledger ledger;
+    struct view view;
+    struct plan plan;
+    char answer[8] = "";
+    int status = fleet_view(cli, NULL, NULL, &revision, &ledger, &view);
+
+    if (status != 0) {
+        return status;
+    }
+    plan = plan_build(&cli->arena, &view.input);
+    render_plan(&cli->arena, &text, &plan, cli->colour);
+    (void)cli_print(text.data, text.length);
+    if (plan.move_count == 0 && ledger.move_count == 0 && ledger.owed_count == 0) {
+        ledger_deinit(&ledger);
+        return plan.block_count > 0 ? CLI_BLOCKED : CLI_OK;
+    }
+    if (ledger.move_count > 0) {
+        printf("%zu unfinished move%s of an earlier run will be settled first.\n",
+               ledger.move_count, ledger.move_count == 1 ? "" : "s");
+    }
+    ledger_deinit(&ledger);
+    printf("Go on? [y/N] ");
+    (void)fflush(stdout);
+    if (fgets(answer, sizeof(answer), stdin) == NULL || (answer[0] != 'y' && answer[0] != 'Y')) {
+        printf("nothing was done\n");
+        return CLI_CANCELLED;
+    }
+    return -1;
+}
+
+static void print_json(struct cli *cli, const struct reconciler_result *result)
+{
+    struct text text = text_new(&cli->arena);
+    size_t count = result->plan == NULL ? 0 : result->plan->block_count;
+
+    text_printf(&text,
+                "{\"format\":\"berth.apply/1\",\"status\":%d,\"moved\":%zu,\"failed\":%zu,"
+                "\"unfinished\":%zu,\"blocked\":[",
+                (int)result->status, result->moved, result->failed, result->stuck);
+    for (size_t i = 0; i < count; i++) {
+        const struct plan_block *block = &result->plan->blocked[i];
+
+        text_printf(&text, "%s\n {\"guest\":\"%s\",\"code\":\"%s\",\"reason\":", i == 0 ? "" : ",",
+                    block->guest, plan_code_name(block->code));
+        record_json_write_string(&text, block->reason);
+        text_append(&text, "}");
+    }
+    text_append(&text, "]}\n");
+    (void)cli_print(text.data, text.length);
+}
+
+static void print_summary(struct cli *cli, const struct reconciler_result *result)
+{
+    if (cli->json) {
+        print_json(cli, result);
+        return;
+    }
+    if (result->moved + result->failed + result->stuck > 0) {
+        printf("%zu guest%s moved", result->moved, result->moved == 1 ? "" : "s");
+        if (result->failed > 0) {
+            printf(", %zu move%s failed", result->failed, result->failed == 1 ? "" : "s");
+        }
+        if (result->stuck > 0) {
+            printf(", %zu unfinished: 'berth apply' takes %s up", result->stuck,
+                   result->stuck == 1 ? "it" : "them");
+        }
+        if (result->blocked > 0) {
+            printf(", %zu guest%s blocked", result->blocked,
+                   result->blocked == 1 ? " is" : "s are");
+        }
+        printf("\n");
+    }
+}
+
+static struct actuator *open_fleet(struct cli *cli, struct loop *loop, struct journal *journal,
+                                   struct err *err)
+{
+    struct revision revision;
+    struct ledger ledger;
+    struct actuator *actuator = NULL;
+    const char *const *hosts;
+    size_t count;
+
+    ledger_init(&ledger, journal);
+    if (ledger_load(&ledger, err) != 0) {
+        return NULL;
+    }
+    if (cli_load_revision(cli, NULL, &revision) == 0) {
+        hosts = view_hosts(&cli->arena, &revision, &ledger, &count);
+        actuator = fleet_open(cli, loop, hosts, count, err);
+    } else {
+        err->code = ERR_NONE; /* Printed already. */
+    }
+    ledger_deinit(&ledger);
+    return actuator;
+}
+
+static int act(struct apply *apply, const char *only)
+{
+    struct cli *cli = apply->cli;
+    struct source source = source_file(cli->config.es_xml);
+    struct reconciler_options options = { .program = "berth apply", .only = only };
+    struct reconciler_world world = {
+        .loop = apply->loop,
+        .source = &source,
+        .config = &cli->config,
+        .events = { apply, on_event },
+    };
+    struct err err;
+
+    options.user = user_name(cli);
+    world.journal = journal_open(apply->loop, cli->config.state_dir, &err);
+    if (world.journal == NULL) {
+        return cli_fail(&err);
+    }
+    world.actuator = open_fleet(cli, apply->loop, world.journal, &err);
+    if (world.actuator == NULL) {
+        journal_close(world.journal);
+        return err.code == ERR_NONE ? CLI_INVALID : cli_fail(&err);
+    }
+    apply->reconciler = reconciler_new(&world, &options);
+    loop_uv_on_signal(apply->loop, SIGINT, on_signal, apply);
+    loop_uv_on_signal(apply->loop, SIGTERM, on_signal, apply);
+    reconciler_run(apply->reconciler, on_done, apply);
+    loop_run(apply->loop);
+    actuator_close(world.actuator);
+    journal_close(world.journal);
+    print_summary(cli, &apply->result);
+    reconciler_free(apply->reconciler);
+    return (int)apply->result.status;
+}
+
+static const struct cli_command command;
+
+static int run(struct cli *cli, int argc, char **argv)
+{
+    const char *only = NULL;
+    bool yes = false;
+    const struct cli_option options[] = {
+        { .name = "yes", .letter = 'y', .help = "do not ask first", .flag = &yes },
+        { .name = "only", .value = "GUEST", .help = "move this guest alone", .text = &only },
+    };
+    int status = cli_parse(cli, &command, options, ARRAY_LEN(options), &argc, argv, 0, 0);
+    struct apply apply = { .cli = cli };
+
+    if (status >= 0) {
+        return status;
+    }
+    status = cli_load_config(cli);
+    if (status != 0) {
+        return status;
+    }
+    if (!yes && (isatty(STDIN_FILENO) == 0 || cli->json)) {
+        cli_error("hint: 'berth plan' shows what would be done; --yes does it",
+                  "apply: nobody can be asked: stdin is no terminal");
+        return CLI_INVALID;
+    }
+    if (!yes) {
+        status = ask(cli);
+        if (status >= 0) {
+            return status;
+        }
+    }
+    apply.plan_shown = !yes;
+    apply.progress = progress_new();
+    apply.loop = loop_uv_new();
+    status = act(&apply, only);
+    loop_uv_free(apply.loop);
+    return status;
+}
+
+static const struct cli_command command = {
+    .name = "apply",
+    .arguments = "",
+    .summary = "run the plan, one move at a time; takes up what an earlier run left",
+    .details =
+        "Looks at every host again after each move.  Running guests are migrated live and keep running,\n"
+        "unless berth.conf says offline; nothing is ever stopped unasked.\n"
+        "Ctrl-C cancels the running move, its guest stays where it was; a second one leaves at once.\n"
+        "A run that is killed loses nothing: the next one settles what was left half done.",
+    .run = run,
+};
+
+const struct cli_command *cmd_apply_command(void)
+{
+    return &command;
+}

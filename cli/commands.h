@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The commands of 'berth', one file each (contract.md §6), in the order 'berth help' lists them. */
+
+struct cli_command;
+
+/* Never NULL; the command describes itself. */
+const struct cli_command *cmd_validate_command(void);
+const struct cli_command *cmd_discover_command(void);
+const struct cli_command *cmd_observe_command(void);
+const struct cli_command *cmd_diff_command(void);
+const struct cli_command *cmd_plan_command(void);
+const struct cli_command *cmd_apply_command(void);
+const struct cli_command *cmd_status_command(void);
+const struct cli_command *cmd_history_command(void);
+const struct cli_command *cmd_explain_command(void);
+const struct cli_command *cmd_retry_command(void);

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/progress.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "model/observed.h"
+#include "reconciler/event.h"
+#include "reconciler/journal/journal.h"
+
+#define BAR_CELLS     24
+#define PLAIN_LINE_MS 5000 /* Without a terminal, a line at most this often. */
+#define MIB           (1024.0 * 1024.0)
+
+/* Where the phases lie on the bar: copying memory is nearly all of a move. */
+#define FRACTION_MEMORY     0.02
+#define FRACTION_SWITCHOVER 0.96
+#define FRACTION_CLEANUP    0.98
+
+static const char *phase_name(enum actuator_phase phase)
+{
+    switch (phase) {
+    case ACTUATOR_PHASE_SETUP:
+        return "setup";
+    case ACTUATOR_PHASE_MEMORY:
+        return "memory";
+    case ACTUATOR_PHASE_SWITCHOVER:
+        return "switchover";
+    case ACTUATOR_PHASE_CLEANUP:
+        return "cleanup";
+    case ACTUATOR_PHASE_WAIT:
+        return "shutting down";
+    }
+    return "";
+}
+
+static double raw_fraction(const struct actuator_progress *raw)
+{
+    double copied;
+
+    switch (raw->phase) {
+    case ACTUATOR_PHASE_SWITCHOVER:
+        return FRACTION_SWITCHOVER;
+    case ACTUATOR_PHASE_CLEANUP:
+        return FRACTION_CLEANUP;
+    case ACTUATOR_PHASE_SETUP:
+    case ACTUATOR_PHASE_WAIT:
+        return 0;
+    case ACTUATOR_PHASE_MEMORY:
+        break;
+    }
+    if (raw->total_bytes == 0 || raw->remaining_bytes > raw->total_bytes) {
+        return FRACTION_MEMORY;
+    }
+    copied = 1.0 - (double)raw->remaining_bytes / (double)raw->total_bytes;
+    return FRACTION_MEMORY + copied * (FRACTION_SWITCHOVER - FRACTION_MEMORY);
+}
+
+double progress_fraction(double before, const struct actuator_progress *raw)
+{
+    double now = raw_fraction(raw);
+
+    return now > before ? now : before;
+}
+
+static void clear_bar(struct progress *progress)
+{
+    if (progress->bar_shown) {
+        (void)fputs("\r\033[K", stderr);
+        progress->bar_shown = false;
+    }
+}
+
+static void paint(const struct progress *progress, const char *code)
+{
+    if (progress->colour) {
+        (void)fputs(code, stderr);
+    }
+}
+
+static void show_bar(struct progress *progress, const struct actuator_progress *raw)
+{
+    int filled = (int)(progress->fraction * BAR_CELLS);
+    char eta[CLOCK_TEXT_SIZE];
+
+    (void)fputs("\r      [", stderr);
+    for (int i = 0; i < BAR_CELLS; i++) {
+        (void)fputc(i < filled ? '#' : '.', stderr);
+    }
+    (void)fprintf(stderr, "] %3d %%  %-10s", (int)(progress->fraction * 100),
+                  phase_name(raw->phase));
+    if (progress->rate > 0) {
+        (void)fprintf(stderr, "  %.0f MiB/s  %s left", progress->rate / MIB,
+                      clock_format_duration(
+                          (int64_t)((double)raw->remaining_bytes / progress->rate * 1000), eta));
+    }
+    (void)fputs("\033[K", stderr);
+    progress->bar_shown = true;
+}
+
+static void show_plain(struct progress *progress, const struct actuator_progress *raw)
+{
+    if (raw->elapsed_ms - progress->last_line_ms < PLAIN_LINE_MS) {
+        return;
+    }
+    progress->last_line_ms = raw->elapsed_ms;
+    (void)fprintf(stderr, "      %s: %d %%, %.0f MiB/s\n", phase_name(raw->phase),
+                  (int)(progress->fraction * 100), progress->rate / MIB);
+}
+
+static void on_progress(struct progress *progress, const struct actuator_progress *raw)
+{
+    const double weight = 0.3;
+
+    if (raw->phase == ACTUATOR_PHASE_WAIT) {
+        return;
+    }
+    progress->fraction = progress_fraction(progress->fraction, raw);
+    progress->rate = progress->rate > 0
+                         ? progress->rate * (1 - weight) + (double)raw->rate_bytes_s * weight
+                         : (double)raw->rate_bytes_s;
+    if (progress->terminal) {
+        show_bar(progress, raw);
+    } else {
+        show_plain(progress, raw);
+    }
+}
+
+static void on_move_begin(struct progress *progress, const struct event *event)
+{
+    const struct journal_move *move = event->move;
+
+    progress->fraction = 0;
+    progress->rate = 0;
+    progress->last_line_ms = 0;
+    if (event->kind == EVENT_MOVE_RESUME) {
+        (void)fprintf(stderr,
+                      "%s: an earlier run left its move from %s to %s (%s) open: settling it\n",
+                      move->guest, move->from, move->to, op_mode_name(move->mode));
+    } else if (strcmp(move->from, move->to) == 0) {
+        (void)fprintf(stderr, "%s: was stopped earlier and must run: starting it on %s\n",
+                      move->guest, move->from);
+    } else {
+        (void)fprintf(stderr, "[%zu/%zu] %s: %s -> %s, %s%s\n", event->number, event->total,
+                      move->guest, move->from, move->to, op_mode_name(move->mode),
+                      move->detour ? " (on its way: a temporary host)" : "");
+    }
+}
+
+static const char *step_sentence(enum op_kind op)
+{
+    static const char *const sentences[OP_KIND_COUNT] = {
+        [OP_PREFLIGHT] = "check both hosts",
+        [OP_MIGRATE] = "migrate from",
+        [OP_ADOPT] = "follow the migration that runs on",
+        [OP_STOP] = "shut the guest down on",
+        [OP_DEFINE] = "define it on",
+        [OP_UNDEFINE] = "remove its definition from",
+        [OP_AUTOSTART] = "set autostart on",
+        [OP_START] = "start it on",
+        [OP_RESUME] = "let it run on, on",
+        [OP_DESTROY] = "end the paused leftover on",
+    };
+
+    return sentences[op];
+}
+
+static bool is_plain_step(enum op_kind op)
+{
+    return op != OP_PREFLIGHT && op != OP_MIGRATE && op != OP_AUTOSTART;
+}
+
+static void on_step_begin(struct progress *progress, const struct event *event)
+{
+    if (is_plain_step(event->op) && progress->terminal) {
+        clear_bar(progress);
+        (void)fprintf(stderr, "      %s %s ...", step_sentence(event->op), event->host);
+        progress->bar_shown = true;
+    }
+}
+
+static void on_step_end(struct progress *progress, const struct event *event)
+{
+    char took[CLOCK_TEXT_SIZE];
+
+    clear_bar(progress);
+    if (event->err != NULL) {
+        (void)fprintf(stderr, "      %s%s%s: %s\n", step_sentence(event->op),
+                      event->op == OP_PREFLIGHT ? "" : " ",
+                      event->op == OP_PREFLIGHT ? "" : event->host, event->err->text);
+    } else if (is_plain_step(event->op)) {
+        (void)fprintf(stderr, "      %s %s: %s\n", step_sentence(event->op), event->host,
+                      clock_format_duration(event->elapsed_ms, took));
+    }
+}
+
+static void on_move_end(struct progress *progress, const struct event *event)
+{
+    const struct journal_move *move = event->move;
+    char took[CLOCK_TEXT_SIZE];
+
+    clear_bar(progress);
+    (void)clock_format_duration(event->elapsed_ms, took);
+    if (move->state != JOURNAL_MOVE_DONE) {
+        paint(progress, "\033[31m");
+        (void)fprintf(stderr, "      %s after %s: %s\n", journal_move_state_name(move->state), took,
+                      move->error_text);
+        paint(progress, "\033[0m");
+        return;
+    }
+    paint(progress, "\033[32m");
+    (void)fprintf(stderr, "      done in %s", took);
+    paint(progress, "\033[0m");
+    if (move->downtime_ms > 0) {
+        (void)fprintf(stderr, ", paused for %" PRId64 " ms", move->downtime_ms);
+    }
+    if (move->bytes > 0) {
+        (void)fprintf(stderr, ", %.0f MiB copied", (double)move->bytes / MIB);
+    }
+    (void)fprintf(stderr, "%s%s\n", move->error_text == NULL ? "" : "; but: ",
+                  move->error_text == NULL ? "" : move->error_text);
+}
+
+static void on_observed(struct progress *progress, const struct event *event)
+{
+    for (size_t i = 0; !progress->hosts_told && i < event->observed->host_count; i++) {
+        const struct observed_host *host = &event->observed->hosts[i];
+
+        if (!host->reachable) {
+            (void)fprintf(stderr, "host %s is not reachable: %s\n", host->name, host->error);
+        }
+    }
+    progress->hosts_told = true;
+}
+
+static void on_retry(struct progress *progress, const struct event *event)
+{
+    char wait[CLOCK_TEXT_SIZE];
+
+    clear_bar(progress);
+    if (event->wait_ms < 0) {
+        (void)fprintf(stderr,
+                      "      %s stays as it is until something changes; 'berth retry %s' "
+                      "tries again\n",
+                      event->guest, event->guest);
+    } else {
+        (void)fprintf(stderr, "      %s may be tried again in %s\n", event->guest,
+                      clock_format_duration(event->wait_ms, wait));
+    }
+}
+
+static void on_warning(struct progress *progress, const char *word, const char *subject,
+                       const char *text)
+{
+    clear_bar(progress);
+    paint(progress, "\033[1;31m");
+    (void)fprintf(stderr, "%s: %s%s%s", word, subject == NULL ? "" : subject,
+                  subject == NULL ? "" : ": ", text);
+    paint(progress, "\033[0m");
+    (void)fputc('\n', stderr);
+}
+
+struct progress progress_new(void)
+{
+    const char *no_colour = getenv("NO_COLOR");
+    struct progress progress = { .terminal = isatty(STDERR_FILENO) == 1 };
+
+    progress.colour = progress.terminal && (no_colour == NULL || no_colour[0] == '\0');
+    return progress;
+}
+
+void progress_show(struct progress *progress, const struct event *event)
+{
+    switch (event->kind) {
+    case EVENT_OBSERVED:
+        on_observed(progress, event);
+        break;
+    case EVENT_MOVE_BEGIN:
+    case EVENT_MOVE_RESUME:
+        on_move_begin(progress, event);
+        break;
+    case EVENT_STEP_BEGIN:
+        on_step_begin(progress, event);
+        break;
+    case EVENT_STEP_END:
+        on_step_end(progress, event);
+        break;
+    case EVENT_PROGRESS:
+        on_progress(progress, event->progress);
+        break;
+    case EVENT_MOVE_END:
+        on_move_end(progress, event);
+        break;
+    case EVENT_MOVE_STUCK:
+        on_warning(progress, "UNCLEAR", event->guest, event->text);
+        break;
+    case EVENT_RETRY:
+        on_retry(progress, event);
+        break;
+    case EVENT_ALARM:
+        on_warning(progress, "ALARM", event->guest, event->text);
+        break;
+    case EVENT_JOURNAL_LOST:
+        on_warning(progress, "STOPPED", NULL, event->err->text);
+        break;
+    case EVENT_FAULTS: /* Shown by the command, which knows the file. */
+    case EVENT_PLAN:
+        break;
+    }
+    (void)fflush(stderr);
+}

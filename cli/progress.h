@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * progress: what a person sees on stderr while moves run: a line when one begins, a bar that never runs
+ * backwards, a line when it ends.  Without a terminal: plain lines, no bar.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct event;
+
+struct progress {
+    bool terminal; /* stderr is one: bars and colour. */
+    bool colour;
+    bool bar_shown;
+    double fraction; /* Of the running move, 0..1; only grows. */
+    double rate;     /* Smoothed bytes a second. */
+    int64_t last_line_ms;
+    bool hosts_told; /* Unreachable hosts were named. */
+};
+
+/* For stderr as it is. */
+struct progress progress_new(void);
+
+/* Shows 'event'. */
+void progress_show(struct progress *progress, const struct event *event);
+
+/* Fraction of a migration that is done, from raw figures that may run backwards: never below 'before',
+ * below 1 until the end is seen.  Pure. */
+struct actuator_progress;
+double progress_fraction(double before, const struct actuator_progress *raw);

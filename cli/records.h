@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * records: what the journal holds, as people and JSON readers want it: shared by status and history.
+ */
+
+#include <stdint.h>
+
+struct arena;
+struct journal_move;
+struct journal_step;
+struct text;
+
+/* Appends one line: when, guest, from → to, how, how it ended, how long it took. */
+void records_print_move(struct text *text, const struct journal_move *move, int64_t now_ms);
+
+/* Appends one indented line for a step. */
+void records_print_step(struct text *text, const struct journal_step *step);
+
+/* Appends the move, or the step, as a JSON object. */
+void records_json_move(struct text *text, const struct journal_move *move);
+void records_json_step(struct text *text, const struct journal_step *step);
+
+/* Appends '"NAME":"instant"', or null for 0. */
+void records_json_instant(struct text *text, const char *name, int64_t wall_ms);

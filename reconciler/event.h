@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Events: what the controller tells whoever watches it, the terminal of 'berth apply' or the log of
+ * berthd.  Values are valid during the call.  Loop thread.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "actuators/actuator.h"
+#include "model/op.h"
+
+struct err;
+struct faults;
+struct journal_move;
+struct observed;
+struct plan;
+
+enum event_kind {
+    EVENT_FAULTS,       /* es.xml is not acted on: 'faults' or 'err'. */
+    EVENT_OBSERVED,     /* 'observed': every host has been looked at. */
+    EVENT_PLAN,         /* 'plan': a fresh plan is followed from now on. */
+    EVENT_MOVE_BEGIN,   /* 'move', 'number' of 'total'. */
+    EVENT_MOVE_RESUME,  /* 'move': left open by an earlier run. */
+    EVENT_STEP_BEGIN,   /* 'move', 'op', 'host'. */
+    EVENT_STEP_END,     /* The same, and 'err' or NULL; 'elapsed_ms'. */
+    EVENT_PROGRESS,     /* 'move', 'progress'. */
+    EVENT_MOVE_END,     /* 'move' with its outcome; 'err' or NULL; 'elapsed_ms'. */
+    EVENT_MOVE_STUCK,   /* 'move', 'text': stays open, guest held. */
+    EVENT_RETRY,        /* 'guest', 'text', 'wait_ms' (-1 = parked). */
+    EVENT_ALARM,        /* 'guest' or NULL, 'text': a person must look, now. */
+    EVENT_JOURNAL_LOST, /* 'err': the journal cannot be written; acting stops. */
+};
+
+struct event {
+    enum event_kind kind;
+    const struct faults *faults;
+    const struct observed *observed;
+    const struct plan *plan;
+    const struct journal_move *move;
+    const struct actuator_progress *progress;
+    const struct err *err;
+    const char *guest;
+    const char *host;
+    const char *text;
+    enum op_kind op;
+    size_t number;
+    size_t total;
+    int64_t elapsed_ms;
+    int64_t wait_ms;
+};
+
+struct event_sink {
+    void *context;
+    void (*emit)(void *context, const struct event *event);
+};
+
+/* Hands 'event' to 'sink'. */
+static inline void event_emit(const struct event_sink *sink, const struct event *event)
+{
+    sink->emit(sink->context, event);
+}

@@ -1,0 +1,763 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/executor.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "model/policy.h"
+#include "reconciler/calls.h"
+#include "reconciler/config.h"
+
+#define LOOK_AGAIN_MS INT64_C(1000)
+#define WAIT_LIMIT_MS \
+    INT64_C(90000) /* Longer than SETTLE_PATIENCE_MS: a half state gets its chance. */
+#define UNCLEAR_GRACE_MS INT64_C(30000) /* After a deadline (architecture.md, 'One at a time'). */
+#define START_TIMEOUT_MS INT64_C(120000)
+#define QUICK_OP_MS      INT64_C(60000)
+#define BATCH_MAX        8
+
+static void look_now(void *context);
+static void decide(void *context);
+
+static bool is_migration(enum op_kind op)
+{
+    return op == OP_MIGRATE || op == OP_ADOPT;
+}
+
+static struct loop *loop_of(struct executor *executor)
+{
+    return executor->world.loop;
+}
+
+static const char *host_of(const struct executor *executor, unsigned side)
+{
+    return side == 0 ? executor->move.from : executor->move.to;
+}
+
+static void emit(struct executor *executor, enum event_kind kind, const struct err *err,
+                 const char *text)
+{
+    struct event event = {
+        .kind = kind,
+        .move = &executor->move,
+        .guest = executor->move.guest,
+        .op = executor->step.op,
+        .host = host_of(executor, executor->step.side),
+        .err = err,
+        .text = text,
+    };
+    int64_t since = kind == EVENT_STEP_END ? executor->step_begun_ms : executor->begun_ms;
+
+    event.elapsed_ms = loop_now_ms(loop_of(executor)) - since;
+    event_emit(&executor->world.events, &event);
+}
+
+/* Batches -------------------------------------------------------------------------------------- */
+
+struct batch {
+    struct journal_record records[BATCH_MAX];
+    size_t count;
+};
+
+static struct journal_record *add(struct batch *batch, enum journal_kind kind)
+{
+    assert(batch->count < BATCH_MAX);
+    batch->records[batch->count].kind = kind;
+    return &batch->records[batch->count++];
+}
+
+/* Every batch carries the move as it is now and the outcome of the step before. */
+static void add_move(struct executor *executor, struct batch *batch)
+{
+    add(batch, JOURNAL_MOVE)->move = executor->move;
+    if (executor->has_record) {
+        add(batch, JOURNAL_STEP)->step = executor->record;
+        executor->has_record = false;
+    }
+}
+
+/* The source's definition as it is now, so that it can be made again anywhere. */
+static void add_definition(struct executor *executor, struct batch *batch, const char *xml,
+                           char digest[DIGEST_TEXT_SIZE])
+{
+    struct journal_object *object = &add(batch, JOURNAL_OBJECT)->object;
+    struct journal_definition *definition = &add(batch, JOURNAL_DEFINITION)->definition;
+
+    object->bytes = xml;
+    object->length = strlen(xml);
+    digest_of(xml, object->length, object->digest);
+    definition->uuid = executor->move.uuid;
+    definition->guest = executor->move.guest;
+    definition->at_ms = loop_wall_ms(loop_of(executor));
+    memcpy(definition->digest, object->digest, DIGEST_TEXT_SIZE);
+    memcpy(digest, object->digest, DIGEST_TEXT_SIZE);
+}
+
+static void add_owed(struct executor *executor, struct batch *batch, bool paid)
+{
+    add(batch, JOURNAL_OWED)->owed = (struct journal_owed){
+        .uuid = executor->move.uuid,
+        .guest = executor->move.guest,
+        .host = executor->move.from,
+        .since_ms = loop_wall_ms(loop_of(executor)),
+        .paid = paid,
+    };
+}
+
+static void finish(struct executor *executor, enum executor_outcome outcome, const struct err *err)
+{
+    executor->active = false;
+    loop_timer_stop(loop_of(executor), &executor->timer);
+    executor->done(executor->context, outcome, &executor->move, err);
+}
+
+static void submit(struct executor *executor, const struct batch *batch, journal_done_fn *done)
+{
+    ledger_submit(executor->world.ledger, batch->records, batch->count, done, executor);
+}
+
+/* Acting waits for COMMITTED; anything else ends this controller's right to act.  What is in the journal
+ * is settled by the next run. */
+static bool is_committed(struct executor *executor, enum journal_result result,
+                         const struct err *err)
+{
+    if (!executor->active) {
+        return false;
+    }
+    if (result != JOURNAL_COMMITTED) {
+        finish(executor, EXECUTOR_STOPPED, err);
+        return false;
+    }
+    return true;
+}
+
+/* Operations ----------------------------------------------------------------------------------- */
+
+static void on_op_progress(void *context, const struct actuator_progress *progress)
+{
+    struct executor *executor = context;
+    struct event event = {
+        .kind = EVENT_PROGRESS,
+        .move = &executor->move,
+        .guest = executor->move.guest,
+        .op = executor->step.op,
+        .host = host_of(executor, executor->step.side),
+        .progress = progress,
+    };
+
+    event_emit(&executor->world.events, &event);
+}
+
+static void note_failure(struct executor *executor, const struct err *err)
+{
+    executor->error = *err;
+    executor->has_error = true;
+    executor->failed = executor->step.op;
+    executor->failures++;
+    executor->move.error = err->code;
+    executor->move.error_text = arena_strdup(&executor->arena, err->text);
+    executor->stop_unanswered |= executor->step.op == OP_STOP;
+}
+
+static void note_success(struct executor *executor)
+{
+    executor->has_error = false;
+    if (executor->step.op == OP_PREFLIGHT) {
+        executor->proven = true;
+    } else if (executor->step.op == OP_STOP) {
+        executor->stop_unanswered = false;
+    }
+}
+
+static void note_outcome(struct executor *executor, const struct err *err)
+{
+    executor->record.state = err == NULL ? JOURNAL_STEP_DONE : JOURNAL_STEP_FAILED;
+    executor->record.error_text = err == NULL ? NULL : arena_strdup(&executor->arena, err->text);
+    executor->record.ended_ms = loop_wall_ms(loop_of(executor));
+    executor->has_record = true;
+    if (err == NULL) {
+        note_success(executor);
+    } else {
+        note_failure(executor, err);
+    }
+    emit(executor, EVENT_STEP_END, err, NULL);
+}
+
+/* A migration that was cancelled because its time was up says so, not just 'cancelled'. */
+static void explain_deadline(struct executor *executor, struct err *err)
+{
+    char limit[CLOCK_TEXT_SIZE];
+
+    if (executor->past_deadline && is_migration(executor->step.op)) {
+        clock_format_duration(executor->move.deadline_ms - executor->move.begun_ms, limit);
+        err_set(
+            err, ERR_TIMEOUT,
+            "'%s' did not finish moving to '%s' within %s and was cancelled; it runs on at '%s'",
+            executor->move.guest, executor->move.to, limit, executor->move.from);
+    }
+}
+
+static void on_op_done(void *context, const struct actuator_completion *completion)
+{
+    struct executor *executor = context;
+    struct err err = completion->err;
+
+    executor->ticket = 0;
+    loop_timer_stop(loop_of(executor), &executor->timer);
+    if (is_migration(executor->step.op)) {
+        executor->move.total_ms = completion->stats.total_ms;
+        executor->move.downtime_ms = completion->stats.downtime_ms;
+        executor->move.bytes = completion->stats.bytes;
+        executor->move.iterations = completion->stats.iterations;
+    }
+    if (completion->status != 0) {
+        explain_deadline(executor, &err);
+    }
+    note_outcome(executor, completion->status == 0 ? NULL : &err);
+    look_now(executor);
+}
+
+static void on_stuck_committed(void *context, enum journal_result result, const struct err *err)
+{
+    struct executor *executor = context;
+
+    if (is_committed(executor, result, err)) {
+        finish(executor, EXECUTOR_STUCK, NULL);
+    }
+}
+
+static void give_up(struct executor *executor, const char *text)
+{
+    struct batch batch = { .count = 0 };
+
+    calls_drop(executor->world.calls, executor->ticket);
+    executor->ticket = 0;
+    executor->move.unclear = true;
+    executor->move.error = executor->move.error == ERR_NONE ? ERR_TIMEOUT : executor->move.error;
+    executor->move.error_text = arena_strdup(&executor->arena, text);
+    emit(executor, EVENT_MOVE_STUCK, executor->has_error ? &executor->error : NULL,
+         executor->move.error_text);
+    add_move(executor, &batch);
+    submit(executor, &batch, on_stuck_committed);
+}
+
+/* The operation has not answered in its time.  A preflight touches nothing and may be forgotten; anything
+ * else may still happen, so the move stays open. */
+static void on_op_overdue(void *context)
+{
+    struct executor *executor = context;
+    const char *op = op_kind_name(executor->step.op);
+    const char *host = host_of(executor, executor->step.side);
+
+    if (executor->step.op == OP_PREFLIGHT) {
+        struct err err;
+
+        calls_drop(executor->world.calls, executor->ticket);
+        executor->ticket = 0;
+        err_set(&err, ERR_TIMEOUT, "'%s' did not answer the checks before the move in time", host);
+        note_outcome(executor, &err);
+        look_now(executor);
+        return;
+    }
+    executor->record.state = JOURNAL_STEP_UNCLEAR;
+    executor->has_record = true;
+    give_up(executor,
+            text_format(&executor->arena,
+                        "'%s' on '%s' has not answered: '%s' may be paused or half moved; both "
+                        "hosts keep its memory reserved until both tell what it is (if it stands "
+                        "still, restart libvirt on '%s')",
+                        op, host, executor->move.guest, executor->move.from));
+}
+
+static void on_deadline(void *context)
+{
+    struct executor *executor = context;
+
+    executor->past_deadline = true;
+    calls_cancel(executor->world.calls, executor->ticket);
+    loop_timer_start(loop_of(executor), &executor->timer, UNCLEAR_GRACE_MS, on_op_overdue,
+                     executor);
+}
+
+static int64_t op_timeout_ms(const struct executor *executor, enum op_kind op)
+{
+    if (op == OP_STOP) {
+        return executor->world.policy->stop_timeout_ms;
+    }
+    return op == OP_START ? START_TIMEOUT_MS : QUICK_OP_MS;
+}
+
+static void arm_guard(struct executor *executor)
+{
+    enum op_kind op = executor->step.op;
+
+    if (is_migration(op)) {
+        int64_t left = executor->move.deadline_ms - loop_wall_ms(loop_of(executor));
+
+        loop_timer_start(loop_of(executor), &executor->timer, left > 0 ? left : 0, on_deadline,
+                         executor);
+        return;
+    }
+    loop_timer_start(loop_of(executor), &executor->timer,
+                     op_timeout_ms(executor, op) + UNCLEAR_GRACE_MS, on_op_overdue, executor);
+}
+
+static struct op_live live_settings(struct executor *executor)
+{
+    const struct policy *policy = executor->world.policy;
+    struct op_live live = {
+        .persistent = executor->move.persistent,
+        .max_downtime_ms = policy->max_downtime_ms,
+        .bandwidth_mib_s = policy->bandwidth_mib_s,
+        .parallel = policy->parallel,
+        .tls = policy->tls,
+        .allow_downgrade = policy->allow_downgrade,
+    };
+    struct err err;
+
+    if (policy->migrate_uri != NULL) {
+        live.migrate_uri =
+            config_expand(&executor->arena, policy->migrate_uri, executor->move.to, &err);
+    }
+    return live;
+}
+
+static const char *xml_for(struct executor *executor, enum op_kind op, unsigned side,
+                           struct err *err)
+{
+    const struct observed_guest *guest = look_guest(&executor->look, op == OP_DEFINE ? 0 : side);
+    struct journal *journal = executor->world.ledger->journal;
+    char *bytes;
+    size_t length;
+
+    if (op != OP_DEFINE && op != OP_UNDEFINE) {
+        return NULL;
+    }
+    if (guest != NULL && guest->xml != NULL && (op == OP_UNDEFINE || side == 1)) {
+        return guest->xml;
+    }
+    if (journal->ops->object(journal, &executor->arena, executor->move.xml_digest, &bytes, &length,
+                             err) != 0) {
+        return NULL;
+    }
+    return bytes;
+}
+
+static void start_op(struct executor *executor)
+{
+    enum op_kind kind = executor->step.op;
+    unsigned side = executor->step.side;
+    bool two_sided = is_migration(kind) || kind == OP_PREFLIGHT;
+    struct err err = { .code = ERR_NONE };
+    struct op op = {
+        .kind = kind,
+        .epoch = executor->world.ledger->epoch,
+        .guest = executor->move.guest,
+        .uuid = executor->move.uuid,
+        .host = host_of(executor, side),
+        .peer = two_sided ? executor->move.to : NULL,
+        .xml = xml_for(executor, kind, side, &err),
+        .mode = executor->move.mode,
+        .enable = true,
+        .timeout_ms = op_timeout_ms(executor, kind),
+        .live = live_settings(executor),
+    };
+
+    executor->step_begun_ms = loop_now_ms(loop_of(executor));
+    emit(executor, EVENT_STEP_BEGIN, NULL, NULL);
+    if (err.code != ERR_NONE) {
+        note_outcome(executor, &err);
+        look_now(executor);
+        return;
+    }
+    executor->ticket =
+        calls_start(executor->world.calls, &op, on_op_done, on_op_progress, executor);
+    arm_guard(executor);
+}
+
+static void on_intent_committed(void *context, enum journal_result result, const struct err *err)
+{
+    struct executor *executor = context;
+
+    if (is_committed(executor, result, err)) {
+        start_op(executor);
+    }
+}
+
+/* What the intent changes of the move, before it is committed. */
+static void mark_intent(struct executor *executor, struct batch *batch)
+{
+    struct journal_move *move = &executor->move;
+    const struct observed_guest *source = look_guest(&executor->look, 0);
+    unsigned side = executor->step.side;
+
+    move->back |= executor->step.back;
+    switch (executor->step.op) {
+    case OP_MIGRATE:
+        move->tried = true;
+        break;
+    case OP_STOP:
+        move->tried = true;
+        add_owed(executor, batch, false);
+        break;
+    case OP_DEFINE:
+        move->tried = true;
+        move->target_made |= side == 1;
+        if (side == 1 && source != NULL && source->xml != NULL) {
+            add_definition(executor, batch, source->xml, move->xml_digest);
+        }
+        break;
+    case OP_UNDEFINE:
+        move->source_removed |= side == 0;
+        break;
+    case OP_PREFLIGHT:
+    case OP_ADOPT:
+    case OP_AUTOSTART:
+    case OP_START:
+    case OP_RESUME:
+    case OP_DESTROY:
+    case OP_KIND_COUNT:
+        break;
+    }
+}
+
+static void run_step(struct executor *executor)
+{
+    struct batch batch = { .count = 0 };
+    struct journal_step record = {
+        .move = executor->move.key,
+        .number = ++executor->steps,
+        .kind = executor->step.op,
+        .host = host_of(executor, executor->step.side),
+        .state = JOURNAL_STEP_INTENDED,
+        .begun_ms = loop_wall_ms(loop_of(executor)),
+    };
+
+    mark_intent(executor, &batch);
+    if (executor->step.op == OP_PREFLIGHT) { /* Touches nothing: needs no intent. */
+        executor->record = record;
+        start_op(executor);
+        return;
+    }
+    add_move(executor, &batch);
+    add(&batch, JOURNAL_STEP)->step = record;
+    executor->record = record;
+    submit(executor, &batch, on_intent_committed);
+}
+
+/* Outcomes ------------------------------------------------------------------------------------- */
+
+static void on_end_committed(void *context, enum journal_result result, const struct err *err)
+{
+    struct executor *executor = context;
+
+    if (is_committed(executor, result, err)) {
+        emit(executor, EVENT_MOVE_END, executor->move.error == ERR_NONE ? NULL : &executor->error,
+             NULL);
+        finish(executor, EXECUTOR_ENDED, NULL);
+    }
+}
+
+/* An owed start is paid when the guest is seen running.  A shutdown request that was never answered may
+ * still take effect: then the debt stays until a later pass finds the guest running for good. */
+static void pay_owed(struct executor *executor, struct batch *batch)
+{
+    unsigned side = executor->move.state == JOURNAL_MOVE_DONE ? 1 : 0;
+    const struct observed_guest *guest = look_guest(&executor->look, side);
+    bool stopped_here = executor->move.mode == MOVE_OFFLINE && executor->move.tried;
+
+    if (guest != NULL && guest->state == GUEST_RUNNING && !executor->stop_unanswered &&
+        (stopped_here || ledger_find_owed(executor->world.ledger, executor->move.uuid) != NULL)) {
+        add_owed(executor, batch, true);
+    }
+}
+
+static void end_move(struct executor *executor)
+{
+    struct journal_move *move = &executor->move;
+    struct batch batch = { .count = 0 };
+
+    move->state = executor->step.state;
+    move->ended_ms = loop_wall_ms(loop_of(executor));
+    move->unclear = false;
+    if (move->state == JOURNAL_MOVE_DONE) {
+        move->error = ERR_NONE;
+        move->error_text = executor->has_error ? executor->move.error_text : executor->step.text;
+    } else if (move->error == ERR_NONE) {
+        const char *why = executor->step.text != NULL ? executor->step.text : "cancelled";
+
+        err_set(&executor->error,
+                move->state == JOURNAL_MOVE_CANCELLED ? ERR_CANCELLED : ERR_CONFLICT, "%s", why);
+        move->error = executor->error.code;
+        move->error_text = why;
+    }
+    add_move(executor, &batch);
+    pay_owed(executor, &batch);
+    submit(executor, &batch, on_end_committed);
+}
+
+static void wait_and_look(struct executor *executor)
+{
+    int64_t now = loop_now_ms(loop_of(executor));
+
+    if (executor->waiting_since_ms == 0) {
+        executor->waiting_since_ms = now;
+    }
+    if ((executor->resumed && executor->move.unclear) ||
+        now - executor->waiting_since_ms >= WAIT_LIMIT_MS) {
+        const struct observed_host *source = &executor->look.readings[0];
+        const struct observed_host *silent =
+            source->reachable ? &executor->look.readings[1] : source;
+
+        give_up(executor, silent->reachable
+                              ? "its hosts tell of a half move that does not go on"
+                              : text_format(&executor->arena,
+                                            "'%s' does not answer (%s): what became of '%s' is "
+                                            "not known, both hosts keep its memory reserved",
+                                            silent->name, silent->error, executor->move.guest));
+        return;
+    }
+    loop_timer_start(loop_of(executor), &executor->timer, LOOK_AGAIN_MS, look_now, executor);
+}
+
+/* Deciding ------------------------------------------------------------------------------------- */
+
+static bool is_target_same(struct executor *executor)
+{
+    const struct observed_guest *guest = look_guest(&executor->look, 1);
+    char digest[DIGEST_TEXT_SIZE];
+
+    if (guest == NULL || guest->xml == NULL) {
+        return false;
+    }
+    digest_of(guest->xml, strlen(guest->xml), digest);
+    return strcmp(digest, executor->move.target_digest) == 0 ||
+           strcmp(digest, executor->move.xml_digest) == 0;
+}
+
+/* What the target makes of our definition may differ in its text; remember it as ours right after. */
+static void remember_target(struct executor *executor)
+{
+    const struct observed_guest *guest = look_guest(&executor->look, 1);
+
+    if (executor->has_record && !executor->has_error && executor->step.op == OP_DEFINE &&
+        executor->step.side == 1 && guest != NULL && guest->xml != NULL) {
+        digest_of(guest->xml, strlen(guest->xml), executor->move.target_digest);
+    }
+}
+
+static void watch_views(struct executor *executor)
+{
+    const enum settle_view *views = executor->look.views;
+
+    if (executor->seen_since_ms == 0 || views[0] != executor->seen[0] ||
+        views[1] != executor->seen[1]) {
+        executor->seen[0] = views[0];
+        executor->seen[1] = views[1];
+        executor->seen_since_ms = loop_now_ms(loop_of(executor));
+    }
+}
+
+static void carry_out(struct executor *executor)
+{
+    switch (executor->step.action) {
+    case STEP_RUN:
+        executor->waiting_since_ms = 0;
+        run_step(executor);
+        return;
+    case STEP_WAIT:
+        wait_and_look(executor);
+        return;
+    case STEP_END:
+        end_move(executor);
+        return;
+    case STEP_SEARCH:
+        give_up(executor, "the guest is on neither host of its move");
+        return;
+    case STEP_STUCK:
+        give_up(executor, executor->step.text);
+        return;
+    }
+}
+
+static void decide(void *context)
+{
+    struct executor *executor = context;
+    struct settle_facts facts = {
+        .live = executor->move.mode == MOVE_LIVE,
+        .target_made = executor->move.target_made,
+        .owed_start = executor->move.original == GUEST_RUNNING,
+    };
+    struct step_facts step_facts = {
+        .guests = { look_guest(&executor->look, 0), look_guest(&executor->look, 1) },
+        .proven = executor->proven,
+        .error = executor->has_error ? &executor->error : NULL,
+        .failed = executor->failed,
+        .failures = executor->failures,
+    };
+
+    remember_target(executor);
+    watch_views(executor);
+    facts.target_same = is_target_same(executor);
+    facts.unchanged_ms = loop_now_ms(loop_of(executor)) - executor->seen_since_ms;
+    step_facts.verdict = settle_judge(executor->look.views[0], executor->look.views[1], &facts);
+    executor->step = step_next(&executor->move, &step_facts);
+    carry_out(executor);
+}
+
+static void look_now(void *context)
+{
+    struct executor *executor = context;
+
+    look_begin(&executor->look, executor->world.calls, executor->move.guest, executor->move.uuid,
+               executor->move.from, executor->move.to, decide, executor);
+}
+
+static void on_begin_committed(void *context, enum journal_result result, const struct err *err)
+{
+    struct executor *executor = context;
+
+    if (is_committed(executor, result, err)) {
+        look_now(executor);
+    }
+}
+
+static void reset(struct executor *executor, executor_done_fn *done, void *context)
+{
+    struct executor_world world = executor->world;
+
+    assert(!executor->active);
+    executor_deinit(executor);
+    executor_init(executor, &world);
+    executor->done = done;
+    executor->context = context;
+    executor->active = true;
+    executor->begun_ms = loop_now_ms(world.loop);
+}
+
+void executor_init(struct executor *executor, const struct executor_world *world)
+{
+    *executor = (struct executor){ .world = *world };
+}
+
+static void copy_move(struct executor *executor, const struct journal_move *move)
+{
+    struct arena *arena = &executor->arena;
+
+    executor->move = *move;
+    executor->move.guest = arena_strdup(arena, move->guest);
+    executor->move.uuid = arena_strdup(arena, move->uuid);
+    executor->move.from = arena_strdup(arena, move->from);
+    executor->move.to = arena_strdup(arena, move->to);
+    executor->move.error_text =
+        move->error_text == NULL ? NULL : arena_strdup(arena, move->error_text);
+}
+
+static enum guest_state original_state(const struct observed_guest *guest)
+{
+    if (guest->owed_start) {
+        return GUEST_RUNNING;
+    }
+    return guest->state == GUEST_PAUSED || guest->state == GUEST_SHUTOFF ? guest->state
+                                                                         : GUEST_RUNNING;
+}
+
+void executor_begin(struct executor *executor, const struct executor_intent *intent,
+                    executor_done_fn *done, void *context)
+{
+    struct ledger *ledger = executor->world.ledger;
+    int64_t now = loop_wall_ms(loop_of(executor));
+    struct batch batch = { .count = 0 };
+    struct journal_move move = {
+        .key = ledger_key(ledger),
+        .run = ledger->run,
+        .guest = intent->guest,
+        .uuid = intent->uuid,
+        .from = intent->from,
+        .to = intent->to,
+        .mode = intent->mode,
+        .detour = intent->detour,
+        .original = original_state(intent->observed),
+        .autostart = intent->observed->autostart,
+        .persistent = intent->observed->persistent,
+        .begun_ms = now,
+        .deadline_ms = now + executor->world.policy->timeout_ms,
+    };
+
+    reset(executor, done, context);
+    memcpy(move.es_digest, intent->es_digest, DIGEST_TEXT_SIZE);
+    copy_move(executor, &move);
+    if (intent->observed->xml != NULL) {
+        add_definition(executor, &batch, intent->observed->xml, executor->move.xml_digest);
+    }
+    add_move(executor, &batch);
+    submit(executor, &batch, on_begin_committed);
+}
+
+/* Steps of the earlier run keep their numbers; one without an outcome was ended by a crash. */
+static int take_up_steps(struct executor *executor, struct err *err)
+{
+    struct journal *journal = executor->world.ledger->journal;
+    struct journal_step *steps;
+    size_t count;
+
+    if (journal->ops->steps(journal, &executor->arena, executor->move.key, &steps, &count, err) !=
+        0) {
+        return -1;
+    }
+    if (count > 0) {
+        executor->steps = steps[count - 1].number;
+        executor->record = steps[count - 1];
+        executor->has_record = executor->record.state == JOURNAL_STEP_INTENDED;
+        executor->record.state =
+            executor->has_record ? JOURNAL_STEP_UNCLEAR : executor->record.state;
+        executor->record.ended_ms = loop_wall_ms(loop_of(executor));
+    }
+    return 0;
+}
+
+void executor_resume(struct executor *executor, const struct journal_move *move,
+                     executor_done_fn *done, void *context)
+{
+    struct err err;
+
+    reset(executor, done, context);
+    copy_move(executor, move);
+    executor->resumed = true;
+    if (move->error != ERR_NONE) {
+        err_set(&executor->error, move->error, "%s", move->error_text);
+    }
+    if (take_up_steps(executor, &err) != 0) {
+        finish(executor, EXECUTOR_STOPPED, &err);
+        return;
+    }
+    look_now(executor);
+}
+
+static void on_cancel_committed(void *context, enum journal_result result, const struct err *err)
+{
+    (void)is_committed(context, result, err);
+}
+
+void executor_cancel(struct executor *executor)
+{
+    struct batch batch = { .count = 0 };
+
+    if (!executor->active || executor->move.cancel_requested) {
+        return;
+    }
+    executor->move.cancel_requested = true;
+    add(&batch, JOURNAL_MOVE)->move = executor->move;
+    submit(executor, &batch, on_cancel_committed);
+    calls_cancel(executor->world.calls, executor->ticket);
+}
+
+void executor_deinit(struct executor *executor)
+{
+    loop_timer_stop(loop_of(executor), &executor->timer);
+    calls_drop(executor->world.calls, executor->ticket);
+    look_deinit(&executor->look);
+    arena_deinit(&executor->arena);
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Executor: carries one move to its outcome (R5): intent into the journal, act, look, decide anew.
+ *
+ * One move at a time.  A move begun here and one left open by a crash go through the same loop: look at
+ * both hosts, ask step_next(), journal, act.  Loop thread.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/loop.h"
+#include "reconciler/event.h"
+#include "reconciler/journal/journal.h"
+#include "reconciler/ledger.h"
+#include "reconciler/look.h"
+#include "reconciler/step.h"
+
+struct calls;
+struct policy;
+
+enum executor_outcome {
+    EXECUTOR_ENDED,   /* The move is over; its state says how. */
+    EXECUTOR_STUCK,   /* It stays open and holds its guest; the slot is free. */
+    EXECUTOR_STOPPED, /* The journal cannot be written: nothing more may be done. */
+};
+
+/* 'move' and 'err' (of EXECUTOR_STOPPED, else NULL) are valid during the call. */
+typedef void executor_done_fn(void *context, enum executor_outcome outcome,
+                              const struct journal_move *move, const struct err *err);
+
+/* What the executor works with; the caller keeps all of it. */
+struct executor_world {
+    struct loop *loop;
+    struct calls *calls;
+    struct ledger *ledger;
+    const struct policy *policy;
+    struct event_sink events;
+};
+
+struct executor {
+    struct executor_world world;
+    executor_done_fn *done;
+    void *context;
+
+    struct arena arena; /* Strings of 'move'. */
+    struct journal_move move;
+    bool active;
+    bool resumed; /* Left open by an earlier run, or seen stuck before. */
+
+    struct look look;
+    enum settle_view seen[2];
+    int64_t seen_since_ms;
+    int64_t waiting_since_ms; /* 0 = not waiting. */
+
+    struct step step; /* What is being done. */
+    uint64_t ticket;
+    int64_t step_begun_ms;
+    struct loop_timer timer;
+    bool past_deadline;
+
+    struct journal_step record; /* The step's record; its outcome goes into the next batch. */
+    bool has_record;
+    uint32_t steps;
+
+    struct err error; /* Of the last operation. */
+    bool has_error;
+    enum op_kind failed;
+    unsigned failures;
+    bool proven;
+    bool stop_unanswered; /* A shutdown request may still take effect. */
+    int64_t begun_ms;
+};
+
+/* What a new move is: copied. */
+struct executor_intent {
+    const char *guest;
+    const char *uuid;
+    const char *from;
+    const char *to; /* Equal to 'from': start a guest that is owed a start. */
+    enum move_mode mode;
+    bool detour;
+    const struct observed_guest *observed; /* At 'from', from a fresh look. */
+    const char *es_digest;
+};
+
+/* An idle executor; copies '*world'. */
+void executor_init(struct executor *executor, const struct executor_world *world);
+
+/* Journals the intent and begins; done(context) is called once.  Not while a move is active. */
+void executor_begin(struct executor *executor, const struct executor_intent *intent,
+                    executor_done_fn *done, void *context);
+
+/* Takes up a move that is open in the journal. */
+void executor_resume(struct executor *executor, const struct journal_move *move,
+                     executor_done_fn *done, void *context);
+
+/* Asks the active move to end with the guest where it was; nothing happens if none is active. */
+void executor_cancel(struct executor *executor);
+
+/* Gives up what is under way (the journal lets a later run take it up) and releases everything. */
+void executor_deinit(struct executor *executor);

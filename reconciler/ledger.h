@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Ledger: what the journal holds that still matters, as one reading: open moves, owed starts, retries,
+ * known definitions.  The journal stays the only truth: a pass reads anew.  Loop thread.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "reconciler/journal/journal.h"
+
+struct err;
+
+struct ledger {
+    struct journal *journal;
+    struct arena arena;
+    uint64_t epoch;
+    uint64_t next_seq;
+    uint64_t run;               /* seq of this run. */
+    struct journal_move *moves; /* Open ones, oldest first. */
+    size_t move_count;
+    struct journal_owed *owed; /* Unpaid. */
+    size_t owed_count;
+    struct journal_retry *retries; /* Not cleared. */
+    size_t retry_count;
+    struct journal_definition *definitions;
+    size_t definition_count;
+};
+
+/* An empty ledger on 'journal', which the caller keeps. */
+void ledger_init(struct ledger *ledger, struct journal *journal);
+
+/* Reads everything anew; on failure the ledger holds what it held. */
+int ledger_load(struct ledger *ledger, struct err *err);
+
+/* The next key; never handed out twice. */
+struct journal_key ledger_key(struct ledger *ledger);
+
+/* The entry of a guest, or NULL. */
+const struct journal_move *ledger_find_move(const struct ledger *ledger, const char *guest);
+const struct journal_owed *ledger_find_owed(const struct ledger *ledger, const char *uuid);
+const struct journal_retry *ledger_find_retry(const struct ledger *ledger, const char *guest);
+const struct journal_definition *ledger_find_definition(const struct ledger *ledger,
+                                                        const char *uuid);
+
+/* Submits 'count' records as one batch of this epoch. */
+void ledger_submit(struct ledger *ledger, const struct journal_record *records, size_t count,
+                   journal_done_fn *done, void *context);
+
+/* Releases the reading; the journal stays open. */
+void ledger_deinit(struct ledger *ledger);

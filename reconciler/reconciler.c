@@ -1,0 +1,748 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/reconciler.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/backoff.h"
+#include "base/clock.h"
+#include "base/loop.h"
+#include "base/text.h"
+#include "diff/plan.h"
+#include "diff/plan_json.h"
+#include "diff/verify.h"
+#include "model/fault.h"
+#include "reconciler/calls.h"
+#include "reconciler/config.h"
+#include "reconciler/executor.h"
+#include "reconciler/ledger.h"
+#include "reconciler/snapshot.h"
+#include "reconciler/source.h"
+#include "reconciler/view.h"
+
+/* A person waits for 'berth apply': a failed move is tried again a few times within this run, later
+ * tries are left to a later run. */
+#define RUN_TRIES_MAX   3u
+#define RUN_WAIT_MAX_MS INT64_C(60000)
+
+/* The plan that is followed, across passes (planner.md, 'Following a plan'). */
+struct active_plan {
+    struct arena arena;
+    struct plan plan;
+    char policy_digest[DIGEST_TEXT_SIZE];
+    struct journal_key key;
+    size_t next; /* Index of the move to take. */
+    bool valid;
+};
+
+struct reconciler {
+    struct reconciler_world world;
+    struct reconciler_options options;
+    reconciler_done_fn *done;
+    void *context;
+
+    struct calls calls;
+    struct snapshot snapshot;
+    struct ledger ledger;
+    struct executor executor;
+    struct active_plan active;
+    struct loop_timer timer;
+
+    struct arena arena; /* The pass. */
+    struct revision revision;
+    struct view view;
+
+    struct arena run_arena;
+    uint64_t *stuck; /* seq of moves seen stuck in this run. */
+    size_t stuck_count;
+    const char **restarted; /* UUIDs whose owed start was tried in this run. */
+    size_t restarted_count;
+    struct journal_run run;
+    struct reconciler_result result;
+    bool began;
+    bool cancelled;
+    bool ended;
+};
+
+static void pass(void *context);
+
+static int64_t wall(struct reconciler *reconciler)
+{
+    return loop_wall_ms(reconciler->world.loop);
+}
+
+static void emit(struct reconciler *reconciler, const struct event *event)
+{
+    event_emit(&reconciler->world.events, event);
+}
+
+/* Ending --------------------------------------------------------------------------------------- */
+
+static void on_run_ended(void *context, enum journal_result result, const struct err *err)
+{
+    struct reconciler *reconciler = context;
+
+    (void)result; /* What the run did is journaled already; its end is only for people. */
+    (void)err;
+    reconciler->done(reconciler->context, &reconciler->result);
+}
+
+static void end_run(struct reconciler *reconciler, enum reconciler_status status)
+{
+    struct journal_record record = { .kind = JOURNAL_RUN };
+
+    if (reconciler->ended) {
+        return;
+    }
+    reconciler->ended = true;
+    reconciler->result.status = status;
+    reconciler->result.plan = reconciler->active.valid ? &reconciler->active.plan : NULL;
+    reconciler->run.ended_ms = wall(reconciler);
+    reconciler->run.exit_status = (int)status;
+    record.run = reconciler->run;
+    ledger_submit(&reconciler->ledger, &record, 1, on_run_ended, reconciler);
+}
+
+static void journal_lost(struct reconciler *reconciler, const struct err *err)
+{
+    struct event event = { .kind = EVENT_JOURNAL_LOST, .err = err };
+
+    if (!reconciler->ended) {
+        emit(reconciler, &event);
+        end_run(reconciler, RECONCILER_FAILED);
+    }
+}
+
+/* Records that nothing waits for: a failure ends the run before anything else is begun, because the
+ * journal keeps the order of batches. */
+static void on_noted(void *context, enum journal_result result, const struct err *err)
+{
+    if (result != JOURNAL_COMMITTED) {
+        journal_lost(context, err);
+    }
+}
+
+static void note(struct reconciler *reconciler, const struct journal_record *record)
+{
+    ledger_submit(&reconciler->ledger, record, 1, on_noted, reconciler);
+}
+
+static void next_pass(struct reconciler *reconciler)
+{
+    loop_post(reconciler->world.loop, pass, reconciler);
+}
+
+/* Retries -------------------------------------------------------------------------------------- */
+
+static bool says_the_same(const struct journal_retry *before, const char *es_digest,
+                          enum err_code code)
+{
+    return before != NULL && before->code == code && strcmp(before->es_digest, es_digest) == 0;
+}
+
+/* Keyed by guest, revision and error class; a permanent error parks the guest until what it depends on
+ * changes (migration.md, 'Retry'). */
+static void note_retry(struct reconciler *reconciler, const struct journal_move *move)
+{
+    const struct journal_retry *before = ledger_find_retry(&reconciler->ledger, move->guest);
+    struct err err = { .code = move->error };
+    struct journal_record record = { .kind = JOURNAL_RETRY };
+    struct journal_retry *retry = &record.retry;
+    struct event event = { .kind = EVENT_RETRY, .guest = move->guest, .wait_ms = -1 };
+
+    retry->guest = move->guest;
+    memcpy(retry->es_digest, move->es_digest, DIGEST_TEXT_SIZE);
+    retry->code = move->error;
+    retry->attempts =
+        says_the_same(before, move->es_digest, move->error) ? before->attempts + 1 : 1;
+    retry->reason = move->error_text;
+    retry->next_ms = INT64_MAX;
+    if (err_is_retryable(&err)) {
+        event.wait_ms = backoff_delay_ms(retry->attempts, move->key.seq);
+        retry->next_ms = wall(reconciler) + event.wait_ms;
+    } else {
+        view_facts_digest(&reconciler->arena, &reconciler->view.observed, reconciler->world.config,
+                          move->guest, move->to, retry->observed_digest);
+    }
+    event.text = retry->reason;
+    note(reconciler, &record);
+    emit(reconciler, &event);
+}
+
+static void clear_retry(struct reconciler *reconciler, const struct journal_move *move)
+{
+    const struct journal_retry *before = ledger_find_retry(&reconciler->ledger, move->guest);
+    struct journal_record record = { .kind = JOURNAL_RETRY };
+
+    if (before != NULL) {
+        record.retry = *before;
+        record.retry.cleared = true;
+        note(reconciler, &record);
+    }
+}
+
+/* When the earliest guest whose backoff is worth waiting for in this run may be tried; 0 = none. */
+static int64_t next_retry_ms(struct reconciler *reconciler)
+{
+    int64_t earliest = 0;
+
+    for (size_t i = 0; i < reconciler->ledger.retry_count; i++) {
+        const struct journal_retry *retry = &reconciler->ledger.retries[i];
+        bool ours = strcmp(retry->es_digest, reconciler->revision.digest) == 0 &&
+                    (reconciler->options.only == NULL ||
+                     strcmp(reconciler->options.only, retry->guest) == 0);
+
+        if (ours && retry->attempts < RUN_TRIES_MAX && retry->next_ms > wall(reconciler) &&
+            retry->next_ms - wall(reconciler) <= RUN_WAIT_MAX_MS &&
+            (earliest == 0 || retry->next_ms < earliest)) {
+            earliest = retry->next_ms;
+        }
+    }
+    return earliest;
+}
+
+/* Moves ---------------------------------------------------------------------------------------- */
+
+static void remember_stuck(struct reconciler *reconciler, uint64_t seq)
+{
+    uint64_t *grown = ARENA_ARRAY(&reconciler->run_arena, uint64_t, reconciler->stuck_count + 1);
+
+    if (reconciler->stuck_count > 0) {
+        memcpy(grown, reconciler->stuck, reconciler->stuck_count * sizeof(*grown));
+    }
+    grown[reconciler->stuck_count++] = seq;
+    reconciler->stuck = grown;
+    reconciler->result.stuck = reconciler->stuck_count;
+}
+
+static bool is_stuck(const struct reconciler *reconciler, uint64_t seq)
+{
+    for (size_t i = 0; i < reconciler->stuck_count; i++) {
+        if (reconciler->stuck[i] == seq) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void count_ended(struct reconciler *reconciler, const struct journal_move *move)
+{
+    if (move->state == JOURNAL_MOVE_DONE) {
+        reconciler->result.moved++;
+        clear_retry(reconciler, move);
+        return;
+    }
+    reconciler->active.valid = false; /* The rest is planned and verified again without it. */
+    if (move->state == JOURNAL_MOVE_CANCELLED) {
+        reconciler->cancelled = true;
+        return;
+    }
+    reconciler->result.failed++;
+    note_retry(reconciler, move);
+}
+
+static void on_move_done(void *context, enum executor_outcome outcome,
+                         const struct journal_move *move, const struct err *err)
+{
+    struct reconciler *reconciler = context;
+
+    switch (outcome) {
+    case EXECUTOR_ENDED:
+        count_ended(reconciler, move);
+        break;
+    case EXECUTOR_STUCK:
+        reconciler->active.valid = false;
+        remember_stuck(reconciler, move->key.seq);
+        break;
+    case EXECUTOR_STOPPED:
+        journal_lost(reconciler, err);
+        return;
+    }
+    next_pass(reconciler);
+}
+
+/* A move that an earlier run left open is settled before anything new is begun. */
+static bool resume_next(struct reconciler *reconciler)
+{
+    for (size_t i = 0; i < reconciler->ledger.move_count; i++) {
+        const struct journal_move *move = &reconciler->ledger.moves[i];
+
+        if (!is_stuck(reconciler, move->key.seq)) {
+            struct event event = { .kind = EVENT_MOVE_RESUME, .move = move, .guest = move->guest };
+
+            emit(reconciler, &event);
+            executor_resume(&reconciler->executor, move, on_move_done, reconciler);
+            return true;
+        }
+    }
+    return false;
+}
+
+static const struct observed_guest *find_at(struct reconciler *reconciler, const char *host,
+                                            const char *uuid)
+{
+    const struct observed_host *found = observed_find_host(&reconciler->view.observed, host);
+
+    return found == NULL || !found->reachable ? NULL : observed_find_guest(found, uuid);
+}
+
+static bool begin_move(struct reconciler *reconciler, const struct executor_intent *intent,
+                       size_t number, size_t total)
+{
+    struct journal_move shown = {
+        .guest = intent->guest,
+        .uuid = intent->uuid,
+        .from = intent->from,
+        .to = intent->to,
+        .mode = intent->mode,
+        .detour = intent->detour,
+    };
+    struct event event = {
+        .kind = EVENT_MOVE_BEGIN,
+        .move = &shown,
+        .guest = intent->guest,
+        .number = number,
+        .total = total,
+    };
+
+    emit(reconciler, &event);
+    executor_begin(&reconciler->executor, intent, on_move_done, reconciler);
+    return true;
+}
+
+/* Plans ---------------------------------------------------------------------------------------- */
+
+static void note_plan(struct reconciler *reconciler, const struct plan *plan)
+{
+    struct text text = text_new(&reconciler->arena);
+    struct journal_record records[2] = { { .kind = JOURNAL_OBJECT }, { .kind = JOURNAL_PLAN } };
+
+    plan_json_write(&text, plan);
+    records[0].object.bytes = text.data;
+    records[0].object.length = text.length;
+    digest_of(text.data, text.length, records[0].object.digest);
+    reconciler->active.key = ledger_key(&reconciler->ledger);
+    records[1].plan = (struct journal_plan){
+        .key = reconciler->active.key,
+        .run = reconciler->ledger.run,
+        .at_ms = wall(reconciler),
+    };
+    memcpy(records[1].plan.es_digest, reconciler->revision.digest, DIGEST_TEXT_SIZE);
+    memcpy(records[1].plan.policy_digest, reconciler->active.policy_digest, DIGEST_TEXT_SIZE);
+    memcpy(records[1].plan.plan_digest, records[0].object.digest, DIGEST_TEXT_SIZE);
+    ledger_submit(&reconciler->ledger, records, ARRAY_LEN(records), on_noted, reconciler);
+}
+
+/* The active plan is kept while file and policy are the same and its remainder verifies; without this a
+ * displaced guest has a direct way home and the next pass undoes the detour for ever. */
+static bool holds_still(struct reconciler *reconciler)
+{
+    struct active_plan *active = &reconciler->active;
+    char digest[DIGEST_TEXT_SIZE];
+    struct err err;
+
+    config_policy_digest(reconciler->world.config, digest);
+    return active->valid && active->next < active->plan.move_count &&
+           strcmp(digest, active->policy_digest) == 0 &&
+           strcmp(active->plan.es_xml_sha256, reconciler->revision.digest) == 0 &&
+           verify_plan(&reconciler->view.input, &active->plan, active->next, &err) == 0;
+}
+
+/* The plan must outlive the pass it was made in, so it is made from its JSON in an arena of its own. */
+static void adopt_plan(struct reconciler *reconciler, const struct plan *plan)
+{
+    struct active_plan *active = &reconciler->active;
+    struct text text = text_new(&reconciler->arena);
+    struct err err;
+
+    arena_deinit(&active->arena);
+    active->next = 0;
+    config_policy_digest(reconciler->world.config, active->policy_digest);
+    plan_json_write(&text, plan);
+    active->valid =
+        plan_json_read(&active->arena, text.data, text.length, &active->plan, &err) == 0;
+    assert(active->valid);
+}
+
+/* True if there is a verified plan to follow. */
+static bool choose_plan(struct reconciler *reconciler)
+{
+    struct event event = { .kind = EVENT_PLAN };
+    struct plan plan;
+    struct err err;
+
+    if (holds_still(reconciler)) {
+        return true;
+    }
+    plan = plan_build(&reconciler->arena, &reconciler->view.input);
+    if (verify_plan(&reconciler->view.input, &plan, 0, &err) != 0) {
+        event = (struct event){ .kind = EVENT_ALARM, .text = err.text };
+        emit(reconciler, &event);
+        reconciler->result.failed++;
+        return false;
+    }
+    adopt_plan(reconciler, &plan);
+    reconciler->result.blocked = plan.block_count;
+    if (plan.move_count > 0) {
+        note_plan(reconciler, &plan);
+    }
+    event.plan = &reconciler->active.plan;
+    emit(reconciler, &event);
+    return true;
+}
+
+static bool take_next_move(struct reconciler *reconciler)
+{
+    struct active_plan *active = &reconciler->active;
+    const struct plan_move *move;
+    struct executor_intent intent;
+
+    if (!active->valid || active->next >= active->plan.move_count) {
+        return false;
+    }
+    move = &active->plan.moves[active->next++];
+    intent = (struct executor_intent){
+        .guest = move->guest,
+        .from = move->from,
+        .to = move->to,
+        .mode = move->mode,
+        .detour = move->detour,
+        .es_digest = reconciler->revision.digest,
+    };
+    intent.observed = observed_find_guest_named(
+        observed_find_host(&reconciler->view.observed, move->from), move->guest);
+    intent.uuid = intent.observed->uuid;
+    return begin_move(reconciler, &intent, active->next, active->plan.move_count);
+}
+
+static bool plan_moves(const struct reconciler *reconciler, const char *guest)
+{
+    const struct active_plan *active = &reconciler->active;
+
+    for (size_t i = active->next; active->valid && i < active->plan.move_count; i++) {
+        if (strcmp(active->plan.moves[i].guest, guest) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool was_restarted(struct reconciler *reconciler, const char *uuid)
+{
+    const char **grown;
+
+    for (size_t i = 0; i < reconciler->restarted_count; i++) {
+        if (strcmp(reconciler->restarted[i], uuid) == 0) {
+            return true;
+        }
+    }
+    grown = ARENA_ARRAY(&reconciler->run_arena, const char *, reconciler->restarted_count + 1);
+    if (reconciler->restarted_count > 0) {
+        memcpy(grown, reconciler->restarted, reconciler->restarted_count * sizeof(*grown));
+    }
+    grown[reconciler->restarted_count++] = arena_strdup(&reconciler->run_arena, uuid);
+    reconciler->restarted = grown;
+    return false;
+}
+
+/* Owed starts ---------------------------------------------------------------------------------- */
+
+/* A shutdown request that timed out may still take effect for this long. */
+static int64_t owed_grace_ms(const struct reconciler *reconciler)
+{
+    return 2 * reconciler->world.config->policy.stop_timeout_ms;
+}
+
+static const struct observed_guest *find_anywhere(struct reconciler *reconciler, const char *uuid,
+                                                  const char **host)
+{
+    for (size_t i = 0; i < reconciler->view.observed.host_count; i++) {
+        const char *name = reconciler->view.observed.hosts[i].name;
+        const struct observed_guest *guest = find_at(reconciler, name, uuid);
+
+        if (guest != NULL) {
+            *host = name;
+            return guest;
+        }
+    }
+    return NULL;
+}
+
+static void pay_running(struct reconciler *reconciler)
+{
+    for (size_t i = 0; i < reconciler->ledger.owed_count; i++) {
+        const struct journal_owed *owed = &reconciler->ledger.owed[i];
+        const char *host;
+        const struct observed_guest *guest = find_anywhere(reconciler, owed->uuid, &host);
+
+        if (guest != NULL && guest->state == GUEST_RUNNING &&
+            wall(reconciler) - owed->since_ms > owed_grace_ms(reconciler) &&
+            ledger_find_move(&reconciler->ledger, owed->guest) == NULL) {
+            struct journal_record record = { .kind = JOURNAL_OWED, .owed = *owed };
+
+            record.owed.paid = true;
+            note(reconciler, &record);
+        }
+    }
+}
+
+/* A guest that is owed a start, is off, and that no move will start: start it where it is. */
+static bool restart_next(struct reconciler *reconciler)
+{
+    for (size_t i = 0; i < reconciler->ledger.owed_count; i++) {
+        const struct journal_owed *owed = &reconciler->ledger.owed[i];
+        struct executor_intent intent = {
+            .guest = owed->guest,
+            .uuid = owed->uuid,
+            .mode = MOVE_OFFLINE,
+            .es_digest = reconciler->revision.digest,
+        };
+
+        intent.observed = find_anywhere(reconciler, owed->uuid, &intent.from);
+        intent.to = intent.from;
+        if (intent.observed != NULL && intent.observed->state == GUEST_SHUTOFF &&
+            ledger_find_move(&reconciler->ledger, owed->guest) == NULL &&
+            !plan_moves(reconciler, owed->guest) && !was_restarted(reconciler, owed->uuid)) {
+            return begin_move(reconciler, &intent, 1, 1);
+        }
+    }
+    return false;
+}
+
+/* The pass ------------------------------------------------------------------------------------- */
+
+static enum reconciler_status final_status(const struct reconciler *reconciler)
+{
+    if (reconciler->cancelled) {
+        return RECONCILER_CANCELLED;
+    }
+    if (reconciler->result.failed > 0 || reconciler->result.stuck > 0) {
+        return RECONCILER_FAILED;
+    }
+    return reconciler->result.blocked > 0 ? RECONCILER_BLOCKED : RECONCILER_DONE;
+}
+
+static void rest(struct reconciler *reconciler)
+{
+    int64_t retry_ms = next_retry_ms(reconciler);
+
+    if (retry_ms != 0 && !reconciler->cancelled) {
+        loop_timer_start(reconciler->world.loop, &reconciler->timer, retry_ms - wall(reconciler),
+                         pass, reconciler);
+        return;
+    }
+    end_run(reconciler, final_status(reconciler));
+}
+
+/* The definitions of guests the file names, whenever they changed: the last resort when a host is lost. */
+static void note_definitions(struct reconciler *reconciler)
+{
+    const struct observed *observed = &reconciler->view.observed;
+
+    for (size_t h = 0; h < observed->host_count; h++) {
+        for (size_t g = 0; observed->hosts[h].reachable && g < observed->hosts[h].guest_count;
+             g++) {
+            const struct observed_guest *guest = &observed->hosts[h].guests[g];
+            const struct journal_definition *known =
+                ledger_find_definition(&reconciler->ledger, guest->uuid);
+            struct journal_record records[2] = { { .kind = JOURNAL_OBJECT },
+                                                 { .kind = JOURNAL_DEFINITION } };
+            struct journal_object *object = &records[0].object;
+
+            if (guest->xml == NULL ||
+                desired_find_guest(&reconciler->revision.desired, guest->name) == DESIRED_NONE) {
+                continue;
+            }
+            object->bytes = guest->xml;
+            object->length = strlen(guest->xml);
+            digest_of(object->bytes, object->length, object->digest);
+            if (known != NULL && strcmp(known->digest, object->digest) == 0) {
+                continue;
+            }
+            records[1].definition = (struct journal_definition){
+                .uuid = guest->uuid,
+                .guest = guest->name,
+                .at_ms = wall(reconciler),
+            };
+            memcpy(records[1].definition.digest, object->digest, DIGEST_TEXT_SIZE);
+            ledger_submit(&reconciler->ledger, records, ARRAY_LEN(records), on_noted, reconciler);
+        }
+    }
+}
+
+static void on_observed(void *context)
+{
+    struct reconciler *reconciler = context;
+    struct event event = { .kind = EVENT_OBSERVED };
+
+    if (reconciler->ended) {
+        return;
+    }
+    view_build(&reconciler->view, &reconciler->arena, &reconciler->revision,
+               &reconciler->snapshot.observed, &reconciler->ledger, reconciler->world.config,
+               reconciler->options.only, wall(reconciler));
+    event.observed = &reconciler->view.observed;
+    emit(reconciler, &event);
+    note_definitions(reconciler);
+    pay_running(reconciler);
+    if (resume_next(reconciler)) {
+        return;
+    }
+    if (reconciler->cancelled || !choose_plan(reconciler)) {
+        rest(reconciler);
+        return;
+    }
+    if (restart_next(reconciler) || take_next_move(reconciler)) {
+        return;
+    }
+    rest(reconciler);
+}
+
+static void note_revision(struct reconciler *reconciler)
+{
+    const struct revision *revision = &reconciler->revision;
+    struct journal_record records[2] = { { .kind = JOURNAL_OBJECT }, { .kind = JOURNAL_REVISION } };
+
+    records[0].object.bytes = revision->bytes;
+    records[0].object.length = revision->length;
+    memcpy(records[0].object.digest, revision->digest, DIGEST_TEXT_SIZE);
+    memcpy(records[1].revision.digest, revision->digest, DIGEST_TEXT_SIZE);
+    records[1].revision.at_ms = wall(reconciler);
+    ledger_submit(&reconciler->ledger, records, ARRAY_LEN(records), on_noted, reconciler);
+}
+
+static int load_revision(struct reconciler *reconciler)
+{
+    struct faults faults = fault_list(&reconciler->arena);
+    struct err err = { .code = ERR_NONE };
+    struct event event = { .kind = EVENT_FAULTS, .faults = &faults, .err = &err };
+    char before[DIGEST_TEXT_SIZE];
+
+    memcpy(before, reconciler->revision.digest, sizeof(before));
+    if (source_read_revision(reconciler->world.source, &reconciler->arena,
+                             &reconciler->world.config->policy, &reconciler->revision, &faults,
+                             &err) != 0) {
+        emit(reconciler, &event);
+        return -1;
+    }
+    if (strcmp(before, reconciler->revision.digest) != 0) {
+        note_revision(reconciler);
+    }
+    return 0;
+}
+
+static int load_ledger(struct reconciler *reconciler)
+{
+    struct err err;
+
+    if (ledger_load(&reconciler->ledger, &err) != 0) {
+        journal_lost(reconciler, &err);
+        return -1;
+    }
+    return 0;
+}
+
+static void pass(void *context)
+{
+    struct reconciler *reconciler = context;
+    const char *const *hosts;
+    size_t count;
+
+    if (reconciler->ended) {
+        return;
+    }
+    arena_deinit(&reconciler->arena);
+    if (load_ledger(reconciler) != 0) {
+        return;
+    }
+    if (load_revision(reconciler) != 0) {
+        end_run(reconciler, RECONCILER_INVALID);
+        return;
+    }
+    hosts = view_hosts(&reconciler->arena, &reconciler->revision, &reconciler->ledger, &count);
+    snapshot_take(&reconciler->snapshot, hosts, count, on_observed, reconciler);
+}
+
+static void on_run_begun(void *context, enum journal_result result, const struct err *err)
+{
+    struct reconciler *reconciler = context;
+
+    if (result != JOURNAL_COMMITTED) {
+        journal_lost(reconciler, err);
+        return;
+    }
+    pass(reconciler);
+}
+
+struct reconciler *reconciler_new(const struct reconciler_world *world,
+                                  const struct reconciler_options *options)
+{
+    struct reconciler *reconciler = calloc(1, sizeof(*reconciler));
+    struct executor_world executor_world;
+
+    if (reconciler == NULL) {
+        abort();
+    }
+    reconciler->world = *world;
+    reconciler->options = *options;
+    calls_init(&reconciler->calls, world->actuator);
+    snapshot_init(&reconciler->snapshot, world->loop, &reconciler->calls);
+    ledger_init(&reconciler->ledger, world->journal);
+    executor_world = (struct executor_world){
+        .loop = world->loop,
+        .calls = &reconciler->calls,
+        .ledger = &reconciler->ledger,
+        .policy = &world->config->policy,
+        .events = world->events,
+    };
+    executor_init(&reconciler->executor, &executor_world);
+    return reconciler;
+}
+
+void reconciler_run(struct reconciler *reconciler, reconciler_done_fn *done, void *context)
+{
+    struct journal_record record = { .kind = JOURNAL_RUN };
+
+    assert(!reconciler->began);
+    reconciler->began = true;
+    reconciler->done = done;
+    reconciler->context = context;
+    if (load_ledger(reconciler) != 0) {
+        return;
+    }
+    reconciler->run = (struct journal_run){
+        .key = ledger_key(&reconciler->ledger),
+        .program = reconciler->options.program,
+        .user = reconciler->options.user,
+        .begun_ms = wall(reconciler),
+    };
+    reconciler->ledger.run = reconciler->run.key.seq;
+    record.run = reconciler->run;
+    ledger_submit(&reconciler->ledger, &record, 1, on_run_begun, reconciler);
+}
+
+void reconciler_cancel(struct reconciler *reconciler)
+{
+    reconciler->cancelled = true;
+    if (reconciler->timer.armed) {
+        loop_timer_stop(reconciler->world.loop, &reconciler->timer);
+        next_pass(reconciler);
+    }
+    executor_cancel(&reconciler->executor);
+}
+
+void reconciler_free(struct reconciler *reconciler)
+{
+    loop_timer_stop(reconciler->world.loop, &reconciler->timer);
+    executor_deinit(&reconciler->executor);
+    snapshot_deinit(&reconciler->snapshot);
+    ledger_deinit(&reconciler->ledger);
+    calls_deinit(&reconciler->calls);
+    arena_deinit(&reconciler->active.arena);
+    arena_deinit(&reconciler->arena);
+    arena_deinit(&reconciler->run_arena);
+    free(reconciler);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Reconciler: brings the fleet where the file says, pass by pass (architecture.md, 'A pass').
+ *
+ * 'berth apply' runs it until nothing is left that can be done now.  Loop thread.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "reconciler/event.h"
+
+struct actuator;
+struct config;
+struct journal;
+struct loop;
+struct reconciler;
+struct source;
+
+/* What it works with; the caller keeps all of it until reconciler_free(). */
+struct reconciler_world {
+    struct loop *loop;
+    struct actuator *actuator;
+    struct journal *journal;
+    struct source *source;
+    const struct config *config;
+    struct event_sink events;
+};
+
+struct reconciler_options {
+    const char *program; /* For the journal: "berth apply". */
+    const char *user;    /* Who runs it. */
+    const char *only;    /* Move this guest alone, or NULL. */
+};
+
+/* Values are the exit statuses of contract.md §6. */
+enum reconciler_status {
+    RECONCILER_DONE = 0,
+    RECONCILER_FAILED = 1,
+    RECONCILER_INVALID = 2,
+    RECONCILER_BLOCKED = 4,
+    RECONCILER_CANCELLED = 5,
+};
+
+struct reconciler_result {
+    enum reconciler_status status;
+    size_t moved;
+    size_t failed;           /* Moves that ended without their guest on its target. */
+    size_t stuck;            /* Moves left open. */
+    size_t blocked;          /* Guests the last plan could not place. */
+    const struct plan *plan; /* The last one, or NULL; valid until reconciler_free(). */
+};
+
+typedef void reconciler_done_fn(void *context, const struct reconciler_result *result);
+
+/* A reconciler that does nothing yet. */
+struct reconciler *reconciler_new(const struct reconciler_world *world,
+                                  const struct reconciler_options *options);
+
+/* Takes up what earlier runs left, then follows plans until nothing more can be done now; done(context)
+ * is called once. */
+void reconciler_run(struct reconciler *reconciler, reconciler_done_fn *done, void *context);
+
+/* A person says stop: the running move is asked to end with its guest where it was, nothing else is
+ * begun, and the run ends RECONCILER_CANCELLED. */
+void reconciler_cancel(struct reconciler *reconciler);
+
+/* Releases it.  What is under way goes on without it; the journal lets a later run take it up.  The
+ * actuator and the journal must have been closed before. */
+void reconciler_free(struct reconciler *reconciler);

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/step.h"
+
+#include <string.h>
+
+#include "model/observed.h"
+
+#define SOURCE 0u
+#define TARGET 1u
+
+/* How often the start of a guest is tried on one host before the move turns round, and how often an
+ * operation may fail before a person is asked. */
+#define STEP_START_TRIES 2u
+#define STEP_TRIES_MAX   6u
+
+static struct step run(enum op_kind op, unsigned side)
+{
+    return (struct step){ .action = STEP_RUN, .op = op, .side = side };
+}
+
+static struct step run_back(enum op_kind op, unsigned side)
+{
+    struct step step = run(op, side);
+
+    step.back = true;
+    return step;
+}
+
+static struct step end(enum journal_move_state state, const char *text)
+{
+    return (struct step){ .action = STEP_END, .state = state, .text = text };
+}
+
+static struct step stuck(const char *text)
+{
+    return (struct step){ .action = STEP_STUCK, .text = text };
+}
+
+static bool has_failed(const struct step_facts *facts, enum op_kind op)
+{
+    return facts->error != NULL && facts->failed == op;
+}
+
+/* Autostart is lost by a migration and cleared by a stop: give it back before the move ends. */
+static bool owes_autostart(const struct journal_move *move, const struct observed_guest *guest)
+{
+    return move->autostart && guest != NULL && guest->persistent && !guest->autostart;
+}
+
+static struct step end_on(const struct journal_move *move, const struct step_facts *facts,
+                          unsigned side, enum journal_move_state state, const char *text)
+{
+    if (owes_autostart(move, facts->guests[side]) && !has_failed(facts, OP_AUTOSTART)) {
+        return run(OP_AUTOSTART, side);
+    }
+    return end(state, text);
+}
+
+/* The guest is at the source, untouched or back again. */
+static struct step at_source(const struct journal_move *move, const struct step_facts *facts)
+{
+    if (has_failed(facts, OP_PREFLIGHT)) {
+        return end(JOURNAL_MOVE_FAILED, NULL);
+    }
+    if (move->cancel_requested) {
+        return end_on(move, facts, SOURCE, JOURNAL_MOVE_CANCELLED, NULL);
+    }
+    if (move->back) {
+        return end_on(move, facts, SOURCE, JOURNAL_MOVE_ROLLED_BACK, NULL);
+    }
+    if (move->tried) {
+        return end_on(move, facts, SOURCE, JOURNAL_MOVE_FAILED,
+                      "it was interrupted before the guest moved");
+    }
+    if (!facts->proven) {
+        return run(OP_PREFLIGHT, SOURCE);
+    }
+    return run(move->mode == MOVE_LIVE ? OP_MIGRATE : OP_STOP, SOURCE);
+}
+
+/* The guest is shut off at the source and nowhere else. */
+static struct step stopped(const struct journal_move *move, const struct step_facts *facts)
+{
+    bool must_run = move->original == GUEST_RUNNING;
+
+    if (has_failed(facts, OP_PREFLIGHT) && !must_run) {
+        return end(JOURNAL_MOVE_FAILED, NULL);
+    }
+    if (move->back || move->cancel_requested || has_failed(facts, OP_DEFINE) ||
+        has_failed(facts, OP_PREFLIGHT)) {
+        if (!must_run) {
+            return end_on(move, facts, SOURCE,
+                          move->cancel_requested ? JOURNAL_MOVE_CANCELLED : JOURNAL_MOVE_FAILED,
+                          NULL);
+        }
+        if (has_failed(facts, OP_START) && facts->failures > STEP_START_TRIES) {
+            return stuck("the guest is DOWN at the source and could not be started there");
+        }
+        return run_back(OP_START, SOURCE);
+    }
+    return facts->proven || move->tried ? run(OP_DEFINE, TARGET) : run(OP_PREFLIGHT, SOURCE);
+}
+
+/* Shut off on both hosts, the target's definition is ours. */
+static struct step defined_twice(const struct journal_move *move, const struct step_facts *facts)
+{
+    if (move->back || move->cancel_requested || has_failed(facts, OP_UNDEFINE)) {
+        return facts->failures > STEP_TRIES_MAX
+                   ? stuck("the definition could be removed from neither host")
+                   : run_back(OP_UNDEFINE, TARGET);
+    }
+    return run(OP_UNDEFINE, SOURCE);
+}
+
+/* On the target only, shut off. */
+static struct step done_off(const struct journal_move *move, const struct step_facts *facts)
+{
+    bool must_run = move->mode != MOVE_LIVE && move->original == GUEST_RUNNING;
+
+    if (!must_run) {
+        return end_on(move, facts, TARGET, JOURNAL_MOVE_DONE,
+                      move->mode == MOVE_LIVE ? "the guest shut itself down after the move" : NULL);
+    }
+    if (move->back) {
+        return run(OP_DEFINE, SOURCE);
+    }
+    if (!has_failed(facts, OP_START)) {
+        return run(OP_START, TARGET);
+    }
+    if (facts->failures < STEP_START_TRIES && err_is_retryable(facts->error)) {
+        return run(OP_START, TARGET);
+    }
+    return run_back(OP_DEFINE, SOURCE);
+}
+
+/* A guest that Berth stopped earlier and owes a start, where it is: no second host has a part in it. */
+static struct step restart(const struct journal_move *move, const struct step_facts *facts)
+{
+    const struct observed_guest *guest = facts->guests[SOURCE];
+
+    if (guest == NULL) {
+        return stuck("its host does not answer, or does not know it any more");
+    }
+    if (guest->state == GUEST_RUNNING) {
+        return end_on(move, facts, SOURCE, JOURNAL_MOVE_DONE, NULL);
+    }
+    if (guest->state != GUEST_SHUTOFF || facts->failures >= STEP_START_TRIES) {
+        return stuck("the guest is DOWN and could not be started");
+    }
+    return run(OP_START, SOURCE);
+}
+
+/* Only a live move that we tried can have a migration of ours; any other is somebody else's and is left
+ * alone. */
+static struct step adopt(const struct journal_move *move)
+{
+    if (move->tried) {
+        return move->mode == MOVE_LIVE ? run(OP_ADOPT, SOURCE)
+                                       : stuck("a migration that Berth did not begin is under way");
+    }
+    return end(JOURNAL_MOVE_FAILED, "a migration that Berth did not begin is under way");
+}
+
+static struct step by_verdict(const struct journal_move *move, const struct step_facts *facts)
+{
+    switch (facts->verdict) {
+    case SETTLE_WAIT:
+        return (struct step){ .action = STEP_WAIT };
+    case SETTLE_ADOPT:
+        return adopt(move);
+    case SETTLE_NOT_HAPPENED:
+        return at_source(move, facts);
+    case SETTLE_DESTROY_TARGET:
+        return run(OP_DESTROY, TARGET);
+    case SETTLE_UNDEFINE_TARGET:
+        return run(OP_UNDEFINE, TARGET);
+    case SETTLE_DESTROY_SOURCE:
+        return run(OP_DESTROY, SOURCE);
+    case SETTLE_RESUME_SOURCE:
+        return run(OP_RESUME, SOURCE);
+    case SETTLE_SWEEP_SOURCE:
+        return run(OP_UNDEFINE, SOURCE);
+    case SETTLE_STOPPED:
+        return stopped(move, facts);
+    case SETTLE_ENDED:
+        return end(JOURNAL_MOVE_FAILED, "the guest shut itself down during the move");
+    case SETTLE_DEFINED_TWICE:
+        return defined_twice(move, facts);
+    case SETTLE_DONE:
+        return end_on(move, facts, TARGET, JOURNAL_MOVE_DONE, NULL);
+    case SETTLE_DONE_OFF:
+        return done_off(move, facts);
+    case SETTLE_LOST:
+        return (struct step){ .action = STEP_SEARCH };
+    case SETTLE_ALARM:
+    case SETTLE_HOLD:
+    case SETTLE_VERDICT_COUNT:
+        break;
+    }
+    return stuck(settle_verdict_text(facts->verdict));
+}
+
+struct step step_next(const struct journal_move *move, const struct step_facts *facts)
+{
+    struct step step =
+        strcmp(move->from, move->to) == 0 ? restart(move, facts) : by_verdict(move, facts);
+
+    if (step.action == STEP_RUN && facts->failures > STEP_TRIES_MAX) {
+        return stuck("its operations keep failing");
+    }
+    return step;
+}

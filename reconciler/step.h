@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Step: what to do next for one move, decided from what the journal intended and what both hosts say.
+ *
+ * There is no program counter: the same pure function drives a move that was just begun, one whose last
+ * operation failed, and one that a crash left half done.  It leans on the verdict of diff/settle.h and
+ * adds the direction: forward, or back to the source.
+ */
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "diff/settle.h"
+#include "model/op.h"
+#include "reconciler/journal/journal.h"
+
+struct observed_guest;
+
+enum step_action {
+    STEP_RUN,    /* Do 'op' on 'side'. */
+    STEP_WAIT,   /* Nothing to do now; look again. */
+    STEP_END,    /* The move is over with 'state'. */
+    STEP_STUCK,  /* Only time or a person helps: the move stays open, its guest is held. */
+    STEP_SEARCH, /* The guest is on neither host: look on all. */
+};
+
+struct step_facts {
+    enum settle_verdict verdict;
+    const struct observed_guest *guests[2]; /* At the source and target; NULL = not seen there. */
+    bool proven;             /* PREFLIGHT passed since this controller took the move up. */
+    const struct err *error; /* Of the last operation, or NULL if it succeeded or none was tried. */
+    enum op_kind failed;     /* The operation 'error' is of. */
+    unsigned failures;       /* Operations that failed since the move was taken up. */
+};
+
+struct step {
+    enum step_action action;
+    enum op_kind op;
+    unsigned side; /* 0 = source, 1 = target. */
+    bool back;     /* From now on the move goes back to its source. */
+    enum journal_move_state state;
+    const char *text; /* Why, for people; NULL where the operation says it all. */
+};
+
+/* Decides.  'move' is the journaled intent. */
+struct step step_next(const struct journal_move *move, const struct step_facts *facts);

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/view.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/text.h"
+#include "reconciler/config.h"
+#include "reconciler/ledger.h"
+#include "reconciler/source.h"
+
+static const struct observed_guest *mark_owed(struct arena *arena, const struct ledger *ledger,
+                                              const struct observed_host *host)
+{
+    struct observed_guest *guests =
+        ARENA_ARRAY(arena, struct observed_guest, host->guest_count + 1);
+
+    for (size_t i = 0; i < host->guest_count; i++) {
+        guests[i] = host->guests[i];
+        guests[i].owed_start = ledger_find_owed(ledger, guests[i].uuid) != NULL;
+    }
+    return guests;
+}
+
+static void join_owed(struct arena *arena, const struct ledger *ledger, struct observed *observed)
+{
+    struct observed_host *hosts;
+
+    if (ledger->owed_count == 0) {
+        return;
+    }
+    hosts = ARENA_ARRAY(arena, struct observed_host, observed->host_count + 1);
+    for (size_t i = 0; i < observed->host_count; i++) {
+        hosts[i] = observed->hosts[i];
+        hosts[i].guests = mark_owed(arena, ledger, &observed->hosts[i]);
+    }
+    observed->hosts = hosts;
+}
+
+static int compare_moves(const void *a, const void *b)
+{
+    const struct observed_move *left = a;
+    const struct observed_move *right = b;
+
+    return strcmp(left->guest, right->guest);
+}
+
+static void join_moves(struct arena *arena, const struct ledger *ledger, struct observed *observed)
+{
+    struct observed_move *moves = ARENA_ARRAY(arena, struct observed_move, ledger->move_count + 1);
+
+    for (size_t i = 0; i < ledger->move_count; i++) {
+        moves[i] = (struct observed_move){
+            .guest = ledger->moves[i].guest,
+            .from = ledger->moves[i].from,
+            .to = ledger->moves[i].to,
+            .mode = ledger->moves[i].mode,
+            .since_ms = ledger->moves[i].begun_ms,
+        };
+    }
+    qsort(moves, ledger->move_count, sizeof(*moves), compare_moves);
+    observed->in_flight = moves;
+    observed->in_flight_count = ledger->move_count;
+}
+
+static enum plan_code code_of(enum err_code code)
+{
+    switch (code) {
+    case ERR_UNSAFE:
+        return PLAN_UNSAFE;
+    case ERR_INCOMPATIBLE:
+    case ERR_EXISTS:
+    case ERR_NOT_FOUND:
+        return PLAN_INCOMPATIBLE;
+    case ERR_CANCELLED:
+        return PLAN_HELD;
+    case ERR_NONE:
+    case ERR_INVALID:
+    case ERR_CONFLICT:
+    case ERR_BUSY:
+    case ERR_UNREACHABLE:
+    case ERR_TIMEOUT:
+    case ERR_IO:
+    case ERR_FAILED:
+    case ERR_DENIED:
+    case ERR_REFUSED:
+    case ERR_INTERNAL:
+    case ERR_CODE_COUNT:
+        break;
+    }
+    return PLAN_POLICY;
+}
+
+/* What 'retry' says of its guest now; false if it has nothing to say any more. */
+static bool exclusion_of(struct arena *arena, struct view *view, const struct revision *revision,
+                         const struct config *config, const struct journal_retry *retry,
+                         int64_t now_ms, struct plan_exclusion *exclusion)
+{
+    uint32_t index = desired_find_guest(&revision->desired, retry->guest);
+    char duration[CLOCK_TEXT_SIZE];
+    char digest[DIGEST_TEXT_SIZE];
+
+    if (index == DESIRED_NONE || strcmp(retry->es_digest, revision->digest) != 0) {
+        return false;
+    }
+    exclusion->guest = retry->guest;
+    if (retry->next_ms != INT64_MAX) {
+        clock_format_duration(retry->next_ms - now_ms, duration);
+        exclusion->code = PLAN_BACKOFF;
+        exclusion->reason =
+            text_format(arena, "%s; tried %" PRIu32 " time%s, next try in %s", retry->reason,
+                        retry->attempts, retry->attempts == 1 ? "" : "s", duration);
+        return retry->next_ms > now_ms;
+    }
+    view_facts_digest(arena, &view->observed, config, retry->guest,
+                      revision->desired.hosts[revision->desired.guests[index].host].name, digest);
+    exclusion->code = code_of(retry->code);
+    exclusion->reason =
+        text_format(arena, "%s ('berth retry %s' tries again)", retry->reason, retry->guest);
+    return strcmp(digest, retry->observed_digest) == 0;
+}
+
+static int compare_exclusions(const void *a, const void *b)
+{
+    const struct plan_exclusion *left = a;
+    const struct plan_exclusion *right = b;
+
+    return strcmp(left->guest, right->guest);
+}
+
+static void join_retries(struct arena *arena, struct view *view, const struct revision *revision,
+                         const struct ledger *ledger, const struct config *config, int64_t now_ms)
+{
+    struct plan_exclusion *exclusions =
+        ARENA_ARRAY(arena, struct plan_exclusion, ledger->retry_count + 1);
+    size_t count = 0;
+
+    for (size_t i = 0; i < ledger->retry_count; i++) {
+        if (exclusion_of(arena, view, revision, config, &ledger->retries[i], now_ms,
+                         &exclusions[count])) {
+            count++;
+        }
+    }
+    qsort(exclusions, count, sizeof(*exclusions), compare_exclusions);
+    view->input.exclusions = exclusions;
+    view->input.exclusion_count = count;
+}
+
+/* Everything but 'only' stays where it is. */
+static void keep_only(struct arena *arena, struct view *view, const struct desired *desired,
+                      const char *only)
+{
+    struct plan_exclusion *exclusions =
+        ARENA_ARRAY(arena, struct plan_exclusion, desired->guest_count + 1);
+    size_t count = 0;
+    size_t next = 0;
+
+    for (size_t i = 0; i < desired->guest_count; i++) {
+        const char *name = desired->guests[i].name;
+
+        while (next < view->input.exclusion_count &&
+               strcmp(view->input.exclusions[next].guest, name) < 0) {
+            next++;
+        }
+        if (strcmp(name, only) != 0) {
+            exclusions[count++] = (struct plan_exclusion){
+                .guest = name,
+                .code = PLAN_HELD,
+                .reason = text_format(arena, "not asked for: only '%s' is", only),
+            };
+        } else if (next < view->input.exclusion_count &&
+                   strcmp(view->input.exclusions[next].guest, name) == 0) {
+            exclusions[count++] = view->input.exclusions[next];
+        }
+    }
+    view->input.exclusions = exclusions;
+    view->input.exclusion_count = count;
+}
+
+void view_build(struct view *view, struct arena *arena, const struct revision *revision,
+                const struct observed *observed, const struct ledger *ledger,
+                const struct config *config, const char *only, int64_t now_ms)
+{
+    *view = (struct view){ .observed = *observed };
+    view->input = (struct plan_input){
+        .desired = &revision->desired,
+        .observed = &view->observed,
+        .policy = &config->policy,
+        .es_xml_sha256 = revision->digest,
+    };
+    if (ledger != NULL) {
+        join_owed(arena, ledger, &view->observed);
+        join_moves(arena, ledger, &view->observed);
+        join_retries(arena, view, revision, ledger, config, now_ms);
+    }
+    if (only != NULL) {
+        keep_only(arena, view, &revision->desired, only);
+    }
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+const char *const *view_hosts(struct arena *arena, const struct revision *revision,
+                              const struct ledger *ledger, size_t *count)
+{
+    size_t moves = ledger == NULL ? 0 : ledger->move_count;
+    const char **names =
+        ARENA_ARRAY(arena, const char *, revision->desired.host_count + 2 * moves + 1);
+    size_t used = 0;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < revision->desired.host_count; i++) {
+        names[used++] = revision->desired.hosts[i].name;
+    }
+    for (size_t i = 0; i < moves; i++) {
+        names[used++] = ledger->moves[i].from;
+        names[used++] = ledger->moves[i].to;
+    }
+    qsort(names, used, sizeof(*names), compare_names);
+    for (size_t i = 0; i < used; i++) {
+        if (kept == 0 || strcmp(names[kept - 1], names[i]) != 0) {
+            names[kept++] = names[i];
+        }
+    }
+    *count = kept;
+    return names;
+}
+
+static void print_guest(struct text *text, const struct observed_host *host,
+                        const struct observed_guest *guest)
+{
+    text_printf(text, "guest %s %s %d %d %d %d %d %d %d %d %s %s\n", host->name, guest->uuid,
+                (int)guest->state, guest->state == GUEST_RUNNING ? 0 : (int)guest->reason,
+                (int)guest->persistent, (int)guest->managed_save, (int)guest->has_nvram,
+                (int)guest->has_tpm, (int)guest->snapshots, (int)guest->hostdevs,
+                guest->machine == NULL ? "-" : guest->machine,
+                guest->cpu_mode == NULL ? "-" : guest->cpu_mode);
+    if (guest->xml != NULL) {
+        text_append(text, guest->xml);
+    }
+}
+
+void view_facts_digest(struct arena *arena, const struct observed *observed,
+                       const struct config *config, const char *guest, const char *target,
+                       char hex[65])
+{
+    const struct observed_host *host = observed_find_host(observed, target);
+    struct text text = text_new(arena);
+    char policy[DIGEST_TEXT_SIZE];
+
+    config_policy_digest(config, policy);
+    text_printf(&text, "policy %s\n", policy);
+    for (size_t i = 0; i < observed->host_count; i++) {
+        const struct observed_guest *found = observed_find_guest_named(&observed->hosts[i], guest);
+
+        if (found != NULL) {
+            print_guest(&text, &observed->hosts[i], found);
+        }
+    }
+    if (host != NULL) {
+        text_printf(&text, "target %s %d %" PRIu64 " %" PRIu64 " %zu %s\n", host->name,
+                    (int)host->reachable, host->qemu_version, host->libvirt_version,
+                    host->machine_count,
+                    host->cpu_fingerprint == NULL ? "-" : host->cpu_fingerprint);
+    }
+    digest_of(text.data, text.length, hex);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * View: the observation joined with what the journal knows, as the planner's input: open moves are in
+ * flight, owed starts are owed, guests in backoff or parked are kept out with their reason.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "diff/plan.h"
+#include "model/observed.h"
+
+struct arena;
+struct config;
+struct ledger;
+struct revision;
+
+struct view {
+    struct observed observed; /* Of the snapshot, with in_flight and owed_start. */
+    struct plan_input input;
+};
+
+/* Joins.  Everything is in 'arena' or shared with the arguments, which must stay.  'ledger' may be NULL:
+ * nothing was ever journaled.  'only' (or NULL) keeps every other guest out. */
+void view_build(struct view *view, struct arena *arena, const struct revision *revision,
+                const struct observed *observed, const struct ledger *ledger,
+                const struct config *config, const char *only, int64_t now_ms);
+
+/* Names of all hosts to look at: the file's, and those of open moves.  In 'arena', sorted, unique. */
+const char *const *view_hosts(struct arena *arena, const struct revision *revision,
+                              const struct ledger *ledger, size_t *count);
+
+/* Digest of the facts that a parked guest waits to see change: policy, its own state and definition, and
+ * what its target host can run. */
+void view_facts_digest(struct arena *arena, const struct observed *observed,
+                       const struct config *config, const char *guest, const char *target,
+                       char hex[65]);
