@@ -72,6 +72,9 @@ static struct step at_source(const struct journal_move *move, const struct step_
         return end_on(move, facts, SOURCE, JOURNAL_MOVE_FAILED,
                       "it was interrupted before the guest moved");
     }
+    if (move->mode == MOVE_COLD) {
+        return end(JOURNAL_MOVE_FAILED, "the guest was started meanwhile");
+    }
     if (!facts->proven) {
         return run(OP_PREFLIGHT, SOURCE);
     }

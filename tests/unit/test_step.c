@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What is done next for a move: one sentence a rule, then every situation at once. */
+
+#include <check.h>
+#include <stdlib.h>
+
+#include "base/base.h"
+#include "model/observed.h"
+#include "reconciler/step.h"
+
+static const struct observed_guest running = { .state = GUEST_RUNNING, .persistent = true };
+static const struct observed_guest off = { .state = GUEST_SHUTOFF, .persistent = true };
+
+static struct journal_move move_of(enum move_mode mode, enum guest_state original)
+{
+    return (struct journal_move){
+        .guest = "vm1",
+        .from = "kvm1",
+        .to = "kvm2",
+        .mode = mode,
+        .original = original,
+    };
+}
+
+static void assert_runs(struct step step, enum op_kind op, unsigned side)
+{
+    ck_assert_int_eq(step.action, STEP_RUN);
+    ck_assert_str_eq(op_kind_name(step.op), op_kind_name(op));
+    ck_assert_uint_eq(step.side, side);
+}
+
+static void assert_ends(struct step step, enum journal_move_state state)
+{
+    ck_assert_int_eq(step.action, STEP_END);
+    ck_assert_str_eq(journal_move_state_name(step.state), journal_move_state_name(state));
+}
+
+START_TEST(new_live_move_checks_both_hosts_before_it_touches_anything)
+{
+    struct journal_move move = move_of(MOVE_LIVE, GUEST_RUNNING);
+    struct step_facts facts = { .verdict = SETTLE_NOT_HAPPENED, .guests = { &running, NULL } };
+
+    assert_runs(step_next(&move, &facts), OP_PREFLIGHT, 0);
+    facts.proven = true;
+    assert_runs(step_next(&move, &facts), OP_MIGRATE, 0);
+}
+END_TEST
+
+START_TEST(offline_move_stops_defines_undefines_and_starts)
+{
+    struct journal_move move = move_of(MOVE_OFFLINE, GUEST_RUNNING);
+    struct step_facts facts = {
+        .verdict = SETTLE_NOT_HAPPENED,
+        .guests = { &running, NULL },
+        .proven = true,
+    };
+
+    assert_runs(step_next(&move, &facts), OP_STOP, 0);
+    move.tried = true;
+    facts.verdict = SETTLE_STOPPED;
+    facts.guests[0] = &off;
+    assert_runs(step_next(&move, &facts), OP_DEFINE, 1);
+    facts.verdict = SETTLE_DEFINED_TWICE;
+    assert_runs(step_next(&move, &facts), OP_UNDEFINE, 0);
+    facts.verdict = SETTLE_DONE_OFF;
+    facts.guests[0] = NULL;
+    facts.guests[1] = &off;
+    assert_runs(step_next(&move, &facts), OP_START, 1);
+    facts.verdict = SETTLE_DONE;
+    facts.guests[1] = &running;
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_DONE);
+}
+END_TEST
+
+START_TEST(cold_move_never_starts_the_guest)
+{
+    struct journal_move move = move_of(MOVE_COLD, GUEST_SHUTOFF);
+    struct step_facts facts = {
+        .verdict = SETTLE_STOPPED,
+        .guests = { &off, NULL },
+        .proven = true,
+    };
+
+    assert_runs(step_next(&move, &facts), OP_DEFINE, 1);
+    facts.verdict = SETTLE_DONE_OFF;
+    facts.guests[0] = NULL;
+    facts.guests[1] = &off;
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_DONE);
+}
+END_TEST
+
+START_TEST(failed_preflight_ends_the_move_with_nothing_touched)
+{
+    struct journal_move move = move_of(MOVE_LIVE, GUEST_RUNNING);
+    struct err err = { .code = ERR_UNSAFE };
+    struct step_facts facts = {
+        .verdict = SETTLE_NOT_HAPPENED,
+        .guests = { &running, NULL },
+        .error = &err,
+        .failed = OP_PREFLIGHT,
+        .failures = 1,
+    };
+
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_FAILED);
+}
+END_TEST
+
+START_TEST(live_move_that_was_tried_is_not_tried_again_by_itself)
+{
+    struct journal_move move = move_of(MOVE_LIVE, GUEST_RUNNING);
+    struct step_facts facts = { .verdict = SETTLE_NOT_HAPPENED, .guests = { &running, NULL } };
+
+    move.tried = true;
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_FAILED);
+}
+END_TEST
+
+START_TEST(autostart_is_given_back_on_whichever_host_the_guest_ends)
+{
+    struct journal_move move = move_of(MOVE_LIVE, GUEST_RUNNING);
+    struct step_facts facts = { .verdict = SETTLE_DONE, .guests = { NULL, &running } };
+
+    move.autostart = true;
+    assert_runs(step_next(&move, &facts), OP_AUTOSTART, 1);
+    move.tried = true;
+    facts = (struct step_facts){ .verdict = SETTLE_NOT_HAPPENED, .guests = { &running, NULL } };
+    assert_runs(step_next(&move, &facts), OP_AUTOSTART, 0);
+}
+END_TEST
+
+START_TEST(autostart_that_cannot_be_set_does_not_keep_the_move_open)
+{
+    struct journal_move move = move_of(MOVE_LIVE, GUEST_RUNNING);
+    struct err err = { .code = ERR_FAILED };
+    struct step_facts facts = {
+        .verdict = SETTLE_DONE,
+        .guests = { NULL, &running },
+        .error = &err,
+        .failed = OP_AUTOSTART,
+        .failures = 1,
+    };
+
+    move.autostart = true;
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_DONE);
+}
+END_TEST
+
+START_TEST(stopped_guest_whose_definition_failed_starts_again_at_the_source)
+{
+    struct journal_move move = move_of(MOVE_OFFLINE, GUEST_RUNNING);
+    struct err err = { .code = ERR_INCOMPATIBLE };
+    struct step_facts facts = {
+        .verdict = SETTLE_STOPPED,
+        .guests = { &off, NULL },
+        .error = &err,
+        .failed = OP_DEFINE,
+        .failures = 1,
+    };
+    struct step step;
+
+    move.tried = true;
+    step = step_next(&move, &facts);
+    assert_runs(step, OP_START, 0);
+    ck_assert(step.back);
+    move.back = true;
+    facts = (struct step_facts){ .verdict = SETTLE_NOT_HAPPENED, .guests = { &running, NULL } };
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_ROLLED_BACK);
+}
+END_TEST
+
+START_TEST(guest_that_cannot_start_on_the_target_goes_back_with_one_definition)
+{
+    struct journal_move move = move_of(MOVE_OFFLINE, GUEST_RUNNING);
+    struct err err = { .code = ERR_INCOMPATIBLE };
+    struct step_facts facts = {
+        .verdict = SETTLE_DONE_OFF,
+        .guests = { NULL, &off },
+        .error = &err,
+        .failed = OP_START,
+        .failures = 1,
+    };
+    struct step step;
+
+    move.tried = true;
+    step = step_next(&move, &facts);
+    assert_runs(step, OP_DEFINE, 0);
+    ck_assert(step.back);
+    move.back = true;
+    facts = (struct step_facts){ .verdict = SETTLE_DEFINED_TWICE, .guests = { &off, &off } };
+    assert_runs(step_next(&move, &facts), OP_UNDEFINE, 1);
+    facts = (struct step_facts){ .verdict = SETTLE_STOPPED, .guests = { &off, NULL } };
+    assert_runs(step_next(&move, &facts), OP_START, 0);
+}
+END_TEST
+
+START_TEST(start_that_may_pass_is_tried_once_more_before_turning_back)
+{
+    struct journal_move move = move_of(MOVE_OFFLINE, GUEST_RUNNING);
+    struct err err = { .code = ERR_TIMEOUT };
+    struct step_facts facts = {
+        .verdict = SETTLE_DONE_OFF,
+        .guests = { NULL, &off },
+        .error = &err,
+        .failed = OP_START,
+        .failures = 1,
+    };
+
+    move.tried = true;
+    assert_runs(step_next(&move, &facts), OP_START, 1);
+    facts.failures = 2;
+    assert_runs(step_next(&move, &facts), OP_DEFINE, 0);
+}
+END_TEST
+
+START_TEST(guest_found_running_on_the_target_is_a_success_however_it_got_there)
+{
+    struct journal_move move = move_of(MOVE_OFFLINE, GUEST_RUNNING);
+    struct step_facts facts = { .verdict = SETTLE_DONE, .guests = { NULL, &running } };
+
+    move.tried = true;
+    move.back = true;
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_DONE);
+}
+END_TEST
+
+START_TEST(cancel_of_a_stopped_guest_starts_it_where_it_was)
+{
+    struct journal_move move = move_of(MOVE_OFFLINE, GUEST_RUNNING);
+    struct step_facts facts = { .verdict = SETTLE_STOPPED, .guests = { &off, NULL } };
+
+    move.tried = true;
+    move.cancel_requested = true;
+    assert_runs(step_next(&move, &facts), OP_START, 0);
+    facts = (struct step_facts){ .verdict = SETTLE_NOT_HAPPENED, .guests = { &running, NULL } };
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_CANCELLED);
+}
+END_TEST
+
+START_TEST(migration_that_we_did_not_begin_is_left_alone)
+{
+    struct journal_move move = move_of(MOVE_LIVE, GUEST_RUNNING);
+    struct step_facts facts = { .verdict = SETTLE_ADOPT, .guests = { &running, NULL } };
+
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_FAILED);
+    move.tried = true;
+    assert_runs(step_next(&move, &facts), OP_ADOPT, 0);
+    move.mode = MOVE_OFFLINE;
+    ck_assert_int_eq(step_next(&move, &facts).action, STEP_STUCK);
+}
+END_TEST
+
+START_TEST(guest_that_is_down_at_the_source_and_will_not_start_is_not_forgotten)
+{
+    struct journal_move move = move_of(MOVE_OFFLINE, GUEST_RUNNING);
+    struct err err = { .code = ERR_FAILED };
+    struct step_facts facts = {
+        .verdict = SETTLE_STOPPED,
+        .guests = { &off, NULL },
+        .error = &err,
+        .failed = OP_START,
+        .failures = 4,
+    };
+
+    move.tried = true;
+    move.back = true;
+    ck_assert_int_eq(step_next(&move, &facts).action, STEP_STUCK);
+}
+END_TEST
+
+START_TEST(owed_start_without_a_move_starts_the_guest_where_it_is)
+{
+    struct journal_move move = move_of(MOVE_OFFLINE, GUEST_RUNNING);
+    struct step_facts facts = { .verdict = SETTLE_ALARM, .guests = { &off, &off } };
+
+    move.to = move.from;
+    assert_runs(step_next(&move, &facts), OP_START, 0);
+    facts.guests[0] = &running;
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_DONE);
+}
+END_TEST
+
+/* Every verdict, direction and failure: the answer is always one of the actions, and never an act on a
+ * guest that only a person may touch. */
+START_TEST(every_situation_has_an_answer_that_is_safe)
+{
+    static const enum move_mode modes[] = { MOVE_LIVE, MOVE_OFFLINE, MOVE_COLD };
+    struct err err = { .code = ERR_FAILED };
+
+    for (unsigned bits = 0; bits < 16; bits++) {
+        for (size_t m = 0; m < ARRAY_LEN(modes); m++) {
+            for (int verdict = 0; verdict < SETTLE_VERDICT_COUNT; verdict++) {
+                for (int failed = 0; failed <= OP_KIND_COUNT; failed++) {
+                    struct journal_move move =
+                        move_of(modes[m], modes[m] == MOVE_COLD ? GUEST_SHUTOFF : GUEST_RUNNING);
+                    struct step_facts facts = {
+                        .verdict = (enum settle_verdict)verdict,
+                        .proven = (bits & 1) != 0,
+                        .error = failed == OP_KIND_COUNT ? NULL : &err,
+                        .failed = failed == OP_KIND_COUNT ? OP_PREFLIGHT : (enum op_kind)failed,
+                        .failures = failed == OP_KIND_COUNT ? 0 : 1,
+                    };
+                    struct step step;
+
+                    move.tried = (bits & 2) != 0;
+                    move.back = (bits & 4) != 0;
+                    move.cancel_requested = (bits & 8) != 0;
+                    step = step_next(&move, &facts);
+                    if (verdict == SETTLE_ALARM || verdict == SETTLE_HOLD) {
+                        ck_assert_int_eq(step.action, STEP_STUCK);
+                    }
+                    if (verdict == SETTLE_WAIT) {
+                        ck_assert_int_eq(step.action, STEP_WAIT);
+                    }
+                    if (step.action == STEP_RUN && step.op == OP_START) {
+                        ck_assert(verdict == SETTLE_STOPPED || verdict == SETTLE_DONE_OFF);
+                        ck_assert_uint_eq(step.side, verdict == SETTLE_STOPPED ? 0 : 1);
+                    }
+                    if (step.action == STEP_RUN && step.op == OP_STOP) {
+                        ck_assert(verdict == SETTLE_NOT_HAPPENED && move.mode == MOVE_OFFLINE &&
+                                  facts.proven);
+                    }
+                }
+            }
+        }
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("step");
+    TCase *tcase = tcase_create("step");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_test(tcase, new_live_move_checks_both_hosts_before_it_touches_anything);
+    tcase_add_test(tcase, offline_move_stops_defines_undefines_and_starts);
+    tcase_add_test(tcase, cold_move_never_starts_the_guest);
+    tcase_add_test(tcase, failed_preflight_ends_the_move_with_nothing_touched);
+    tcase_add_test(tcase, live_move_that_was_tried_is_not_tried_again_by_itself);
+    tcase_add_test(tcase, autostart_is_given_back_on_whichever_host_the_guest_ends);
+    tcase_add_test(tcase, autostart_that_cannot_be_set_does_not_keep_the_move_open);
+    tcase_add_test(tcase, stopped_guest_whose_definition_failed_starts_again_at_the_source);
+    tcase_add_test(tcase, guest_that_cannot_start_on_the_target_goes_back_with_one_definition);
+    tcase_add_test(tcase, start_that_may_pass_is_tried_once_more_before_turning_back);
+    tcase_add_test(tcase, guest_found_running_on_the_target_is_a_success_however_it_got_there);
+    tcase_add_test(tcase, cancel_of_a_stopped_guest_starts_it_where_it_was);
+    tcase_add_test(tcase, migration_that_we_did_not_begin_is_left_alone);
+    tcase_add_test(tcase, guest_that_is_down_at_the_source_and_will_not_start_is_not_forgotten);
+    tcase_add_test(tcase, owed_start_without_a_move_starts_the_guest_where_it_is);
+    tcase_add_test(tcase, every_situation_has_an_answer_that_is_safe);
+    suite_add_tcase(suite, tcase);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
