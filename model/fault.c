@@ -27,18 +27,50 @@ static void make_room(struct faults *faults)
     faults->capacity = capacity;
 }
 
+/* A fault is one line whatever it quotes: control characters, which could steer a terminal, become
+ * '?'; U+0080 to U+009F are some too. */
+static void make_printable(char *text)
+{
+    for (unsigned char *c = (unsigned char *)text; *c != '\0'; c++) {
+        if (*c < 0x20 || *c == 0x7f) {
+            *c = '?';
+        } else if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0) {
+            c[0] = '?';
+            c[1] = '?';
+        }
+    }
+}
+
+/* Ends the text before the character that its buffer's end may have cut in two. */
+static void drop_last_character(char *text)
+{
+    size_t length = strlen(text);
+
+    while (length > 0 && ((unsigned char)text[length - 1] & 0xc0U) == 0x80) {
+        length--;
+    }
+    if (length > 0) {
+        text[length - 1] = '\0';
+    }
+}
+
 void fault_add(struct faults *faults, uint32_t line, const char *fmt, ...)
 {
     char text[FAULT_TEXT_SIZE];
     va_list args;
+    int length;
 
     if (faults->count == FAULTS_MAX) {
         faults->dropped++;
         return;
     }
     va_start(args, fmt);
-    (void)vsnprintf(text, sizeof(text), fmt, args);
+    length = vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
+    if (length >= (int)sizeof(text)) {
+        drop_last_character(text);
+    }
+    make_printable(text);
     if (faults->count == faults->capacity) {
         make_room(faults);
     }
