@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "actuators/sim_fleet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "actuators/sim_xml.h"
+#include "base/arena.h"
+#include "base/text.h"
+
+static int compare_host_name(const void *name, const void *item)
+{
+    return strcmp(name, ((const struct sim_host *)item)->name);
+}
+
+struct sim_host *sim_fleet_find_host(const struct sim_fleet *fleet, const char *name)
+{
+    return fleet->host_count == 0 ? NULL
+                                  : bsearch(name, fleet->hosts, fleet->host_count,
+                                            sizeof(*fleet->hosts), compare_host_name);
+}
+
+struct sim_guest *sim_fleet_find_guest(const struct sim_host *host, const char *uuid)
+{
+    for (size_t i = 0; i < host->guest_count; i++) {
+        if (strcmp(host->guests[i].uuid, uuid) == 0) {
+            return &host->guests[i];
+        }
+    }
+    return NULL;
+}
+
+const struct sim_guest *sim_fleet_find_guest_named(const struct sim_host *host, const char *name)
+{
+    for (size_t i = 0; i < host->guest_count; i++) {
+        if (strcmp(host->guests[i].name, name) == 0) {
+            return &host->guests[i];
+        }
+    }
+    return NULL;
+}
+
+bool sim_fleet_is_active(const struct sim_guest *guest)
+{
+    return guest->state != GUEST_SHUTOFF;
+}
+
+static uint64_t used_kib(const struct sim_host *host)
+{
+    uint64_t used = 0;
+
+    for (size_t i = 0; i < host->guest_count; i++) {
+        used += sim_fleet_is_active(&host->guests[i]) ? host->guests[i].memory_kib : 0;
+    }
+    return used;
+}
+
+uint64_t sim_fleet_free_kib(const struct sim_host *host)
+{
+    uint64_t used = used_kib(host);
+
+    return used < host->memory_kib ? host->memory_kib - used : 0;
+}
+
+struct sim_migration *sim_fleet_find_migration(const struct sim_fleet *fleet, const char *uuid,
+                                               const char *from, const char *to)
+{
+    for (size_t i = 0; i < fleet->migration_count; i++) {
+        struct sim_migration *migration = &fleet->migrations[i];
+
+        if (strcmp(migration->uuid, uuid) == 0 &&
+            (from == NULL || strcmp(migration->from, from) == 0) &&
+            (to == NULL || strcmp(migration->to, to) == 0)) {
+            return migration;
+        }
+    }
+    return NULL;
+}
+
+void sim_fleet_remove_guest(struct sim_fleet *fleet, struct sim_host *host, struct sim_guest *guest)
+{
+    size_t index = (size_t)(guest - host->guests);
+
+    memmove(guest, guest + 1, (host->guest_count - index - 1) * sizeof(*guest));
+    host->guest_count--;
+    fleet->changed = true;
+}
+
+struct sim_guest *sim_fleet_add_guest(struct sim_fleet *fleet, struct sim_host *host,
+                                      const struct sim_guest *guest)
+{
+    struct sim_guest copy = *guest;
+    size_t at = 0;
+
+    if (host->guest_count == host->guest_room) {
+        size_t room = host->guest_room * 2 + 4;
+        struct sim_guest *guests = ARENA_ARRAY(fleet->arena, struct sim_guest, room);
+
+        if (host->guest_count > 0) {
+            memcpy(guests, host->guests, host->guest_count * sizeof(*guests));
+        }
+        host->guests = guests;
+        host->guest_room = room;
+    }
+    while (at < host->guest_count && strcmp(host->guests[at].name, copy.name) < 0) {
+        at++;
+    }
+    memmove(&host->guests[at + 1], &host->guests[at],
+            (host->guest_count - at) * sizeof(*host->guests));
+    host->guests[at] = copy;
+    host->guest_count++;
+    fleet->changed = true;
+    return &host->guests[at];
+}
+
+void sim_fleet_set_state(struct sim_fleet *fleet, struct sim_guest *guest, enum guest_state state,
+                         enum guest_reason reason)
+{
+    guest->state = state;
+    guest->reason = reason;
+    guest->stops_ms = 0;
+    fleet->changed = true;
+}
+
+void sim_fleet_stop_at(struct sim_fleet *fleet, struct sim_guest *guest, int64_t wall_ms)
+{
+    guest->stops_ms = wall_ms > 0 ? wall_ms : 1; /* 0 would be no request at all. */
+    fleet->changed = true;
+}
+
+bool sim_fleet_is_incoming(const struct sim_guest *guest)
+{
+    return guest->state == GUEST_PAUSED && guest->reason == GUEST_REASON_STARTING_UP;
+}
+
+/* Takes a migration off the books; what it leaves on its hosts is the caller's affair. */
+static void forget_migration(struct sim_fleet *fleet, struct sim_migration *migration)
+{
+    *migration = fleet->migrations[--fleet->migration_count];
+    fleet->changed = true;
+}
+
+void sim_fleet_abort_migration(struct sim_fleet *fleet, struct sim_migration *migration)
+{
+    struct sim_host *target = sim_fleet_find_host(fleet, migration->to);
+    struct sim_guest *copy = sim_fleet_find_guest(target, migration->uuid);
+
+    if (copy != NULL && sim_fleet_is_incoming(copy)) {
+        sim_fleet_remove_guest(fleet, target, copy);
+    }
+    forget_migration(fleet, migration);
+}
+
+void sim_fleet_end_process(struct sim_fleet *fleet, struct sim_host *host, struct sim_guest *guest,
+                           enum guest_reason reason)
+{
+    struct sim_migration *migration =
+        sim_fleet_find_migration(fleet, guest->uuid, host->name, NULL);
+
+    if (migration != NULL) {
+        sim_fleet_abort_migration(fleet, migration);
+    }
+    guest->job = GUEST_JOB_NONE;
+    if (!guest->persistent) {
+        sim_fleet_remove_guest(fleet, host, guest);
+        return;
+    }
+    if (guest->config_memory_kib != 0) {
+        guest->memory_kib = guest->config_memory_kib;
+    }
+    sim_fleet_set_state(fleet, guest, GUEST_SHUTOFF, reason);
+}
+
+static void add_incoming(struct sim_fleet *fleet, struct sim_host *target,
+                         const struct sim_guest *guest)
+{
+    struct sim_guest copy = *guest;
+
+    copy.persistent = false;
+    copy.autostart = false;
+    copy.job = GUEST_JOB_NONE;
+    copy.stops_ms = 0;
+    copy.state = GUEST_PAUSED;
+    copy.reason = GUEST_REASON_STARTING_UP;
+    (void)sim_fleet_add_guest(fleet, target, &copy);
+}
+
+void sim_fleet_add_migration(struct sim_fleet *fleet, const struct sim_migration *migration,
+                             struct sim_host *target, const struct sim_guest *guest)
+{
+    if (fleet->migration_count == fleet->migration_room) {
+        size_t room = fleet->migration_room * 2 + 4;
+        struct sim_migration *migrations = ARENA_ARRAY(fleet->arena, struct sim_migration, room);
+
+        if (fleet->migration_count > 0) {
+            memcpy(migrations, fleet->migrations, fleet->migration_count * sizeof(*migrations));
+        }
+        fleet->migrations = migrations;
+        fleet->migration_room = room;
+    }
+    fleet->migrations[fleet->migration_count++] = *migration;
+    add_incoming(fleet, target, guest);
+}
+
+static void power_cut(struct sim_fleet *fleet, struct sim_host *host)
+{
+    for (size_t i = fleet->migration_count; i-- > 0;) {
+        if (strcmp(fleet->migrations[i].to, host->name) == 0) {
+            sim_fleet_abort_migration(fleet, &fleet->migrations[i]);
+        }
+    }
+    for (size_t i = host->guest_count; i-- > 0;) {
+        if (sim_fleet_is_active(&host->guests[i])) {
+            sim_fleet_end_process(fleet, host, &host->guests[i], GUEST_REASON_UNKNOWN);
+        }
+    }
+    host->dark = true;
+    fleet->changed = true;
+}
+
+/* libvirtd starts what is marked so before it answers its first client. */
+static void boot(struct sim_fleet *fleet, struct sim_host *host)
+{
+    for (size_t i = 0; i < host->guest_count; i++) {
+        struct sim_guest *guest = &host->guests[i];
+
+        if (guest->autostart && !sim_fleet_is_active(guest) &&
+            guest->memory_kib <= sim_fleet_free_kib(host)) {
+            sim_fleet_set_state(fleet, guest, GUEST_RUNNING,
+                                guest->managed_save ? GUEST_REASON_RESTORED : GUEST_REASON_BOOTED);
+            guest->managed_save = false;
+        }
+    }
+    host->dark = false;
+    fleet->changed = true;
+}
+
+static void advance_host(struct sim_fleet *fleet, struct sim_host *host, int64_t wall_ms)
+{
+    if (host->power == SIM_POWER_OFF && !host->dark) {
+        power_cut(fleet, host);
+    } else if (host->power != SIM_POWER_OFF && host->dark) {
+        boot(fleet, host);
+    }
+    for (size_t i = host->guest_count; i-- > 0;) {
+        struct sim_guest *guest = &host->guests[i];
+
+        if (guest->stops_ms != 0 && guest->stops_ms <= wall_ms) {
+            sim_fleet_end_process(fleet, host, guest, GUEST_REASON_SHUTDOWN);
+        }
+    }
+}
+
+/* Switchover: the copy runs (or stays paused, as it was), the source's definition goes, and with it
+ * autostart, which libvirt does not carry over. */
+static void complete_migration(struct sim_fleet *fleet, struct sim_migration *migration)
+{
+    struct sim_host *source = sim_fleet_find_host(fleet, migration->from);
+    struct sim_host *target = sim_fleet_find_host(fleet, migration->to);
+    struct sim_guest *guest = sim_fleet_find_guest(source, migration->uuid);
+    struct sim_guest *copy = sim_fleet_find_guest(target, migration->uuid);
+
+    copy->state = guest->state;
+    copy->reason = guest->state == GUEST_PAUSED ? guest->reason : GUEST_REASON_MIGRATED;
+    copy->persistent = migration->persistent;
+    copy->stops_ms = guest->stops_ms;
+    sim_fleet_remove_guest(fleet, source, guest);
+    forget_migration(fleet, migration);
+}
+
+/* A migration may come from a file by hand, or have lost a side to someone's hands since. */
+static bool is_sound(struct sim_fleet *fleet, const struct sim_migration *migration)
+{
+    struct sim_host *source = sim_fleet_find_host(fleet, migration->from);
+    struct sim_host *target = sim_fleet_find_host(fleet, migration->to);
+    struct sim_guest *guest = sim_fleet_find_guest(source, migration->uuid);
+    struct sim_guest *copy = sim_fleet_find_guest(target, migration->uuid);
+
+    if (guest == NULL || !sim_fleet_is_active(guest) || target->power == SIM_POWER_OFF) {
+        return false;
+    }
+    if (copy == NULL && sim_fleet_find_guest_named(target, guest->name) == NULL) {
+        add_incoming(fleet, target, guest);
+        return true;
+    }
+    return copy != NULL && sim_fleet_is_incoming(copy);
+}
+
+bool sim_fleet_is_frozen(const struct sim_fleet *fleet, const struct sim_migration *migration)
+{
+    return sim_fleet_find_host(fleet, migration->from)->power == SIM_POWER_FROZEN ||
+           sim_fleet_find_host(fleet, migration->to)->power == SIM_POWER_FROZEN;
+}
+
+static void advance_migration(struct sim_fleet *fleet, struct sim_migration *migration,
+                              int64_t wall_ms)
+{
+    if (!is_sound(fleet, migration)) {
+        sim_fleet_abort_migration(fleet, migration);
+        return;
+    }
+    if (migration->begun_ms == 0 || migration->begun_ms > wall_ms) {
+        /* A clock set back must not make the migration endless. */
+        migration->begun_ms = wall_ms;
+        fleet->changed = true;
+    }
+    if (sim_fleet_is_frozen(fleet, migration)) {
+        return; /* The guest stands still at switchover until the thaw. */
+    }
+    if (migration->cancelled) {
+        sim_fleet_abort_migration(fleet, migration);
+    } else if (!migration->stalled && wall_ms - migration->begun_ms >= migration->duration_ms) {
+        complete_migration(fleet, migration);
+    }
+}
+
+void sim_fleet_advance(struct sim_fleet *fleet, int64_t wall_ms)
+{
+    for (size_t i = 0; i < fleet->host_count; i++) {
+        advance_host(fleet, &fleet->hosts[i], wall_ms);
+    }
+    for (size_t i = fleet->migration_count; i-- > 0;) {
+        advance_migration(fleet, &fleet->migrations[i], wall_ms);
+    }
+}
+
+bool sim_fleet_take_fault(struct sim_fleet *fleet, enum op_kind kind, const char *host,
+                          const char *guest, struct sim_fault *fault)
+{
+    for (size_t i = 0; i < fleet->fault_count; i++) {
+        struct sim_fault *candidate = &fleet->faults[i];
+
+        if (candidate->op != kind ||
+            (candidate->host != NULL && strcmp(candidate->host, host) != 0) ||
+            (candidate->guest != NULL && !text_equal(candidate->guest, guest))) {
+            continue;
+        }
+        *fault = *candidate;
+        if (--candidate->times == 0) {
+            memmove(candidate, candidate + 1,
+                    (fleet->fault_count - i - 1) * sizeof(*fleet->faults));
+            fleet->fault_count--;
+        }
+        fleet->changed = true;
+        return true;
+    }
+    return false;
+}
+
+static enum guest_job job_of(const struct sim_fleet *fleet, const struct sim_host *host,
+                             const struct sim_guest *guest)
+{
+    if (sim_fleet_find_migration(fleet, guest->uuid, host->name, NULL) != NULL) {
+        return GUEST_JOB_OUTGOING;
+    }
+    return sim_fleet_find_migration(fleet, guest->uuid, NULL, host->name) != NULL
+               ? GUEST_JOB_INCOMING
+               : guest->job;
+}
+
+static struct observed_guest observe_guest(const struct sim_fleet *fleet,
+                                           const struct sim_host *host,
+                                           const struct sim_guest *guest, struct arena *arena)
+{
+    return (struct observed_guest){
+        .name = guest->name,
+        .uuid = guest->uuid,
+        .state = guest->state,
+        .reason = guest->reason,
+        .job = job_of(fleet, host, guest),
+        .memory_kib = guest->memory_kib,
+        .config_memory_kib =
+            guest->config_memory_kib != 0 ? guest->config_memory_kib : guest->memory_kib,
+        .vcpus = (uint32_t)guest->vcpus,
+        .persistent = guest->persistent,
+        .autostart = guest->autostart,
+        .managed_save = guest->managed_save,
+        .has_nvram = guest->has_nvram,
+        .has_tpm = guest->has_tpm,
+        .snapshots = (int32_t)guest->snapshots,
+        .hostdevs = (int32_t)guest->hostdevs,
+        .machine = guest->machine,
+        .cpu_mode = guest->cpu_mode,
+        .xml = sim_xml_write(arena, guest),
+    };
+}
+
+struct observed_host sim_fleet_observe(const struct sim_fleet *fleet, const struct sim_host *host,
+                                       struct arena *arena, int64_t wall_ms)
+{
+    struct observed_guest *guests = ARENA_ARRAY(arena, struct observed_guest, host->guest_count);
+
+    for (size_t i = 0; i < host->guest_count; i++) {
+        guests[i] = observe_guest(fleet, host, &host->guests[i], arena);
+    }
+    return (struct observed_host){
+        .name = host->name,
+        .reachable = true,
+        .as_of_ms = wall_ms,
+        .memory_kib = host->memory_kib,
+        .free_kib = sim_fleet_free_kib(host),
+        .cpus = (uint32_t)host->cpus,
+        .qemu_version = host->qemu_version,
+        .libvirt_version = host->libvirt_version,
+        .hostname = host->hostname != NULL ? host->hostname : host->name,
+        .arch = host->arch,
+        .cpu_model = host->cpu_model,
+        .cpu_fingerprint = host->cpu_fingerprint,
+        .machines = host->machines,
+        .machine_count = host->machine_count,
+        .hugepages = host->hugepages,
+        .hugepage_count = host->hugepage_count,
+        .guests = guests,
+        .guest_count = host->guest_count,
+    };
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * sim_fleet: the simulated hosts and their guests, as values in memory.
+ *
+ * Here is what happens by itself as time passes: migrations, shutdowns, machines that lose power and
+ * boot.  What an operation may do is in sim_rules.h.  Files, clocks and timers are not here: the
+ * present is a parameter.  Everything lives in the fleet's arena.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "actuators/sim.h"
+#include "base/err.h"
+#include "model/observed.h"
+
+struct arena;
+
+/* A volume as seen under a path, by a guest or by a host. */
+struct sim_disk {
+    const char *path;
+    const char *identity;
+};
+
+struct sim_guest {
+    const char *name;
+    const char *uuid;
+    enum guest_state state;
+    enum guest_reason reason;
+    enum guest_job job; /* NONE or OTHER; migrations are kept in the fleet. */
+    uint64_t memory_kib;
+    uint64_t config_memory_kib; /* Of the definition; 0 = as memory_kib. */
+    uint64_t vcpus;
+    bool persistent;
+    bool autostart;
+    bool deaf; /* Hears no shutdown request. */
+    bool managed_save;
+    bool has_nvram;
+    bool has_tpm;
+    uint64_t snapshots;
+    uint64_t hostdevs;
+    const char *machine;
+    const char *cpu_mode;
+    int64_t stops_ms; /* Wall clock at which a requested shutdown is over; 0 = none asked. */
+    const struct sim_disk *disks;
+    size_t disk_count;
+};
+
+struct sim_host {
+    const char *name;
+    enum sim_power power;
+    bool dark; /* It was off when last looked at: turning on boots it. */
+    uint64_t memory_kib;
+    uint64_t cpus;
+    uint64_t qemu_version;
+    uint64_t libvirt_version;
+    const char *hostname; /* NULL = as name. */
+    const char *arch;
+    const char *cpu_model;
+    const char *cpu_fingerprint;
+    const char *const *machines; /* Sorted. */
+    size_t machine_count;
+    const struct observed_hugepages *hugepages;
+    size_t hugepage_count;
+    const struct sim_disk *storage; /* Sorted by path. */
+    size_t storage_count;
+    struct sim_guest *guests; /* Sorted by name, then UUID. */
+    size_t guest_count;
+    size_t guest_room;
+};
+
+/* A peer-to-peer migration: it goes on whatever becomes of the process that began it. */
+struct sim_migration {
+    const char *uuid;
+    const char *from;
+    const char *to;
+    int64_t begun_ms; /* Wall clock; 0 = when first looked at. */
+    int64_t duration_ms;
+    bool persistent; /* The copy will be. */
+    bool stalled;    /* Makes no progress until it is cancelled. */
+    bool cancelled;  /* Asked to end while a side was frozen; ends when it thaws. */
+};
+
+enum sim_when {
+    SIM_WHEN_BEFORE, /* Fails with nothing done. */
+    SIM_WHEN_MIDDLE, /* A migration breaks off half-way; anything else as BEFORE. */
+    SIM_WHEN_LOST,   /* The error arrives half-way and the work goes on; anything else as AFTER. */
+    SIM_WHEN_AFTER,  /* Done, but the reply is an error. */
+    SIM_WHEN_HANG,   /* No reply. */
+    SIM_WHEN_COUNT,
+};
+
+struct sim_fault {
+    enum op_kind op;   /* OP_KIND_COUNT = looking at a host. */
+    const char *guest; /* NULL = any, as the next. */
+    const char *host;
+    enum err_code error; /* ERR_NONE: only slow. */
+    const char *text;    /* NULL = a standard sentence. */
+    enum sim_when when;
+    uint64_t times; /* Uses left; >= 1. */
+    int64_t delay_ms;
+};
+
+struct sim_durations {
+    int64_t migrate_ms;
+    int64_t migrate_ms_per_gib;
+    int64_t downtime_ms;
+    int64_t stop_ms;
+    int64_t start_ms;
+    int64_t define_ms; /* And every other short operation. */
+    int64_t observe_ms;
+};
+
+struct sim_fleet {
+    struct arena *arena;
+    struct sim_durations durations;
+    struct sim_host *hosts; /* Sorted by name. */
+    size_t host_count;
+    struct sim_migration *migrations;
+    size_t migration_count;
+    size_t migration_room;
+    struct sim_fault *faults;
+    size_t fault_count;
+    bool changed; /* Since it was read; whoever keeps it writes it and clears this. */
+};
+
+/* The host called 'name', or NULL. */
+struct sim_host *sim_fleet_find_host(const struct sim_fleet *fleet, const char *name);
+
+/* The guest on 'host' with UUID 'uuid', or called 'name'; NULL if there is none.  The pointer is good
+ * until a guest is added to or removed from the host. */
+struct sim_guest *sim_fleet_find_guest(const struct sim_host *host, const char *uuid);
+const struct sim_guest *sim_fleet_find_guest_named(const struct sim_host *host, const char *name);
+
+/* The migration of 'uuid' away from 'from' (NULL = any host) to 'to' (NULL = any), or NULL. */
+struct sim_migration *sim_fleet_find_migration(const struct sim_fleet *fleet, const char *uuid,
+                                               const char *from, const char *to);
+
+/* True if the guest has a process on its host. */
+bool sim_fleet_is_active(const struct sim_guest *guest);
+
+/* True if it is the target's half of a migration that is not over. */
+bool sim_fleet_is_incoming(const struct sim_guest *guest);
+
+/* True if a side of 'migration' is frozen. */
+bool sim_fleet_is_frozen(const struct sim_fleet *fleet, const struct sim_migration *migration);
+
+/* Memory that no process on 'host' has. */
+uint64_t sim_fleet_free_kib(const struct sim_host *host);
+
+/* Adds a copy of 'guest' to 'host'. */
+struct sim_guest *sim_fleet_add_guest(struct sim_fleet *fleet, struct sim_host *host,
+                                      const struct sim_guest *guest);
+
+/* Removes 'guest', definition, process and all. */
+void sim_fleet_remove_guest(struct sim_fleet *fleet, struct sim_host *host,
+                            struct sim_guest *guest);
+
+/* Puts 'guest' into a state; a shutdown that was asked for is forgotten. */
+void sim_fleet_set_state(struct sim_fleet *fleet, struct sim_guest *guest, enum guest_state state,
+                         enum guest_reason reason);
+
+/* Lets 'guest' shut itself down at the instant 'wall_ms'. */
+void sim_fleet_stop_at(struct sim_fleet *fleet, struct sim_guest *guest, int64_t wall_ms);
+
+/* Ends the guest's process, and with it a migration away from 'host'; a transient guest is gone. */
+void sim_fleet_end_process(struct sim_fleet *fleet, struct sim_host *host, struct sim_guest *guest,
+                           enum guest_reason reason);
+
+/* Begins a migration: 'guest' appears on 'target', paused, starting up. */
+void sim_fleet_add_migration(struct sim_fleet *fleet, const struct sim_migration *migration,
+                             struct sim_host *target, const struct sim_guest *guest);
+
+/* Ends a migration without success: the target is cleaned up, the source as before. */
+void sim_fleet_abort_migration(struct sim_fleet *fleet, struct sim_migration *migration);
+
+/* Brings the fleet to the instant 'wall_ms': machines that were switched, shutdowns and migrations
+ * that are over. */
+void sim_fleet_advance(struct sim_fleet *fleet, int64_t wall_ms);
+
+/* Uses up the first fault scripted for 'kind' (OP_KIND_COUNT = observe) on 'host' and 'guest' (may be
+ * NULL) and copies it out; false if there is none. */
+bool sim_fleet_take_fault(struct sim_fleet *fleet, enum op_kind kind, const char *host,
+                          const char *guest, struct sim_fault *fault);
+
+/* What 'host' answers at 'wall_ms', strings in 'arena' or the fleet's. */
+struct observed_host sim_fleet_observe(const struct sim_fleet *fleet, const struct sim_host *host,
+                                       struct arena *arena, int64_t wall_ms);

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * sim_rules: what the operations of model/op.h do on a simulated fleet, and what they refuse.
+ *
+ * The rules are libvirt's, as measured on real hosts (docs/simulation.md lists them), and the codes
+ * those of the libvirt actuator.  No clock: the present is a parameter, and sim.c decides when to ask.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "actuators/actuator.h"
+
+struct err;
+struct op;
+struct sim_fault;
+struct sim_fleet;
+
+/* What an operation came to. */
+enum sim_answer {
+    SIM_ANSWER_DONE,
+    SIM_ANSWER_FAILED,   /* 'err' is filled. */
+    SIM_ANSWER_UNDERWAY, /* Begun: ask sim_fleet_follow(). */
+    SIM_ANSWER_SILENT,   /* A host that is needed is frozen: nothing was done, ask again. */
+};
+
+/* How far a followed operation has come. */
+struct sim_course {
+    int64_t elapsed_ms;
+    int64_t left_ms; /* Until it changes by itself; INT64_MAX = never. */
+    struct actuator_progress progress;
+    struct actuator_stats stats; /* When it is done. */
+};
+
+/* Does 'op', or begins it if it takes time (MIGRATE, ADOPT, STOP).  'fault' is the one taken for it, or
+ * NULL: a hanging migration makes no progress, a hanging shutdown is not heard, 'delay_ms' makes both
+ * longer.  Codes as the libvirt actuator gives them. */
+enum sim_answer sim_rules_apply(struct sim_fleet *fleet, const struct op *op, int64_t wall_ms,
+                                const struct sim_fault *fault, struct err *err);
+
+/* How 'op', begun by sim_rules_apply(), is doing at 'wall_ms'. */
+enum sim_answer sim_rules_follow(const struct sim_fleet *fleet, const struct op *op,
+                                 int64_t wall_ms, struct sim_course *course, struct err *err);
+
+/* Ends the migration that MIGRATE or ADOPT follows: the guest stays at its source.  False if it is not
+ * over at once: a side is frozen (it ends at the thaw), or there is none. */
+bool sim_rules_cancel(struct sim_fleet *fleet, const struct op *op);
+
+/* How long the reply to 'op' takes when nothing is followed. */
+int64_t sim_rules_reply_ms(const struct sim_fleet *fleet, const struct op *op);

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "actuators/sim_xml.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "actuators/sim_fleet.h"
+#include "actuators/sim_json.h"
+#include "base/arena.h"
+#include "base/text.h"
+
+#define DISKS_MAX     64
+#define XML_MAX_BYTES ((size_t)256 * 1024)
+
+static void write_devices(struct text *text, const struct sim_guest *guest)
+{
+    text_append(text, "  <devices>\n");
+    for (size_t i = 0; i < guest->disk_count; i++) {
+        text_printf(text,
+                    "    <disk type='block' device='disk'>\n"
+                    "      <source dev='%s'/>\n"
+                    "      <serial>%s</serial>\n"
+                    "    </disk>\n",
+                    guest->disks[i].path, guest->disks[i].identity);
+    }
+    if (guest->hostdevs > 0) {
+        text_printf(text, "    <hostdev count='%" PRIu64 "'/>\n", guest->hostdevs);
+    }
+    if (guest->has_tpm) {
+        text_append(text, "    <tpm/>\n");
+    }
+    text_append(text, "  </devices>\n");
+}
+
+char *sim_xml_write(struct arena *arena, const struct sim_guest *guest)
+{
+    struct text text = text_new(arena);
+    uint64_t memory_kib =
+        guest->config_memory_kib != 0 ? guest->config_memory_kib : guest->memory_kib;
+
+    text_printf(&text,
+                "<domain type='sim'>\n"
+                "  <name>%s</name>\n"
+                "  <uuid>%s</uuid>\n"
+                "  <memory unit='KiB'>%" PRIu64 "</memory>\n"
+                "  <vcpu>%" PRIu64 "</vcpu>\n"
+                "  <os>\n"
+                "    <type machine='%s'>hvm</type>\n",
+                guest->name, guest->uuid, memory_kib, guest->vcpus, guest->machine);
+    if (guest->has_nvram) {
+        text_append(&text, "    <nvram/>\n");
+    }
+    text_printf(&text, "  </os>\n  <cpu mode='%s'/>\n", guest->cpu_mode);
+    write_devices(&text, guest);
+    if (guest->deaf) {
+        text_append(&text, "  <metadata><deaf/></metadata>\n");
+    }
+    text_append(&text, "</domain>\n");
+    return text.data;
+}
+
+/* Moves '*at' behind the next 'before' and copies what follows, up to 'end'; NULL if there is none. */
+static char *next_value(struct arena *arena, const char **at, const char *before, char end)
+{
+    const char *begin = strstr(*at, before);
+    const char *stop;
+
+    if (begin == NULL) {
+        return NULL;
+    }
+    begin += strlen(before);
+    stop = strchr(begin, end);
+    if (stop == NULL) {
+        return NULL;
+    }
+    *at = stop;
+    return text_copy(arena, begin, (size_t)(stop - begin));
+}
+
+static bool next_number(struct arena *arena, const char **at, const char *before, char end,
+                        uint64_t *number)
+{
+    const char *value = next_value(arena, at, before, end);
+
+    return value != NULL && text_to_u64(value, UINT64_C(1) << 53, number);
+}
+
+static void read_disks(struct arena *arena, const char *at, struct sim_guest *guest)
+{
+    struct sim_disk *disks = ARENA_ARRAY(arena, struct sim_disk, DISKS_MAX);
+    size_t count = 0;
+
+    while (count < DISKS_MAX) {
+        disks[count].path = next_value(arena, &at, "<source dev='", '\'');
+        disks[count].identity = next_value(arena, &at, "<serial>", '<');
+        if (disks[count].path == NULL || disks[count].identity == NULL) {
+            break;
+        }
+        count++;
+    }
+    guest->disks = disks;
+    guest->disk_count = count;
+}
+
+static bool is_sound(const struct sim_guest *guest)
+{
+    for (size_t i = 0; i < guest->disk_count; i++) {
+        if (!sim_json_is_plain(guest->disks[i].path) ||
+            !sim_json_is_plain(guest->disks[i].identity)) {
+            return false;
+        }
+    }
+    return text_is_host_name(guest->name) && text_is_uuid(guest->uuid) && guest->memory_kib > 0 &&
+           guest->vcpus > 0 && guest->vcpus <= UINT32_MAX && guest->hostdevs <= INT32_MAX &&
+           sim_json_is_plain(guest->machine) && sim_json_is_plain(guest->cpu_mode);
+}
+
+/* Picks the values out; that the rest is as it should be shows when the result is written again. */
+int sim_xml_read(struct arena *arena, const char *xml, struct sim_guest *guest, struct err *err)
+{
+    struct sim_guest read = { .state = GUEST_SHUTOFF, .persistent = true };
+    const char *at = xml;
+    bool found;
+
+    if (strnlen(xml, XML_MAX_BYTES + 1) > XML_MAX_BYTES) {
+        return err_set(err, ERR_INVALID, "cannot read a definition: larger than %zu KiB",
+                       XML_MAX_BYTES / 1024);
+    }
+    read.name = next_value(arena, &at, "<name>", '<');
+    read.uuid = next_value(arena, &at, "<uuid>", '<');
+    found = next_number(arena, &at, "<memory unit='KiB'>", '<', &read.memory_kib) &&
+            next_number(arena, &at, "<vcpu>", '<', &read.vcpus);
+    read.machine = next_value(arena, &at, "<type machine='", '\'');
+    read.has_nvram = strstr(at, "<nvram/>") != NULL;
+    read.cpu_mode = next_value(arena, &at, "<cpu mode='", '\'');
+    if (!found || read.name == NULL || read.uuid == NULL || read.machine == NULL ||
+        read.cpu_mode == NULL) {
+        return err_set(err, ERR_INVALID,
+                       "cannot read a definition: it lacks name, uuid, memory, "
+                       "vcpu, machine or cpu mode");
+    }
+    read_disks(arena, at, &read);
+    (void)next_number(arena, &at, "<hostdev count='", '\'', &read.hostdevs);
+    read.has_tpm = strstr(at, "<tpm/>") != NULL;
+    read.deaf = strstr(at, "<deaf/>") != NULL;
+    if (!is_sound(&read) || strcmp(sim_xml_write(arena, &read), xml) != 0) {
+        return err_set(err, ERR_INVALID,
+                       "cannot read the definition of '%.64s': not what a simulated host writes",
+                       read.name);
+    }
+    *guest = read;
+    return 0;
+}
