@@ -256,14 +256,16 @@ struct journal {
 };
 
 /* Opens (and creates or migrates) the journal in 'state_dir' for writing.  ERR_BUSY: another controller
- * has it, its pid in the text.  ERR_REFUSED: written by a later version. */
+ * has it, its pid in the text.  ERR_REFUSED: written by a later version.  ERR_INVALID: damaged.
+ * ERR_DENIED: not ours, or others can write to it. */
 struct journal *journal_open(struct loop *loop, const char *state_dir, struct err *err);
 
 /* The same without a thread: a batch is committed before journal_submit() returns, and its callback
  * follows through a timer of 'loop'.  For a loop whose every step must be repeatable. */
 struct journal *journal_open_inline(struct loop *loop, const char *state_dir, struct err *err);
 
-/* Opens an existing journal for reading.  ERR_NOT_FOUND: nothing was journaled there yet. */
+/* Opens an existing journal for reading, also while a controller writes to it, and creates nothing:
+ * for the thread that opens it.  ERR_NOT_FOUND: nothing was journaled there yet. */
 struct journal *journal_open_readonly(const char *state_dir, struct err *err);
 
 /* The pid of the controller that holds 'state_dir', or 0. */

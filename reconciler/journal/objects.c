@@ -17,7 +17,7 @@
 
 AUTO_POINTER(folder, DIR, closedir);
 
-static void auto_fd(int *fd)
+static void auto_fd(const int *fd)
 {
     if (*fd >= 0) {
         (void)close(*fd);
@@ -50,6 +50,7 @@ static void remove_leftovers(DIR *folder)
 {
     const struct dirent *entry;
 
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody else has this stream. */
     while ((entry = readdir(folder)) != NULL) {
         const char *dot = strchr(entry->d_name, '.');
 

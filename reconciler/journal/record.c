@@ -55,6 +55,41 @@ struct value {
     const char *text; /* NULL: the SQL NULL. */
 };
 
+/* The name functions of an enumeration, for a value of which only the kind of field is known. */
+#define ENUMERATION(stem, type)                       \
+    static const char *name_of_##stem(unsigned value) \
+    {                                                 \
+        return stem##_name((enum type)value);         \
+    }                                                 \
+    static unsigned value_of_##stem(const char *name) \
+    {                                                 \
+        return (unsigned)stem##_from_name(name);      \
+    }
+
+ENUMERATION(op_mode, move_mode)
+ENUMERATION(op_kind, op_kind)
+ENUMERATION(observed_state, guest_state)
+ENUMERATION(journal_move_state, journal_move_state)
+ENUMERATION(journal_step_state, journal_step_state)
+ENUMERATION(err_code, err_code)
+
+static const struct {
+    unsigned count;
+    const char *(*name)(unsigned value);
+    unsigned (*from_name)(const char *name); /* 'count' for no such name. */
+} enumerations[] = {
+#define AT(field) [FIELD_##field - FIELD_MODE]
+    AT(MODE) = { MOVE_MODE_COUNT, name_of_op_mode, value_of_op_mode },
+    AT(GUEST_STATE) = { GUEST_STATE_COUNT, name_of_observed_state, value_of_observed_state },
+    AT(MOVE_STATE) = { JOURNAL_MOVE_STATE_COUNT, name_of_journal_move_state,
+                       value_of_journal_move_state },
+    AT(OP) = { OP_KIND_COUNT, name_of_op_kind, value_of_op_kind },
+    AT(STEP_STATE) = { JOURNAL_STEP_STATE_COUNT, name_of_journal_step_state,
+                       value_of_journal_step_state },
+    AT(ERR) = { ERR_CODE_COUNT, name_of_err_code, value_of_err_code },
+#undef AT
+};
+
 static const struct field move_fields[] = {
     { "epoch", FIELD_NUMBER, offsetof(struct journal_move, key.epoch) },
     { "seq", FIELD_NUMBER, offsetof(struct journal_move, key.seq) },
@@ -191,41 +226,22 @@ static bool is_enum(enum field_kind kind)
     return kind >= FIELD_MODE;
 }
 
-/* How many values the enumeration has. */
 static unsigned enum_count(enum field_kind kind)
 {
     assert(is_enum(kind));
-    return kind == FIELD_MODE          ? MOVE_MODE_COUNT
-           : kind == FIELD_GUEST_STATE ? GUEST_STATE_COUNT
-           : kind == FIELD_MOVE_STATE  ? JOURNAL_MOVE_STATE_COUNT
-           : kind == FIELD_OP          ? OP_KIND_COUNT
-           : kind == FIELD_STEP_STATE  ? JOURNAL_STEP_STATE_COUNT
-                                       : ERR_CODE_COUNT;
+    return enumerations[kind - FIELD_MODE].count;
 }
 
 /* NULL for a value that is none. */
 static const char *enum_name(enum field_kind kind, unsigned value)
 {
-    if (value >= enum_count(kind)) {
-        return NULL;
-    }
-    return kind == FIELD_MODE          ? op_mode_name((enum move_mode)value)
-           : kind == FIELD_GUEST_STATE ? observed_state_name((enum guest_state)value)
-           : kind == FIELD_MOVE_STATE  ? journal_move_state_name((enum journal_move_state)value)
-           : kind == FIELD_OP          ? op_kind_name((enum op_kind)value)
-           : kind == FIELD_STEP_STATE  ? journal_step_state_name((enum journal_step_state)value)
-                                       : err_code_name((enum err_code)value);
+    return value < enum_count(kind) ? enumerations[kind - FIELD_MODE].name(value) : NULL;
 }
 
 static unsigned enum_from_name(enum field_kind kind, const char *name)
 {
     assert(is_enum(kind));
-    return kind == FIELD_MODE          ? (unsigned)op_mode_from_name(name)
-           : kind == FIELD_GUEST_STATE ? (unsigned)observed_state_from_name(name)
-           : kind == FIELD_MOVE_STATE  ? (unsigned)journal_move_state_from_name(name)
-           : kind == FIELD_OP          ? (unsigned)op_kind_from_name(name)
-           : kind == FIELD_STEP_STATE  ? (unsigned)journal_step_state_from_name(name)
-                                       : (unsigned)err_code_from_name(name);
+    return enumerations[kind - FIELD_MODE].from_name(name);
 }
 
 static bool number_fits(enum field_kind kind, int64_t number)
@@ -337,6 +353,7 @@ static void store(const struct field *field, struct arena *arena, void *item,
     } else if (is_string(field->kind)) {
         STORE(at, const char *, value->text == NULL ? NULL : arena_strdup(arena, value->text));
     } else {
+        assert(value->text != NULL);
         memcpy(at, value->text, strlen(value->text) + 1);
     }
 }

@@ -75,9 +75,9 @@ static int refuse_later(sqlite3 *db, int64_t version, struct err *err)
 /* An empty file has version 0 and no tables: SQLite fills it with the first transaction. */
 static int identify(sqlite3 *db, int64_t *version, struct err *err)
 {
-    int64_t id;
-    int64_t tables;
-    int64_t found;
+    int64_t id = 0;
+    int64_t tables = 0;
+    int64_t found = 0;
 
     if (database_number(db, "PRAGMA application_id", &id, err) != 0 ||
         database_number(db, "PRAGMA user_version", &found, err) != 0 ||
@@ -119,7 +119,7 @@ int schema_version(void)
 
 int schema_migrate(sqlite3 *db, struct err *err)
 {
-    int64_t version;
+    int64_t version = 0;
 
     if (identify(db, &version, err) != 0 || database_make_durable(db, err) != 0) {
         return -1;
@@ -134,7 +134,7 @@ int schema_migrate(sqlite3 *db, struct err *err)
 
 int schema_check(sqlite3 *db, struct err *err)
 {
-    int64_t version;
+    int64_t version = 0;
 
     if (identify(db, &version, err) != 0) {
         return -1;

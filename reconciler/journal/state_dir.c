@@ -15,11 +15,20 @@
 
 #define PID_TEXT_SIZE 24
 
-static void auto_fd(int *fd)
+static void auto_fd(const int *fd)
 {
     if (*fd >= 0) {
         (void)close(*fd);
     }
+}
+
+/* Out of the scope that would close it. */
+static int take_fd(int *fd)
+{
+    int taken = *fd;
+
+    *fd = -1;
+    return taken;
 }
 
 static enum err_code code_of(int os_errno)
@@ -132,8 +141,7 @@ int state_dir_lock(const char *path, int *fd, struct err *err)
     if (write_pid(lock) != 0) {
         return err_set_errno(err, ERR_IO, errno, "cannot write '%s/lock'", path);
     }
-    *fd = lock;
-    lock = -1;
+    *fd = take_fd(&lock);
     return 0;
 }
 

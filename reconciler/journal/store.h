@@ -9,7 +9,6 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 
-#include "base/base.h"
 #include "base/loop.h"
 #include "reconciler/journal/journal.h"
 
@@ -21,8 +20,8 @@ struct store_list {
 };
 
 struct store {
-    struct journal base;
-    struct loop *loop; /* NULL: opened for reading. */
+    struct journal base; /* First: a struct journal of ours is a struct store. */
+    struct loop *loop;   /* NULL: opened for reading. */
     char *state_dir;
     int lock_fd;     /* -1: opened for reading. */
     sqlite3 *writer; /* The commit thread's while there is one. */
@@ -40,5 +39,5 @@ struct store {
 
 static inline struct store *store_of(struct journal *journal)
 {
-    return CONTAINER_OF(journal, struct store, base);
+    return (struct store *)journal;
 }
