@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Preloaded into a program that uses SQLite (LD_PRELOAD), this kills it at a commit of our choice, so
- * that a test can stop a controller at every point where its journal changes, without a hook in the
- * controller.
+ * Preloaded into a program that uses SQLite (LD_PRELOAD), this kills it at a commit of our choice,
+ * so that a test can stop a controller at every point where its journal changes, without a hook in
+ * the controller.
  *
- *   BERTH_CRASH_COMMIT=N              at the N-th COMMIT of the process, counted from 1
- *   BERTH_CRASH_WHEN=before|after     before it is carried out (it is lost), or after (nobody was told)
- *   BERTH_CRASH_LOG=FILE              gets a line for each COMMIT that began
+ *   BERTH_CRASH_COMMIT=N            at the N-th COMMIT of the process, counted from 1
+ *   BERTH_CRASH_WHEN=before|after   before it is carried out (it is lost) or after (nobody was told)
+ *   BERTH_CRASH_LOG=FILE            gets a line for each COMMIT that began
  *
  * Only explicit COMMIT or END statements count.  Both ways to run one are watched, and a COMMIT that
  * sqlite3_exec() hands to sqlite3_step() is counted once.

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A fleet of real KVM hosts for tests: starts one with tests/lab/lab, runs berth in it, and tells the
-truth about it from the process table, from libvirt and from the guests' own consoles.
+"""A fleet of real KVM hosts for tests: starts one with tests/lab/lab, runs berth in it, and tells
+the truth about it from the process table, from libvirt and from the guests' own consoles.
 
 One Fleet a test module (setUpModule: fleet = Fleet().start()).  Whatever ends the test program, the
-fleet goes too: on any exit of Python, and by a guard process that sees the program's end when it was
-killed."""
+fleet goes too: on any exit of Python, and by a guard process that sees the program's end when it
+was killed."""
 
 import atexit
 import collections
@@ -24,6 +24,7 @@ import unittest
 HERE = pathlib.Path(__file__).resolve().parent
 LAB = HERE / "lab"
 CACHE = pathlib.Path("/var/cache/berth-lab")
+GUARD = 'trap "" TERM INT HUP; read -r _ || BERTH_LAB_ID=$1 exec "$0" sweep'
 PATIENCE_S = 60  # bounds every wait; nothing is expected to take this long
 
 Result = collections.namedtuple("Result", "returncode stdout stderr")
@@ -93,9 +94,11 @@ class Fleet:
         self._claim()
         # The guard holds the lock too, so that the next fleet of this id waits for its sweep.
         self._guard = subprocess.Popen(
-            ["bash", "-c", 'trap "" TERM INT HUP; read -r _ || exec "$0" sweep', str(LAB)],
-            stdin=subprocess.PIPE, env=self._environment(), start_new_session=True,
-            pass_fds=(self._lock,))
+            ["bash", "-c", GUARD, str(LAB), self.id],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+            pass_fds=(self._lock,),
+        )
         atexit.register(self.stop)
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="berth-lab-"))
         self.lab("sweep")
@@ -106,7 +109,10 @@ class Fleet:
         """Leaves nothing behind.  May be called at any time and again."""
         if self.id is None:
             return
-        handlers = {n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        handlers = {
+            n: signal.signal(n, signal.SIG_IGN)
+            for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        }
         try:
             for process in list(self._running):
                 process.kill()
@@ -162,15 +168,25 @@ class Fleet:
 
     def run(self, *argv, timeout=PATIENCE_S, env=None):
         """Runs a program to its end, however it ends."""
-        done = subprocess.run([str(a) for a in argv], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=timeout, env=self._environment(env), errors="replace", check=False)
+        done = subprocess.run(
+            [str(a) for a in argv],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env=self._environment(env),
+            errors="replace",
+            check=False,
+        )
         return Result(done.returncode, done.stdout, done.stderr)
 
     def lab(self, *args, timeout=PATIENCE_S):
         """A lab command that must succeed; returns what it printed."""
         result = self.run(LAB, *args, timeout=timeout)
         if result.returncode:
-            raise LabError(f"lab {' '.join(map(str, args))}: {result.stderr.strip() or result.stdout.strip()}")
+            raise LabError(
+                f"lab {' '.join(map(str, args))}: {result.stderr.strip() or result.stdout.strip()}"
+            )
         return result.stdout
 
     def uri(self, host):
@@ -181,9 +197,15 @@ class Fleet:
 
     def start_process(self, *argv, env=None):
         """Starts a program where the controller runs; its pid is the program's own."""
-        process = subprocess.Popen([str(LAB), "ctl", *map(str, argv)], stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
-                                   env=self._environment(env))
+        process = subprocess.Popen(
+            [str(LAB), "ctl", *map(str, argv)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            env=self._environment(env),
+        )
         self._running.add(process)
         return process
 
@@ -194,7 +216,9 @@ class Fleet:
         except subprocess.TimeoutExpired:
             process.kill()
             out, err = process.communicate()
-            raise AssertionError(f"{process.args} did not end within {timeout} s\n{out}{err}") from None
+            raise AssertionError(
+                f"{process.args} did not end within {timeout} s\n{out}{err}"
+            ) from None
         finally:
             self._running.discard(process)
         self.last = Result(process.returncode, out, err)
@@ -202,7 +226,9 @@ class Fleet:
 
     def start_berth(self, *args, env=None):
         command, *rest = args
-        return self.start_process(berth_path(), command, "-c", self.work / "berth.conf", *rest, env=env)
+        return self.start_process(
+            berth_path(), command, "-c", self.work / "berth.conf", *rest, env=env
+        )
 
     def berth(self, *args, timeout=180, env=None):
         return self.finish(self.start_berth(*args, env=env), timeout)
@@ -240,7 +266,9 @@ class Fleet:
 
     def processes(self, guest):
         """[(host, pid)] of the guest's QEMU, by the process table alone."""
-        return [(h, int(p)) for h, _, p in (line.split() for line in self.lab("ps", guest).splitlines())]
+        return [
+            (h, int(p)) for h, _, p in (line.split() for line in self.lab("ps", guest).splitlines())
+        ]
 
     def pid(self, guest):
         return self.processes(guest)[0][1]
@@ -269,8 +297,11 @@ class Fleet:
 
     def journal(self, sql, *parameters):
         """Rows of the journal, read beside whoever writes it."""
-        files = [f for f in (self.work / "state").rglob("*") if f.is_file()
-                 and f.open("rb").read(15) == b"SQLite format 3"]
+        files = [
+            f
+            for f in (self.work / "state").rglob("*")
+            if f.is_file() and f.open("rb").read(15) == b"SQLite format 3"
+        ]
         if len(files) != 1:
             raise AssertionError(f"journals in the state directory: {files}")
         connection = sqlite3.connect(f"file:{files[0]}?mode=ro", uri=True)
@@ -283,9 +314,18 @@ class Fleet:
         """What a person wants to see when a test failed."""
         parts = [f"fleet {self.id}:", self.run(LAB, "guests").stdout]
         if self.last:
-            parts += [f"last program: exit status {self.last.returncode}", self.last.stdout, self.last.stderr]
-        for log in sorted([*self.dir.glob("serial/*.log"), *self.dir.glob("kvm*/console.log"),
-                           *self.dir.glob("kvm*/log/qemu/*.log")]):
+            parts += [
+                f"last program: exit status {self.last.returncode}",
+                self.last.stdout,
+                self.last.stderr,
+            ]
+        for log in sorted(
+            [
+                *self.dir.glob("serial/*.log"),
+                *self.dir.glob("kvm*/console.log"),
+                *self.dir.glob("kvm*/log/qemu/*.log"),
+            ]
+        ):
             tail = log.read_text(errors="replace").splitlines()[-12:]
             parts += [f"--- {log.relative_to(self.dir)}", *tail]
         return "\n".join(parts)
@@ -309,10 +349,14 @@ class FleetTest(unittest.TestCase):
 
     def assert_runs_once(self, guest, host):
         """One QEMU, on 'host', by the process table and by every libvirt that is up."""
-        self.assertEqual([h for h, _ in self.fleet.processes(guest)], [host], f"processes of {guest}")
+        self.assertEqual(
+            [h for h, _ in self.fleet.processes(guest)], [host], f"processes of {guest}"
+        )
         for other in self.fleet.hosts:
             if (self.fleet.dir / other / "init.pid").exists():
-                self.assertEqual(guest in self.fleet.listed(other), other == host, f"{guest} on {other}")
+                self.assertEqual(
+                    guest in self.fleet.listed(other), other == host, f"{guest} on {other}"
+                )
         self.assert_no_disk_conflict(guest)
 
     def assert_alive(self, guest):
@@ -328,4 +372,8 @@ class FleetTest(unittest.TestCase):
         self.assertNotIn("DISK-CONFLICT", self.fleet.console(guest))
 
     def assert_exit(self, result, *statuses):
-        self.assertIn(result.returncode, statuses, f"exit status {result.returncode}\n{result.stdout}{result.stderr}")
+        self.assertIn(
+            result.returncode,
+            statuses,
+            f"exit status {result.returncode}\n{result.stdout}{result.stderr}",
+        )

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What Berth promises about real guests on real hosts.  Every test edits es.xml, lets berth act and then
-asks the fleet, not berth, where the guests are.  $BERTH is the program under test."""
+"""What Berth promises about real guests on real hosts.  Every test edits es.xml, lets berth act and
+then asks the fleet, not berth, where the guests are.  $BERTH is the program under test."""
 
 import json
 import os
@@ -90,8 +90,16 @@ class Moves(BerthTest):
         fleet.guest("first", "kvm1")
         fleet.guest("second", "kvm2")
         fleet.guest("third", "kvm2")
-        fleet.want({f"host {h}.memory": ROOM_FOR_TWO for h in fleet.hosts}, first="kvm2", second="kvm3", third="kvm2")
-        self.assertEqual([(m["guest"], m["to"]) for m in self.plan()["moves"]], [("second", "kvm3"), ("first", "kvm2")])
+        fleet.want(
+            {f"host {h}.memory": ROOM_FOR_TWO for h in fleet.hosts},
+            first="kvm2",
+            second="kvm3",
+            third="kvm2",
+        )
+        self.assertEqual(
+            [(m["guest"], m["to"]) for m in self.plan()["moves"]],
+            [("second", "kvm3"), ("first", "kvm2")],
+        )
         self.assert_exit(self.apply(), DONE)
         for guest, host in (("first", "kvm2"), ("second", "kvm3"), ("third", "kvm2")):
             self.assert_runs_once(guest, host)
@@ -100,7 +108,13 @@ class Moves(BerthTest):
     def test_two_guests_swap_full_hosts_by_way_of_a_third(self):
         for number, guest in enumerate(("a1", "a2", "b1", "b2")):
             fleet.guest(guest, "kvm1" if number < 2 else "kvm2")
-        fleet.want({f"host {h}.memory": ROOM_FOR_TWO for h in fleet.hosts}, a1="kvm2", a2="kvm1", b1="kvm1", b2="kvm2")
+        fleet.want(
+            {f"host {h}.memory": ROOM_FOR_TWO for h in fleet.hosts},
+            a1="kvm2",
+            a2="kvm1",
+            b1="kvm1",
+            b2="kvm2",
+        )
         self.assert_exit(self.apply(), DONE)
         for guest, host in (("a1", "kvm2"), ("a2", "kvm1"), ("b1", "kvm1"), ("b2", "kvm2")):
             self.assert_runs_once(guest, host)
@@ -136,7 +150,9 @@ class Moves(BerthTest):
             fleet.guest(guest, "kvm1", autostart=True, **options)
         fleet.want({"guest again.mode": "offline"}, live="kvm2", again="kvm2", cold="kvm2")
         self.assert_exit(self.apply(), DONE)
-        self.assertEqual(sorted(fleet.listed("kvm2", "--all", "--autostart")), ["again", "cold", "live"])
+        self.assertEqual(
+            sorted(fleet.listed("kvm2", "--all", "--autostart")), ["again", "cold", "live"]
+        )
         self.assertEqual(sorted(fleet.listed("kvm2")), ["again", "live"])
 
     def test_discover_describes_a_fleet_that_is_in_its_place(self):
@@ -159,7 +175,7 @@ class Refusals(BerthTest):
             fleet.guest(guest, "kvm2")
         fleet.guest("g1", "kvm1")
         fleet.want({"host kvm2.memory": ROOM_FOR_TWO}, g1="kvm2", g2="kvm2", g3="kvm2")
-        # What the file asks for exceeds what berth.conf declares for kvm2, which is a fault of the file.
+        # The file asks for more than berth.conf declares for kvm2: a fault of the file.
         result = self.apply()
         self.assert_exit(result, INVALID)
         self.assertRegex(self.text(result), r"es\.xml:\d+: .*kvm2")
@@ -228,8 +244,12 @@ class Refusals(BerthTest):
         fleet.guest("g1", "kvm1")
         fleet.want(g1="kvm2")
         text = (fleet.work / "es.xml").read_text()
-        for broken in (text[:len(text) // 2], text.replace('<machine id="g1_id"/>', '<machine id="g9_id"/>'),
-                       text.replace("96MB", "96 furlongs"), ""):
+        for broken in (
+            text[: len(text) // 2],
+            text.replace('<machine id="g1_id"/>', '<machine id="g9_id"/>'),
+            text.replace("96MB", "96 furlongs"),
+            "",
+        ):
             (fleet.work / "es.xml").write_text(broken)
             result = self.apply()
             self.assert_exit(result, INVALID)
@@ -241,7 +261,10 @@ class Refusals(BerthTest):
         fleet.disturb("rate", "kvm1", "50")
         fleet.want(g1="kvm2")
         first = fleet.start_berth("apply", "--yes")
-        await_true("the migration is under way", lambda: "Outgoing" in fleet.virsh("kvm1", "domjobinfo", "g1"))
+        await_true(
+            "the migration is under way",
+            lambda: "Outgoing" in fleet.virsh("kvm1", "domjobinfo", "g1"),
+        )
         second = self.apply()
         self.assertNotEqual(second.returncode, 0)
         self.assertIn(str(first.pid), second.stderr)
@@ -273,9 +296,23 @@ class Faults(BerthTest):
     def test_a_migration_of_somebody_else_is_left_alone_and_reported(self):
         fleet.guest("g1", "kvm1", kind="busy", memory=192)
         fleet.disturb("rate", "kvm1", "50")
-        other = fleet.start_process("virsh", "-q", "-c", fleet.uri("kvm1"), "migrate", "--live", "--p2p",
-                                    "--persistent", "--undefinesource", "g1", fleet.uri("kvm2"))
-        await_true("the migration is under way", lambda: "Outgoing" in fleet.virsh("kvm1", "domjobinfo", "g1"))
+        other = fleet.start_process(
+            "virsh",
+            "-q",
+            "-c",
+            fleet.uri("kvm1"),
+            "migrate",
+            "--live",
+            "--p2p",
+            "--persistent",
+            "--undefinesource",
+            "g1",
+            fleet.uri("kvm2"),
+        )
+        await_true(
+            "the migration is under way",
+            lambda: "Outgoing" in fleet.virsh("kvm1", "domjobinfo", "g1"),
+        )
         fleet.want(g1="kvm3")
         result = self.apply()
         self.assert_exit(result, BLOCKED)
@@ -293,7 +330,10 @@ class Faults(BerthTest):
         fleet.disturb("rate", "kvm1", "50")
         fleet.want(g1="kvm2")
         first = fleet.start_berth("apply", "--yes")
-        await_true("the migration is under way", lambda: "Outgoing" in fleet.virsh("kvm1", "domjobinfo", "g1"))
+        await_true(
+            "the migration is under way",
+            lambda: "Outgoing" in fleet.virsh("kvm1", "domjobinfo", "g1"),
+        )
         fleet.kill(first)
         second = fleet.start_berth("apply", "--yes")
         self.assertIn("Outgoing", fleet.virsh("kvm1", "domjobinfo", "g1"))
@@ -304,7 +344,7 @@ class Faults(BerthTest):
 
 
 class CrashAtEveryCommit(BerthTest):
-    """SIGKILL right before and right after each commit of the journal; a second run must converge."""
+    """SIGKILL right before and right after each commit; a second run must converge."""
 
     def crashes(self, mode, when):
         fleet.lab("volume", "v1")
@@ -314,9 +354,15 @@ class CrashAtEveryCommit(BerthTest):
         at, to = "kvm1", "kvm2"
         for number in range(1, 100):
             fleet.want({"migrate.mode": mode}, g1=to)
-            crashed = fleet.berth("apply", "--yes", env={
-                "LD_PRELOAD": os.environ["BERTH_CRASH_SHIM"], "BERTH_CRASH_COMMIT": str(number),
-                "BERTH_CRASH_WHEN": when})
+            crashed = fleet.berth(
+                "apply",
+                "--yes",
+                env={
+                    "LD_PRELOAD": os.environ["BERTH_CRASH_SHIM"],
+                    "BERTH_CRASH_COMMIT": str(number),
+                    "BERTH_CRASH_WHEN": when,
+                },
+            )
             if crashed.returncode != -signal.SIGKILL:
                 break
             with self.subTest(f"{when} commit {number} of a move from {at} to {to}"):
@@ -329,7 +375,9 @@ class CrashAtEveryCommit(BerthTest):
                 self.assertEqual(fleet.listed(to, "--all", "--autostart"), ["g1"])
             at, to = to, at
         self.assert_exit(crashed, DONE)
-        self.assertGreater(number, 3, "fewer commits than an intent, its operation and its outcome need")
+        self.assertGreater(
+            number, 3, "fewer commits than an intent, its operation and its outcome need"
+        )
         self.assert_runs_once("g1", to)
         self.assert_settled()
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""crash_at_commit.c kills at the commit it was told, on the side it was told.  $BERTH_CRASH_SHIM is the
-built module."""
+"""crash_at_commit.c kills at the commit it was told, on the side it was told.  $BERTH_CRASH_SHIM is
+the built module."""
 
 import os
 import pathlib
@@ -41,9 +41,16 @@ class CrashAtCommit(unittest.TestCase):
             db.execute("CREATE TABLE t (n)")
         db.close()
         # Python loads SQLite late, where the shim would not find it; berth is linked with it.
-        environment = {**os.environ, "LD_PRELOAD": f"{os.environ['BERTH_CRASH_SHIM']} libsqlite3.so.0",
-                       "BERTH_CRASH_COMMIT": str(number), "BERTH_CRASH_WHEN": when, "BERTH_CRASH_LOG": str(log)}
-        done = subprocess.run([sys.executable, "-c", program, database], env=environment, check=False)
+        environment = {
+            **os.environ,
+            "LD_PRELOAD": f"{os.environ['BERTH_CRASH_SHIM']} libsqlite3.so.0",
+            "BERTH_CRASH_COMMIT": str(number),
+            "BERTH_CRASH_WHEN": when,
+            "BERTH_CRASH_LOG": str(log),
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", program, database], env=environment, check=False
+        )
         db = sqlite3.connect(database)
         rows = [row for row, in db.execute("SELECT n FROM t ORDER BY n")]
         db.close()
@@ -59,8 +66,12 @@ class CrashAtCommit(unittest.TestCase):
         for program in (BY_STEP, BY_EXEC):
             for number in (1, 2, 3):
                 rows = list(range(1, number + 1))
-                self.assertEqual(self.outcome(program, number, "before"), (-signal.SIGKILL, rows[:-1], number))
-                self.assertEqual(self.outcome(program, number, "after"), (-signal.SIGKILL, rows, number))
+                self.assertEqual(
+                    self.outcome(program, number, "before"), (-signal.SIGKILL, rows[:-1], number)
+                )
+                self.assertEqual(
+                    self.outcome(program, number, "after"), (-signal.SIGKILL, rows, number)
+                )
                 for file in self.folder.iterdir():
                     file.unlink()
 

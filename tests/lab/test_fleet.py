@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The lab itself: it is real, its faults are real, and it leaves nothing behind.  Needs no berth."""
+"""The lab itself: it and its faults are real, and it leaves nothing behind.  Needs no berth."""
 
 import os
 import pathlib
@@ -20,23 +20,47 @@ def setUpModule():
     FleetTest.fleet = fleet
 
 
-def traces(lab_id):
-    """Everything of a fleet that can be seen from outside it."""
-    found = [line.split()[0] for line in subprocess.check_output(["ip", "netns", "list"], text=True).splitlines()
-             if line.startswith(f"b{lab_id}-")]
-    found += [line for line in subprocess.check_output(
-        ["losetup", "--list", "--noheadings", "--output", "NAME,BACK-FILE"], text=True).splitlines()
-        if f"/berth-lab-{lab_id}/" in line]
-    found += [str(p) for p in pathlib.Path("/run").glob(f"berth-lab-{lab_id}*")]
-    found += [line for line in pathlib.Path("/proc/self/mounts").read_text().splitlines()
-              if f"berth-lab-{lab_id}" in line or f"/b{lab_id}-" in line]
+# Makes a fleet with a guest and a disk, says its id and waits for its end.
+KEEPER = """
+import time
+from fleet import Fleet
+fleet = Fleet(hosts=2).start()
+fleet.lab("volume", "v1")
+fleet.guest("g1", "kvm1", disk="v1")
+print(fleet.id, flush=True)
+time.sleep(1000)
+"""
+
+
+def lines_of(*argv):
+    return subprocess.check_output(argv, text=True).splitlines()
+
+
+def processes_of(lab_id):
+    """Services of a host carry the id in their environment, its QEMUs a path in their arguments."""
     for process in pathlib.Path("/proc").glob("[0-9]*"):
         try:
-            if f"/berth-lab-{lab_id}/".encode() in (process / "cmdline").read_bytes():
-                found.append((process / "cmdline").read_text().replace("\0", " "))
+            command = (process / "cmdline").read_bytes()
+            environment = (process / "environ").read_bytes()
         except OSError:
             continue  # it ended meanwhile
-    return found
+        if f"/berth-lab-{lab_id}/".encode() in command or (
+            f"BERTH_LAB_ID={lab_id}".encode() in environment.split(b"\0")
+        ):
+            yield command.decode().replace("\0", " ")
+
+
+def traces(lab_id):
+    """Everything of a fleet that can be seen from outside it."""
+    loops = lines_of("losetup", "--list", "--noheadings", "--output", "NAME,BACK-FILE")
+    mounts = pathlib.Path("/proc/self/mounts").read_text().splitlines()
+    return [
+        *(s.split()[0] for s in lines_of("ip", "netns", "list") if s.startswith(f"b{lab_id}-")),
+        *(line for line in loops if f"/berth-lab-{lab_id}/" in line),
+        *(line for line in mounts if f"berth-lab-{lab_id}" in line or f"/b{lab_id}-" in line),
+        *(str(path) for path in pathlib.Path("/run").glob(f"berth-lab-{lab_id}*")),
+        *processes_of(lab_id),
+    ]
 
 
 class Guests(FleetTest):
@@ -84,7 +108,16 @@ class Guests(FleetTest):
         fleet.lab("volume", "v1")
         fleet.guest("g1", "kvm1", disk="v1")
         fleet.lab("attach", "kvm2", "v1")
-        fleet.virsh("kvm1", "migrate", "--live", "--p2p", "--persistent", "--undefinesource", "g1", fleet.uri("kvm2"))
+        fleet.virsh(
+            "kvm1",
+            "migrate",
+            "--live",
+            "--p2p",
+            "--persistent",
+            "--undefinesource",
+            "g1",
+            fleet.uri("kvm2"),
+        )
         self.assert_runs_once("g1", "kvm2")
         self.assert_defined_only_on("g1", "kvm2")
         self.assert_alive("g1")
@@ -98,7 +131,9 @@ class Faults(FleetTest):
         fleet.lab("attach", "kvm2", "v1")
         fleet.virsh("kvm2", "create", fleet.dir / "g1.xml")
         self.assertEqual([h for h, _ in fleet.processes("g1")], ["kvm1", "kvm2"])
-        await_true("the guests see each other's writes", lambda: "DISK-CONFLICT" in fleet.console("g1"))
+        await_true(
+            "the guests see each other's writes", lambda: "DISK-CONFLICT" in fleet.console("g1")
+        )
         with self.assertRaisesRegex(LabError, "two writers"):
             fleet.lab("check")
 
@@ -106,10 +141,20 @@ class Faults(FleetTest):
         fleet.lab("volume", "v1")
         fleet.guest("g1", "kvm1", disk="v1")
         fleet.lab("wrongdisk", "kvm2", "v1")
-        sizes = [fleet.lab("on", h, "blockdev", "--getsize64", "/dev/exc/v1") for h in ("kvm1", "kvm2")]
+        sizes = [
+            fleet.lab("on", h, "blockdev", "--getsize64", "/dev/exc/v1") for h in ("kvm1", "kvm2")
+        ]
         self.assertEqual(*sizes)
-        files = {fleet.lab("on", h, "sh", "-c", "cat /sys/block/$(basename $(readlink /dev/exc/v1))/loop/backing_file")
-                 for h in ("kvm1", "kvm2")}
+        files = {
+            fleet.lab(
+                "on",
+                h,
+                "sh",
+                "-c",
+                "cat /sys/block/$(basename $(readlink /dev/exc/v1))/loop/backing_file",
+            )
+            for h in ("kvm1", "kvm2")
+        }
         self.assertEqual(len(files), 2)
 
     def test_a_crash_ends_the_guests_and_a_boot_brings_back_the_definitions(self):
@@ -126,21 +171,43 @@ class Faults(FleetTest):
     def test_a_frozen_host_does_not_answer_and_its_guests_run_on(self):
         fleet.guest("g1", "kvm2")
         fleet.disturb("freeze", "kvm2")
-        self.assertNotEqual(fleet.run(LAB, "ctl", "timeout", "2", "virsh", "-c", fleet.uri("kvm2"), "list").returncode, 0)
+        self.assertNotEqual(
+            fleet.run(
+                LAB, "ctl", "timeout", "2", "virsh", "-c", fleet.uri("kvm2"), "list"
+            ).returncode,
+            0,
+        )
         self.assert_alive("g1")
         fleet.disturb("thaw", "kvm2")
         self.assertEqual(fleet.listed("kvm2"), ["g1"])
 
     def test_a_cut_cable_is_silent_until_it_heals(self):
         fleet.disturb("cut", "kvm3")
-        self.assertNotEqual(fleet.run(LAB, "ctl", "timeout", "2", "virsh", "-c", fleet.uri("kvm3"), "list").returncode, 0)
+        self.assertNotEqual(
+            fleet.run(
+                LAB, "ctl", "timeout", "2", "virsh", "-c", fleet.uri("kvm3"), "list"
+            ).returncode,
+            0,
+        )
         fleet.disturb("heal", "kvm3")
         self.assertEqual(fleet.listed("kvm3"), [])
 
     def test_ssh_reaches_every_host_with_the_fleets_key_and_known_hosts(self):
         for host in fleet.hosts:
-            name = fleet.lab("ctl", "ssh", "-i", fleet.dir / "id", "-o", f"UserKnownHostsFile={fleet.dir}/known_hosts",
-                             "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes", f"root@{host}", "hostname")
+            name = fleet.lab(
+                "ctl",
+                "ssh",
+                "-i",
+                fleet.dir / "id",
+                "-o",
+                f"UserKnownHostsFile={fleet.dir}/known_hosts",
+                "-o",
+                "StrictHostKeyChecking=yes",
+                "-o",
+                "BatchMode=yes",
+                f"root@{host}",
+                "hostname",
+            )
             self.assertEqual(name.strip(), host)
 
 
@@ -153,28 +220,35 @@ class Ends(unittest.TestCase):
             other.lab("volume", "v1")
             other.guest("g1", "kvm1", disk="v1")
             other.start_process("sleep", "1000")
-            self.assertGreater(len(traces(lab_id)), 5)
+            self.assertGreater(len(traces(lab_id)), 10)
             other.lab("down")
             self.assertEqual(traces(lab_id), [])
 
-    def test_a_killed_test_program_takes_its_fleet_along(self):
-        program = ("import sys, time; from fleet import Fleet; f = Fleet(hosts=2).start(); f.lab('volume', 'v1');"
-                   "f.guest('g1', 'kvm1', disk='v1'); print(f.id, flush=True); time.sleep(1000)")
-        child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=HERE)
+    def keeper(self):
+        """A test program with a fleet: the process, and the fleet's id."""
+        child = subprocess.Popen(
+            [sys.executable, "-c", KEEPER],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            cwd=HERE,
+        )
+        self.addCleanup(child.communicate)
+        self.addCleanup(child.kill)
         lab_id = child.stdout.readline().strip()
-        self.assertGreater(len(traces(lab_id)), 5)
+        self.assertGreater(len(traces(lab_id)), 10)
+        return child, lab_id
+
+    def test_a_killed_test_program_takes_its_fleet_along(self):
+        child, lab_id = self.keeper()
         child.send_signal(signal.SIGKILL)
-        child.communicate()
+        child.wait()
         await_true("every trace is gone", lambda: not traces(lab_id))
 
     def test_a_terminated_test_program_takes_its_fleet_along(self):
-        program = ("import time; from fleet import Fleet; f = Fleet(hosts=1).start(); print(f.id, flush=True);"
-                   "time.sleep(1000)")
-        child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                 text=True, cwd=HERE)
-        lab_id = child.stdout.readline().strip()
+        child, lab_id = self.keeper()
         child.send_signal(signal.SIGTERM)
-        child.communicate()
+        child.wait()
         self.assertEqual(traces(lab_id), [])
 
     def test_sweep_cleans_what_a_killed_up_left(self):
@@ -185,7 +259,9 @@ class Ends(unittest.TestCase):
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
         self.assertNotEqual(traces("half"), [])
-        refused = subprocess.run([LAB, "up", "1"], env=environment, capture_output=True, text=True, check=False)
+        refused = subprocess.run(
+            [LAB, "up", "1"], env=environment, capture_output=True, text=True, check=False
+        )
         self.assertEqual(refused.returncode, 1)
         self.assertIn("run 'lab down'", refused.stderr)
         subprocess.run([LAB, "sweep"], env=environment, check=True)
@@ -195,18 +271,25 @@ class Ends(unittest.TestCase):
         environment = {**os.environ, "BERTH_LAB_ID": "bad"}
         subprocess.run([LAB, "sweep"], env=environment, check=True)
         subprocess.run(["ip", "netns", "add", "bbad-kvm2"], check=True)  # a name that 'up' needs
-        failed = subprocess.run([LAB, "up", "2"], env=environment, capture_output=True, text=True, check=False)
+        failed = subprocess.run(
+            [LAB, "up", "2"], env=environment, capture_output=True, text=True, check=False
+        )
         self.assertEqual(failed.returncode, 1)
         self.assertIn("bbad-kvm2", failed.stderr)
         self.assertEqual(traces("bad"), [])
 
     def test_wrong_arguments_are_named(self):
-        for argv, reason in ((["up", "x"], "number of hosts 'x'"), (["up", "1", "2"], "usage: lab up"),
-                             (["dance"], "no command 'dance'"), (["on", "kvm9", "true"], "no host 'kvm9'"),
-                             (["guest", "a/b", "kvm1"], "guest 'a/b': not a name"),
-                             (["guest", "g", "kvm1", "--memory"], "'--memory' needs a value"),
-                             (["guest", "g", "kvm1", "--disk", "none"], "no volume 'none'"),
-                             (["rate", "kvm1", "fast"], "rate 'fast'"), (["es", "f", "g1"], "want GUEST=HOST")):
+        for argv, reason in (
+            (["up", "x"], "number of hosts 'x'"),
+            (["up", "1", "2"], "usage: lab up"),
+            (["dance"], "no command 'dance'"),
+            (["on", "kvm9", "true"], "no host 'kvm9'"),
+            (["guest", "a/b", "kvm1"], "guest 'a/b': not a name"),
+            (["guest", "g", "kvm1", "--memory"], "'--memory' needs a value"),
+            (["guest", "g", "kvm1", "--disk", "none"], "no volume 'none'"),
+            (["rate", "kvm1", "fast"], "rate 'fast'"),
+            (["es", "f", "g1"], "want GUEST=HOST"),
+        ):
             with self.subTest(argv):
                 result = fleet.run(LAB, *argv)
                 self.assertEqual(result.returncode, 1)

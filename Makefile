@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+# A front over CMake presets; CMakeLists.txt is the build.
+
+JOBS ?= $(shell nproc)
+DESTDIR ?=
+PREFIX ?= /usr/local
+# What a sanitizer build runs: everything that needs no real hosts.
+PORTABLE := ^(unit|golden|sim|conformance)$$
+AS_ROOT := $(filter 0,$(shell id -u))
+
+# $(call stage,NAME,COMMAND): says what runs, and who failed.
+define stage
+	@echo "== $(1)"
+	@{ $(2); } || { status=$$?; echo "make $@: stage '$(1)' failed" >&2; exit $$status; }
+endef
+
+# $(call preset,NAME): configures and builds.
+preset = cmake --preset $(1) >build/$(1).log 2>&1 || { cat build/$(1).log; false; } && \
+	cmake --build --preset $(1) --parallel $(JOBS) -- --quiet
+
+.PHONY: help build test demo bench install clean
+
+help:
+	@echo 'make build     build/berth and build/berthd, as they are shipped'
+	@echo 'make demo      a fleet of real hosts, and berthd keeping it as es.xml says'
+	@echo 'make test      every test there is; needs root for the real hosts'
+	@echo 'make bench     how fast and how good plans are'
+	@echo 'make install   to $$(DESTDIR)$$(PREFIX), default /usr/local'
+	@echo 'make clean     remove build/'
+	@echo 'Missing Debian packages are installed where root runs this. JOBS=N limits parallel work.'
+
+build:
+	@mkdir -p build
+	$(call stage,packages,tools/packages.sh build)
+	$(call stage,release build,$(call preset,release))
+	@for program in berth berthd; do \
+		[ ! -e build/release/$$program ] || ln -sfn release/$$program build/$$program; done
+
+test:
+	@mkdir -p build
+	$(call stage,packages,tools/packages.sh build test)
+	$(call stage,scripts,shellcheck tools/*.sh tests/lab/lab tests/lab/lab-image tests/lab/host-init \
+		tests/lab/guest-init)
+	$(call stage,gcc build,$(call preset,dev))
+	$(call stage,clang build with address and undefined behaviour checks,$(call preset,asan))
+	$(call stage,clang build with thread checks,$(call preset,tsan))
+	$(call stage,release build,$(call preset,release))
+	$(call stage,architecture and style,python3 tests/arch/check.py build/release)
+	$(call stage,tests with address and undefined behaviour checks, \
+		ctest --preset asan -j $(JOBS) -L '$(PORTABLE)')
+	$(call stage,tests with thread checks,ctest --preset tsan -j $(JOBS) -L '$(PORTABLE)')
+	$(call stage,every test of the release build, \
+		ctest --preset release -j $(JOBS) $(if $(AS_ROOT),,-LE '^lab$$'))
+	@$(if $(AS_ROOT),true,echo 'make test: NOT RUN, because they need root: the tests of label lab')
+
+demo: build
+	$(call stage,demonstration,tools/demo.sh)
+
+bench: build
+	$(call stage,benchmarks,ctest --preset release -L '^bench$$' -V --no-tests=error)
+
+install: build
+	$(call stage,install,DESTDIR='$(DESTDIR)' cmake --install build/release --prefix '$(PREFIX)')
+
+clean:
+	rm -rf build
