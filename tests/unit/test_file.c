@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/base.h"
+#include "base/err.h"
+#include "base/file.h"
+
+/* A folder of its own for each test, removed with all that is in it. */
+struct scratch {
+    char path[64];
+};
+
+static void scratch_deinit(struct scratch *scratch)
+{
+    DIR *folder = opendir(scratch->path);
+    const struct dirent *entry;
+
+    ck_assert_ptr_nonnull(folder);
+    while ((entry = readdir(folder)) != NULL) {
+        (void)unlinkat(dirfd(folder), entry->d_name, 0);
+    }
+    (void)closedir(folder);
+    (void)rmdir(scratch->path);
+}
+
+AUTO_VALUE(scratch, struct scratch, scratch_deinit);
+
+static struct scratch scratch_new(void)
+{
+    struct scratch scratch = { .path = "/tmp/berth-file-XXXXXX" };
+
+    ck_assert_ptr_nonnull(mkdtemp(scratch.path));
+    return scratch;
+}
+
+static const char *in(struct arena *arena, const struct scratch *scratch, const char *name)
+{
+    char *path = arena_alloc(arena, PATH_MAX, 1);
+
+    (void)snprintf(path, PATH_MAX, "%s/%s", scratch->path, name);
+    return path;
+}
+
+static size_t entries(const struct scratch *scratch)
+{
+    DIR *folder = opendir(scratch->path);
+    size_t count = 0;
+
+    ck_assert_ptr_nonnull(folder);
+    while (readdir(folder) != NULL) {
+        count++;
+    }
+    (void)closedir(folder);
+    return count - 2; /* "." and ".." */
+}
+
+static void put(const char *path, const char *bytes, unsigned mode)
+{
+    struct err err;
+
+    ck_assert_msg(file_replace(path, bytes, strlen(bytes), mode, &err) == 0, "%s", err.text);
+}
+
+static void assert_holds(const char *path, const char *bytes)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct err err;
+    char *found;
+    size_t length;
+
+    ck_assert_msg(file_read(&arena, path, 1024, &found, &length, &err) == 0, "%s", err.text);
+    ck_assert_uint_eq(length, strlen(bytes));
+    ck_assert_str_eq(found, bytes);
+}
+
+START_TEST(what_was_written_is_read_back_with_a_nul_behind_it)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    AUTO(scratch) struct scratch scratch = scratch_new();
+    const char *path = in(&arena, &scratch, "es.xml");
+
+    put(path, "", 0600);
+    assert_holds(path, "");
+    put(path, "<engineeredSystem/>\n", 0600);
+    assert_holds(path, "<engineeredSystem/>\n");
+    ck_assert_uint_eq(entries(&scratch), 1);
+}
+END_TEST
+
+START_TEST(a_file_of_many_chunks_is_read_whole)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    AUTO(scratch) struct scratch scratch = scratch_new();
+    const char *path = in(&arena, &scratch, "large");
+    const size_t size = 1000003;
+    unsigned char *bytes = arena_alloc(&arena, size, 1);
+    struct err err;
+    char *found;
+    size_t length;
+
+    for (size_t i = 0; i < size; i++) {
+        bytes[i] = (unsigned char)(i * 31 % 256); /* NUL bytes among them. */
+    }
+    ck_assert_int_eq(file_replace(path, bytes, size, 0600, &err), 0);
+    ck_assert_int_eq(file_read(&arena, path, size, &found, &length, &err), 0);
+    ck_assert_uint_eq(length, size);
+    ck_assert_mem_eq(found, bytes, size);
+}
+END_TEST
+
+START_TEST(a_file_larger_than_allowed_is_refused)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    AUTO(scratch) struct scratch scratch = scratch_new();
+    const char *path = in(&arena, &scratch, "large");
+    struct err err;
+    char *found = NULL;
+    size_t length;
+
+    put(path, "12345678", 0600);
+    ck_assert_int_eq(file_read(&arena, path, 7, &found, &length, &err), -1);
+    ck_assert_int_eq(err.code, ERR_INVALID);
+    ck_assert_ptr_nonnull(strstr(err.text, path));
+    ck_assert_ptr_null(found);
+    ck_assert_int_eq(file_read(&arena, path, 8, &found, &length, &err), 0);
+}
+END_TEST
+
+START_TEST(an_endless_file_is_refused)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct err err;
+    char *found;
+    size_t length;
+
+    ck_assert_int_eq(file_read(&arena, "/dev/zero", 1024 * 1024, &found, &length, &err), -1);
+    ck_assert_int_eq(err.code, ERR_INVALID);
+}
+END_TEST
+
+START_TEST(a_file_that_is_not_there_is_not_found)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    AUTO(scratch) struct scratch scratch = scratch_new();
+    struct err err;
+    char *found;
+    size_t length;
+
+    ck_assert_int_eq(file_read(&arena, in(&arena, &scratch, "absent"), 10, &found, &length, &err),
+                     -1);
+    ck_assert_int_eq(err.code, ERR_NOT_FOUND);
+    ck_assert_int_eq(file_read(&arena, in(&arena, &scratch, "a/b"), 10, &found, &length, &err), -1);
+    ck_assert_int_eq(err.code, ERR_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(a_folder_cannot_be_read_as_a_file)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    AUTO(scratch) struct scratch scratch = scratch_new();
+    struct err err;
+    char *found;
+    size_t length;
+
+    ck_assert_int_eq(file_read(&arena, scratch.path, 10, &found, &length, &err), -1);
+    ck_assert_int_eq(err.code, ERR_IO);
+}
+END_TEST
+
+START_TEST(a_pipe_is_read_to_its_end)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct err err;
+    char path[32];
+    char *found;
+    size_t length;
+    int ends[2];
+
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(write(ends[1], "piped", 5), 5);
+    (void)close(ends[1]);
+    (void)snprintf(path, sizeof(path), "/dev/fd/%d", ends[0]);
+    ck_assert_int_eq(file_read(&arena, path, 10, &found, &length, &err), 0);
+    ck_assert_str_eq(found, "piped");
+    (void)close(ends[0]);
+}
+END_TEST
+
+START_TEST(a_replaced_file_keeps_its_mode_and_a_new_one_gets_the_given)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    AUTO(scratch) struct scratch scratch = scratch_new();
+    const char *path = in(&arena, &scratch, "es.xml");
+    struct stat status;
+
+    put(path, "new", 0640);
+    ck_assert_int_eq(stat(path, &status), 0);
+    ck_assert_uint_eq(status.st_mode & 07777, 0640);
+    ck_assert_int_eq(chmod(path, 0604), 0);
+    put(path, "newer", 0600);
+    ck_assert_int_eq(stat(path, &status), 0);
+    ck_assert_uint_eq(status.st_mode & 07777, 0604);
+}
+END_TEST
+
+START_TEST(a_replaced_file_keeps_its_owner)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    AUTO(scratch) struct scratch scratch = scratch_new();
+    const char *path = in(&arena, &scratch, "es.xml");
+    uid_t owner = geteuid() == 0 ? 12345 : geteuid(); /* Only root can give files away. */
+    gid_t group = geteuid() == 0 ? 23456 : getegid();
+    struct stat status;
+
+    put(path, "old", 0600);
+    ck_assert_int_eq(chown(path, owner, group), 0);
+    put(path, "new", 0600);
+    ck_assert_int_eq(stat(path, &status), 0);
+    ck_assert_uint_eq(status.st_uid, owner);
+    ck_assert_uint_eq(status.st_gid, group);
+}
+END_TEST
+
+START_TEST(a_reader_that_has_the_old_file_open_keeps_the_old_bytes)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    AUTO(scratch) struct scratch scratch = scratch_new();
+    const char *path = in(&arena, &scratch, "es.xml");
+    char bytes[4] = "";
+    int fd;
+
+    put(path, "old", 0600);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    ck_assert_int_ge(fd, 0);
+    put(path, "new", 0600);
+    ck_assert_int_eq(read(fd, bytes, 3), 3);
+    ck_assert_str_eq(bytes, "old");
+    (void)close(fd);
+    assert_holds(path, "new");
+}
+END_TEST
+
+START_TEST(a_replacement_that_fails_leaves_the_folder_as_it_was)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    AUTO(scratch) struct scratch scratch = scratch_new();
+    const char *path = in(&arena, &scratch, "folder");
+    struct err err;
+
+    ck_assert_int_eq(mkdir(path, 0700), 0); /* A rename onto a folder fails. */
+    ck_assert_int_eq(file_replace(path, "new", 3, 0600, &err), -1);
+    ck_assert_int_eq(err.code, ERR_IO);
+    ck_assert_ptr_nonnull(strstr(err.text, path));
+    ck_assert_uint_eq(entries(&scratch), 1);
+    ck_assert_int_eq(rmdir(path), 0);
+}
+END_TEST
+
+START_TEST(a_file_cannot_be_written_into_a_folder_that_is_not_there)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    AUTO(scratch) struct scratch scratch = scratch_new();
+    struct err err;
+
+    ck_assert_int_eq(file_replace(in(&arena, &scratch, "no/file"), "x", 1, 0600, &err), -1);
+    ck_assert_int_eq(err.os_errno, ENOENT);
+}
+END_TEST
+
+START_TEST(a_path_that_is_too_long_is_refused)
+{
+    char path[2 * PATH_MAX];
+    struct err err;
+
+    memset(path, 'x', sizeof(path));
+    path[sizeof(path) - 1] = '\0';
+    ck_assert_int_eq(file_replace(path, "x", 1, 0600, &err), -1);
+    ck_assert_int_eq(err.code, ERR_INVALID);
+    ck_assert_int_eq(file_make_folder(path, 0700, &err), -1);
+    ck_assert_int_eq(err.code, ERR_INVALID);
+}
+END_TEST
+
+START_TEST(a_folder_is_made_with_its_parents_and_may_exist)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    AUTO(scratch) struct scratch scratch = scratch_new();
+    const char *path = in(&arena, &scratch, "a/b/c");
+    struct stat status;
+    struct err err;
+
+    ck_assert_int_eq(file_make_folder(path, 0700, &err), 0);
+    ck_assert_int_eq(file_make_folder(path, 0700, &err), 0);
+    ck_assert_int_eq(stat(path, &status), 0);
+    ck_assert(S_ISDIR(status.st_mode));
+    ck_assert_uint_eq(status.st_mode & 07777, 0700);
+    ck_assert_int_eq(rmdir(path), 0);
+    ck_assert_int_eq(rmdir(in(&arena, &scratch, "a/b")), 0);
+    ck_assert_int_eq(rmdir(in(&arena, &scratch, "a")), 0);
+}
+END_TEST
+
+START_TEST(a_folder_cannot_be_made_below_a_file)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    AUTO(scratch) struct scratch scratch = scratch_new();
+    struct err err;
+
+    put(in(&arena, &scratch, "file"), "x", 0600);
+    ck_assert_int_eq(file_make_folder(in(&arena, &scratch, "file/sub"), 0700, &err), -1);
+    ck_assert_int_eq(err.code, ERR_IO);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("file");
+    TCase *tcase = tcase_create("file");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_add_test(tcase, what_was_written_is_read_back_with_a_nul_behind_it);
+    tcase_add_test(tcase, a_file_of_many_chunks_is_read_whole);
+    tcase_add_test(tcase, a_file_larger_than_allowed_is_refused);
+    tcase_add_test(tcase, an_endless_file_is_refused);
+    tcase_add_test(tcase, a_file_that_is_not_there_is_not_found);
+    tcase_add_test(tcase, a_folder_cannot_be_read_as_a_file);
+    tcase_add_test(tcase, a_pipe_is_read_to_its_end);
+    tcase_add_test(tcase, a_replaced_file_keeps_its_mode_and_a_new_one_gets_the_given);
+    tcase_add_test(tcase, a_replaced_file_keeps_its_owner);
+    tcase_add_test(tcase, a_reader_that_has_the_old_file_open_keeps_the_old_bytes);
+    tcase_add_test(tcase, a_replacement_that_fails_leaves_the_folder_as_it_was);
+    tcase_add_test(tcase, a_file_cannot_be_written_into_a_folder_that_is_not_there);
+    tcase_add_test(tcase, a_path_that_is_too_long_is_refused);
+    tcase_add_test(tcase, a_folder_is_made_with_its_parents_and_may_exist);
+    tcase_add_test(tcase, a_folder_cannot_be_made_below_a_file);
+    suite_add_tcase(suite, tcase);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
