@@ -1,0 +1,812 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "actuators/libvirt.h"
+
+#include <assert.h>
+#include <libvirt/libvirt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "actuators/actuator.h"
+#include "actuators/libvirt_connection.h"
+#include "actuators/libvirt_move.h"
+#include "actuators/libvirt_observe.h"
+#include "actuators/libvirt_pool.h"
+#include "base/arena.h"
+#include "base/base.h"
+#include "base/clock.h"
+#include "base/loop.h"
+#include "base/text.h"
+#include "model/observed.h"
+#include "model/op.h"
+
+/* An operation waits so long for its hosts' connections. */
+#define CONNECT_MS INT64_C(30000)
+
+/* Beyond what an operation may wait for its guest: after that the call is overdue. */
+#define OVERDUE_MS INT64_C(120000)
+
+struct libvirt_actuator;
+struct host;
+struct request;
+
+struct open_job {
+    struct libvirt_job job;
+    struct host *host; /* The loop thread's; NULL in copies that only close. */
+    struct arena arena;
+    const char *uri;
+    struct observed_host identity;
+    virConnectPtr connection;
+    int status;
+    struct err err;
+};
+
+/* Releases a connection that the loop thread has done with: the last reference says good-bye to the host
+ * and waits for the answer. */
+struct close_job {
+    struct libvirt_job job;
+    virConnectPtr connection;
+};
+
+struct observe_job {
+    struct libvirt_job job;
+    struct host *host;
+    struct arena arena;
+    struct observed_host observed;
+    virConnectPtr connection;
+    int status;
+    struct err err;
+};
+
+struct operate_job {
+    struct libvirt_job job;
+    struct request *request;
+    struct arena arena;
+    struct libvirt_move move;
+    int status;
+    struct err err;
+};
+
+struct host {
+    struct libvirt_actuator *actuator;
+    const char *name;
+    const char *uri;
+    const char *peer_uri;
+    const char *ssh;
+    virConnectPtr connection; /* NULL = not connected. */
+    bool fresh;               /* Nothing has been asked over it yet. */
+    struct arena arena;       /* Of 'identity'. */
+    struct observed_host identity;
+    struct open_job *opening;      /* At most one. */
+    struct observe_job *observing; /* At most one. */
+};
+
+enum request_state {
+    REQUEST_CONNECTING, /* Waits for a connection, or for its turn. */
+    REQUEST_RUNNING,
+    REQUEST_FINISHED, /* The completion is on its way. */
+};
+
+/* One ticket. */
+struct request {
+    struct request *next;
+    struct libvirt_actuator *actuator;
+    uint64_t ticket;
+    enum request_state state;
+    struct host *host;
+    struct host *peer; /* Of an operation with two ends. */
+    int64_t deadline_ms;
+    struct loop_timer timer; /* The deadline; then the delivery. */
+    struct arena arena;      /* Of 'op' and 'observed'. */
+    const char *host_name;
+    const struct op *op; /* NULL = an observation. */
+    struct operate_job *operating;
+    struct observed_host observed;
+    struct actuator_stats stats;
+    int status;
+    struct err err;
+};
+
+struct libvirt_actuator {
+    struct actuator base; /* First: a struct actuator of ours is a struct libvirt_actuator. */
+    struct loop *loop;
+    struct libvirt_pool *pool;
+    struct arena arena;
+    struct host *hosts; /* Sorted by name. */
+    size_t host_count;
+    struct ssh_settings ssh;
+    struct request *requests; /* In the order of the calls. */
+    struct request **last_request;
+};
+
+static void *allocate(size_t size)
+{
+    void *memory = calloc(1, size);
+
+    if (memory == NULL) {
+        abort();
+    }
+    return memory;
+}
+
+static const char *copy_text(struct arena *arena, const char *s)
+{
+    return s == NULL ? NULL : arena_strdup(arena, s);
+}
+
+static int compare_hosts(const void *a, const void *b)
+{
+    return strcmp(((const struct host *)a)->name, ((const struct host *)b)->name);
+}
+
+static struct host *find_host(const struct libvirt_actuator *actuator, const char *name)
+{
+    const struct host key = { .name = name };
+
+    return name == NULL || actuator->host_count == 0
+               ? NULL
+               : bsearch(&key, actuator->hosts, actuator->host_count, sizeof(key), compare_hosts);
+}
+
+/* Completions: each is delivered by a timer of its own, so never from inside a call of the user, and what
+ * the user does in it, closing the actuator included, meets no loop of ours half way. */
+
+static void unlink_request(struct request *request)
+{
+    struct libvirt_actuator *actuator = request->actuator;
+    struct request **link = &actuator->requests;
+
+    while (*link != request) {
+        link = &(*link)->next;
+    }
+    *link = request->next;
+    if (actuator->last_request == &request->next) {
+        actuator->last_request = link;
+    }
+}
+
+static void free_request(struct request *request)
+{
+    arena_deinit(&request->arena);
+    free(request);
+}
+
+static void on_deliver(void *context)
+{
+    struct request *request = context;
+    struct actuator_sink sink = request->actuator->base.sink;
+    struct actuator_completion completion = {
+        .ticket = request->ticket,
+        .status = request->status,
+        .err = request->err,
+        .observed = request->op == NULL ? &request->observed : NULL,
+        .stats = request->stats,
+    };
+
+    unlink_request(request);
+    sink.done(sink.context, &completion);
+    free_request(request);
+}
+
+static void finish(struct request *request, int status, const struct err *err)
+{
+    request->state = REQUEST_FINISHED;
+    request->status = status;
+    if (status < 0) {
+        request->err = *err;
+    }
+    loop_timer_start(request->actuator->loop, &request->timer, 0, on_deliver, request);
+}
+
+/* Completes with 'err'; an observation says what it knows, that the host cannot be asked. */
+static void fail(struct request *request, const struct err *err)
+{
+    if (request->op == NULL) {
+        request->observed = (struct observed_host){
+            .name = request->host_name,
+            .error = arena_strdup(&request->arena, err->text),
+        };
+    }
+    finish(request, -1, err);
+}
+
+/* Closing connections. */
+
+static void run_close(struct libvirt_job *job)
+{
+    struct close_job *closing = CONTAINER_OF(job, struct close_job, job);
+
+    (void)virConnectClose(closing->connection);
+    closing->connection = NULL;
+}
+
+static void done_close(struct libvirt_job *job)
+{
+    (void)job;
+}
+
+static void release_close(struct libvirt_job *job)
+{
+    struct close_job *closing = CONTAINER_OF(job, struct close_job, job);
+
+    if (closing->connection != NULL) {
+        (void)virConnectClose(closing->connection);
+    }
+    free(closing);
+}
+
+static const struct libvirt_job_ops close_ops = {
+    .run = run_close,
+    .done = done_close,
+    .release = release_close,
+};
+
+static void disconnect(struct host *host)
+{
+    struct close_job *closing;
+
+    if (host->connection == NULL) {
+        return;
+    }
+    closing = allocate(sizeof(*closing));
+    closing->job.ops = &close_ops;
+    closing->job.apart = true;
+    closing->connection = STEAL(host->connection);
+    libvirt_pool_submit(host->actuator->pool, &closing->job);
+}
+
+/* Observations. */
+
+static void run_observe(struct libvirt_job *job)
+{
+    struct observe_job *observing = CONTAINER_OF(job, struct observe_job, job);
+
+    observing->status = libvirt_observe_host(&observing->arena, observing->connection,
+                                             &observing->observed, &observing->err);
+    (void)virConnectClose(observing->connection);
+    observing->connection = NULL;
+}
+
+static void answer(struct request *request, const struct observe_job *observing)
+{
+    if (observing->status < 0) {
+        fail(request, &observing->err);
+        return;
+    }
+    request->observed = observed_copy_host(&request->arena, &observing->observed);
+    finish(request, 0, NULL);
+}
+
+static bool is_observing(const struct request *request, const struct host *host)
+{
+    return request->op == NULL && request->host == host && request->state == REQUEST_RUNNING;
+}
+
+static void pump(struct libvirt_actuator *actuator);
+
+/* A connection that has stood idle may turn out to be dead only now that it is used; that says nothing
+ * about the host, so it is asked once more over a new one. */
+static bool retry_observe(struct host *host, const struct observe_job *observing)
+{
+    struct request *request = host->actuator->requests;
+
+    if (observing->status == 0 || host->fresh || libvirt_connection_is_alive(host->connection)) {
+        return false;
+    }
+    for (; request != NULL; request = request->next) {
+        if (is_observing(request, host)) {
+            request->state = REQUEST_CONNECTING;
+        }
+    }
+    return true;
+}
+
+static void done_observe(struct libvirt_job *job)
+{
+    struct observe_job *observing = CONTAINER_OF(job, struct observe_job, job);
+    struct host *host = observing->host;
+    struct request *request = host->actuator->requests;
+
+    host->observing = NULL;
+    observing->observed.reachable = true;
+    observing->observed.as_of_ms = loop_wall_ms(host->actuator->loop);
+    if (!retry_observe(host, observing)) {
+        for (; request != NULL; request = request->next) {
+            if (is_observing(request, host)) {
+                answer(request, observing);
+            }
+        }
+    }
+    host->fresh = false;
+    pump(host->actuator);
+}
+
+static void release_observe(struct libvirt_job *job)
+{
+    struct observe_job *observing = CONTAINER_OF(job, struct observe_job, job);
+
+    if (observing->connection != NULL) {
+        (void)virConnectClose(observing->connection);
+    }
+    arena_deinit(&observing->arena);
+    free(observing);
+}
+
+static const struct libvirt_job_ops observe_ops = {
+    .run = run_observe,
+    .done = done_observe,
+    .release = release_observe,
+};
+
+static virConnectPtr share(const struct host *host)
+{
+    (void)virConnectRef(host->connection);
+    return host->connection;
+}
+
+/* One look answers every request that is waiting when it begins, and none that comes later: an
+ * observation is never older than its request. */
+static void start_observe(struct host *host)
+{
+    struct observe_job *observing = allocate(sizeof(*observing));
+    struct request *request = host->actuator->requests;
+
+    observing->job.ops = &observe_ops;
+    observing->host = host;
+    observing->observed = observed_copy_host(&observing->arena, &host->identity);
+    observing->connection = share(host);
+    host->observing = observing;
+    for (; request != NULL; request = request->next) {
+        if (request->op == NULL && request->host == host && request->state == REQUEST_CONNECTING) {
+            request->state = REQUEST_RUNNING;
+        }
+    }
+    libvirt_pool_submit(host->actuator->pool, &observing->job);
+}
+
+/* Operations. */
+
+static void release_end(struct libvirt_move_end *end)
+{
+    if (end->connection != NULL) {
+        (void)virConnectClose(end->connection);
+        end->connection = NULL;
+    }
+}
+
+static void run_operate(struct libvirt_job *job)
+{
+    struct operate_job *operating = CONTAINER_OF(job, struct operate_job, job);
+
+    operating->status = libvirt_move_run(&operating->move, &operating->err);
+    release_end(&operating->move.source);
+    release_end(&operating->move.target);
+}
+
+static void progress_operate(struct libvirt_job *job, const struct actuator_progress *progress)
+{
+    const struct request *request = CONTAINER_OF(job, struct operate_job, job)->request;
+    const struct actuator_sink *sink = &request->actuator->base.sink;
+    struct actuator_progress report = *progress;
+
+    report.ticket = request->ticket;
+    if (sink->progress != NULL) {
+        sink->progress(sink->context, &report);
+    }
+}
+
+static void done_operate(struct libvirt_job *job)
+{
+    struct operate_job *operating = CONTAINER_OF(job, struct operate_job, job);
+    struct request *request = operating->request;
+
+    request->operating = NULL;
+    request->stats = operating->move.stats;
+    finish(request, operating->status, &operating->err);
+}
+
+static void release_operate(struct libvirt_job *job)
+{
+    struct operate_job *operating = CONTAINER_OF(job, struct operate_job, job);
+
+    release_end(&operating->move.source);
+    release_end(&operating->move.target);
+    arena_deinit(&operating->arena);
+    free(operating);
+}
+
+static const struct libvirt_job_ops operate_ops = {
+    .run = run_operate,
+    .progress = progress_operate,
+    .done = done_operate,
+    .release = release_operate,
+};
+
+static const struct op *copy_op(struct arena *arena, const struct op *op)
+{
+    struct op *copy = ARENA_NEW(arena, struct op);
+
+    *copy = *op;
+    copy->guest = copy_text(arena, op->guest);
+    copy->uuid = copy_text(arena, op->uuid);
+    copy->host = copy_text(arena, op->host);
+    copy->peer = copy_text(arena, op->peer);
+    copy->xml = copy_text(arena, op->xml);
+    copy->live.migrate_uri = copy_text(arena, op->live.migrate_uri);
+    return copy;
+}
+
+static struct libvirt_move_end end_of(struct arena *arena, struct host *host)
+{
+    host->fresh = false;
+    return (struct libvirt_move_end){
+        .host = observed_copy_host(arena, &host->identity),
+        .connection = share(host),
+        .peer_uri = copy_text(arena, host->peer_uri),
+        .ssh = copy_text(arena, host->ssh),
+    };
+}
+
+static void on_overdue(void *context);
+
+/* Only MIGRATE and ADOPT may take as long as they do: whoever waits cancels them. */
+static bool is_open_ended(const struct op *op)
+{
+    return op->kind == OP_MIGRATE || op->kind == OP_ADOPT;
+}
+
+static void start_operate(struct request *request)
+{
+    struct operate_job *operating = allocate(sizeof(*operating));
+    struct libvirt_actuator *actuator = request->actuator;
+    struct arena *arena = &operating->arena;
+
+    operating->job.ops = &operate_ops;
+    operating->job.apart = true;
+    operating->request = request;
+    operating->move = (struct libvirt_move){
+        .job = &operating->job,
+        .arena = arena,
+        .op = copy_op(arena, request->op),
+        .source = end_of(arena, request->host),
+        .ssh = { copy_text(arena, actuator->ssh.key), copy_text(arena, actuator->ssh.known_hosts) },
+    };
+    if (request->peer != NULL) {
+        operating->move.target = end_of(arena, request->peer);
+    }
+    request->operating = operating;
+    request->state = REQUEST_RUNNING;
+    loop_timer_stop(actuator->loop, &request->timer);
+    if (!is_open_ended(request->op)) {
+        loop_timer_start(actuator->loop, &request->timer, request->op->timeout_ms + OVERDUE_MS,
+                         on_overdue, request);
+    }
+    libvirt_pool_submit(actuator->pool, &operating->job);
+}
+
+/* Connections. */
+
+static void run_open(struct libvirt_job *job)
+{
+    struct open_job *opening = CONTAINER_OF(job, struct open_job, job);
+
+    opening->status = libvirt_connection_open(&opening->arena, opening->uri, &opening->identity,
+                                              &opening->connection, &opening->err);
+}
+
+static void done_open(struct libvirt_job *job)
+{
+    struct open_job *opening = CONTAINER_OF(job, struct open_job, job);
+    struct host *host = opening->host;
+    struct request *request = host->actuator->requests;
+
+    host->opening = NULL;
+    if (opening->status == 0) {
+        host->connection = STEAL(opening->connection);
+        host->fresh = true;
+        arena_deinit(&host->arena);
+        host->arena = opening->arena;
+        opening->arena = ARENA_INIT;
+        host->identity = opening->identity;
+    }
+    for (; opening->status < 0 && request != NULL; request = request->next) {
+        if (request->state == REQUEST_CONNECTING &&
+            (request->host == host || request->peer == host)) {
+            fail(request, &opening->err);
+        }
+    }
+    pump(host->actuator);
+}
+
+static void release_open(struct libvirt_job *job)
+{
+    struct open_job *opening = CONTAINER_OF(job, struct open_job, job);
+
+    if (opening->connection != NULL) {
+        (void)virConnectClose(opening->connection);
+    }
+    arena_deinit(&opening->arena);
+    free(opening);
+}
+
+static const struct libvirt_job_ops open_ops = {
+    .run = run_open,
+    .done = done_open,
+    .release = release_open,
+};
+
+static void start_open(struct host *host)
+{
+    struct open_job *opening = allocate(sizeof(*opening));
+
+    opening->job.ops = &open_ops;
+    opening->job.apart = true;
+    opening->host = host;
+    opening->uri = libvirt_connection_uri(&opening->arena, host->uri, host->actuator->ssh.key);
+    opening->identity.name = arena_strdup(&opening->arena, host->name);
+    host->opening = opening;
+    libvirt_pool_submit(host->actuator->pool, &opening->job);
+}
+
+/* True if 'host' can be asked now; otherwise sees to it that it can be later. */
+static bool is_ready(struct host *host)
+{
+    if (host->connection != NULL && !libvirt_connection_is_alive(host->connection)) {
+        disconnect(host);
+    }
+    if (host->connection == NULL && host->opening == NULL) {
+        start_open(host);
+    }
+    return host->connection != NULL;
+}
+
+static void pump_request(struct request *request)
+{
+    bool ready = is_ready(request->host);
+
+    if (request->peer != NULL) {
+        ready &= is_ready(request->peer);
+    }
+    if (!ready) {
+        return;
+    }
+    if (request->op != NULL) {
+        start_operate(request);
+    } else if (request->host->observing == NULL) {
+        start_observe(request->host);
+    }
+}
+
+/* Lets every request go on that can. */
+static void pump(struct libvirt_actuator *actuator)
+{
+    for (struct request *request = actuator->requests; request != NULL; request = request->next) {
+        if (request->state == REQUEST_CONNECTING) {
+            pump_request(request);
+        }
+    }
+}
+
+/* Deadlines. */
+
+/* The host that a request which is not running waits for. */
+static const struct host *awaited(const struct request *request)
+{
+    return request->host->connection == NULL || request->peer == NULL ? request->host
+                                                                      : request->peer;
+}
+
+static void fail_timeout(struct request *request, int64_t limit_ms)
+{
+    bool connecting = request->state == REQUEST_CONNECTING && awaited(request)->connection == NULL;
+    char waited[CLOCK_TEXT_SIZE];
+    struct err err;
+
+    (void)clock_format_duration(limit_ms, waited);
+    if (connecting) {
+        (void)err_set(&err, ERR_UNREACHABLE, "no answer from '%s' within %s: connecting to '%s'",
+                      awaited(request)->name, waited, awaited(request)->uri);
+    } else if (request->op == NULL) {
+        (void)err_set(&err, ERR_TIMEOUT,
+                      "no answer from '%s' within %s: waiting for libvirt to describe it",
+                      request->host->name, waited);
+    } else {
+        (void)err_set(
+            &err, ERR_TIMEOUT, "no answer from '%s' within %s: '%s' of guest '%s' may still happen",
+            request->host->name, waited, op_kind_name(request->op->kind), request->op->guest);
+    }
+    fail(request, &err);
+}
+
+/* Gives up the look at 'host' unless somebody still waits for it. */
+static void write_off_observe(struct host *host)
+{
+    const struct request *request = host->actuator->requests;
+
+    for (; request != NULL; request = request->next) {
+        if (is_observing(request, host)) {
+            return;
+        }
+    }
+    if (host->observing != NULL) {
+        libvirt_pool_write_off(&host->observing->job);
+        host->observing = NULL;
+        disconnect(host);
+    }
+}
+
+static void on_observe_deadline(void *context)
+{
+    struct request *request = context;
+    struct host *host = request->host;
+    bool running = request->state == REQUEST_RUNNING;
+
+    fail_timeout(request, request->deadline_ms);
+    if (running) {
+        write_off_observe(host);
+        pump(host->actuator);
+    }
+}
+
+static void on_connect_deadline(void *context)
+{
+    fail_timeout(context, CONNECT_MS);
+}
+
+static void on_overdue(void *context)
+{
+    struct request *request = context;
+
+    libvirt_pool_write_off(&request->operating->job);
+    request->operating = NULL;
+    disconnect(request->host);
+    fail_timeout(request, request->op->timeout_ms + OVERDUE_MS);
+}
+
+/* The seam. */
+
+static struct libvirt_actuator *actuator_of(struct actuator *self)
+{
+    return (struct libvirt_actuator *)self;
+}
+
+static struct request *new_request(struct libvirt_actuator *actuator, uint64_t ticket,
+                                   const char *host)
+{
+    struct request *request = allocate(sizeof(*request));
+
+    request->actuator = actuator;
+    request->ticket = ticket;
+    request->host_name = arena_strdup(&request->arena, host);
+    request->host = find_host(actuator, host);
+    *actuator->last_request = request;
+    actuator->last_request = &request->next;
+    return request;
+}
+
+static void fail_unknown(struct request *request, const char *host)
+{
+    struct err err;
+
+    (void)err_set(&err, ERR_NOT_FOUND, "no host '%s' is configured", host);
+    fail(request, &err);
+}
+
+static void libvirt_observe(struct actuator *self, const char *host, int64_t deadline_ms,
+                            uint64_t ticket)
+{
+    struct libvirt_actuator *actuator = actuator_of(self);
+    struct request *request = new_request(actuator, ticket, host);
+
+    request->deadline_ms = deadline_ms;
+    if (request->host == NULL) {
+        fail_unknown(request, host);
+        return;
+    }
+    loop_timer_start(actuator->loop, &request->timer, deadline_ms, on_observe_deadline, request);
+    pump_request(request);
+}
+
+static void libvirt_start(struct actuator *self, const struct op *op, uint64_t ticket)
+{
+    struct libvirt_actuator *actuator = actuator_of(self);
+    struct request *request = new_request(actuator, ticket, op->host);
+
+    request->op = copy_op(&request->arena, op);
+    request->peer = find_host(actuator, op->peer);
+    if (request->host == NULL || (op->peer != NULL && request->peer == NULL)) {
+        fail_unknown(request, request->host == NULL ? op->host : op->peer);
+        return;
+    }
+    loop_timer_start(actuator->loop, &request->timer, CONNECT_MS, on_connect_deadline, request);
+    pump_request(request);
+}
+
+static void libvirt_cancel(struct actuator *self, uint64_t ticket)
+{
+    struct request *request = actuator_of(self)->requests;
+    struct err err;
+
+    while (request != NULL && (request->ticket != ticket || request->op == NULL)) {
+        request = request->next;
+    }
+    if (request == NULL || request->state == REQUEST_FINISHED ||
+        (!is_open_ended(request->op) && request->op->kind != OP_STOP)) {
+        return;
+    }
+    if (request->state == REQUEST_RUNNING) {
+        libvirt_pool_cancel(&request->operating->job);
+        return;
+    }
+    (void)err_set(&err, ERR_CANCELLED, "cancelled before '%s' of guest '%s' had begun",
+                  op_kind_name(request->op->kind), request->op->guest);
+    fail(request, &err);
+}
+
+static void libvirt_close(struct actuator *self)
+{
+    struct libvirt_actuator *actuator = actuator_of(self);
+
+    while (actuator->requests != NULL) {
+        struct request *request = actuator->requests;
+
+        loop_timer_stop(actuator->loop, &request->timer);
+        unlink_request(request);
+        free_request(request);
+    }
+    for (size_t i = 0; i < actuator->host_count; i++) {
+        disconnect(&actuator->hosts[i]);
+        arena_deinit(&actuator->hosts[i].arena);
+    }
+    libvirt_pool_close(actuator->pool);
+    arena_deinit(&actuator->arena);
+    free(actuator);
+}
+
+static const struct actuator_ops libvirt_ops = {
+    .name = "libvirt",
+    .observe = libvirt_observe,
+    .start = libvirt_start,
+    .cancel = libvirt_cancel,
+    .close = libvirt_close,
+};
+
+static void copy_hosts(struct libvirt_actuator *actuator, const struct libvirt_settings *settings)
+{
+    struct arena *arena = &actuator->arena;
+
+    actuator->host_count = settings->host_count;
+    actuator->hosts = ARENA_ARRAY(arena, struct host, settings->host_count);
+    for (size_t i = 0; i < settings->host_count; i++) {
+        const struct libvirt_host *host = &settings->hosts[i];
+
+        actuator->hosts[i] = (struct host){
+            .actuator = actuator,
+            .name = arena_strdup(arena, host->name),
+            .uri = arena_strdup(arena, host->uri),
+            .peer_uri = copy_text(arena, host->peer_uri == NULL ? host->uri : host->peer_uri),
+            .ssh = copy_text(arena, host->ssh),
+        };
+    }
+    if (actuator->host_count > 1) {
+        qsort(actuator->hosts, actuator->host_count, sizeof(*actuator->hosts), compare_hosts);
+    }
+}
+
+struct actuator *libvirt_open(struct loop *loop, const struct libvirt_settings *settings,
+                              struct err *err)
+{
+    struct libvirt_actuator *actuator;
+
+    if (libvirt_connection_prepare(err) < 0) {
+        return NULL;
+    }
+    actuator = allocate(sizeof(*actuator));
+    actuator->base.ops = &libvirt_ops;
+    actuator->loop = loop;
+    actuator->pool = libvirt_pool_new(loop);
+    actuator->last_request = &actuator->requests;
+    actuator->ssh.key = copy_text(&actuator->arena, settings->ssh_key);
+    actuator->ssh.known_hosts = copy_text(&actuator->arena, settings->ssh_known_hosts);
+    copy_hosts(actuator, settings);
+    return &actuator->base;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * libvirt_move: the operations of model/op.h on real hosts, each as one straight run that checks, then
+ * acts.  It belongs to a job's thread: everything here may block.
+ *
+ * An operation whose effect already holds succeeds.  Guests are found by UUID and must agree in name.
+ * Live migrations are libvirt_migrate.h's, the proofs before a move libvirt_preflight.h's.
+ */
+
+#include <libvirt/libvirt.h>
+
+#include "actuators/actuator.h"
+#include "actuators/ssh.h"
+#include "model/observed.h"
+
+struct arena;
+struct libvirt_job;
+
+/* One host of an operation. */
+struct libvirt_move_end {
+    struct observed_host host; /* Name, and what libvirt_connection_open() learned. */
+    virConnectPtr connection;  /* The job's own reference; NULL if there is no such end. */
+    const char *peer_uri;
+    const char *ssh; /* Or NULL. */
+};
+
+struct libvirt_move {
+    struct libvirt_job *job;
+    struct arena *arena;
+    const struct op *op;
+    struct libvirt_move_end source; /* op->host: where a one-sided operation is done. */
+    struct libvirt_move_end target; /* op->peer */
+    struct ssh_settings ssh;
+    struct actuator_stats stats; /* Out: of MIGRATE and ADOPT. */
+};
+
+/* Carries out move->op. */
+int libvirt_move_run(struct libvirt_move *move, struct err *err);
+
+/* "cannot stop guest 'vm1' on 'kvm1': ...".  Returns -1. */
+int libvirt_move_fail(const struct libvirt_move *move, struct err *err, enum err_code code,
+                      const char *fmt, ...) PRINTF(4, 5);
+
+/* The same with what libvirt says. */
+int libvirt_move_fail_libvirt(const struct libvirt_move *move, struct err *err);
+
+/* The operation's guest on 'end' into '*domain', NULL if 'end' does not know its UUID.  ERR_CONFLICT if
+ * the UUID has another name there. */
+int libvirt_move_find(const struct libvirt_move *move, const struct libvirt_move_end *end,
+                      virDomainPtr *domain, struct err *err);
+
+/* Fails with ERR_UNSAFE if a managed save image of 'domain' exists: a start would put its old memory over
+ * newer disks, and a move would leave it behind. */
+int libvirt_move_check_save(const struct libvirt_move *move, virDomainPtr domain, struct err *err);

@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "actuators/libvirt_xml.h"
+
+#include <inttypes.h>
+#include <libxml/parser.h>
+#include <libxml/tree.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/base.h"
+#include "base/digest.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "model/observed.h"
+
+#define BASE_PAGE_KIB 4
+
+AUTO_POINTER(document, xmlDoc, xmlFreeDoc);
+AUTO_POINTER(buffer, xmlBuffer, xmlBufferFree);
+
+static bool is_named(const xmlNode *node, const char *name)
+{
+    return node->type == XML_ELEMENT_NODE && strcmp((const char *)node->name, name) == 0;
+}
+
+/* First element called 'name' at or after 'node' among its siblings; NULL in, NULL out. */
+static const xmlNode *seek(const xmlNode *node, const char *name)
+{
+    while (node != NULL && !is_named(node, name)) {
+        node = node->next;
+    }
+    return node;
+}
+
+static const xmlNode *child(const xmlNode *parent, const char *name)
+{
+    return parent == NULL ? NULL : seek(parent->children, name);
+}
+
+static const xmlNode *next(const xmlNode *node)
+{
+    return seek(node->next, (const char *)node->name);
+}
+
+static size_t count(const xmlNode *parent, const char *name)
+{
+    size_t found = 0;
+
+    for (const xmlNode *node = child(parent, name); node != NULL; node = next(node)) {
+        found++;
+    }
+    return found;
+}
+
+/* Text of the text nodes under 'list', or NULL if there is none. */
+static const char *text_of(struct arena *arena, const xmlNode *list)
+{
+    struct text text = text_new(arena);
+
+    for (; list != NULL; list = list->next) {
+        if (list->type == XML_TEXT_NODE && list->content != NULL) {
+            text_append(&text, (const char *)list->content);
+        }
+    }
+    return text.length > 0 ? text.data : NULL;
+}
+
+static const char *content(struct arena *arena, const xmlNode *node)
+{
+    return node == NULL ? NULL : text_of(arena, node->children);
+}
+
+static const char *attribute(struct arena *arena, const xmlNode *node, const char *name)
+{
+    if (node == NULL) {
+        return NULL;
+    }
+    for (const xmlAttr *found = node->properties; found != NULL; found = found->next) {
+        if (strcmp((const char *)found->name, name) == 0) {
+            return text_of(arena, found->children);
+        }
+    }
+    return NULL;
+}
+
+static uint64_t number(const char *s)
+{
+    uint64_t value = 0;
+
+    return s != NULL && text_to_u64(s, UINT64_C(1) << 53, &value) ? value : 0;
+}
+
+/* A size in KiB, the only unit that libvirt itself writes; anything else is unknown. */
+static uint64_t size_kib(struct arena *arena, const xmlNode *node)
+{
+    const char *unit = attribute(arena, node, "unit");
+
+    return unit == NULL || strcmp(unit, "KiB") == 0 ? number(content(arena, node)) : 0;
+}
+
+static const char *serialise(struct arena *arena, xmlNode *node)
+{
+    AUTO(buffer) xmlBuffer *buffer = xmlBufferCreate();
+
+    if (buffer == NULL) {
+        abort();
+    }
+    if (xmlNodeDump(buffer, node->doc, node, 0, 0) < 0) {
+        return NULL;
+    }
+    return arena_strdup(arena, (const char *)xmlBufferContent(buffer));
+}
+
+static int parse(const char *xml, const char *root, const char *what, xmlDoc **document,
+                 struct err *err)
+{
+    const int options = XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING;
+    size_t length = strnlen(xml, LIBVIRT_XML_MAX_BYTES + 1);
+    AUTO(document) xmlDoc *read = NULL;
+    const xmlNode *top;
+
+    if (length > LIBVIRT_XML_MAX_BYTES) {
+        return err_set(err, ERR_INVALID, "cannot read %s XML: larger than %zu MiB", what,
+                       LIBVIRT_XML_MAX_BYTES >> 20);
+    }
+    read = xmlReadMemory(xml, (int)length, NULL, NULL, options);
+    if (read == NULL) {
+        return err_set(err, ERR_INVALID, "cannot read %s XML: not well-formed", what);
+    }
+    top = xmlDocGetRootElement(read);
+    if (top == NULL || !is_named(top, root) || read->intSubset != NULL) {
+        return err_set(err, ERR_INVALID, "cannot read %s XML: not a plain <%s> document", what,
+                       root);
+    }
+    *document = STEAL(read);
+    return 0;
+}
+
+static bool text_is(const char *s, const char *expected)
+{
+    return s != NULL && strcmp(s, expected) == 0;
+}
+
+/* A name that every host resolves to itself. */
+static bool is_loopback(const char *server)
+{
+    return text_is(server, "localhost") || text_is(server, "::1") ||
+           strncmp(server, "127.", strlen("127.")) == 0;
+}
+
+/* What lies behind a network source is the same from every host, unless it is reached through the
+ * host itself: a socket, or a server called localhost. */
+static enum libvirt_xml_source network_source(struct arena *arena, const xmlNode *source)
+{
+    for (const xmlNode *host = child(source, "host"); host != NULL; host = next(host)) {
+        const char *server = attribute(arena, host, "name");
+
+        if (server == NULL || is_loopback(server)) {
+            return LIBVIRT_XML_OTHER;
+        }
+    }
+    /* Only RBD may leave its servers to the host's ceph.conf. */
+    return child(source, "host") != NULL || text_is(attribute(arena, source, "protocol"), "rbd")
+               ? LIBVIRT_XML_NETWORK
+               : LIBVIRT_XML_OTHER;
+}
+
+static void read_source(struct arena *arena, const xmlNode *node, struct libvirt_xml_disk *disk)
+{
+    const xmlNode *source = child(node, "source");
+    const char *type = attribute(arena, node, "type");
+
+    disk->source = LIBVIRT_XML_OTHER;
+    if (text_is(type, "network")) {
+        disk->source = network_source(arena, source);
+    } else if (text_is(type, "block") || text_is(type, "file")) {
+        bool block = text_is(type, "block");
+
+        disk->path = attribute(arena, source, block ? "dev" : "file");
+        disk->source = block ? LIBVIRT_XML_BLOCK : LIBVIRT_XML_FILE;
+        if (disk->path == NULL) {
+            disk->source = LIBVIRT_XML_NONE;
+        }
+    }
+}
+
+static void read_disk(struct arena *arena, const xmlNode *node, struct libvirt_xml_disk *disk)
+{
+    const char *device = attribute(arena, node, "device");
+    const char *target = attribute(arena, child(node, "target"), "dev");
+
+    disk->target = target == NULL ? "?" : target;
+    disk->cache = attribute(arena, child(node, "driver"), "cache");
+    disk->removable = text_is(device, "cdrom") || text_is(device, "floppy");
+    disk->readonly = text_is(device, "cdrom") || child(node, "readonly") != NULL;
+    disk->job = child(node, "mirror") != NULL;
+    read_source(arena, node, disk);
+}
+
+static void read_disks(struct arena *arena, const xmlNode *devices, struct libvirt_xml_guest *guest)
+{
+    guest->disks = ARENA_ARRAY(arena, struct libvirt_xml_disk, count(devices, "disk"));
+    for (const xmlNode *node = child(devices, "disk"); node != NULL; node = next(node)) {
+        read_disk(arena, node, &guest->disks[guest->disk_count++]);
+    }
+}
+
+/* An interface that is a host device counts as one, unless it is the transient half of a fail-over
+ * pair, which QEMU unplugs by itself before a migration. */
+static void read_interfaces(struct arena *arena, const xmlNode *devices,
+                            struct libvirt_xml_guest *guest)
+{
+    guest->bridges = ARENA_ARRAY(arena, const char *, count(devices, "interface"));
+    for (const xmlNode *node = child(devices, "interface"); node != NULL; node = next(node)) {
+        const char *type = attribute(arena, node, "type");
+        const char *bridge = attribute(arena, child(node, "source"), "bridge");
+
+        if (text_is(type, "hostdev")) {
+            const char *teaming = attribute(arena, child(node, "teaming"), "type");
+
+            guest->hostdevs += text_is(teaming, "transient") ? 0 : 1;
+        } else if (text_is(type, "bridge") && bridge != NULL) {
+            guest->bridges[guest->bridge_count++] = bridge;
+        }
+    }
+}
+
+static void read_tpm(struct arena *arena, const xmlNode *devices, struct libvirt_xml_guest *guest)
+{
+    for (const xmlNode *node = child(devices, "tpm"); node != NULL; node = next(node)) {
+        bool emulated = text_is(attribute(arena, child(node, "backend"), "type"), "emulator");
+
+        guest->has_tpm |= emulated;
+        guest->hostdevs += emulated ? 0 : 1;
+    }
+}
+
+static void read_os(struct arena *arena, const xmlNode *os, struct libvirt_xml_guest *guest)
+{
+    static const char *const names[] = { "kernel", "initrd", "dtb", "loader" };
+    const xmlNode *type = child(os, "type");
+    const xmlNode *nvram = child(os, "nvram");
+
+    guest->arch = attribute(arena, type, "arch");
+    guest->machine = attribute(arena, type, "machine");
+    guest->nvram = content(arena, nvram);
+    if (guest->nvram == NULL) {
+        guest->nvram = attribute(arena, child(nvram, "source"), "file");
+    }
+    guest->has_nvram = nvram != NULL || text_is(attribute(arena, os, "firmware"), "efi");
+    guest->files = ARENA_ARRAY(arena, const char *, ARRAY_LEN(names));
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const char *path = content(arena, child(os, names[i]));
+
+        if (path != NULL) {
+            guest->files[guest->file_count++] = path;
+        }
+    }
+}
+
+/* A guest without <cpu> gets the hypervisor's default model, which is a named one. */
+static void read_cpu(struct arena *arena, xmlNode *cpu, struct libvirt_xml_guest *guest)
+{
+    const char *mode = attribute(arena, cpu, "mode");
+
+    guest->cpu_mode = mode == NULL ? "custom" : mode;
+    if (cpu != NULL) {
+        guest->cpu = serialise(arena, cpu);
+    }
+}
+
+static uint32_t read_vcpus(struct arena *arena, const xmlNode *vcpu)
+{
+    uint64_t most = number(content(arena, vcpu));
+    uint64_t current = number(attribute(arena, vcpu, "current"));
+    uint64_t vcpus = current != 0 ? current : most;
+
+    return vcpus > UINT32_MAX ? UINT32_MAX : (uint32_t)vcpus;
+}
+
+int libvirt_xml_read_guest(struct arena *arena, const char *xml, struct libvirt_xml_guest *guest,
+                           struct err *err)
+{
+    AUTO(document) xmlDoc *document = NULL;
+    struct libvirt_xml_guest read = { 0 };
+    xmlNode *cpu;
+    const xmlNode *domain;
+    const xmlNode *devices;
+
+    if (parse(xml, "domain", "domain", &document, err) < 0) {
+        return -1;
+    }
+    domain = xmlDocGetRootElement(document);
+    devices = child(domain, "devices");
+    read.name = content(arena, child(domain, "name"));
+    read.uuid = content(arena, child(domain, "uuid"));
+    if (read.name == NULL || read.uuid == NULL) {
+        return err_set(err, ERR_INVALID, "cannot read domain XML: it has no name or no UUID");
+    }
+    read.virt_type = attribute(arena, domain, "type");
+    read.memory_kib = size_kib(arena, child(domain, "memory"));
+    read.vcpus = read_vcpus(arena, child(domain, "vcpu"));
+    read.emulator = content(arena, child(devices, "emulator"));
+    read_os(arena, child(domain, "os"), &read);
+    for (cpu = domain->children; cpu != NULL && !is_named(cpu, "cpu");) {
+        cpu = cpu->next;
+    }
+    read_cpu(arena, cpu, &read);
+    read.hostdevs = (uint32_t)count(devices, "hostdev");
+    read_interfaces(arena, devices, &read);
+    read_tpm(arena, devices, &read);
+    read_disks(arena, devices, &read);
+    *guest = read;
+    return 0;
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Sorts 'texts' and drops repetitions; returns how many are left. */
+static size_t sort_unique(const char **texts, size_t texts_count)
+{
+    size_t kept = 0;
+
+    if (texts_count > 1) {
+        qsort(texts, texts_count, sizeof(*texts), compare_texts);
+    }
+    for (size_t i = 0; i < texts_count; i++) {
+        if (kept == 0 || strcmp(texts[kept - 1], texts[i]) != 0) {
+            texts[kept++] = texts[i];
+        }
+    }
+    return kept;
+}
+
+/* Everything that a guest with the host's own CPU sees of it; features in sorted order, because the
+ * order in which libvirt lists them means nothing. */
+static const char *fingerprint(struct arena *arena, const xmlNode *cpu)
+{
+    const char **names = ARENA_ARRAY(arena, const char *, count(cpu, "feature"));
+    char *hex = ARENA_ARRAY(arena, char, DIGEST_TEXT_SIZE);
+    struct text text = text_new(arena);
+    size_t named = 0;
+    static const char *const parts[] = { "arch", "vendor", "model" };
+
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        const char *part = content(arena, child(cpu, parts[i]));
+
+        text_printf(&text, "%s=%s\n", parts[i], part == NULL ? "" : part);
+    }
+    text_printf(&text, "microcode=%" PRIu64 "\n",
+                number(attribute(arena, child(cpu, "microcode"), "version")));
+    for (const xmlNode *node = child(cpu, "feature"); node != NULL; node = next(node)) {
+        const char *name = attribute(arena, node, "name");
+
+        if (name != NULL) {
+            names[named++] = name;
+        }
+    }
+    named = sort_unique(names, named);
+    for (size_t i = 0; i < named; i++) {
+        text_printf(&text, "+%s\n", names[i]);
+    }
+    return digest_of(text.data, text.length, hex);
+}
+
+/* The element of <guest> that says what QEMU offers for fully virtual guests of the host's own
+ * architecture. */
+static const xmlNode *native_arch(struct arena *arena, const xmlNode *top, const char *arch)
+{
+    for (const xmlNode *guest = child(top, "guest"); guest != NULL; guest = next(guest)) {
+        const xmlNode *found = child(guest, "arch");
+
+        if (text_is(content(arena, child(guest, "os_type")), "hvm") &&
+            text_is(attribute(arena, found, "name"), arch)) {
+            return found;
+        }
+    }
+    return NULL;
+}
+
+static size_t add_machines(struct arena *arena, const xmlNode *parent, const char **machines,
+                           size_t used)
+{
+    for (const xmlNode *node = child(parent, "machine"); node != NULL; node = next(node)) {
+        const char *name = content(arena, node);
+
+        if (name != NULL) {
+            machines[used++] = name;
+        }
+    }
+    return used;
+}
+
+/* Each machine type once: libvirt repeats them for every <domain> that differs in anything. */
+static void read_machines(struct arena *arena, const xmlNode *top, struct observed_host *host)
+{
+    const xmlNode *arch = native_arch(arena, top, host->arch);
+    size_t room = count(arch, "machine");
+    const char **machines;
+    size_t used;
+
+    for (const xmlNode *node = child(arch, "domain"); node != NULL; node = next(node)) {
+        room += count(node, "machine");
+    }
+    machines = ARENA_ARRAY(arena, const char *, room);
+    used = add_machines(arena, arch, machines, 0);
+    for (const xmlNode *node = child(arch, "domain"); node != NULL; node = next(node)) {
+        used = add_machines(arena, node, machines, used);
+    }
+    host->machines = machines;
+    host->machine_count = sort_unique(machines, used);
+}
+
+static int compare_pages(const void *a, const void *b)
+{
+    const struct observed_hugepages *left = a;
+    const struct observed_hugepages *right = b;
+
+    return (left->page_kib > right->page_kib) - (left->page_kib < right->page_kib);
+}
+
+static void add_pages(struct observed_host *host, struct observed_hugepages *pages,
+                      uint64_t page_kib, uint64_t total)
+{
+    size_t i = 0;
+
+    while (i < host->hugepage_count && pages[i].page_kib != page_kib) {
+        i++;
+    }
+    if (i == host->hugepage_count) {
+        host->hugepage_count++;
+        pages[i].page_kib = page_kib;
+    }
+    pages[i].total += total;
+}
+
+static void read_cell(struct arena *arena, const xmlNode *cell, struct observed_host *host,
+                      struct observed_hugepages *pages)
+{
+    for (const xmlNode *node = child(cell, "pages"); node != NULL; node = next(node)) {
+        uint64_t page_kib = number(attribute(arena, node, "size"));
+        uint64_t total = number(content(arena, node));
+
+        if (page_kib > BASE_PAGE_KIB && total > 0) {
+            add_pages(host, pages, page_kib, total);
+        }
+    }
+}
+
+/* Totals over all NUMA cells, sizes that have pages only. */
+static void read_hugepages(struct arena *arena, const xmlNode *top, struct observed_host *host)
+{
+    const xmlNode *cells = child(child(child(top, "host"), "topology"), "cells");
+    struct observed_hugepages *pages;
+    size_t room = 0;
+
+    for (const xmlNode *cell = child(cells, "cell"); cell != NULL; cell = next(cell)) {
+        room += count(cell, "pages");
+    }
+    pages = ARENA_ARRAY(arena, struct observed_hugepages, room);
+    host->hugepages = pages;
+    host->hugepage_count = 0;
+    for (const xmlNode *cell = child(cells, "cell"); cell != NULL; cell = next(cell)) {
+        read_cell(arena, cell, host, pages);
+    }
+    if (host->hugepage_count > 1) {
+        qsort(pages, host->hugepage_count, sizeof(*pages), compare_pages);
+    }
+}
+
+int libvirt_xml_read_capabilities(struct arena *arena, const char *xml, struct observed_host *host,
+                                  struct err *err)
+{
+    AUTO(document) xmlDoc *document = NULL;
+    const xmlNode *top;
+    const xmlNode *cpu;
+
+    if (parse(xml, "capabilities", "capabilities", &document, err) < 0) {
+        return -1;
+    }
+    top = xmlDocGetRootElement(document);
+    cpu = child(child(top, "host"), "cpu");
+    host->arch = content(arena, child(cpu, "arch"));
+    if (host->arch == NULL) {
+        return err_set(err, ERR_INVALID, "cannot read capabilities XML: no host architecture");
+    }
+    host->cpu_model = content(arena, child(cpu, "model"));
+    host->cpu_fingerprint = host->cpu_model == NULL ? NULL : fingerprint(arena, cpu);
+    read_machines(arena, top, host);
+    read_hugepages(arena, top, host);
+    return 0;
+}
