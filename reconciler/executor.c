@@ -754,6 +754,11 @@ void executor_cancel(struct executor *executor)
     calls_cancel(executor->world.calls, executor->ticket);
 }
 
+bool executor_may_leave(const struct executor *executor)
+{
+    return !executor->active || executor->move.mode == MOVE_LIVE;
+}
+
 void executor_deinit(struct executor *executor)
 {
     loop_timer_stop(loop_of(executor), &executor->timer);

@@ -28,6 +28,10 @@
 #define RUN_TRIES_MAX   3u
 #define RUN_WAIT_MAX_MS INT64_C(60000)
 
+/* A run that follows looks at the file this often, and at the hosts at least this often. */
+#define FOLLOW_FILE_MS  INT64_C(200)
+#define FOLLOW_HOSTS_MS INT64_C(60000)
+
 /* The plan that is followed, across passes (planner.md, 'Following a plan'). */
 struct active_plan {
     struct arena arena;
@@ -50,6 +54,13 @@ struct reconciler {
     struct executor executor;
     struct active_plan active;
     struct loop_timer timer;
+    struct loop_timer file_timer;
+
+    struct arena good_arena; /* The last bytes of es.xml that could be acted on. */
+    const char *good;
+    size_t good_length;
+    uint64_t stamp; /* Of the source, at the last reading. */
+    bool was_faulty;
 
     struct arena arena; /* The pass. */
     struct revision revision;
@@ -63,7 +74,9 @@ struct reconciler {
     struct journal_run run;
     struct reconciler_result result;
     bool began;
+    bool resumed; /* The move under way was left open by an earlier run. */
     bool cancelled;
+    bool ending;
     bool ended;
 };
 
@@ -187,6 +200,7 @@ static void clear_retry(struct reconciler *reconciler, const struct journal_move
 /* When the earliest guest whose backoff is worth waiting for in this run may be tried; 0 = none. */
 static int64_t next_retry_ms(struct reconciler *reconciler)
 {
+    bool follow = reconciler->options.follow;
     int64_t earliest = 0;
 
     for (size_t i = 0; i < reconciler->ledger.retry_count; i++) {
@@ -195,7 +209,8 @@ static int64_t next_retry_ms(struct reconciler *reconciler)
                     (reconciler->options.only == NULL ||
                      strcmp(reconciler->options.only, retry->guest) == 0);
 
-        if (ours && retry->attempts < RUN_TRIES_MAX && retry->next_ms > wall(reconciler) &&
+        if (ours && retry->next_ms > wall(reconciler) &&
+            (follow || retry->attempts < RUN_TRIES_MAX) &&
             retry->next_ms - wall(reconciler) <= RUN_WAIT_MAX_MS &&
             (earliest == 0 || retry->next_ms < earliest)) {
             earliest = retry->next_ms;
@@ -240,6 +255,9 @@ static void count_ended(struct reconciler *reconciler, const struct journal_move
         reconciler->cancelled = true;
         return;
     }
+    if (reconciler->resumed && move->error == ERR_CONFLICT) {
+        return; /* An interrupted run is no failure of the move: plan it again at once. */
+    }
     reconciler->result.failed++;
     note_retry(reconciler, move);
 }
@@ -274,6 +292,7 @@ static bool resume_next(struct reconciler *reconciler)
             struct event event = { .kind = EVENT_MOVE_RESUME, .move = move, .guest = move->guest };
 
             emit(reconciler, &event);
+            reconciler->resumed = true;
             executor_resume(&reconciler->executor, move, on_move_done, reconciler);
             return true;
         }
@@ -309,6 +328,7 @@ static bool begin_move(struct reconciler *reconciler, const struct executor_inte
     };
 
     emit(reconciler, &event);
+    reconciler->resumed = false;
     executor_begin(&reconciler->executor, intent, on_move_done, reconciler);
     return true;
 }
@@ -525,11 +545,54 @@ static enum reconciler_status final_status(const struct reconciler *reconciler)
     return reconciler->result.blocked > 0 ? RECONCILER_BLOCKED : RECONCILER_DONE;
 }
 
+static void look_again(void *context)
+{
+    struct reconciler *reconciler = context;
+
+    loop_timer_stop(reconciler->world.loop, &reconciler->timer);
+    loop_timer_stop(reconciler->world.loop, &reconciler->file_timer);
+    reconciler->stuck_count = 0; /* What was stuck is looked at again, once a pass. */
+    reconciler->restarted_count = 0;
+    arena_deinit(&reconciler->run_arena);
+    reconciler->stuck = NULL;
+    reconciler->restarted = NULL;
+    pass(reconciler);
+}
+
+static void watch_file(void *context)
+{
+    struct reconciler *reconciler = context;
+    struct source *source = reconciler->world.source;
+
+    if (source->stamp(source) != reconciler->stamp) {
+        look_again(reconciler);
+        return;
+    }
+    loop_timer_start(reconciler->world.loop, &reconciler->file_timer, FOLLOW_FILE_MS, watch_file,
+                     reconciler);
+}
+
+/* Level-triggered: whatever is missed shows in the next look. */
+static void follow(struct reconciler *reconciler, int64_t retry_ms)
+{
+    int64_t wait_ms = FOLLOW_HOSTS_MS;
+
+    if (retry_ms != 0 && retry_ms - wall(reconciler) < wait_ms) {
+        wait_ms = retry_ms - wall(reconciler);
+    }
+    loop_timer_start(reconciler->world.loop, &reconciler->timer, wait_ms, look_again, reconciler);
+    watch_file(reconciler);
+}
+
 static void rest(struct reconciler *reconciler)
 {
     int64_t retry_ms = next_retry_ms(reconciler);
 
-    if (retry_ms != 0 && !reconciler->cancelled) {
+    if (reconciler->options.follow && !reconciler->ending) {
+        follow(reconciler, retry_ms);
+        return;
+    }
+    if (retry_ms != 0 && !reconciler->cancelled && !reconciler->ending) {
         loop_timer_start(reconciler->world.loop, &reconciler->timer, retry_ms - wall(reconciler),
                          pass, reconciler);
         return;
@@ -588,10 +651,10 @@ static void on_observed(void *context)
     emit(reconciler, &event);
     note_definitions(reconciler);
     pay_running(reconciler);
-    if (resume_next(reconciler)) {
+    if (!reconciler->ending && resume_next(reconciler)) {
         return;
     }
-    if (reconciler->cancelled || !choose_plan(reconciler)) {
+    if (reconciler->cancelled || reconciler->ending || !choose_plan(reconciler)) {
         rest(reconciler);
         return;
     }
@@ -614,22 +677,51 @@ static void note_revision(struct reconciler *reconciler)
     ledger_submit(&reconciler->ledger, records, ARRAY_LEN(records), on_noted, reconciler);
 }
 
+/* The last good state stays in force while the file is faulty. */
+static void keep_good(struct reconciler *reconciler)
+{
+    const struct revision *revision = &reconciler->revision;
+
+    arena_deinit(&reconciler->good_arena);
+    reconciler->good = text_copy(&reconciler->good_arena, revision->bytes, revision->length);
+    reconciler->good_length = revision->length;
+}
+
+static int fall_back(struct reconciler *reconciler)
+{
+    struct faults faults = fault_list(&reconciler->arena);
+
+    if (!reconciler->options.follow || reconciler->good == NULL) {
+        return -1;
+    }
+    return source_check(&reconciler->arena, reconciler->good, reconciler->good_length,
+                        &reconciler->world.config->policy, &reconciler->revision, &faults);
+}
+
 static int load_revision(struct reconciler *reconciler)
 {
+    struct source *source = reconciler->world.source;
     struct faults faults = fault_list(&reconciler->arena);
     struct err err = { .code = ERR_NONE };
     struct event event = { .kind = EVENT_FAULTS, .faults = &faults, .err = &err };
+    uint64_t stamp = source->stamp(source);
+    bool told = reconciler->was_faulty && stamp == reconciler->stamp;
     char before[DIGEST_TEXT_SIZE];
 
     memcpy(before, reconciler->revision.digest, sizeof(before));
-    if (source_read_revision(reconciler->world.source, &reconciler->arena,
-                             &reconciler->world.config->policy, &reconciler->revision, &faults,
-                             &err) != 0) {
-        emit(reconciler, &event);
-        return -1;
+    reconciler->stamp = stamp;
+    reconciler->was_faulty =
+        source_read_revision(source, &reconciler->arena, &reconciler->world.config->policy,
+                             &reconciler->revision, &faults, &err) != 0;
+    if (reconciler->was_faulty) {
+        if (!told) {
+            emit(reconciler, &event);
+        }
+        return fall_back(reconciler);
     }
     if (strcmp(before, reconciler->revision.digest) != 0) {
         note_revision(reconciler);
+        keep_good(reconciler);
     }
     return 0;
 }
@@ -659,7 +751,11 @@ static void pass(void *context)
         return;
     }
     if (load_revision(reconciler) != 0) {
-        end_run(reconciler, RECONCILER_INVALID);
+        if (reconciler->options.follow && !reconciler->ending) {
+            follow(reconciler, 0);
+        } else {
+            end_run(reconciler, RECONCILER_INVALID);
+        }
         return;
     }
     hosts = view_hosts(&reconciler->arena, &reconciler->revision, &reconciler->ledger, &count);
@@ -734,9 +830,18 @@ void reconciler_cancel(struct reconciler *reconciler)
     executor_cancel(&reconciler->executor);
 }
 
+void reconciler_end(struct reconciler *reconciler)
+{
+    reconciler->ending = true;
+    if (executor_may_leave(&reconciler->executor)) {
+        end_run(reconciler, RECONCILER_DONE);
+    }
+}
+
 void reconciler_free(struct reconciler *reconciler)
 {
     loop_timer_stop(reconciler->world.loop, &reconciler->timer);
+    loop_timer_stop(reconciler->world.loop, &reconciler->file_timer);
     executor_deinit(&reconciler->executor);
     snapshot_deinit(&reconciler->snapshot);
     ledger_deinit(&reconciler->ledger);
@@ -744,5 +849,6 @@ void reconciler_free(struct reconciler *reconciler)
     arena_deinit(&reconciler->active.arena);
     arena_deinit(&reconciler->arena);
     arena_deinit(&reconciler->run_arena);
+    arena_deinit(&reconciler->good_arena);
     free(reconciler);
 }

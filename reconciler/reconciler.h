@@ -4,7 +4,8 @@
 /*
  * Reconciler: brings the fleet where the file says, pass by pass (architecture.md, 'A pass').
  *
- * 'berth apply' runs it until nothing is left that can be done now.  Loop thread.
+ * 'berth apply' runs it until nothing is left that can be done now; berthd lets it follow the file and
+ * the hosts until it is told to end.  Loop thread.
  */
 
 #include <stdbool.h>
@@ -33,6 +34,7 @@ struct reconciler_options {
     const char *program; /* For the journal: "berth apply". */
     const char *user;    /* Who runs it. */
     const char *only;    /* Move this guest alone, or NULL. */
+    bool follow;         /* Go on when nothing is left to do: watch the file, look again. */
 };
 
 /* Values are the exit statuses of contract.md §6. */
@@ -66,6 +68,10 @@ void reconciler_run(struct reconciler *reconciler, reconciler_done_fn *done, voi
 /* A person says stop: the running move is asked to end with its guest where it was, nothing else is
  * begun, and the run ends RECONCILER_CANCELLED. */
 void reconciler_cancel(struct reconciler *reconciler);
+
+/* Ends a run that follows: nothing new is begun.  A live migration under way is left to finish by itself
+ * and is adopted by the next run; an offline move is brought to its end first. */
+void reconciler_end(struct reconciler *reconciler);
 
 /* Releases it.  What is under way goes on without it; the journal lets a later run take it up.  The
  * actuator and the journal must have been closed before. */

@@ -7,6 +7,7 @@
  */
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/digest.h"
 #include "model/desired.h"
@@ -21,6 +22,8 @@ struct source {
     /* Reads all bytes into 'arena'. */
     int (*read)(struct source *self, struct arena *arena, char **bytes, size_t *length,
                 struct err *err);
+    /* A number that changes whenever the bytes may have changed; cheap. */
+    uint64_t (*stamp)(struct source *self);
 };
 
 /* A revision of es.xml that may be acted on. */
@@ -33,6 +36,10 @@ struct revision {
 
 /* The file 'path' as a source; the string must stay. */
 struct source source_file(const char *path);
+
+/* Checks the 'length' bytes at 'bytes', which must stay.  -1 with 'faults' filled. */
+int source_check(struct arena *arena, const char *bytes, size_t length, const struct policy *policy,
+                 struct revision *revision, struct faults *faults);
 
 /* Reads and checks.  -1 with 'faults' filled (the file is wrong) or with '*err' (it cannot be read; then
  * faults->count is 0). */

@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/base.h"
 #include "base/err.h"
 #include "reconciler/journal/database.h"
 #include "reconciler/journal/objects.h"
@@ -20,26 +21,53 @@ static int write_objects(const char *state_dir, const struct journal_batch *batc
     return 0;
 }
 
-static int write_row(sqlite3 *db, const struct journal_record *record, struct err *err)
+/* The statements of one transaction, each compiled when its table first comes up. */
+struct inserts {
+    sqlite3 *db;
+    sqlite3_stmt *of[JOURNAL_OBJECT];
+};
+
+static void inserts_deinit(struct inserts *inserts)
+{
+    for (size_t i = 0; i < ARRAY_LEN(inserts->of); i++) {
+        (void)sqlite3_finalize(inserts->of[i]);
+    }
+}
+
+AUTO_VALUE(inserts, struct inserts, inserts_deinit);
+
+static int prepare(struct inserts *inserts, enum journal_kind kind, struct err *err)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
-    AUTO(statement) sqlite3_stmt *statement = NULL;
-    char *sql = record_insert(record_table(record->kind), &arena);
 
-    if (database_prepare(db, sql, &statement, err) != 0) {
+    return database_prepare(inserts->db, record_insert(record_table(kind), &arena),
+                            &inserts->of[kind], err);
+}
+
+static int write_row(struct inserts *inserts, const struct journal_record *record, struct err *err)
+{
+    sqlite3 *db = inserts->db;
+
+    if (inserts->of[record->kind] == NULL && prepare(inserts, record->kind, err) != 0) {
         return -1;
     }
-    if (record_bind(statement, record, err) != 0) {
+    if (record_bind(inserts->of[record->kind], record, err) != 0) {
         return err_wrap(err, "cannot write the journal in '%s'", sqlite3_db_filename(db, "main"));
     }
-    return sqlite3_step(statement) == SQLITE_DONE ? 0 : database_error(db, "write", err);
+    if (sqlite3_step(inserts->of[record->kind]) != SQLITE_DONE) {
+        return database_error(db, "write", err);
+    }
+    (void)sqlite3_reset(inserts->of[record->kind]);
+    return 0;
 }
 
 static int write_rows(sqlite3 *db, const struct journal_batch *batch, struct err *err)
 {
+    AUTO(inserts) struct inserts inserts = { .db = db };
+
     for (size_t i = 0; i < batch->count; i++) {
         if (batch->records[i].kind != JOURNAL_OBJECT &&
-            write_row(db, &batch->records[i], err) != 0) {
+            write_row(&inserts, &batch->records[i], err) != 0) {
             return -1;
         }
     }

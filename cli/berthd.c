@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* berthd: the controller as a daemon.  Follows es.xml and the hosts until it is told to end. */
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "actuators/actuator.h"
+#include "base/err.h"
+#include "base/loop_uv.h"
+#include "cli/cli.h"
+#include "cli/eventlog.h"
+#include "cli/fleet.h"
+#include "reconciler/journal/journal.h"
+#include "reconciler/reconciler.h"
+
+struct daemon {
+    struct loop *loop;
+    struct reconciler *reconciler;
+    int status;
+};
+
+static void on_done(void *context, const struct reconciler_result *result)
+{
+    struct daemon *daemon = context;
+
+    daemon->status = (int)result->status;
+    loop_stop(daemon->loop);
+}
+
+static void on_signal(void *context)
+{
+    struct daemon *daemon = context;
+
+    (void)fprintf(stderr, "event=ending\n");
+    reconciler_end(daemon->reconciler);
+}
+
+static int serve(struct cli *cli, struct daemon *daemon)
+{
+    struct source source = source_file(cli->config.es_xml);
+    struct reconciler_options options = { .program = "berthd", .user = "berthd", .follow = true };
+    struct reconciler_world world = {
+        .loop = daemon->loop,
+        .source = &source,
+        .config = &cli->config,
+        .events = { arena_strdup(&cli->arena, cli->config.es_xml), eventlog_write },
+    };
+    struct err err;
+
+    world.journal = journal_open(daemon->loop, cli->config.state_dir, &err);
+    if (world.journal == NULL) {
+        return cli_fail(&err);
+    }
+    world.actuator = fleet_open(cli, daemon->loop, &err);
+    if (world.actuator == NULL) {
+        journal_close(world.journal);
+        return cli_fail(&err);
+    }
+    daemon->reconciler = reconciler_new(&world, &options);
+    loop_uv_on_signal(daemon->loop, SIGINT, on_signal, daemon);
+    loop_uv_on_signal(daemon->loop, SIGTERM, on_signal, daemon);
+    (void)fprintf(stderr, "event=started version=%s file=%s state_dir=%s\n", BERTH_VERSION,
+                  cli->config.es_xml, cli->config.state_dir);
+    reconciler_run(daemon->reconciler, on_done, daemon);
+    loop_run(daemon->loop);
+    actuator_close(world.actuator);
+    journal_close(world.journal);
+    reconciler_free(daemon->reconciler);
+    return daemon->status;
+}
+
+static int run(struct cli *cli, int argc, char **argv);
+
+static const struct cli_command command = {
+    .name = "berthd",
+    .arguments = "",
+    .summary = "keep the fleet where es.xml says, until told to end",
+    .details =
+        "Runs in the foreground and logs to stderr, one line an event.  SIGTERM ends it: a live\n"
+        "migration under way finishes by itself and is taken up by the next start, an offline move is\n"
+        "brought to its end first.",
+    .run = run,
+};
+
+static int run(struct cli *cli, int argc, char **argv)
+{
+    struct daemon daemon = { .status = CLI_FAILED };
+    int status = cli_parse(cli, &command, NULL, 0, &argc, argv, 0, 0);
+
+    if (status >= 0) {
+        return status;
+    }
+    status = cli_load_config(cli);
+    if (status != 0) {
+        return status;
+    }
+    daemon.loop = loop_uv_new();
+    status = serve(cli, &daemon);
+    loop_uv_free(daemon.loop);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct cli cli = { .command = "berthd" };
+    int status;
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (argc > 1 && strcmp(argv[1], "--version") == 0) {
+        printf("berthd %s\n", BERTH_VERSION);
+        return CLI_OK;
+    }
+    status = run(&cli, argc, argv);
+    arena_deinit(&cli.arena);
+    return status;
+}

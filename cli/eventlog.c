@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/eventlog.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "diff/plan.h"
+#include "model/fault.h"
+#include "model/observed.h"
+#include "reconciler/event.h"
+#include "reconciler/journal/journal.h"
+
+/* A value in quotes, with what would end it early or break the line replaced. */
+static void quoted(const char *key, const char *value)
+{
+    (void)fprintf(stderr, " %s=\"", key);
+    for (; *value != '\0'; value++) {
+        (void)fputc(*value == '"' || (unsigned char)*value < 0x20 ? '\'' : *value, stderr);
+    }
+    (void)fputc('"', stderr);
+}
+
+static void log_faults(const char *file, const struct event *event)
+{
+    for (size_t i = 0; i < event->faults->count; i++) {
+        (void)fprintf(stderr, "event=invalid-file file=%s line=%u", file,
+                      event->faults->items[i].line);
+        quoted("text", event->faults->items[i].text);
+        (void)fputc('\n', stderr);
+    }
+    if (event->faults->count == 0) {
+        (void)fprintf(stderr, "event=unreadable-file file=%s", file);
+        quoted("text", event->err->text);
+        (void)fputc('\n', stderr);
+    }
+}
+
+static void log_unreachable(const struct observed *observed)
+{
+    for (size_t i = 0; i < observed->host_count; i++) {
+        if (!observed->hosts[i].reachable) {
+            (void)fprintf(stderr, "event=host-unreachable host=%s", observed->hosts[i].name);
+            quoted("text", observed->hosts[i].error);
+            (void)fputc('\n', stderr);
+        }
+    }
+}
+
+static void log_plan(const struct plan *plan)
+{
+    (void)fprintf(stderr, "event=plan moves=%zu blocked=%zu complete=%s\n", plan->move_count,
+                  plan->block_count, plan->complete ? "yes" : "no");
+    for (size_t i = 0; i < plan->block_count; i++) {
+        (void)fprintf(stderr, "event=blocked guest=%s code=%s", plan->blocked[i].guest,
+                      plan_code_name(plan->blocked[i].code));
+        quoted("text", plan->blocked[i].reason);
+        (void)fputc('\n', stderr);
+    }
+}
+
+static void log_move(const char *name, const struct event *event)
+{
+    const struct journal_move *move = event->move;
+
+    (void)fprintf(stderr, "event=%s guest=%s from=%s to=%s mode=%s", name, move->guest, move->from,
+                  move->to, op_mode_name(move->mode));
+    if (event->kind == EVENT_MOVE_END) {
+        (void)fprintf(stderr, " result=%s elapsed_ms=%" PRId64 " downtime_ms=%" PRId64,
+                      journal_move_state_name(move->state), event->elapsed_ms, move->downtime_ms);
+        if (move->error_text != NULL) {
+            quoted("text", move->error_text);
+        }
+    }
+    if (event->text != NULL) {
+        quoted("text", event->text);
+    }
+    (void)fputc('\n', stderr);
+}
+
+static void log_step(const struct event *event)
+{
+    (void)fprintf(stderr, "event=step guest=%s op=%s host=%s result=%s elapsed_ms=%" PRId64,
+                  event->guest, op_kind_name(event->op), event->host,
+                  event->err == NULL ? "done" : err_code_name(event->err->code),
+                  event->elapsed_ms);
+    if (event->err != NULL) {
+        quoted("text", event->err->text);
+    }
+    (void)fputc('\n', stderr);
+}
+
+static void log_text(const char *name, const struct event *event, const char *text)
+{
+    (void)fprintf(stderr, "event=%s", name);
+    if (event->guest != NULL) {
+        (void)fprintf(stderr, " guest=%s", event->guest);
+    }
+    if (event->kind == EVENT_RETRY) {
+        (void)fprintf(stderr, " wait_ms=%" PRId64, event->wait_ms);
+    }
+    quoted("text", text);
+    (void)fputc('\n', stderr);
+}
+
+void eventlog_write(void *context, const struct event *event)
+{
+    switch (event->kind) {
+    case EVENT_FAULTS:
+        log_faults(context, event);
+        break;
+    case EVENT_OBSERVED:
+        log_unreachable(event->observed);
+        break;
+    case EVENT_PLAN:
+        log_plan(event->plan);
+        break;
+    case EVENT_MOVE_BEGIN:
+        log_move("move-begin", event);
+        break;
+    case EVENT_MOVE_RESUME:
+        log_move("move-resume", event);
+        break;
+    case EVENT_MOVE_END:
+        log_move("move-end", event);
+        break;
+    case EVENT_MOVE_STUCK:
+        log_move("move-unclear", event);
+        break;
+    case EVENT_STEP_END:
+        log_step(event);
+        break;
+    case EVENT_RETRY:
+        log_text(event->wait_ms < 0 ? "parked" : "backoff", event, event->text);
+        break;
+    case EVENT_ALARM:
+        log_text("alarm", event, event->text);
+        break;
+    case EVENT_JOURNAL_LOST:
+        log_text("journal-lost", event, event->err->text);
+        break;
+    case EVENT_STEP_BEGIN:
+    case EVENT_PROGRESS:
+        break;
+    }
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * World: a whole controller on the simulated seams, in one process and on a clock that only the test
+ * moves: fleet, loop, journal and file source.  It can be killed at any journal commit and at any call
+ * of the actuator, and started again on what it left behind.
+ *
+ * After every event the invariants of the product are checked: no guest runs twice, none is lost, no
+ * host holds more memory than it has.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "reconciler/config.h"
+#include "reconciler/journal/journal.h"
+#include "reconciler/reconciler.h"
+
+#define WORLD_HOSTS 3
+
+enum world_kill {
+    WORLD_KILL_NEVER,
+    WORLD_KILL_BEFORE_COMMIT, /* The batch is lost. */
+    WORLD_KILL_AFTER_COMMIT,  /* The batch is kept, nobody is told. */
+    WORLD_KILL_BEFORE_CALL,   /* The operation is never begun. */
+    WORLD_KILL_AFTER_CALL,    /* The operation is begun. */
+};
+
+struct world_guest {
+    const char *name;
+    const char *host;   /* Where it is at first. */
+    const char *wanted; /* Where the file wants it. */
+    const char *state;  /* "running", "shutoff", "paused". */
+    unsigned memory_mib;
+    bool autostart;
+    bool deaf;
+    const char *more; /* More members of its JSON, ",..." or NULL. */
+};
+
+struct world {
+    struct arena arena;
+    char state_dir[96];
+    struct config config;
+    char *fleet; /* JSON of the simulated fleet, between lives. */
+    char *es_xml;
+    int64_t wall_ms;
+    size_t guest_count;
+
+    size_t commits; /* Of the last life. */
+    size_t calls;
+    bool killed;                     /* The last life was. */
+    struct reconciler_result result; /* Of the last life, if it was not. */
+    size_t moves_begun;
+    size_t steps_failed;
+    char last_text[256]; /* Of the last move that ended other than done, or alarm. */
+};
+
+/* Makes and removes the folder that all state directories of this program live in: a test that fails in a
+ * process of its own leaves nothing behind.  Before and after all tests. */
+void world_set_up(void);
+void world_tear_down(void);
+
+/* A fleet kvm1..kvm3 of 'memory_mib' each with these guests, its faults as JSON ("" = none), and an
+ * es.xml that wants them where they are wanted. */
+void world_init(struct world *world, unsigned memory_mib, const struct world_guest *guests,
+                size_t count, const char *faults);
+
+/* Lets a controller live: until it is done, or is killed at the 'at'-th commit or call (from 1). */
+void world_live(struct world *world, enum world_kill kill, size_t at);
+
+/* Edits es.xml: 'guest' belongs to 'host' from now on. */
+void world_want(struct world *world, const struct world_guest *guests, size_t count);
+
+/* Lets 'ms' pass with no controller alive. */
+void world_wait(struct world *world, int64_t ms);
+
+/* The running 'guest' shuts itself down while no controller lives. */
+void world_turn_off(struct world *world, const char *guest);
+
+/* The state of 'guest' on 'host' as the fleet has it: "absent", "running", "shutoff", "paused", ... */
+const char *world_state(struct world *world, const char *guest, const char *host);
+
+/* True if 'guest' has autostart on 'host'. */
+bool world_has_autostart(struct world *world, const char *guest, const char *host);
+
+/* The journal's moves, newest last, and its open moves and owed starts. */
+size_t world_moves(struct world *world, struct journal_move **moves);
+size_t world_open_moves(struct world *world);
+size_t world_owed(struct world *world);
+
+/* Releases everything. */
+void world_deinit(struct world *world);
