@@ -14,6 +14,8 @@
 struct arena;
 struct desired;
 struct observed;
+struct observed_guest;
+struct observed_host;
 
 enum diff_class {
     DIFF_PLACED,    /* On its host, and nowhere else. */
@@ -25,13 +27,22 @@ enum diff_class {
     DIFF_CLASS_COUNT,
 };
 
+/* One place where a guest was seen. */
+struct diff_sighting {
+    const struct observed_host *host;
+    const struct observed_guest *guest;
+};
+
 struct diff_guest {
     const char *name;
     enum diff_class class;
     const char *wanted;       /* Host of the file; NULL for UNMANAGED. */
     const char *const *found; /* Hosts it was seen on, sorted. */
     size_t found_count;
-    uint32_t desired; /* Index into desired->guests, or DESIRED_NONE. */
+    uint32_t desired;                      /* Index into desired->guests, or DESIRED_NONE. */
+    const struct diff_sighting *sightings; /* What was seen there, parallel to 'found'. */
+    const struct diff_sighting
+        *at; /* PLACED, MISPLACED: the one that says where it is; else NULL. */
 };
 
 struct diff {

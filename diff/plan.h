@@ -110,6 +110,7 @@ enum plan_method {
     PLAN_DIRECT, /* Every move is final; nothing had to be searched. */
     PLAN_EXACT,
     PLAN_HEURISTIC,
+    PLAN_METHOD_COUNT,
 };
 
 struct plan {
@@ -126,6 +127,7 @@ struct plan {
     size_t detours;
     size_t interruptions; /* Guests that are stopped on the way. */
     uint64_t memory_kib;  /* Of all moves together. */
+    size_t placed;        /* Guests that were where the file wants them.  Not part of the JSON. */
 };
 
 /* Plans.  Never fails: what cannot be done is in 'blocked'. */
@@ -134,3 +136,5 @@ struct plan plan_build(struct arena *arena, const struct plan_input *input);
 /* Stable names of contract.md §5; the reverse returns the COUNT value for no such name. */
 const char *plan_code_name(enum plan_code code);
 const char *plan_method_name(enum plan_method method);
+enum plan_code plan_code_from_name(const char *name);
+enum plan_method plan_method_from_name(const char *name); /* PLAN_METHOD_COUNT for no such name. */

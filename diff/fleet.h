@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Fleet: hosts and guests as the planner works on them: numbers instead of names, flat arrays, and one
+ * change, fleet_move(), which moving back undoes exactly.
+ *
+ * Index order is name order for hosts and for guests, so that comparing indices compares names.  Guest
+ * i is desired->guests[i]; guests that are not in the file are only the room they take.  Pure; belongs
+ * to the planner, and the verifier must not use it.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "diff/plan.h"
+#include "model/op.h"
+
+#define FLEET_NONE UINT32_MAX
+
+struct arena;
+struct diff;
+struct diff_guest;
+struct observed_guest;
+struct observed_host;
+
+struct fleet_host {
+    const char *name;
+    const struct observed_host *seen; /* NULL = not in the observation. */
+    bool reachable;                   /* It answered: it may send, and receive unless ... */
+    bool maintenance;                 /* ... it takes nobody. */
+    uint64_t limit_kib;
+    uint64_t charged_kib;
+    uint64_t vcpu_limit; /* UINT64_MAX = unknown. */
+    uint64_t vcpu_file;  /* What the file puts here, and who is not in the file. */
+    uint64_t vcpus;      /* Charged now. */
+    uint32_t occupants;  /* First of a list of places. */
+};
+
+/* A guest of the file on a host: one for each sighting, and one for each end of a move in flight. */
+struct fleet_place {
+    uint32_t guest;
+    uint32_t host;
+    uint32_t next; /* Of the host's occupants; FLEET_NONE ends the list. */
+    uint32_t previous;
+};
+
+struct fleet_guest {
+    const char *name;
+    const struct diff_guest *diff;
+    const struct observed_guest *seen; /* Where it is; NULL unless 'at' is known. */
+    uint32_t at;                       /* Host, or FLEET_NONE. */
+    uint32_t goal;                     /* Host of the file. */
+    uint32_t place;                    /* Its one place, if it may move. */
+    uint64_t charge_kib;               /* What it takes where it is. */
+    uint32_t vcpus;                    /* Likewise. */
+    bool in_flight;                    /* Some migration of it is under way. */
+    bool waiting;                      /* To be moved: nothing but room and order forbids it. */
+    enum move_mode mode;               /* Of its move, once waiting. */
+    enum plan_code blocked; /* Why it is not moved; PLAN_CODE_COUNT = it is not blocked. */
+};
+
+struct fleet {
+    const struct plan_input *input;
+    struct fleet_host *hosts;
+    size_t host_count;
+    struct fleet_guest *guests;
+    size_t guest_count;
+    struct fleet_place *places;
+    size_t place_count;
+};
+
+/* Indexes the world of 'input' as 'diff' found it: who is charged where, and what every host may
+ * hold.  Guests begin neither waiting nor blocked. */
+struct fleet fleet_build(struct arena *arena, const struct plan_input *input,
+                         const struct diff *diff);
+
+/* Takes 'guest' from the host it is on and puts it on 'host'.  Its charge goes along. */
+void fleet_move(struct fleet *fleet, uint32_t guest, uint32_t host);
+
+/* A guest on 'host' that 'guest' must be apart from (planner.md, 'Apart'), or FLEET_NONE: both are in
+ * one cluster and the file puts them on different hosts. */
+uint32_t fleet_find_rival(const struct fleet *fleet, uint32_t guest, uint32_t host);
+
+/* True if 'guest' waits and has not reached its host yet. */
+bool fleet_is_left(const struct fleet *fleet, uint32_t guest);
+
+/* The host called 'name', or FLEET_NONE. */
+uint32_t fleet_find_host(const struct fleet *fleet, const char *name);

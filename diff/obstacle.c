@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "diff/obstacle.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/text.h"
+#include "diff/capacity.h"
+#include "diff/fleet.h"
+#include "diff/schedule.h"
+#include "model/quantity.h"
+
+/* A certificate is for reading: the chain of who waits for whom is followed this far. */
+#define CHAIN_MAX 16
+
+/* Hosts looked at, the emptiest first, for a third host that could help. */
+#define HELPERS_MAX 32
+
+/* What forbids a guest's move in the end. */
+enum obstacle {
+    OBSTACLE_ORDER,  /* It would fit if those who want to leave its target left. */
+    OBSTACLE_MEMORY, /* It would not. */
+    OBSTACLE_CPU,
+    OBSTACLE_RIVAL, /* A guest it must be apart from is there to stay. */
+};
+
+/* What those who want to leave a host take there. */
+struct leaving {
+    uint64_t memory_kib;
+    uint64_t vcpus;
+    uint32_t first; /* Of 'departures'; FLEET_NONE = nobody. */
+};
+
+struct obstacle_map {
+    const struct fleet *fleet;
+    struct leaving *leaving; /* By host. */
+    uint32_t *next;          /* By guest: the next who wants to leave the same host. */
+    uint32_t *helpers;       /* Hosts that take guests, most room first. */
+    size_t helper_count;
+};
+
+/* Guests that wait for one another, and the hosts they wait for. */
+struct chain {
+    uint32_t guests[CHAIN_MAX];
+    size_t guest_count;
+    uint32_t hosts[CHAIN_MAX];
+    size_t host_count;
+};
+
+struct helper {
+    uint32_t host;
+    uint64_t free_kib;
+};
+
+static int compare_helpers(const void *a, const void *b)
+{
+    const struct helper *left = a;
+    const struct helper *right = b;
+
+    if (left->free_kib != right->free_kib) {
+        return left->free_kib > right->free_kib ? -1 : 1;
+    }
+    return left->host < right->host ? -1 : left->host > right->host;
+}
+
+static void rank_helpers(struct arena *arena, struct obstacle_map *map)
+{
+    const struct fleet *fleet = map->fleet;
+    struct helper *helpers = ARENA_ARRAY(arena, struct helper, fleet->host_count);
+
+    map->helpers = ARENA_ARRAY(arena, uint32_t, fleet->host_count);
+    for (uint32_t h = 0; h < fleet->host_count; h++) {
+        if (fleet->hosts[h].reachable && !fleet->hosts[h].maintenance) {
+            helpers[map->helper_count++] =
+                (struct helper){ h, capacity_free_kib(&fleet->hosts[h]) };
+        }
+    }
+    if (map->helper_count > 1) {
+        qsort(helpers, map->helper_count, sizeof(*helpers), compare_helpers);
+    }
+    for (size_t i = 0; i < map->helper_count; i++) {
+        map->helpers[i] = helpers[i].host;
+    }
+}
+
+struct obstacle_map *obstacle_map_new(struct arena *arena, const struct fleet *fleet)
+{
+    struct obstacle_map *map = ARENA_NEW(arena, struct obstacle_map);
+
+    map->fleet = fleet;
+    map->leaving = ARENA_ARRAY(arena, struct leaving, fleet->host_count);
+    map->next = ARENA_ARRAY(arena, uint32_t, fleet->guest_count);
+    for (size_t h = 0; h < fleet->host_count; h++) {
+        map->leaving[h].first = FLEET_NONE;
+    }
+    /* Backwards, so that each list is in the order of names. */
+    for (uint32_t i = (uint32_t)fleet->guest_count; i-- > 0;) {
+        if (fleet_is_left(fleet, i)) {
+            struct leaving *leaving = &map->leaving[fleet->guests[i].at];
+
+            leaving->memory_kib += fleet->guests[i].charge_kib;
+            leaving->vcpus += fleet->guests[i].vcpus;
+            map->next[i] = leaving->first;
+            leaving->first = i;
+        }
+    }
+    rank_helpers(arena, map);
+    return map;
+}
+
+static enum obstacle judge(const struct obstacle_map *map, uint32_t guest)
+{
+    const struct fleet *fleet = map->fleet;
+    const struct fleet_guest *this = &fleet->guests[guest];
+    const struct fleet_host *target = &fleet->hosts[this->goal];
+    const struct leaving *leaving = &map->leaving[this->goal];
+    uint32_t rival = fleet_find_rival(fleet, guest, this->goal);
+
+    if (target->charged_kib - leaving->memory_kib + this->charge_kib > target->limit_kib) {
+        return OBSTACLE_MEMORY;
+    }
+    if (target->vcpus - leaving->vcpus + this->vcpus >
+        capacity_vcpu_cap(fleet->input->policy, target)) {
+        return OBSTACLE_CPU;
+    }
+    return rival != FLEET_NONE && !fleet_is_left(fleet, rival) ? OBSTACLE_RIVAL : OBSTACLE_ORDER;
+}
+
+static bool add_to_chain(uint32_t *items, size_t *count, uint32_t item)
+{
+    for (size_t i = 0; i < *count; i++) {
+        if (items[i] == item) {
+            return true;
+        }
+    }
+    if (*count == CHAIN_MAX) {
+        return false;
+    }
+    items[(*count)++] = item;
+    return true;
+}
+
+/* Everybody 'guest' waits for, directly or by way of others. */
+static struct chain follow(const struct obstacle_map *map, uint32_t guest)
+{
+    struct chain chain = { .guests = { guest }, .guest_count = 1 };
+
+    for (size_t i = 0; i < chain.guest_count; i++) {
+        uint32_t goal = map->fleet->guests[chain.guests[i]].goal;
+
+        if (!add_to_chain(chain.hosts, &chain.host_count, goal)) {
+            break;
+        }
+        for (uint32_t g = map->leaving[goal].first; g != FLEET_NONE; g = map->next[g]) {
+            if (!add_to_chain(chain.guests, &chain.guest_count, g)) {
+                break;
+            }
+        }
+    }
+    return chain;
+}
+
+/* The first of the chain, after its head, that could not move even if everybody left; FLEET_NONE if
+ * they only stand in each other's way. */
+static uint32_t root_of(const struct obstacle_map *map, const struct chain *chain)
+{
+    for (size_t i = 1; i < chain->guest_count; i++) {
+        if (judge(map, chain->guests[i]) != OBSTACLE_ORDER) {
+            return chain->guests[i];
+        }
+    }
+    return FLEET_NONE;
+}
+
+static const char *size_text(struct arena *arena, uint64_t kib)
+{
+    struct text text = text_new(arena);
+
+    quantity_print_size(&text, kib);
+    return text.data;
+}
+
+/* "needs 64 GiB on 'kvm2', which has 12 GiB free of 512 GiB" */
+static void print_memory(struct text *text, const struct fleet *fleet,
+                         const struct fleet_guest *guest)
+{
+    const struct fleet_host *target = &fleet->hosts[guest->goal];
+    uint64_t room = capacity_free_kib(target);
+
+    text_append(text, "needs ");
+    quantity_print_size(text, guest->charge_kib);
+    text_printf(text, " on '%s', which ", target->name);
+    if (capacity_is_over(target)) {
+        text_append(text, "is ");
+        quantity_print_size(text, target->charged_kib - target->limit_kib);
+        text_append(text, " over its limit of ");
+    } else {
+        text_append(text, "has ");
+        text_append(text, room == 0 ? "nothing" : size_text(text->arena, room));
+        text_append(text, " free of ");
+    }
+    quantity_print_size(text, target->limit_kib);
+}
+
+static void print_cpu(struct text *text, const struct fleet *fleet, const struct fleet_guest *guest)
+{
+    const struct fleet_host *target = &fleet->hosts[guest->goal];
+    uint64_t cap = capacity_vcpu_cap(fleet->input->policy, target);
+    uint64_t room = cap > target->vcpus ? cap - target->vcpus : 0;
+
+    text_printf(text, "needs %u vCPUs on '%s', which has %llu free of %llu", guest->vcpus,
+                target->name, (unsigned long long)room, (unsigned long long)cap);
+}
+
+/* What the guest's target lacks now, by the first rule that forbids the move. */
+static void print_lack(struct text *text, const struct fleet *fleet, uint32_t guest)
+{
+    const struct fleet_guest *this = &fleet->guests[guest];
+    uint32_t rival = fleet_find_rival(fleet, guest, this->goal);
+
+    switch (capacity_fit(fleet, guest, this->goal)) {
+    case CAPACITY_NO_MEMORY:
+        print_memory(text, fleet, this);
+        break;
+    case CAPACITY_NO_CPU:
+        print_cpu(text, fleet, this);
+        break;
+    case CAPACITY_FITS:
+        text_printf(text, "must be apart from '%s', which is on '%s'",
+                    rival == FLEET_NONE ? this->name : fleet->guests[rival].name,
+                    fleet->hosts[this->goal].name);
+        break;
+    }
+}
+
+/* " until 'b' and 2 more leave" */
+static void print_departures(struct text *text, const struct obstacle_map *map, uint32_t host)
+{
+    uint32_t first = map->leaving[host].first;
+    size_t more = 0;
+
+    if (first == FLEET_NONE) {
+        return;
+    }
+    for (uint32_t g = map->next[first]; g != FLEET_NONE; g = map->next[g]) {
+        more++;
+    }
+    if (more == 0) {
+        text_printf(text, " until '%s' leaves", map->fleet->guests[first].name);
+    } else {
+        text_printf(text, " until '%s' and %zu more leave", map->fleet->guests[first].name, more);
+    }
+}
+
+/* Sentences of a certificate while it is written. */
+struct advice {
+    const char *lines[4];
+    size_t count;
+};
+
+/* More room where it is needed always helps; says how much. */
+static void advise_room(struct arena *arena, struct advice *advice, const struct fleet *fleet,
+                        uint32_t guest)
+{
+    const struct fleet_guest *this = &fleet->guests[guest];
+    const struct fleet_host *target = &fleet->hosts[this->goal];
+    uint64_t need = target->charged_kib + this->charge_kib;
+
+    if (need > target->limit_kib) {
+        advice->lines[advice->count++] =
+            text_format(arena, "%s more room on '%s' for '%s'",
+                        size_text(arena, need - target->limit_kib), target->name, this->name);
+    }
+}
+
+static void advise_cpu(struct arena *arena, struct advice *advice, const struct fleet *fleet,
+                       uint32_t guest)
+{
+    const struct fleet_guest *this = &fleet->guests[guest];
+    const struct fleet_host *target = &fleet->hosts[this->goal];
+    uint64_t cap = capacity_vcpu_cap(fleet->input->policy, target);
+
+    if (target->vcpus + this->vcpus > cap) {
+        advice->lines[advice->count++] = text_format(
+            arena,
+            "%llu more vCPUs on '%s' for '%s', a higher cpu_overcommit, or cpu_policy = warn",
+            (unsigned long long)(target->vcpus + this->vcpus - cap), target->name, this->name);
+    }
+}
+
+static const char *code_text(const struct fleet *fleet, uint32_t guest)
+{
+    enum plan_code code = fleet->guests[guest].blocked;
+
+    return code == PLAN_CODE_COUNT ? "waiting" : plan_code_name(code);
+}
+
+/* Names a guest that takes room on 'host' though the file puts it elsewhere, and does not move. */
+static void advise_stuck(struct arena *arena, struct advice *advice, const struct fleet *fleet,
+                         uint32_t host)
+{
+    uint32_t stuck = FLEET_NONE;
+
+    for (uint32_t p = fleet->hosts[host].occupants; p != FLEET_NONE; p = fleet->places[p].next) {
+        uint32_t guest = fleet->places[p].guest;
+
+        if (guest < stuck && fleet->guests[guest].goal != host &&
+            fleet->guests[guest].blocked != PLAN_CODE_COUNT) {
+            stuck = guest;
+        }
+    }
+    if (stuck != FLEET_NONE) {
+        advice->lines[advice->count++] =
+            text_format(arena, "'%s' leaving '%s' (it is blocked: %s)", fleet->guests[stuck].name,
+                        fleet->hosts[host].name, code_text(fleet, stuck));
+    }
+}
+
+static void advise_rival(struct arena *arena, struct advice *advice, const struct fleet *fleet,
+                         uint32_t guest)
+{
+    uint32_t goal = fleet->guests[guest].goal;
+    uint32_t rival = fleet_find_rival(fleet, guest, goal);
+
+    if (rival != FLEET_NONE) {
+        advice->lines[advice->count++] = text_format(
+            arena, "'%s' leaving '%s'", fleet->guests[rival].name, fleet->hosts[goal].name);
+    }
+}
+
+static uint32_t smallest_of(const struct fleet *fleet, const struct chain *chain)
+{
+    uint32_t smallest = chain->guests[0];
+
+    for (size_t i = 1; i < chain->guest_count; i++) {
+        uint32_t guest = chain->guests[i];
+        uint64_t size = fleet->guests[guest].charge_kib;
+        uint64_t least = fleet->guests[smallest].charge_kib;
+
+        if (size < least || (size == least && guest < smallest)) {
+            smallest = guest;
+        }
+    }
+    return smallest;
+}
+
+static bool is_in_chain(const struct chain *chain, uint32_t host)
+{
+    for (size_t i = 0; i < chain->host_count; i++) {
+        if (chain->hosts[i] == host) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A ring is broken by room for its smallest guest anywhere outside it. */
+static void advise_helper(struct arena *arena, struct advice *advice,
+                          const struct obstacle_map *map, const struct chain *chain)
+{
+    const struct fleet *fleet = map->fleet;
+    uint32_t guest = smallest_of(fleet, chain);
+    const char *size = size_text(arena, fleet->guests[guest].charge_kib);
+
+    for (size_t i = 0; i < map->helper_count && i < HELPERS_MAX; i++) {
+        if (!is_in_chain(chain, map->helpers[i]) &&
+            schedule_may_enter(fleet, guest, map->helpers[i])) {
+            advice->lines[advice->count++] =
+                text_format(arena, "'%s' placed for a while on '%s', which has %s free",
+                            fleet->guests[guest].name, fleet->hosts[map->helpers[i]].name,
+                            size_text(arena, capacity_free_kib(&fleet->hosts[map->helpers[i]])));
+            return;
+        }
+    }
+    advice->lines[advice->count++] = text_format(
+        arena, "%s free on any third host that may take '%s'", size, fleet->guests[guest].name);
+}
+
+static int compare_index(const void *a, const void *b)
+{
+    uint32_t left = *(const uint32_t *)a;
+    uint32_t right = *(const uint32_t *)b;
+
+    return left < right ? -1 : left > right;
+}
+
+static struct plan_certificate certify(struct arena *arena, const struct fleet *fleet,
+                                       struct chain *chain, const struct advice *advice)
+{
+    const char **guests = ARENA_ARRAY(arena, const char *, chain->guest_count);
+    const char **hosts = ARENA_ARRAY(arena, const char *, chain->host_count);
+    const char **unblock = ARENA_ARRAY(arena, const char *, advice->count);
+
+    qsort(chain->guests, chain->guest_count, sizeof(*chain->guests), compare_index);
+    qsort(chain->hosts, chain->host_count, sizeof(*chain->hosts), compare_index);
+    for (size_t i = 0; i < chain->guest_count; i++) {
+        guests[i] = fleet->guests[chain->guests[i]].name;
+    }
+    for (size_t i = 0; i < chain->host_count; i++) {
+        hosts[i] = fleet->hosts[chain->hosts[i]].name;
+    }
+    for (size_t i = 0; i < advice->count; i++) {
+        unblock[i] = advice->lines[i];
+    }
+    return (struct plan_certificate){
+        .guests = guests,
+        .guest_count = chain->guest_count,
+        .hosts = hosts,
+        .host_count = chain->host_count,
+        .unblock = unblock,
+        .unblock_count = advice->count,
+    };
+}
+
+/* The target cannot hold the guest whatever moves: room must be made by a person. */
+static struct plan_block explain_room(struct arena *arena, const struct fleet *fleet,
+                                      uint32_t guest)
+{
+    const struct fleet_guest *this = &fleet->guests[guest];
+    struct chain alone = { { guest }, 1, { this->goal }, 1 };
+    struct text reason = text_new(arena);
+    struct advice advice = { 0 };
+
+    print_lack(&reason, fleet, guest);
+    advise_room(arena, &advice, fleet, guest);
+    advise_cpu(arena, &advice, fleet, guest);
+    advise_stuck(arena, &advice, fleet, this->goal);
+    return (struct plan_block){
+        .guest = this->name,
+        .code = PLAN_NO_CAPACITY,
+        .reason = reason.data,
+        .certificate = certify(arena, fleet, &alone, &advice),
+    };
+}
+
+static struct plan_block explain_rival(struct arena *arena, const struct fleet *fleet,
+                                       uint32_t guest)
+{
+    const struct fleet_guest *this = &fleet->guests[guest];
+    uint32_t rival = fleet_find_rival(fleet, guest, this->goal);
+    struct chain both = { { guest, rival }, 2, { this->goal }, 1 };
+    struct advice advice = { 0 };
+
+    advise_rival(arena, &advice, fleet, guest);
+    return (struct plan_block){
+        .guest = this->name,
+        .code = PLAN_APART,
+        .reason = text_format(
+            arena,
+            "must be apart from '%s', which is in the same cluster, is on '%s' and "
+            "does not move (%s)",
+            fleet->guests[rival].name, fleet->hosts[this->goal].name, code_text(fleet, rival)),
+        .certificate = certify(arena, fleet, &both, &advice),
+    };
+}
+
+/* Everybody would fit if everybody else went first. */
+static struct plan_block explain_order(struct arena *arena, const struct obstacle_map *map,
+                                       uint32_t guest)
+{
+    const struct fleet *fleet = map->fleet;
+    struct chain chain = follow(map, guest);
+    uint32_t root = root_of(map, &chain);
+    struct text reason = text_new(arena);
+    struct advice advice = { 0 };
+
+    print_lack(&reason, fleet, guest);
+    print_departures(&reason, map, fleet->guests[guest].goal);
+    if (root == FLEET_NONE) {
+        advise_helper(arena, &advice, map, &chain);
+        advise_room(arena, &advice, fleet, guest);
+    } else {
+        text_printf(&reason, ", and '%s' in turn ", fleet->guests[root].name);
+        print_lack(&reason, fleet, root);
+        advise_room(arena, &advice, fleet, root);
+        advise_cpu(arena, &advice, fleet, root);
+        advise_stuck(arena, &advice, fleet, fleet->guests[root].goal);
+        advise_rival(arena, &advice, fleet, root);
+    }
+    return (struct plan_block){
+        .guest = fleet->guests[guest].name,
+        .code = root == FLEET_NONE ? PLAN_DEADLOCK : PLAN_NO_CAPACITY,
+        .reason = reason.data,
+        .certificate = certify(arena, fleet, &chain, &advice),
+    };
+}
+
+struct plan_block obstacle_explain(struct arena *arena, const struct obstacle_map *map,
+                                   uint32_t guest)
+{
+    switch (judge(map, guest)) {
+    case OBSTACLE_ORDER:
+        break;
+    case OBSTACLE_MEMORY:
+    case OBSTACLE_CPU:
+        return explain_room(arena, map->fleet, guest);
+    case OBSTACLE_RIVAL:
+        return explain_rival(arena, map->fleet, guest);
+    }
+    return explain_order(arena, map, guest);
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "diff/plan.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/text.h"
+#include "diff/capacity.h"
+#include "diff/compat.h"
+#include "diff/diff.h"
+#include "diff/fleet.h"
+#include "diff/obstacle.h"
+#include "diff/schedule.h"
+#include "diff/screen.h"
+#include "model/desired.h"
+#include "model/observed.h"
+#include "model/quantity.h"
+
+static const char *const code_names[PLAN_CODE_COUNT] = {
+#define PLAN_CODE(name, text) [PLAN_##name] = text,
+    PLAN_CODES
+#undef PLAN_CODE
+};
+
+static const char *const method_names[PLAN_METHOD_COUNT] = {
+    [PLAN_DIRECT] = "direct",
+    [PLAN_EXACT] = "exact",
+    [PLAN_HEURISTIC] = "heuristic",
+};
+
+/* Work space of plan_build(). */
+struct planner {
+    struct arena *arena;
+    const struct plan_input *input;
+    struct diff diff;
+    struct fleet fleet;
+    struct compat compat;
+    struct plan_block *blocks; /* One at most for a guest of the file. */
+    size_t block_count;
+    const char **warnings;
+    size_t warning_count;
+};
+
+static void warn(struct planner *planner, const char *text)
+{
+    planner->warnings[planner->warning_count++] = text;
+}
+
+static const char *size_text(struct planner *planner, uint64_t kib)
+{
+    struct text text = text_new(planner->arena);
+
+    quantity_print_size(&text, kib);
+    return text.data;
+}
+
+static void warn_of_skipped_checks(struct planner *planner)
+{
+    for (size_t i = 0; i < COMPAT_CHECK_COUNT; i++) {
+        size_t count = planner->compat.skipped[i];
+
+        if (count > 0) {
+            warn(planner,
+                 text_format(planner->arena,
+                             "check skipped for %zu guest%s: %s (not in the observation)", count,
+                             count == 1 ? "" : "s", compat_check_name((enum compat_check)i)));
+        }
+    }
+}
+
+/* What the file asks of each host, in KiB, with what takes room there and is not the file's. */
+static uint64_t *sum_goals(struct planner *planner)
+{
+    const struct fleet *fleet = &planner->fleet;
+    const struct plan_input *input = planner->input;
+    uint64_t *goals = ARENA_ARRAY(planner->arena, uint64_t, fleet->host_count);
+
+    for (size_t i = 0; i < fleet->guest_count; i++) {
+        const struct fleet_guest *guest = &fleet->guests[i];
+
+        goals[guest->goal] +=
+            guest->seen != NULL
+                ? guest->charge_kib
+                : capacity_size_kib(input->policy, &input->desired->guests[i], NULL);
+    }
+    return goals;
+}
+
+static const char *silence_of(struct arena *arena, const struct observed_host *host)
+{
+    return host == NULL || host->error == NULL ? "" : text_format(arena, ": %s", host->error);
+}
+
+static void warn_of_host(struct planner *planner, const struct fleet_host *host, uint64_t goal_kib)
+{
+    if (!host->reachable) {
+        warn(planner, text_format(planner->arena, "'%s' does not answer%s", host->name,
+                                  silence_of(planner->arena, host->seen)));
+        return;
+    }
+    if (goal_kib > host->limit_kib) {
+        warn(planner, text_format(planner->arena, "the file puts %s on '%s', which may hold %s",
+                                  size_text(planner, goal_kib), host->name,
+                                  size_text(planner, host->limit_kib)));
+    }
+    if (host->vcpu_file > host->vcpu_limit) {
+        warn(planner,
+             text_format(planner->arena, "the file puts %llu vCPUs on '%s', which may carry %llu",
+                         (unsigned long long)host->vcpu_file, host->name,
+                         (unsigned long long)host->vcpu_limit));
+    }
+    if (capacity_is_over(host)) {
+        warn(planner, text_format(planner->arena, "'%s' stays %s over its limit of %s", host->name,
+                                  size_text(planner, host->charged_kib - host->limit_kib),
+                                  size_text(planner, host->limit_kib)));
+    }
+}
+
+static int compare_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* After the moves were made on the fleet: what they do not mend. */
+static void collect_warnings(struct planner *planner)
+{
+    const uint64_t *goals = sum_goals(planner);
+
+    warn_of_skipped_checks(planner);
+    for (size_t h = 0; h < planner->fleet.host_count; h++) {
+        warn_of_host(planner, &planner->fleet.hosts[h], goals[h]);
+    }
+    if (planner->warning_count > 1) {
+        qsort(planner->warnings, planner->warning_count, sizeof(*planner->warnings), compare_text);
+    }
+}
+
+static const char *reason_of(struct planner *planner, const struct schedule_step *step)
+{
+    const struct fleet *fleet = &planner->fleet;
+    const struct fleet_host *source = &fleet->hosts[fleet->guests[step->guest].at];
+
+    if (step->relief) {
+        return text_format(planner->arena, "brings '%s' down, which is %s over its limit",
+                           source->name,
+                           size_text(planner, source->charged_kib - source->limit_kib));
+    }
+    if (step->enable != FLEET_NONE) {
+        return text_format(planner->arena, "makes room on '%s' for '%s'", source->name,
+                           fleet->guests[step->enable].name);
+    }
+    return "the file puts it there";
+}
+
+static struct plan_side side_of(const struct fleet_host *host, uint64_t during, uint64_t after)
+{
+    return (struct plan_side){
+        .limit_kib = host->limit_kib,
+        .before_kib = host->charged_kib,
+        .during_kib = during,
+        .after_kib = after,
+    };
+}
+
+/* Makes one step on the fleet and writes it down with its proof. */
+static struct plan_move make_move(struct planner *planner, const struct schedule_step *step,
+                                  uint32_t seq)
+{
+    struct fleet *fleet = &planner->fleet;
+    const struct fleet_guest *guest = &fleet->guests[step->guest];
+    const struct fleet_host *source = &fleet->hosts[guest->at];
+    const struct fleet_host *target = &fleet->hosts[step->to];
+    uint64_t kib = guest->charge_kib;
+    struct plan_move move = {
+        .seq = seq,
+        .guest = guest->name,
+        .uuid = guest->seen->uuid,
+        .from = source->name,
+        .to = target->name,
+        .mode = guest->mode,
+        .detour = step->to != guest->goal,
+        .memory_kib = kib,
+        .source = side_of(source, source->charged_kib, source->charged_kib - kib),
+        .target = side_of(target, target->charged_kib + kib, target->charged_kib + kib),
+        .reason = reason_of(planner, step),
+    };
+
+    fleet_move(fleet, step->guest, step->to);
+    return move;
+}
+
+static void add_moves(struct planner *planner, struct plan *plan, const struct schedule *schedule)
+{
+    struct plan_move *moves = ARENA_ARRAY(planner->arena, struct plan_move, schedule->count);
+
+    for (size_t i = 0; i < schedule->count; i++) {
+        moves[i] = make_move(planner, &schedule->steps[i], (uint32_t)i + 1);
+        plan->detours += moves[i].detour;
+        plan->interruptions += moves[i].mode == MOVE_OFFLINE;
+        plan->memory_kib += moves[i].memory_kib;
+    }
+    plan->moves = moves;
+    plan->move_count = schedule->count;
+}
+
+static int compare_blocks(const void *a, const void *b)
+{
+    return strcmp(((const struct plan_block *)a)->guest, ((const struct plan_block *)b)->guest);
+}
+
+/* Explains, on the fleet as the moves leave it, every guest that no order was found for. */
+static void block_the_rest(struct planner *planner)
+{
+    const struct fleet *fleet = &planner->fleet;
+    const struct obstacle_map *map = obstacle_map_new(planner->arena, fleet);
+
+    for (uint32_t i = 0; i < fleet->guest_count; i++) {
+        if (fleet_is_left(fleet, i)) {
+            planner->blocks[planner->block_count++] = obstacle_explain(planner->arena, map, i);
+        }
+    }
+    if (planner->block_count > 1) {
+        qsort(planner->blocks, planner->block_count, sizeof(*planner->blocks), compare_blocks);
+    }
+}
+
+struct plan plan_build(struct arena *arena, const struct plan_input *input)
+{
+    struct planner planner = {
+        .arena = arena,
+        .input = input,
+        .diff = diff_compute(arena, input->desired, input->observed),
+    };
+    struct plan plan = { .es_xml_sha256 = input->es_xml_sha256, .method = PLAN_DIRECT };
+    struct schedule schedule;
+
+    planner.fleet = fleet_build(arena, input, &planner.diff);
+    planner.compat = (struct compat){ .arena = arena, .fleet = &planner.fleet };
+    planner.blocks = ARENA_ARRAY(arena, struct plan_block, planner.fleet.guest_count);
+    planner.warnings =
+        ARENA_ARRAY(arena, const char *, COMPAT_CHECK_COUNT + 3 * planner.fleet.host_count);
+    planner.block_count =
+        screen_guests(arena, &planner.fleet, &planner.diff, &planner.compat, planner.blocks);
+    schedule = schedule_find(arena, &planner.fleet);
+    add_moves(&planner, &plan, &schedule);
+    if (schedule.left > 0 || planner.block_count > 0) {
+        block_the_rest(&planner);
+    }
+    collect_warnings(&planner);
+    plan.blocked = planner.blocks;
+    plan.block_count = planner.block_count;
+    plan.warnings = planner.warnings;
+    plan.warning_count = planner.warning_count;
+    plan.placed = planner.diff.counts[DIFF_PLACED];
+    plan.complete = plan.block_count == 0;
+    /* Each misplaced guest must move once at least, so a complete direct plan cannot be shorter. */
+    plan.optimal = plan.complete && plan.interruptions == 0 &&
+                   plan.move_count == planner.diff.counts[DIFF_MISPLACED];
+    return plan;
+}
+
+const char *plan_code_name(enum plan_code code)
+{
+    assert(code < PLAN_CODE_COUNT);
+    return code_names[code];
+}
+
+const char *plan_method_name(enum plan_method method)
+{
+    assert(method < PLAN_METHOD_COUNT);
+    return method_names[method];
+}
+
+enum plan_code plan_code_from_name(const char *name)
+{
+    return (enum plan_code)text_index(code_names, PLAN_CODE_COUNT, name);
+}
+
+enum plan_method plan_method_from_name(const char *name)
+{
+    return (enum plan_method)text_index(method_names, PLAN_METHOD_COUNT, name);
+}

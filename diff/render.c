@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "diff/render.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/base.h"
+#include "base/text.h"
+#include "diff/diff.h"
+#include "diff/plan.h"
+#include "model/quantity.h"
+
+#define BOLD   "\033[1m"
+#define YELLOW "\033[33m"
+#define PLAIN  "\033[0m"
+
+/* A table of cells, row by row; the last column is as wide as it likes. */
+struct table {
+    const char **cells;
+    size_t columns;
+    size_t rows;
+    unsigned right; /* Bit i: column i is set to the right. */
+};
+
+/* Columns a string takes: its bytes but for UTF-8 continuation bytes. */
+static size_t width_of(const char *s)
+{
+    size_t width = 0;
+
+    for (; *s != '\0'; s++) {
+        width += ((unsigned char)*s & 0xC0) != 0x80;
+    }
+    return width;
+}
+
+static size_t column_width(const struct table *table, size_t column)
+{
+    size_t most = 0;
+
+    for (size_t row = 0; row < table->rows; row++) {
+        size_t width = width_of(table->cells[row * table->columns + column]);
+
+        most = width > most ? width : most;
+    }
+    return most;
+}
+
+static void print_row(struct text *text, const struct table *table, const size_t *widths,
+                      size_t row)
+{
+    for (size_t column = 0; column < table->columns; column++) {
+        const char *cell = table->cells[row * table->columns + column];
+        size_t padding = widths[column] - width_of(cell);
+        bool right = (table->right >> column & 1) != 0;
+
+        text_append(text, column == 0 ? "" : "  ");
+        text_fill(text, ' ', right ? padding : 0);
+        text_append(text, cell);
+        text_fill(text, ' ', right || column + 1 == table->columns ? 0 : padding);
+    }
+}
+
+/* The first row is the heading. */
+static void print_table(struct arena *arena, struct text *text, const struct table *table,
+                        bool colour)
+{
+    size_t *widths = ARENA_ARRAY(arena, size_t, table->columns);
+
+    for (size_t column = 0; column < table->columns; column++) {
+        widths[column] = column_width(table, column);
+    }
+    for (size_t row = 0; row < table->rows; row++) {
+        bool bold = colour && row == 0;
+
+        text_append(text, bold ? BOLD : "");
+        print_row(text, table, widths, row);
+        text_append(text, bold ? PLAIN "\n" : "\n");
+    }
+}
+
+static const char *size_text(struct arena *arena, uint64_t kib)
+{
+    struct text text = text_new(arena);
+
+    quantity_print_size(&text, kib);
+    return text.data;
+}
+
+static const char *room_after(struct arena *arena, const struct plan_side *side)
+{
+    uint64_t room = side->limit_kib > side->after_kib ? side->limit_kib - side->after_kib : 0;
+
+    return room == 0 ? "none" : size_text(arena, room);
+}
+
+#define MOVE_COLUMNS 8
+
+static void print_moves(struct arena *arena, struct text *text, const struct plan *plan,
+                        bool colour)
+{
+    const char **cells = ARENA_ARRAY(arena, const char *, MOVE_COLUMNS *(plan->move_count + 1));
+    const char **cell = cells;
+    struct table table = { cells, MOVE_COLUMNS, plan->move_count + 1, 1U << 0 | 1U << 5 | 1U << 6 };
+    static const char *const heading[MOVE_COLUMNS] = {
+        "#", "guest", "from", "to", "how", "memory", "room left there", "why",
+    };
+
+    for (size_t i = 0; i < MOVE_COLUMNS; i++) {
+        *cell++ = heading[i];
+    }
+    for (size_t i = 0; i < plan->move_count; i++) {
+        const struct plan_move *move = &plan->moves[i];
+
+        *cell++ = text_format(arena, "%u", move->seq);
+        *cell++ = move->guest;
+        *cell++ = move->from;
+        *cell++ = text_format(arena, "→ %s%s", move->to, move->detour ? " (for now)" : "");
+        *cell++ = op_mode_name(move->mode);
+        *cell++ = size_text(arena, move->memory_kib);
+        *cell++ = room_after(arena, &move->target);
+        *cell++ = move->reason;
+    }
+    print_table(arena, text, &table, colour);
+}
+
+static void print_blocked(struct text *text, const struct plan *plan, bool colour)
+{
+    text_printf(text, "%sBlocked%s\n", colour ? YELLOW : "", colour ? PLAIN : "");
+    for (size_t i = 0; i < plan->block_count; i++) {
+        const struct plan_block *block = &plan->blocked[i];
+
+        text_printf(text, "  %s: %s: %s\n", block->guest, plan_code_name(block->code),
+                    block->reason);
+        for (size_t line = 0; line < block->certificate.unblock_count; line++) {
+            text_printf(text, "    %s%s\n", line == 0 ? "to unblock: " : "        or: ",
+                        block->certificate.unblock[line]);
+        }
+    }
+}
+
+static const char *plural(size_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+static void print_moves_summary(struct text *text, const struct plan *plan)
+{
+    text_printf(text, "%zu move%s", plan->move_count, plural(plan->move_count));
+    if (plan->move_count > 0) {
+        text_append(text, ", ");
+        quantity_print_size(text, plan->memory_kib);
+        if (plan->detours > 0) {
+            text_printf(text, ", %zu by way of another host", plan->detours);
+        }
+        if (plan->interruptions == 0) {
+            text_append(text, ", no guest interrupted");
+        } else {
+            text_printf(text, ", %zu guest%s interrupted", plan->interruptions,
+                        plural(plan->interruptions));
+        }
+    }
+}
+
+static void print_summary(struct text *text, const struct plan *plan)
+{
+    if (plan->move_count > 0 || plan->block_count > 0) {
+        print_moves_summary(text, plan);
+        if (plan->block_count > 0) {
+            text_printf(text, "; %zu guest%s blocked", plan->block_count,
+                        plural(plan->block_count));
+        }
+        text_append(text, ".\n");
+    } else if (plan->placed > 0) {
+        text_printf(text, "Nothing to do: %s%zu guest%s where the file wants %s.\n",
+                    plan->placed == 1 ? "the " : "all ", plan->placed,
+                    plan->placed == 1 ? " is" : "s are", plan->placed == 1 ? "it" : "them");
+    } else {
+        text_append(text, "Nothing to do: every guest is where the file wants it.\n");
+    }
+}
+
+void render_plan(struct arena *arena, struct text *text, const struct plan *plan, bool colour)
+{
+    if (plan->move_count > 0) {
+        print_moves(arena, text, plan, colour);
+        text_append(text, "\n");
+    }
+    if (plan->block_count > 0) {
+        print_blocked(text, plan, colour);
+        text_append(text, "\n");
+    }
+    for (size_t i = 0; i < plan->warning_count; i++) {
+        text_printf(text, "%sWarning:%s %s\n", colour ? YELLOW : "", colour ? PLAIN : "",
+                    plan->warnings[i]);
+    }
+    if (plan->warning_count > 0) {
+        text_append(text, "\n");
+    }
+    print_summary(text, plan);
+}
+
+static const char *arrow_style(enum move_mode mode)
+{
+    switch (mode) {
+    case MOVE_LIVE:
+        break;
+    case MOVE_COLD:
+        return ", style=dotted";
+    case MOVE_OFFLINE:
+    case MOVE_STOP:
+    case MOVE_FORCED:
+    case MOVE_MODE_COUNT:
+        return ", style=dashed";
+    }
+    return "";
+}
+
+void render_dot(struct text *text, const struct plan *plan)
+{
+    text_append(text, "digraph plan {\n    rankdir=LR;\n    node [shape=box];\n");
+    for (size_t i = 0; i < plan->move_count; i++) {
+        const struct plan_move *move = &plan->moves[i];
+
+        /* Names are host names (contract.md): nothing in them needs escaping. */
+        text_printf(text, "    \"%s\" -> \"%s\" [label=\"%u. %s\\n", move->from, move->to,
+                    move->seq, move->guest);
+        quantity_print_size(text, move->memory_kib);
+        text_printf(text, ", %s\"%s];\n", op_mode_name(move->mode), arrow_style(move->mode));
+    }
+    text_append(text, "}\n");
+}
+
+static const char *list_found(struct arena *arena, const struct diff_guest *guest)
+{
+    struct text text = text_new(arena);
+
+    for (size_t i = 0; i < guest->found_count; i++) {
+        text_printf(&text, "%s%s", i == 0 ? "" : ", ", guest->found[i]);
+    }
+    return guest->found_count == 0 ? "-" : text.data;
+}
+
+#define DIFF_COLUMNS 4
+
+void render_diff(struct arena *arena, struct text *text, const struct diff *diff, bool colour)
+{
+    const char **cells = ARENA_ARRAY(arena, const char *, DIFF_COLUMNS *(diff->count + 1));
+    struct table table = { cells, DIFF_COLUMNS, 1, 0 };
+
+    cells[0] = "guest";
+    cells[1] = "class";
+    cells[2] = "found";
+    cells[3] = "wanted";
+    for (size_t i = 0; i < diff->count; i++) {
+        const struct diff_guest *guest = &diff->guests[i];
+        const char **cell = &cells[DIFF_COLUMNS * table.rows];
+
+        if (guest->class == DIFF_PLACED || guest->class == DIFF_UNMANAGED) {
+            continue;
+        }
+        cell[0] = guest->name;
+        cell[1] = diff_class_name(guest->class);
+        cell[2] = list_found(arena, guest);
+        cell[3] = text_format(arena, "→ %s", guest->wanted);
+        table.rows++;
+    }
+    if (table.rows > 1) {
+        print_table(arena, text, &table, colour);
+    }
+}
