@@ -58,7 +58,7 @@ enum node {
 
 #define FIELD_COUNT (NODE_COUNT - NODE_HOST_NAME)
 
-/* Children of a node stand together. */
+/* Sorted by parent. */
 struct edge {
     enum node parent;
     const char *name;
@@ -289,6 +289,18 @@ static uint32_t read_vcpus(struct es_reader *reader)
     return (uint32_t)vcpus;
 }
 
+/* A slice runs from where its list was when the machine began to where it is now.  What is read is
+ * bounded by the file's size, so counts fit 32 bits. */
+static struct es_slice open_slice(const struct es_list *list)
+{
+    return (struct es_slice){ .first = (uint32_t)list->count };
+}
+
+static void close_slice(struct es_slice *slice, const struct es_list *list)
+{
+    slice->count = (uint32_t)list->count - slice->first;
+}
+
 static void end_machine(struct es_reader *reader)
 {
     struct es_machine *machine = &reader->machine;
@@ -308,9 +320,9 @@ static void end_machine(struct es_reader *reader)
             fault_add(reader->faults, machine->line, "machine '%s' has no id", machine->name);
         }
     }
-    machine->placements.count = reader->document.placements.count - machine->placements.first;
-    machine->clusters.count = reader->document.cluster_refs.count - machine->clusters.first;
-    machine->volumes.count = reader->document.volume_refs.count - machine->volumes.first;
+    close_slice(&machine->placements, &reader->document.placements);
+    close_slice(&machine->clusters, &reader->document.cluster_refs);
+    close_slice(&machine->volumes, &reader->document.volume_refs);
     kept = es_resolve_append(&reader->document, &reader->document.machines);
     *kept = *machine;
 }
@@ -415,9 +427,9 @@ static void begin_machine(struct es_reader *reader, struct es_span id)
         .line = reader->line,
         .id = copy_id(reader, reader->arena, id),
         .name = "",
-        .placements.first = reader->document.placements.count,
-        .clusters.first = reader->document.cluster_refs.count,
-        .volumes.first = reader->document.volume_refs.count,
+        .placements = open_slice(&reader->document.placements),
+        .clusters = open_slice(&reader->document.cluster_refs),
+        .volumes = open_slice(&reader->document.volume_refs),
     };
 }
 
@@ -498,8 +510,9 @@ static void begin(struct es_reader *reader, enum node node, struct es_span id, b
 
 static enum node find_child(enum node parent, const char *name)
 {
-    for (size_t i = 0; i < ARRAY_LEN(edges) && parent != NODE_OTHER; i++) {
-        if (edges[i].parent == parent && strcmp(edges[i].name, name) == 0) {
+    for (size_t i = 0; i < ARRAY_LEN(edges) && edges[i].parent <= parent; i++) {
+        if (edges[i].parent == parent && edges[i].name[0] == name[0] &&
+            strcmp(edges[i].name, name) == 0) {
             return edges[i].child;
         }
     }

@@ -298,9 +298,8 @@ static void place_guests(struct resolver *resolver, struct desired_guest *guests
         if (machine->kind != ES_HOST) {
             continue;
         }
-        for (size_t k = 0; k < machine->placements.count; k++) {
-            place(resolver, machine, resolver->position[i],
-                  (uint32_t)(machine->placements.first + k), guests);
+        for (uint32_t k = 0; k < machine->placements.count; k++) {
+            place(resolver, machine, resolver->position[i], machine->placements.first + k, guests);
         }
     }
 }

@@ -32,8 +32,8 @@ enum es_kind {
 
 /* Slice of es_document.cluster_refs or volume_refs. */
 struct es_slice {
-    size_t first;
-    size_t count;
+    uint32_t first;
+    uint32_t count;
 };
 
 /* Strings are never NULL unless a comment says so; an absent one is "". */

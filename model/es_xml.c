@@ -16,6 +16,8 @@
 
 /* What libxml2's callbacks share. */
 struct parse {
+    const char *bytes; /* Not yet handed out. */
+    size_t length;
     struct es_reader *reader;
     struct faults *faults;
     xmlParserCtxtPtr parser;
@@ -51,6 +53,21 @@ static struct es_span find_attribute(const xmlChar **attributes, int count, cons
 static bool span_is(struct es_span span, const char *text)
 {
     return span.length == strlen(text) && memcmp(span.text, text, span.length) == 0;
+}
+
+/* Hands out the next bytes.  Reading them piece by piece, libxml2 keeps a few kilobytes instead of a
+ * copy of the file. */
+static int on_read(void *data, char *buffer, int room)
+{
+    struct parse *parse = data;
+    size_t count = parse->length < (size_t)room ? parse->length : (size_t)room;
+
+    if (count > 0) {
+        memcpy(buffer, parse->bytes, count);
+        parse->bytes += count;
+        parse->length -= count;
+    }
+    return (int)count;
 }
 
 /* The declaration, which can only be the first thing in the file, has been read by now. */
@@ -167,12 +184,12 @@ static xmlParserCtxtPtr parser_new(struct parse *parse)
  * declaration, so that no entity exists but XML's own five.  XML_PARSE_NOENT concerns those only:
  * without it '&amp;' in an attribute arrives as '&#38;'.  XML_PARSE_HUGE stays off: the limits it
  * lifts, on depth, names and single texts, are wider than anything that is read, and the one on the
- * whole input does not apply to a buffer. */
-static void parse_bytes(struct parse *parse, const char *bytes, size_t length)
+ * input is on how much of it one token may need at once. */
+static void parse_document(struct parse *parse)
 {
     parse->parser = parser_new(parse);
-    (void)xmlCtxtReadMemory(parse->parser, bytes, (int)length, NULL, NULL,
-                            XML_PARSE_NONET | XML_PARSE_NOENT | XML_PARSE_BIG_LINES);
+    (void)xmlCtxtReadIO(parse->parser, on_read, NULL, parse, NULL, NULL,
+                        XML_PARSE_NONET | XML_PARSE_NOENT | XML_PARSE_BIG_LINES);
     if (!parse->stopped && !parse->parser->wellFormed) {
         parse->stopped = true;
         fault_add(parse->faults, current_line(parse), "not well-formed");
@@ -275,12 +292,17 @@ int es_xml_read(struct arena *arena, const char *bytes, size_t length, struct de
                 struct faults *faults)
 {
     AUTO(arena) struct arena scratch = ARENA_INIT;
-    struct parse parse = { .reader = es_reader_new(arena, &scratch, faults), .faults = faults };
+    struct parse parse = {
+        .bytes = bytes,
+        .length = length,
+        .reader = es_reader_new(arena, &scratch, faults),
+        .faults = faults,
+    };
     size_t before = faults->count + faults->dropped;
     struct desired read = { 0 };
 
     if (check_bytes(bytes, length, faults)) {
-        parse_bytes(&parse, bytes, length);
+        parse_document(&parse);
         if (!parse.stopped) {
             es_reader_finish(parse.reader, &read);
         }
