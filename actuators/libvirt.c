@@ -8,6 +8,7 @@
 
 #include "actuators/actuator.h"
 #include "actuators/libvirt_connection.h"
+#include "actuators/libvirt_link.h"
 #include "actuators/libvirt_move.h"
 #include "actuators/libvirt_observe.h"
 #include "actuators/libvirt_pool.h"
@@ -29,30 +30,13 @@ struct libvirt_actuator;
 struct host;
 struct request;
 
-struct open_job {
-    struct libvirt_job job;
-    struct host *host; /* The loop thread's; NULL in copies that only close. */
-    struct arena arena;
-    const char *uri;
-    struct observed_host identity;
-    virConnectPtr connection;
-    int status;
-    struct err err;
-};
-
-/* Releases a connection that the loop thread has done with: the last reference says good-bye to the host
- * and waits for the answer. */
-struct close_job {
-    struct libvirt_job job;
-    virConnectPtr connection;
-};
-
 struct observe_job {
     struct libvirt_job job;
     struct host *host;
     struct arena arena;
     struct observed_host observed;
     virConnectPtr connection;
+    bool used; /* The connection had been idle. */
     int status;
     struct err err;
 };
@@ -69,14 +53,9 @@ struct operate_job {
 struct host {
     struct libvirt_actuator *actuator;
     const char *name;
-    const char *uri;
     const char *peer_uri;
     const char *ssh;
-    virConnectPtr connection; /* NULL = not connected. */
-    bool fresh;               /* Nothing has been asked over it yet. */
-    struct arena arena;       /* Of 'identity'. */
-    struct observed_host identity;
-    struct open_job *opening;      /* At most one. */
+    struct libvirt_link link;
     struct observe_job *observing; /* At most one. */
 };
 
@@ -209,51 +188,6 @@ static void fail(struct request *request, const struct err *err)
     finish(request, -1, err);
 }
 
-/* Closing connections. */
-
-static void run_close(struct libvirt_job *job)
-{
-    struct close_job *closing = CONTAINER_OF(job, struct close_job, job);
-
-    (void)virConnectClose(closing->connection);
-    closing->connection = NULL;
-}
-
-static void done_close(struct libvirt_job *job)
-{
-    (void)job;
-}
-
-static void release_close(struct libvirt_job *job)
-{
-    struct close_job *closing = CONTAINER_OF(job, struct close_job, job);
-
-    if (closing->connection != NULL) {
-        (void)virConnectClose(closing->connection);
-    }
-    free(closing);
-}
-
-static const struct libvirt_job_ops close_ops = {
-    .run = run_close,
-    .done = done_close,
-    .release = release_close,
-};
-
-static void disconnect(struct host *host)
-{
-    struct close_job *closing;
-
-    if (host->connection == NULL) {
-        return;
-    }
-    closing = allocate(sizeof(*closing));
-    closing->job.ops = &close_ops;
-    closing->job.apart = true;
-    closing->connection = STEAL(host->connection);
-    libvirt_pool_submit(host->actuator->pool, &closing->job);
-}
-
 /* Observations. */
 
 static void run_observe(struct libvirt_job *job)
@@ -262,8 +196,6 @@ static void run_observe(struct libvirt_job *job)
 
     observing->status = libvirt_observe_host(&observing->arena, observing->connection,
                                              &observing->observed, &observing->err);
-    (void)virConnectClose(observing->connection);
-    observing->connection = NULL;
 }
 
 static void answer(struct request *request, const struct observe_job *observing)
@@ -289,9 +221,11 @@ static bool retry_observe(struct host *host, const struct observe_job *observing
 {
     struct request *request = host->actuator->requests;
 
-    if (observing->status == 0 || host->fresh || libvirt_connection_is_alive(host->connection)) {
+    if (observing->status == 0 || !observing->used ||
+        libvirt_connection_is_alive(observing->connection)) {
         return false;
     }
+    libvirt_link_drop(&host->link); /* As old as the one that has failed. */
     for (; request != NULL; request = request->next) {
         if (is_observing(request, host)) {
             request->state = REQUEST_CONNECTING;
@@ -316,7 +250,7 @@ static void done_observe(struct libvirt_job *job)
             }
         }
     }
-    host->fresh = false;
+    libvirt_link_give_back(&host->link, STEAL(observing->connection));
     pump(host->actuator);
 }
 
@@ -337,12 +271,6 @@ static const struct libvirt_job_ops observe_ops = {
     .release = release_observe,
 };
 
-static virConnectPtr share(const struct host *host)
-{
-    (void)virConnectRef(host->connection);
-    return host->connection;
-}
-
 /* One look answers every request that is waiting when it begins, and none that comes later: an
  * observation is never older than its request. */
 static void start_observe(struct host *host)
@@ -352,8 +280,8 @@ static void start_observe(struct host *host)
 
     observing->job.ops = &observe_ops;
     observing->host = host;
-    observing->observed = observed_copy_host(&observing->arena, &host->identity);
-    observing->connection = share(host);
+    observing->observed = observed_copy_host(&observing->arena, &host->link.identity);
+    observing->connection = libvirt_link_lend(&host->link, &observing->used);
     host->observing = observing;
     for (; request != NULL; request = request->next) {
         if (request->op == NULL && request->host == host && request->state == REQUEST_CONNECTING) {
@@ -365,21 +293,11 @@ static void start_observe(struct host *host)
 
 /* Operations. */
 
-static void release_end(struct libvirt_move_end *end)
-{
-    if (end->connection != NULL) {
-        (void)virConnectClose(end->connection);
-        end->connection = NULL;
-    }
-}
-
 static void run_operate(struct libvirt_job *job)
 {
     struct operate_job *operating = CONTAINER_OF(job, struct operate_job, job);
 
     operating->status = libvirt_move_run(&operating->move, &operating->err);
-    release_end(&operating->move.source);
-    release_end(&operating->move.target);
 }
 
 static void progress_operate(struct libvirt_job *job, const struct actuator_progress *progress)
@@ -394,22 +312,42 @@ static void progress_operate(struct libvirt_job *job, const struct actuator_prog
     }
 }
 
+static void give_back(struct host *host, virConnectPtr connection)
+{
+    if (connection != NULL) {
+        libvirt_link_give_back(&host->link, connection);
+    }
+}
+
 static void done_operate(struct libvirt_job *job)
 {
     struct operate_job *operating = CONTAINER_OF(job, struct operate_job, job);
+    struct libvirt_move *move = &operating->move;
     struct request *request = operating->request;
 
     request->operating = NULL;
-    request->stats = operating->move.stats;
+    request->stats = move->stats;
     finish(request, operating->status, &operating->err);
+    give_back(request->host, STEAL(move->source.connection));
+    give_back(request->host, STEAL(move->source.second));
+    give_back(request->peer, STEAL(move->target.connection));
+    pump(request->actuator);
+}
+
+static void close_if_any(virConnectPtr connection)
+{
+    if (connection != NULL) {
+        (void)virConnectClose(connection);
+    }
 }
 
 static void release_operate(struct libvirt_job *job)
 {
     struct operate_job *operating = CONTAINER_OF(job, struct operate_job, job);
 
-    release_end(&operating->move.source);
-    release_end(&operating->move.target);
+    close_if_any(operating->move.source.connection);
+    close_if_any(operating->move.source.second);
+    close_if_any(operating->move.target.connection);
     arena_deinit(&operating->arena);
     free(operating);
 }
@@ -435,12 +373,18 @@ static const struct op *copy_op(struct arena *arena, const struct op *op)
     return copy;
 }
 
-static struct libvirt_move_end end_of(struct arena *arena, struct host *host)
+/* A migration blocks one connection and is watched over another. */
+static size_t connections_of(const struct request *request)
 {
-    host->fresh = false;
+    return request->op != NULL && request->op->kind == OP_MIGRATE ? 2 : 1;
+}
+
+static struct libvirt_move_end end_of(struct arena *arena, struct host *host, size_t connections)
+{
     return (struct libvirt_move_end){
-        .host = observed_copy_host(arena, &host->identity),
-        .connection = share(host),
+        .host = observed_copy_host(arena, &host->link.identity),
+        .connection = libvirt_link_lend(&host->link, NULL),
+        .second = connections > 1 ? libvirt_link_lend(&host->link, NULL) : NULL,
         .peer_uri = copy_text(arena, host->peer_uri),
         .ssh = copy_text(arena, host->ssh),
     };
@@ -467,11 +411,11 @@ static void start_operate(struct request *request)
         .job = &operating->job,
         .arena = arena,
         .op = copy_op(arena, request->op),
-        .source = end_of(arena, request->host),
+        .source = end_of(arena, request->host, connections_of(request)),
         .ssh = { copy_text(arena, actuator->ssh.key), copy_text(arena, actuator->ssh.known_hosts) },
     };
     if (request->peer != NULL) {
-        operating->move.target = end_of(arena, request->peer);
+        operating->move.target = end_of(arena, request->peer, 1);
     }
     request->operating = operating;
     request->state = REQUEST_RUNNING;
@@ -485,93 +429,25 @@ static void start_operate(struct request *request)
 
 /* Connections. */
 
-static void run_open(struct libvirt_job *job)
+/* True for an observation that begins when the one under way has ended. */
+static bool awaits_turn(const struct request *request)
 {
-    struct open_job *opening = CONTAINER_OF(job, struct open_job, job);
-
-    opening->status = libvirt_connection_open(&opening->arena, opening->uri, &opening->identity,
-                                              &opening->connection, &opening->err);
-}
-
-static void done_open(struct libvirt_job *job)
-{
-    struct open_job *opening = CONTAINER_OF(job, struct open_job, job);
-    struct host *host = opening->host;
-    struct request *request = host->actuator->requests;
-
-    host->opening = NULL;
-    if (opening->status == 0) {
-        host->connection = STEAL(opening->connection);
-        host->fresh = true;
-        arena_deinit(&host->arena);
-        host->arena = opening->arena;
-        opening->arena = ARENA_INIT;
-        host->identity = opening->identity;
-    }
-    for (; opening->status < 0 && request != NULL; request = request->next) {
-        if (request->state == REQUEST_CONNECTING &&
-            (request->host == host || request->peer == host)) {
-            fail(request, &opening->err);
-        }
-    }
-    pump(host->actuator);
-}
-
-static void release_open(struct libvirt_job *job)
-{
-    struct open_job *opening = CONTAINER_OF(job, struct open_job, job);
-
-    if (opening->connection != NULL) {
-        (void)virConnectClose(opening->connection);
-    }
-    arena_deinit(&opening->arena);
-    free(opening);
-}
-
-static const struct libvirt_job_ops open_ops = {
-    .run = run_open,
-    .done = done_open,
-    .release = release_open,
-};
-
-static void start_open(struct host *host)
-{
-    struct open_job *opening = allocate(sizeof(*opening));
-
-    opening->job.ops = &open_ops;
-    opening->job.apart = true;
-    opening->host = host;
-    opening->uri = libvirt_connection_uri(&opening->arena, host->uri, host->actuator->ssh.key);
-    opening->identity.name = arena_strdup(&opening->arena, host->name);
-    host->opening = opening;
-    libvirt_pool_submit(host->actuator->pool, &opening->job);
-}
-
-/* True if 'host' can be asked now; otherwise sees to it that it can be later. */
-static bool is_ready(struct host *host)
-{
-    if (host->connection != NULL && !libvirt_connection_is_alive(host->connection)) {
-        disconnect(host);
-    }
-    if (host->connection == NULL && host->opening == NULL) {
-        start_open(host);
-    }
-    return host->connection != NULL;
+    return request->op == NULL && request->host->observing != NULL;
 }
 
 static void pump_request(struct request *request)
 {
-    bool ready = is_ready(request->host);
+    bool ready = libvirt_link_is_ready(&request->host->link, connections_of(request));
 
     if (request->peer != NULL) {
-        ready &= is_ready(request->peer);
+        ready &= libvirt_link_is_ready(&request->peer->link, 1);
     }
     if (!ready) {
         return;
     }
     if (request->op != NULL) {
         start_operate(request);
-    } else if (request->host->observing == NULL) {
+    } else {
         start_observe(request->host);
     }
 }
@@ -580,31 +456,50 @@ static void pump_request(struct request *request)
 static void pump(struct libvirt_actuator *actuator)
 {
     for (struct request *request = actuator->requests; request != NULL; request = request->next) {
-        if (request->state == REQUEST_CONNECTING) {
+        if (request->state == REQUEST_CONNECTING && !awaits_turn(request)) {
             pump_request(request);
         }
     }
 }
 
+/* Of struct libvirt_link: fails who has waited for a connection that cannot be had. */
+static void on_opened(void *context, struct libvirt_link *link, const struct err *err)
+{
+    struct host *host = CONTAINER_OF(link, struct host, link);
+    struct libvirt_actuator *actuator = context;
+    struct request *request = actuator->requests;
+
+    for (; err != NULL && request != NULL; request = request->next) {
+        if (request->state == REQUEST_CONNECTING && !awaits_turn(request) &&
+            (request->host == host || request->peer == host)) {
+            fail(request, err);
+        }
+    }
+    pump(actuator);
+}
+
 /* Deadlines. */
 
-/* The host that a request which is not running waits for. */
+/* The host whose connection a request waits for, or NULL if it waits for something else. */
 static const struct host *awaited(const struct request *request)
 {
-    return request->host->connection == NULL || request->peer == NULL ? request->host
-                                                                      : request->peer;
+    if (request->state != REQUEST_CONNECTING || awaits_turn(request)) {
+        return NULL;
+    }
+    return request->peer != NULL && request->host->link.opening == NULL ? request->peer
+                                                                        : request->host;
 }
 
 static void fail_timeout(struct request *request, int64_t limit_ms)
 {
-    bool connecting = request->state == REQUEST_CONNECTING && awaited(request)->connection == NULL;
+    const struct host *connecting = awaited(request);
     char waited[CLOCK_TEXT_SIZE];
     struct err err;
 
     (void)clock_format_duration(limit_ms, waited);
-    if (connecting) {
+    if (connecting != NULL) {
         (void)err_set(&err, ERR_UNREACHABLE, "no answer from '%s' within %s: connecting to '%s'",
-                      awaited(request)->name, waited, awaited(request)->uri);
+                      connecting->name, waited, connecting->link.uri);
     } else if (request->op == NULL) {
         (void)err_set(&err, ERR_TIMEOUT,
                       "no answer from '%s' within %s: waiting for libvirt to describe it",
@@ -630,7 +525,7 @@ static void write_off_observe(struct host *host)
     if (host->observing != NULL) {
         libvirt_pool_write_off(&host->observing->job);
         host->observing = NULL;
-        disconnect(host);
+        libvirt_link_drop(&host->link);
     }
 }
 
@@ -658,7 +553,7 @@ static void on_overdue(void *context)
 
     libvirt_pool_write_off(&request->operating->job);
     request->operating = NULL;
-    disconnect(request->host);
+    libvirt_link_drop(&request->host->link);
     fail_timeout(request, request->op->timeout_ms + OVERDUE_MS);
 }
 
@@ -703,7 +598,9 @@ static void libvirt_observe(struct actuator *self, const char *host, int64_t dea
         return;
     }
     loop_timer_start(actuator->loop, &request->timer, deadline_ms, on_observe_deadline, request);
-    pump_request(request);
+    if (!awaits_turn(request)) {
+        pump_request(request);
+    }
 }
 
 static void libvirt_start(struct actuator *self, const struct op *op, uint64_t ticket)
@@ -754,8 +651,7 @@ static void libvirt_close(struct actuator *self)
         free_request(request);
     }
     for (size_t i = 0; i < actuator->host_count; i++) {
-        disconnect(&actuator->hosts[i]);
-        arena_deinit(&actuator->hosts[i].arena);
+        libvirt_link_deinit(&actuator->hosts[i].link);
     }
     libvirt_pool_close(actuator->pool);
     arena_deinit(&actuator->arena);
@@ -782,9 +678,15 @@ static void copy_hosts(struct libvirt_actuator *actuator, const struct libvirt_s
         actuator->hosts[i] = (struct host){
             .actuator = actuator,
             .name = arena_strdup(arena, host->name),
-            .uri = arena_strdup(arena, host->uri),
             .peer_uri = copy_text(arena, host->peer_uri == NULL ? host->uri : host->peer_uri),
             .ssh = copy_text(arena, host->ssh),
+            .link = {
+                .name = arena_strdup(arena, host->name),
+                .uri = libvirt_connection_uri(arena, host->uri, settings->ssh_key),
+                .pool = actuator->pool,
+                .opened = on_opened,
+                .context = actuator,
+            },
         };
     }
     if (actuator->host_count > 1) {

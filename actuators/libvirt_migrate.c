@@ -21,10 +21,10 @@
 #define PATIENT_ITERATIONS UINT64_C(4)
 #define POSTCOPY_ITERATION UINT64_C(12)
 
-/* The call that blocks until the migration has ended, on a thread of its own. */
+/* The call that blocks until the migration has ended, on a thread and a connection of its own. */
 struct call {
     const struct libvirt_move *move;
-    virDomainPtr domain;
+    virDomainPtr domain; /* Of the second connection. */
     virTypedParameterPtr parameters;
     int count;
     unsigned flags;
@@ -230,7 +230,7 @@ static unsigned flags_of(const struct op_live *live)
 
 /* Reports, helps and, once cancelled, aborts, until the call has returned; also when nobody listens any
  * more, because the call uses what is ours. */
-static bool watch_call(struct call *call, bool began_paused)
+static bool watch_call(struct call *call, virDomainPtr domain, bool began_paused)
 {
     const struct libvirt_move *move = call->move;
     struct ladder ladder = { .downtime_ms = FIRST_DOWNTIME_MS };
@@ -239,19 +239,19 @@ static bool watch_call(struct call *call, bool began_paused)
     if (ladder.downtime_ms > move->op->live.max_downtime_ms) {
         ladder.downtime_ms = move->op->live.max_downtime_ms;
     }
-    (void)virDomainMigrateSetMaxDowntime(call->domain, ladder.downtime_ms, 0);
+    (void)virDomainMigrateSetMaxDowntime(domain, ladder.downtime_ms, 0);
     while (!wait_call(call)) {
         struct actuator_progress progress;
 
-        if (!read_progress(call->domain, &progress)) {
+        if (!read_progress(domain, &progress)) {
             continue;
         }
-        set_phase(call->domain, began_paused, &progress);
+        set_phase(domain, began_paused, &progress);
         libvirt_pool_report(move->job, &progress);
         if (libvirt_pool_ask(move->job) == LIBVIRT_JOB_CANCELLED) {
-            aborted |= virDomainAbortJob(call->domain) == 0;
+            aborted |= virDomainAbortJob(domain) == 0;
         } else {
-            climb(&move->op->live, call->domain, progress.iteration, &ladder);
+            climb(&move->op->live, domain, progress.iteration, &ladder);
         }
     }
     return aborted;
@@ -268,7 +268,7 @@ static int run_and_watch(struct libvirt_move *move, virDomainPtr domain, struct 
         err_set_errno(err, ERR_FAILED, error, "cannot start a thread");
         return err_wrap(err, "cannot migrate guest '%s'", move->op->guest);
     }
-    aborted = watch_call(call, began_paused);
+    aborted = watch_call(call, domain, began_paused);
     (void)pthread_join(call->thread, NULL);
     if (call->status == 0) {
         read_stats(move, domain, &move->stats);
@@ -283,17 +283,19 @@ static int run_and_watch(struct libvirt_move *move, virDomainPtr domain, struct 
 
 static int migrate(struct libvirt_move *move, virDomainPtr domain, struct err *err)
 {
+    AUTO(domain) virDomain *twin = virDomainLookupByUUIDString(move->source.second, move->op->uuid);
     struct call call = {
         .move = move,
-        .domain = domain,
+        .domain = twin,
         .flags = flags_of(&move->op->live),
         .mutex = PTHREAD_MUTEX_INITIALIZER,
         .ended_changed = PTHREAD_COND_INITIALIZER,
     };
     int status;
 
-    status = add_parameters(&move->op->live, &call) < 0 ? libvirt_move_fail_libvirt(move, err)
-                                                        : run_and_watch(move, domain, &call, err);
+    status = twin == NULL || add_parameters(&move->op->live, &call) < 0
+                 ? libvirt_move_fail_libvirt(move, err)
+                 : run_and_watch(move, domain, &call, err);
     virTypedParamsFree(call.parameters, call.count);
     (void)pthread_cond_destroy(&call.ended_changed);
     (void)pthread_mutex_destroy(&call.mutex);

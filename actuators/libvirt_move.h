@@ -21,7 +21,8 @@ struct libvirt_job;
 /* One host of an operation. */
 struct libvirt_move_end {
     struct observed_host host; /* Name, and what libvirt_connection_open() learned. */
-    virConnectPtr connection;  /* The job's own reference; NULL if there is no such end. */
+    virConnectPtr connection;  /* Lent to this job alone; NULL if there is no such end. */
+    virConnectPtr second;      /* Of the source of MIGRATE, for the call that blocks; else NULL. */
     const char *peer_uri;
     const char *ssh; /* Or NULL. */
 };
