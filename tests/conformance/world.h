@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * World: what the conformance suite needs done to a fleet behind the actuator's back.
+ *
+ * Implemented by world_sim.c (the simulated fleet) and world_lab.c (real hosts made by tests/lab/lab);
+ * a program is linked with one of them, so the suite cannot tell which it is.  A fleet has the hosts
+ * "kvm1" and "kvm2".  What cannot be done fails the running test.
+ */
+
+#include <stdbool.h>
+
+struct actuator;
+struct loop;
+struct world;
+
+enum world_kind {
+    WORLD_IDLE, /* Runs, hears a shutdown request. */
+    WORLD_DEAF, /* Runs, hears none. */
+    WORLD_OFF,
+    WORLD_TRANSIENT,
+    WORLD_PAUSED, /* By its user. */
+    WORLD_SAVED,  /* Shut off, with a managed save image. */
+};
+
+/* A fleet in which all hosts answer. */
+struct world *world_open(void);
+void world_close(struct world *world);
+
+/* The loop of this world, and another actuator on its fleet; both live until their owners end them:
+ * the loop with the world, the actuator by actuator_close(). */
+struct loop *world_loop(struct world *world);
+struct actuator *world_actuator(struct world *world);
+
+/* A guest of about 96 MiB; with 'volume', a disk of that name that 'host' alone has.  Waits until the
+ * guest is what it should be. */
+void world_make_guest(struct world *world, const char *name, const char *host, enum world_kind kind,
+                      const char *volume);
+
+/* Removes the guest from wherever it is, its volume included. */
+void world_remove_guest(struct world *world, const char *name);
+
+/* Gives 'host' the volume under its path, or another volume under the same path. */
+void world_attach(struct world *world, const char *host, const char *volume);
+void world_attach_wrong(struct world *world, const char *host, const char *volume);
+
+/* Stops and continues libvirtd on 'host'; cuts its power and boots it. */
+void world_freeze(struct world *world, const char *host);
+void world_thaw(struct world *world, const char *host);
+void world_crash(struct world *world, const char *host);
+void world_boot(struct world *world, const char *host);
+
+/* Makes migrations away from 'host' take some seconds, or no longer. */
+void world_slow(struct world *world, const char *host, bool slow);

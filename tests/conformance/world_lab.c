@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/conformance/world.h"
+
+#include <check.h>
+#include <errno.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "actuators/actuator.h"
+#include "actuators/libvirt.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/loop_uv.h"
+#include "base/text.h"
+
+#define ARGUMENTS_MAX 12
+#define SLOW_MBIT     "20"
+
+struct world {
+    const char *script;
+    struct loop *loop;
+};
+
+/* Runs 'lab ARGUMENTS...', up to a NULL; its exit status. */
+static int run(const struct world *world, const char *const *arguments)
+{
+    char *argv[ARGUMENTS_MAX + 2] = { 0 };
+    size_t count = 0;
+    pid_t pid;
+    int status;
+    int problem;
+
+    argv[count++] = strdup(world->script);
+    for (; *arguments != NULL && count <= ARGUMENTS_MAX; arguments++) {
+        argv[count++] = strdup(*arguments);
+    }
+    problem = posix_spawn(&pid, argv[0], NULL, NULL, argv, environ);
+    for (size_t i = 0; i < count; i++) {
+        free(argv[i]);
+    }
+    ck_assert_msg(problem == 0, "cannot run '%s': %s", world->script, strerror(problem));
+    while (waitpid(pid, &status, 0) < 0) {
+        ck_assert_int_eq(errno, EINTR);
+    }
+    return status;
+}
+
+#define LAB(world, ...)                                                               \
+    do {                                                                              \
+        const char *const arguments_[] = { __VA_ARGS__, NULL };                       \
+        ck_assert_msg(run((world), arguments_) == 0, "lab %s failed", arguments_[0]); \
+    } while (0)
+
+struct world *world_open(void)
+{
+    struct world *world = calloc(1, sizeof(*world));
+    const char *script = getenv("BERTH_LAB_SCRIPT");
+
+    ck_assert_ptr_nonnull(world);
+    world->script = script != NULL ? script : "tests/lab/lab";
+    world->loop = loop_uv_new();
+    /* A case that failed before may have left them so. */
+    LAB(world, "thaw", "kvm1");
+    LAB(world, "thaw", "kvm2");
+    LAB(world, "rate", "kvm1", "0");
+    return world;
+}
+
+void world_close(struct world *world)
+{
+    loop_uv_free(world->loop);
+    free(world);
+}
+
+struct loop *world_loop(struct world *world)
+{
+    return world->loop;
+}
+
+/* What the script prints on the only line that begins with 'key'. */
+static char *ask(struct arena *arena, const struct world *world, const char *what, const char *key)
+{
+    char *command = text_format(arena, "'%s' %s", world->script, what);
+    FILE *output = popen(command, "re");
+    char line[512];
+    char *found = NULL;
+
+    ck_assert_ptr_nonnull(output);
+    while (fgets(line, sizeof(line), output) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        if (strncmp(line, key, strlen(key)) == 0) {
+            found = arena_strdup(arena, line + strlen(key));
+        }
+    }
+    ck_assert_int_eq(pclose(output), 0);
+    ck_assert_msg(found != NULL, "'%s' says nothing of '%s'", command, key);
+    return found;
+}
+
+struct actuator *world_actuator(struct world *world)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct libvirt_host hosts[] = {
+        { .name = "kvm1", .ssh = "root@kvm1" },
+        { .name = "kvm2", .ssh = "root@kvm2" },
+    };
+    const struct libvirt_settings settings = {
+        .hosts = hosts,
+        .host_count = ARRAY_LEN(hosts),
+        .ssh_key = ask(&arena, world, "ssh-config", "ssh_key = "),
+        .ssh_known_hosts = ask(&arena, world, "ssh-config", "ssh_known_hosts = "),
+    };
+    struct actuator *actuator;
+    struct err err = { 0 };
+
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        hosts[i].uri = text_format(&arena, "qemu+tcp://%s/system", hosts[i].name);
+        hosts[i].peer_uri = hosts[i].uri;
+    }
+    actuator = libvirt_open(world->loop, &settings, &err);
+    ck_assert_msg(actuator != NULL, "%s", err.text);
+    return actuator;
+}
+
+void world_make_guest(struct world *world, const char *name, const char *host, enum world_kind kind,
+                      const char *volume)
+{
+    const char *arguments[ARGUMENTS_MAX] = { "guest", name, host };
+    size_t count = 3;
+
+    if (volume != NULL) {
+        LAB(world, "volume", volume);
+        arguments[count++] = "--disk";
+        arguments[count++] = volume;
+    }
+    if (kind == WORLD_DEAF) {
+        arguments[count++] = "--kind";
+        arguments[count++] = "deaf";
+    } else if (kind == WORLD_OFF) {
+        arguments[count++] = "--off";
+    } else if (kind == WORLD_TRANSIENT) {
+        arguments[count++] = "--transient";
+    } else if (kind == WORLD_PAUSED) {
+        arguments[count++] = "--paused";
+    }
+    ck_assert_msg(run(world, arguments) == 0, "lab guest %s failed", name);
+    if (kind == WORLD_SAVED) {
+        LAB(world, "save", name, host);
+    }
+}
+
+void world_remove_guest(struct world *world, const char *name)
+{
+    LAB(world, "remove", name);
+}
+
+void world_attach(struct world *world, const char *host, const char *volume)
+{
+    LAB(world, "attach", host, volume);
+}
+
+void world_attach_wrong(struct world *world, const char *host, const char *volume)
+{
+    LAB(world, "wrongdisk", host, volume);
+}
+
+void world_freeze(struct world *world, const char *host)
+{
+    LAB(world, "freeze", host);
+}
+
+void world_thaw(struct world *world, const char *host)
+{
+    LAB(world, "thaw", host);
+}
+
+void world_crash(struct world *world, const char *host)
+{
+    LAB(world, "crash", host);
+}
+
+void world_boot(struct world *world, const char *host)
+{
+    LAB(world, "boot", host);
+}
+
+void world_slow(struct world *world, const char *host, bool slow)
+{
+    LAB(world, "rate", host, slow ? SLOW_MBIT : "0");
+}

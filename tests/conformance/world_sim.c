@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/conformance/world.h"
+
+#include <check.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "actuators/actuator.h"
+#include "actuators/sim.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/loop_manual.h"
+#include "base/text.h"
+
+#define WALL_MS INT64_C(1795435200000) /* 2026-11-23T12:00:00Z */
+#define SLOW_MS 8000
+#define FAST_MS 900
+
+#define FLEET                                                                    \
+    "{\"format\":\"berth.sim/1\",\"durations\":{\"migrate_ms\":900},\"hosts\":[" \
+    "{\"name\":\"kvm1\",\"memory_kib\":8388608,\"cpus\":8},"                     \
+    "{\"name\":\"kvm2\",\"memory_kib\":8388608,\"cpus\":8}]}"
+
+struct world {
+    char folder[32];
+    char fleet[64];
+    char lock[72];
+    struct loop *loop;
+    struct actuator *hands; /* Through which this file reaches into the fleet. */
+    unsigned guests;
+};
+
+struct world *world_open(void)
+{
+    struct world *world = calloc(1, sizeof(*world));
+    struct err err = { 0 };
+
+    ck_assert_ptr_nonnull(world);
+    (void)snprintf(world->folder, sizeof(world->folder), "/tmp/berth-world-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(world->folder));
+    (void)snprintf(world->fleet, sizeof(world->fleet), "%s/fleet.json", world->folder);
+    (void)snprintf(world->lock, sizeof(world->lock), "%s.lock", world->fleet);
+    ck_assert_int_eq(file_replace(world->fleet, FLEET, strlen(FLEET), 0600, &err), 0);
+    world->loop = loop_manual_new(WALL_MS);
+    world->hands = world_actuator(world);
+    return world;
+}
+
+void world_close(struct world *world)
+{
+    actuator_close(world->hands);
+    loop_manual_free(world->loop);
+    (void)unlink(world->fleet);
+    (void)unlink(world->lock);
+    (void)rmdir(world->folder);
+    free(world);
+}
+
+struct loop *world_loop(struct world *world)
+{
+    return world->loop;
+}
+
+struct actuator *world_actuator(struct world *world)
+{
+    struct err err = { 0 };
+    struct actuator *actuator = sim_open(world->loop, world->fleet, &err);
+
+    ck_assert_msg(actuator != NULL, "%s", err.text);
+    return actuator;
+}
+
+static json_t *take(struct world *world)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct text text = text_new(&arena);
+    struct err err = { 0 };
+    json_t *fleet;
+
+    ck_assert_msg(sim_dump(world->hands, &text, &err) == 0, "%s", err.text);
+    fleet = json_loadb(text.data, text.length, 0, NULL);
+    ck_assert_ptr_nonnull(fleet);
+    return fleet;
+}
+
+static void put(struct world *world, json_t *fleet)
+{
+    char *bytes = json_dumps(fleet, JSON_COMPACT);
+    struct err err = { 0 };
+
+    ck_assert_ptr_nonnull(bytes);
+    ck_assert_msg(sim_load(world->hands, bytes, strlen(bytes), &err) == 0, "%s", err.text);
+    free(bytes);
+    json_decref(fleet);
+}
+
+static json_t *host_of(json_t *fleet, const char *name)
+{
+    json_t *host;
+    size_t i;
+
+    json_array_foreach(json_object_get(fleet, "hosts"), i, host)
+    {
+        if (strcmp(json_string_value(json_object_get(host, "name")), name) == 0) {
+            return host;
+        }
+    }
+    ck_abort_msg("no host '%s'", name);
+}
+
+static void set_volume(struct world *world, const char *host, const char *volume,
+                       const char *identity)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    json_t *fleet = take(world);
+    json_t *storage = json_object_get(host_of(fleet, host), "storage");
+
+    if (storage == NULL) {
+        storage = json_object();
+        (void)json_object_set_new(host_of(fleet, host), "storage", storage);
+    }
+    (void)json_object_set_new(storage, text_format(&arena, "/dev/exc/%s", volume),
+                              json_string(identity));
+    put(world, fleet);
+}
+
+static void set_kind(json_t *guest, enum world_kind kind)
+{
+    bool off = kind == WORLD_OFF || kind == WORLD_SAVED;
+
+    (void)json_object_set_new(guest, "state",
+                              json_string(off                    ? "shutoff"
+                                          : kind == WORLD_PAUSED ? "paused"
+                                                                 : "running"));
+    (void)json_object_set_new(guest, "reason",
+                              json_string(kind == WORLD_SAVED    ? "saved"
+                                          : kind == WORLD_PAUSED ? "user"
+                                          : off                  ? "unknown"
+                                                                 : "booted"));
+    (void)json_object_set_new(guest, "persistent", json_boolean(kind != WORLD_TRANSIENT));
+    (void)json_object_set_new(guest, "deaf", json_boolean(kind == WORLD_DEAF));
+    (void)json_object_set_new(guest, "managed_save", json_boolean(kind == WORLD_SAVED));
+}
+
+void world_make_guest(struct world *world, const char *name, const char *host, enum world_kind kind,
+                      const char *volume)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    char *uuid = text_format(&arena, "00000000-0000-4000-8000-%012u", ++world->guests);
+    json_t *guest = json_pack("{s:s,s:s,s:i,s:i}", "name", name, "uuid", uuid, "memory_kib",
+                              96 * 1024, "vcpus", 1);
+    json_t *fleet;
+
+    ck_assert_ptr_nonnull(guest);
+    set_kind(guest, kind);
+    if (volume != NULL) {
+        set_volume(world, host, volume, volume);
+        (void)json_object_set_new(guest, "disks",
+                                  json_pack("[{s:s,s:s}]", "path",
+                                            text_format(&arena, "/dev/exc/%s", volume), "identity",
+                                            volume));
+    }
+    fleet = take(world);
+    (void)json_array_append_new(json_object_get(host_of(fleet, host), "guests"), guest);
+    put(world, fleet);
+}
+
+/* The fleet goes with the world. */
+void world_remove_guest(struct world *world, const char *name)
+{
+    (void)world;
+    (void)name;
+}
+
+void world_attach(struct world *world, const char *host, const char *volume)
+{
+    set_volume(world, host, volume, volume);
+}
+
+void world_attach_wrong(struct world *world, const char *host, const char *volume)
+{
+    set_volume(world, host, volume, "another");
+}
+
+static void set_power(struct world *world, const char *host, enum sim_power power)
+{
+    struct err err = { 0 };
+
+    ck_assert_msg(sim_set_power(world->hands, host, power, &err) == 0, "%s", err.text);
+}
+
+void world_freeze(struct world *world, const char *host)
+{
+    set_power(world, host, SIM_POWER_FROZEN);
+}
+
+void world_thaw(struct world *world, const char *host)
+{
+    set_power(world, host, SIM_POWER_ON);
+}
+
+void world_crash(struct world *world, const char *host)
+{
+    set_power(world, host, SIM_POWER_OFF);
+}
+
+void world_boot(struct world *world, const char *host)
+{
+    set_power(world, host, SIM_POWER_ON);
+}
+
+void world_slow(struct world *world, const char *host, bool slow)
+{
+    json_t *fleet = take(world);
+
+    (void)host;
+    (void)json_object_set_new(json_object_get(fleet, "durations"), "migrate_ms",
+                              json_integer(slow ? SLOW_MS : FAST_MS));
+    put(world, fleet);
+}
