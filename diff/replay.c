@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "diff/replay.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "diff/plan.h"
+#include "model/desired.h"
+#include "model/observed.h"
+#include "model/policy.h"
+
+/* Sizes beyond this are no machine's; bounded so that sums cannot overflow. */
+#define SIZE_BOUND_KIB (UINT64_C(1) << 43)
+
+static uint64_t most(uint64_t a, uint64_t b)
+{
+    return a < b ? b : a;
+}
+
+static uint64_t size_of(const struct replay *replay, const struct desired_guest *want,
+                        const struct observed_guest *seen)
+{
+    uint64_t kib = want != NULL ? want->memory_kib : 0;
+    uint64_t extra = replay->input->policy->guest_overhead_kib;
+
+    if (seen != NULL) {
+        kib = most(kib, seen->memory_kib);
+        kib = most(kib, seen->config_memory_kib);
+    }
+    kib = kib > SIZE_BOUND_KIB ? SIZE_BOUND_KIB : kib;
+    return kib + (extra > SIZE_BOUND_KIB ? SIZE_BOUND_KIB : extra);
+}
+
+static uint64_t cpus_of(const struct desired_guest *want, const struct observed_guest *seen)
+{
+    return most(want != NULL ? want->vcpus : 0, seen != NULL ? seen->vcpus : 0);
+}
+
+static bool takes_room(const struct replay *replay, const struct observed_guest *seen)
+{
+    if (seen->state != GUEST_SHUTOFF) {
+        return true;
+    }
+    return replay->input->policy->charge_off || seen->autostart || seen->owed_start;
+}
+
+static uint32_t add_host(struct replay *replay, const char *name)
+{
+    uint32_t found = replay_find_host(replay, name);
+
+    if (found != REPLAY_NONE) {
+        return found;
+    }
+    found = (uint32_t)replay->host_count++;
+    replay->hosts[found] =
+        (struct replay_host){ .name = name, .first = REPLAY_NONE, .cpu_limit = UINT64_MAX };
+    lookup_add(&replay->host_names, name, found);
+    return found;
+}
+
+static void set_limits(const struct policy *policy, struct replay_host *host)
+{
+    const struct policy_host *own = policy_find_host(policy, host->name);
+    uint64_t memory = host->seen->memory_kib;
+    uint64_t cpus = host->seen->cpus;
+
+    if (host->declared != NULL && host->declared->memory_kib > 0 &&
+        host->declared->memory_kib < memory) {
+        memory = host->declared->memory_kib;
+    }
+    if (own != NULL && own->cpus > 0) {
+        cpus = own->cpus;
+    }
+    host->limit_kib = policy_usable_kib(policy, host->name, memory);
+    if (cpus > 0) {
+        host->cpu_limit = cpus * policy->cpu_overcommit_milli / 1000;
+    }
+}
+
+static void load_hosts(struct arena *arena, struct replay *replay)
+{
+    const struct desired *desired = replay->input->desired;
+    const struct observed *observed = replay->input->observed;
+    size_t most_hosts = desired->host_count + observed->host_count;
+
+    replay->host_names = lookup_new(arena, most_hosts);
+    replay->hosts = ARENA_ARRAY(arena, struct replay_host, most_hosts);
+    for (size_t i = 0; i < desired->host_count; i++) {
+        uint32_t host = add_host(replay, desired->hosts[i].name);
+
+        replay->hosts[host].declared = &desired->hosts[i];
+    }
+    for (size_t i = 0; i < observed->host_count; i++) {
+        uint32_t host = add_host(replay, observed->hosts[i].name);
+
+        replay->hosts[host].seen = &observed->hosts[i];
+        set_limits(replay->input->policy, &replay->hosts[host]);
+    }
+}
+
+static void settle_in(struct replay *replay, uint32_t guest, uint32_t host, uint64_t kib,
+                      uint64_t vcpus)
+{
+    struct replay_host *where = &replay->hosts[host];
+
+    where->used_kib += kib;
+    where->cpu_used += vcpus;
+    if (guest == REPLAY_NONE) {
+        where->cpu_listed += vcpus;
+        return;
+    }
+    replay->guests[guest].stay = (uint32_t)replay->stay_count;
+    replay->stays[replay->stay_count] =
+        (struct replay_stay){ guest, host, where->first, kib, vcpus };
+    where->first = (uint32_t)replay->stay_count++;
+}
+
+/* One end of a move in flight.  An end that shows the guest already is charged for that. */
+struct end {
+    const char *guest;
+    const char *host;
+};
+
+static int compare_ends(const void *a, const void *b)
+{
+    const struct end *left = a;
+    const struct end *right = b;
+    int order = strcmp(left->guest, right->guest);
+
+    return order != 0 ? order : strcmp(left->host, right->host);
+}
+
+/* Both ends of every move in flight, sorted, one entry for each guest and host. */
+static size_t collect_ends(struct arena *arena, struct replay *replay, struct end **ends)
+{
+    const struct observed *observed = replay->input->observed;
+    struct end *all = ARENA_ARRAY(arena, struct end, 2 * observed->in_flight_count);
+    size_t count = 0;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < observed->in_flight_count; i++) {
+        const struct observed_move *move = &observed->in_flight[i];
+
+        all[count++] = (struct end){ move->guest, move->from };
+        all[count++] = (struct end){ move->guest, move->to };
+    }
+    if (count > 1) {
+        qsort(all, count, sizeof(*all), compare_ends);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (kept == 0 || compare_ends(&all[kept - 1], &all[i]) != 0) {
+            all[kept++] = all[i];
+        }
+    }
+    *ends = all;
+    return kept;
+}
+
+/* The most that is known of a guest in flight, gathered over its sightings. */
+struct flight {
+    uint64_t kib;
+    uint64_t vcpus;
+    bool seen;
+    bool charged;
+};
+
+static void load_sighting(struct replay *replay, uint32_t host, const struct observed_guest *seen,
+                          const struct end *ends, size_t end_count, const struct lookup *flying,
+                          struct flight *flights)
+{
+    uint32_t guest = replay_find_guest(replay, seen->name);
+    const struct desired_guest *want =
+        guest == REPLAY_NONE ? NULL : &replay->input->desired->guests[guest];
+    struct end key = { seen->name, replay->hosts[host].name };
+    uint32_t flight = lookup_find(flying, seen->name);
+    bool charged = takes_room(replay, seen);
+
+    if (guest != REPLAY_NONE) {
+        struct replay_guest *this = &replay->guests[guest];
+
+        this->seen = seen;
+        this->host = host;
+        this->sightings++;
+        this->vcpus = most(this->vcpus, cpus_of(want, seen));
+        this->moving =
+            this->moving || seen->job == GUEST_JOB_OUTGOING || seen->job == GUEST_JOB_INCOMING;
+    }
+    if (flight != REPLAY_NONE) {
+        flights[flight].kib = most(flights[flight].kib, size_of(replay, want, seen));
+        flights[flight].vcpus = most(flights[flight].vcpus, cpus_of(want, seen));
+        flights[flight].seen = true;
+        flights[flight].charged = flights[flight].charged || charged;
+    }
+    if (end_count == 0 || bsearch(&key, ends, end_count, sizeof(*ends), compare_ends) == NULL) {
+        settle_in(replay, guest, host, charged ? size_of(replay, want, seen) : 0,
+                  charged ? cpus_of(want, seen) : 0);
+    }
+}
+
+/* Charges both ends of the moves in flight. */
+static void load_ends(struct replay *replay, const struct end *ends, size_t count,
+                      const struct lookup *flying, const struct flight *flights)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint32_t guest = replay_find_guest(replay, ends[i].guest);
+        uint32_t host = replay_find_host(replay, ends[i].host);
+        uint32_t flight = lookup_find(flying, ends[i].guest);
+        struct flight known = flights[flight];
+
+        if (guest != REPLAY_NONE) {
+            const struct desired_guest *want = &replay->input->desired->guests[guest];
+
+            known.kib = most(known.kib, size_of(replay, want, NULL));
+            known.vcpus = most(known.vcpus, cpus_of(want, NULL));
+            replay->guests[guest].moving = true;
+        }
+        if (host != REPLAY_NONE && (guest != REPLAY_NONE || known.seen)) {
+            settle_in(replay, guest, host, known.charged ? known.kib : 0,
+                      known.charged ? known.vcpus : 0);
+        }
+    }
+}
+
+static void load_guests(struct arena *arena, struct replay *replay)
+{
+    const struct desired *desired = replay->input->desired;
+    const struct observed *observed = replay->input->observed;
+    struct lookup flying = lookup_new(arena, observed->in_flight_count);
+    struct flight *flights = ARENA_ARRAY(arena, struct flight, observed->in_flight_count);
+    struct end *ends;
+    size_t end_count = collect_ends(arena, replay, &ends);
+    size_t stays = end_count;
+
+    for (size_t i = 0; i < observed->in_flight_count; i++) {
+        const struct observed_move *move = &observed->in_flight[i];
+
+        lookup_add(&flying, move->guest, (uint32_t)i);
+        if (move->mode != MOVE_COLD || replay->input->policy->charge_off) {
+            flights[lookup_find(&flying, move->guest)].charged = true;
+        }
+    }
+    replay->guest_names = lookup_new(arena, desired->guest_count);
+    replay->guests = ARENA_ARRAY(arena, struct replay_guest, desired->guest_count);
+    for (size_t i = 0; i < desired->guest_count; i++) {
+        lookup_add(&replay->guest_names, desired->guests[i].name, (uint32_t)i);
+        replay->guests[i].host = REPLAY_NONE;
+        replay->guests[i].vcpus = desired->guests[i].vcpus;
+    }
+    for (size_t h = 0; h < observed->host_count; h++) {
+        stays += observed->hosts[h].guest_count;
+    }
+    replay->stays = ARENA_ARRAY(arena, struct replay_stay, stays);
+    for (size_t h = 0; h < observed->host_count; h++) {
+        const struct observed_host *host = &observed->hosts[h];
+
+        for (size_t g = 0; g < host->guest_count; g++) {
+            load_sighting(replay, replay_find_host(replay, host->name), &host->guests[g], ends,
+                          end_count, &flying, flights);
+        }
+    }
+    load_ends(replay, ends, end_count, &flying, flights);
+}
+
+/* What the file asks of each host's CPUs. */
+static void load_cpu_wishes(struct replay *replay)
+{
+    const struct desired *desired = replay->input->desired;
+
+    for (size_t i = 0; i < desired->guest_count; i++) {
+        const char *host = desired->hosts[desired->guests[i].host].name;
+
+        replay->hosts[replay_find_host(replay, host)].cpu_listed += replay->guests[i].vcpus;
+    }
+}
+
+static void unlink_stay(struct replay *replay, struct replay_host *host, uint32_t stay)
+{
+    uint32_t *link = &host->first;
+
+    while (*link != stay) {
+        link = &replay->stays[*link].next;
+    }
+    *link = replay->stays[stay].next;
+}
+
+struct replay replay_build(struct arena *arena, const struct plan_input *input)
+{
+    struct replay replay = { .input = input };
+
+    load_hosts(arena, &replay);
+    load_guests(arena, &replay);
+    load_cpu_wishes(&replay);
+    return replay;
+}
+
+uint32_t replay_find_host(const struct replay *replay, const char *name)
+{
+    return lookup_find(&replay->host_names, name);
+}
+
+uint32_t replay_find_guest(const struct replay *replay, const char *name)
+{
+    return lookup_find(&replay->guest_names, name);
+}
+
+void replay_move(struct replay *replay, uint32_t guest, uint32_t host, enum move_mode mode)
+{
+    struct replay_guest *this = &replay->guests[guest];
+    struct replay_stay *stay = &replay->stays[this->stay];
+    struct replay_host *source = &replay->hosts[this->host];
+    struct replay_host *target = &replay->hosts[host];
+
+    if (!this->stopped) {
+        source->used_kib -= stay->kib;
+        source->cpu_used -= stay->vcpus;
+    }
+    this->stopped = mode == MOVE_STOP;
+    if (this->stopped) {
+        return;
+    }
+    unlink_stay(replay, source, this->stay);
+    stay->host = host;
+    stay->next = target->first;
+    target->first = this->stay;
+    target->used_kib += stay->kib;
+    target->cpu_used += stay->vcpus;
+    this->host = host;
+}
