@@ -2,8 +2,6 @@
 #include "model/record_json.h"
 
 #include <assert.h>
-#include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,6 +10,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "model/json_token.h"
 
 #define PATH_SIZE 160
 
@@ -22,14 +21,10 @@ struct step {
 };
 
 struct reader {
+    struct json_token_reader tokens;
     struct arena *arena;
-    struct err *err;
-    const char *begin;
-    const char *at;
-    const char *end;
     struct step path[RECORD_JSON_MAX_DEPTH];
-    size_t depth;
-    char string[RECORD_JSON_MAX_TEXT + 1]; /* The last one read. */
+    size_t depth; /* Steps in 'path'; after a failure, where it happened. */
 };
 
 static void *member_of(const struct record_json_field *field, void *record)
@@ -69,327 +64,15 @@ static void write_path(const struct reader *reader, char path[PATH_SIZE])
     }
 }
 
-static int PRINTF(2, 3) fail(struct reader *reader, const char *fmt, ...)
+static int read_format(struct reader *reader, const struct record_json_field *field,
+                       struct err *err)
 {
-    char path[PATH_SIZE];
-    char reason[ERR_TEXT_SIZE];
-    va_list args;
-
-    va_start(args, fmt);
-    (void)vsnprintf(reason, sizeof(reason), fmt, args);
-    va_end(args);
-    (void)err_set(reader->err, ERR_INVALID, "%s", reason);
-    write_path(reader, path);
-    return path[0] == '\0' ? -1 : err_wrap(reader->err, "%s", path);
-}
-
-/* What is not JSON is told with its line too. */
-static int syntax_error(struct reader *reader, const char *reason)
-{
-    size_t line = 1;
-
-    for (const char *c = reader->begin; c < reader->at; c++) {
-        line += *c == '\n';
-    }
-    return fail(reader, "line %zu: %s", line,
-                reader->at == reader->end ? "ends too early" : reason);
-}
-
-static void skip_blanks(struct reader *reader)
-{
-    while (reader->at < reader->end && (*reader->at == ' ' || *reader->at == '\n' ||
-                                        *reader->at == '\t' || *reader->at == '\r')) {
-        reader->at++;
-    }
-}
-
-static bool take(struct reader *reader, char c)
-{
-    if (reader->at == reader->end || *reader->at != c) {
-        return false;
-    }
-    reader->at++;
-    return true;
-}
-
-static bool take_word(struct reader *reader, const char *word)
-{
-    size_t length = strlen(word);
-
-    if ((size_t)(reader->end - reader->at) < length || memcmp(reader->at, word, length) != 0) {
-        return false;
-    }
-    reader->at += length;
-    return true;
-}
-
-/* Between the items of an array or object that ends in 'close': is there one more to read? */
-static int next_item(struct reader *reader, char close, bool first, bool *more)
-{
-    skip_blanks(reader);
-    *more = !take(reader, close);
-    if (!*more || first) {
-        return 0;
-    }
-    if (!take(reader, ',')) {
-        return syntax_error(reader, close == '}' ? "expected ',' or '}'" : "expected ',' or ']'");
-    }
-    skip_blanks(reader);
-    return 0;
-}
-
-static bool is_in(unsigned char byte, unsigned char low, unsigned char high)
-{
-    return byte >= low && byte <= high;
-}
-
-/* Bytes of the UTF-8 sequence at 's' (The Unicode Standard, table 3-7), or 0 if it is none or longer than
- * 'room'. */
-static size_t utf8_length(const char *s, size_t room)
-{
-    const unsigned char *u = (const unsigned char *)s;
-    size_t length = u[0] < 0x80 ? 1 : u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : 4;
-    unsigned char low = 0x80;
-    unsigned char high = 0xbf;
-
-    if (length == 1) {
-        return 1;
-    }
-    if (u[0] == 0xe0 || u[0] == 0xf0) {
-        low = u[0] == 0xe0 ? 0xa0 : 0x90; /* Below it: an overlong form. */
-    } else if (u[0] == 0xed || u[0] == 0xf4) {
-        high = u[0] == 0xed ? 0x9f : 0x8f; /* Above it: a surrogate, or past U+10FFFF. */
-    }
-    if (length > room || !is_in(u[0], 0xc2, 0xf4) || !is_in(u[1], low, high)) {
-        return 0;
-    }
-    for (size_t i = 2; i < length; i++) {
-        if (!is_in(u[i], 0x80, 0xbf)) {
-            return 0;
-        }
-    }
-    return length;
-}
-
-static size_t put_utf8(char *out, uint32_t code)
-{
-    if (code < 0x80) {
-        out[0] = (char)code;
-        return 1;
-    }
-    if (code < 0x800) {
-        out[0] = (char)(0xc0 | code >> 6);
-        out[1] = (char)(0x80 | (code & 0x3f));
-        return 2;
-    }
-    if (code < 0x10000) {
-        out[0] = (char)(0xe0 | code >> 12);
-        out[1] = (char)(0x80 | (code >> 6 & 0x3f));
-        out[2] = (char)(0x80 | (code & 0x3f));
-        return 3;
-    }
-    out[0] = (char)(0xf0 | code >> 18);
-    out[1] = (char)(0x80 | (code >> 12 & 0x3f));
-    out[2] = (char)(0x80 | (code >> 6 & 0x3f));
-    out[3] = (char)(0x80 | (code & 0x3f));
-    return 4;
-}
-
-static bool take_hex(struct reader *reader, uint32_t *unit)
-{
-    uint32_t sum = 0;
-
-    for (int i = 0; i < 4; i++, reader->at++) {
-        char c = reader->at < reader->end ? *reader->at : '\0';
-
-        if (c >= '0' && c <= '9') {
-            sum = sum * 16 + (uint32_t)(c - '0');
-        } else if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F')) {
-            sum = sum * 16 + (uint32_t)((c | 0x20) - 'a') + 10;
-        } else {
-            return false;
-        }
-    }
-    *unit = sum;
-    return true;
-}
-
-/* The character behind "\u", whose second half follows if it is a surrogate.  NUL would end a C string
- * early and is refused. */
-static bool take_unicode(struct reader *reader, uint32_t *code)
-{
-    uint32_t low;
-
-    if (!take_hex(reader, code) || *code == 0 || (*code >= 0xdc00 && *code <= 0xdfff)) {
-        return false;
-    }
-    if (*code < 0xd800 || *code > 0xdbff) {
-        return true;
-    }
-    if (!take_word(reader, "\\u") || !take_hex(reader, &low) || low < 0xdc00 || low > 0xdfff) {
-        return false;
-    }
-    *code = 0x10000 + ((*code - 0xd800) << 10) + (low - 0xdc00);
-    return true;
-}
-
-/* Decodes what follows a backslash to 'out'; its length, or 0. */
-static size_t take_escape(struct reader *reader, char *out)
-{
-    const char *const letters = "\"\\/bfnrt";
-    const char *const meanings = "\"\\/\b\f\n\r\t";
-    char letter = reader->at < reader->end ? *reader->at : '\0';
-    const char *found = letter == '\0' ? NULL : strchr(letters, letter);
-    uint32_t code;
-
-    if (found != NULL) {
-        reader->at++;
-        *out = meanings[found - letters];
-        return 1;
-    }
-    return take(reader, 'u') && take_unicode(reader, &code) ? put_utf8(out, code) : 0;
-}
-
-/* True for the bytes that stand for themselves in a string. */
-static bool is_plain(char c)
-{
-    return (unsigned char)c >= ' ' && (unsigned char)c < 0x80 && c != '"' && c != '\\';
-}
-
-/* Reads a string into reader->string. */
-static int read_string(struct reader *reader)
-{
-    size_t used = 0;
-
-    if (!take(reader, '"')) {
-        return fail(reader, "must be a string");
-    }
-    while (!take(reader, '"')) {
-        size_t length;
-
-        if (reader->at == reader->end) {
-            return syntax_error(reader, "");
-        }
-        if (RECORD_JSON_MAX_TEXT - used < 4) {
-            return fail(reader, "longer than %zu bytes", RECORD_JSON_MAX_TEXT - 4);
-        }
-        if (is_plain(*reader->at)) {
-            reader->string[used++] = *reader->at++;
-            continue;
-        }
-        if (take(reader, '\\')) {
-            length = take_escape(reader, reader->string + used);
-        } else {
-            length = (unsigned char)*reader->at < ' '
-                         ? 0
-                         : utf8_length(reader->at, (size_t)(reader->end - reader->at));
-            memcpy(reader->string + used, reader->at, length);
-            reader->at += length;
-        }
-        if (length == 0) {
-            return syntax_error(reader, "not a valid character of a string");
-        }
-        used += length;
-    }
-    reader->string[used] = '\0';
-    return 0;
-}
-
-/* Reads the name of a member, and the colon behind it, into reader->string. */
-static int read_name(struct reader *reader)
-{
-    if (reader->at == reader->end || *reader->at != '"') {
-        return syntax_error(reader, "expected a member's name in quotes");
-    }
-    if (read_string(reader) != 0) {
+    if (json_token_string(&reader->tokens, err) != 0) {
         return -1;
     }
-    skip_blanks(reader);
-    if (!take(reader, ':')) {
-        return syntax_error(reader, "expected ':'");
-    }
-    skip_blanks(reader);
-    return 0;
-}
-
-static bool is_digit_next(const struct reader *reader)
-{
-    return reader->at < reader->end && *reader->at >= '0' && *reader->at <= '9';
-}
-
-static bool skip_digits(struct reader *reader)
-{
-    bool any = is_digit_next(reader);
-
-    while (is_digit_next(reader)) {
-        reader->at++;
-    }
-    return any;
-}
-
-/* Passes over any number JSON allows. */
-static int skip_number(struct reader *reader)
-{
-    bool good;
-
-    (void)take(reader, '-');
-    good = take(reader, '0') ? !is_digit_next(reader) : skip_digits(reader);
-    if (good && take(reader, '.')) {
-        good = skip_digits(reader);
-    }
-    if (good && (take(reader, 'e') || take(reader, 'E'))) {
-        (void)(take(reader, '+') || take(reader, '-'));
-        good = skip_digits(reader);
-    }
-    return good ? 0 : syntax_error(reader, "not a value");
-}
-
-static int skip_value(struct reader *reader, size_t depth);
-
-/* Passes over the items behind the bracket that 'close' matches. */
-static int skip_items(struct reader *reader, char close, size_t depth)
-{
-    bool more = true;
-
-    if (depth > RECORD_JSON_MAX_DEPTH) {
-        return fail(reader, "nested more than %d deep", RECORD_JSON_MAX_DEPTH);
-    }
-    for (bool first = true; more; first = false) {
-        if (next_item(reader, close, first, &more) != 0 ||
-            (more && close == '}' && read_name(reader) != 0) ||
-            (more && skip_value(reader, depth) != 0)) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-/* Passes over a value that no table asks for. */
-static int skip_value(struct reader *reader, size_t depth)
-{
-    if (reader->at < reader->end && *reader->at == '"') {
-        return read_string(reader);
-    }
-    if (take(reader, '{')) {
-        return skip_items(reader, '}', depth + 1);
-    }
-    if (take(reader, '[')) {
-        return skip_items(reader, ']', depth + 1);
-    }
-    if (take_word(reader, "true") || take_word(reader, "false") || take_word(reader, "null")) {
-        return 0;
-    }
-    return skip_number(reader);
-}
-
-static int read_format(struct reader *reader, const struct record_json_field *field)
-{
-    if (read_string(reader) != 0) {
-        return -1;
-    }
-    return strcmp(reader->string, field->format) == 0
+    return strcmp(reader->tokens.string, field->format) == 0
                ? 0
-               : fail(reader, "must be \"%s\"", field->format);
+               : err_set(err, ERR_INVALID, "must be \"%s\"", field->format);
 }
 
 static void lower_case(char *s)
@@ -401,21 +84,22 @@ static void lower_case(char *s)
     }
 }
 
-static int read_text(struct reader *reader, enum record_json_type type, const char **text)
+static int read_text(struct reader *reader, enum record_json_type type, const char **text,
+                     struct err *err)
 {
-    if (read_string(reader) != 0) {
+    if (json_token_string(&reader->tokens, err) != 0) {
         return -1;
     }
-    if (type == RECORD_JSON_NAME && !text_is_host_name(reader->string)) {
-        return fail(reader, "not a host name");
+    if (type == RECORD_JSON_NAME && !text_is_host_name(reader->tokens.string)) {
+        return err_set(err, ERR_INVALID, "not a host name");
     }
     if (type == RECORD_JSON_UUID) {
-        if (!text_is_uuid(reader->string)) {
-            return fail(reader, "not a UUID");
+        if (!text_is_uuid(reader->tokens.string)) {
+            return err_set(err, ERR_INVALID, "not a UUID");
         }
-        lower_case(reader->string);
+        lower_case(reader->tokens.string);
     }
-    *text = arena_strdup(reader->arena, reader->string);
+    *text = arena_strdup(reader->arena, reader->tokens.string);
     return 0;
 }
 
@@ -424,7 +108,7 @@ static uint64_t largest_number(enum record_json_type type)
     if (type == RECORD_JSON_U32) {
         return UINT32_MAX;
     }
-    return type == RECORD_JSON_COUNT ? INT32_MAX : RECORD_JSON_MAX_NUMBER;
+    return type == RECORD_JSON_COUNT ? INT32_MAX : JSON_TOKEN_MAX_NUMBER;
 }
 
 /* Stores 'number', at most largest_number(), in the width of 'type'. */
@@ -441,64 +125,53 @@ static void store_number(enum record_json_type type, void *member, uint64_t numb
     }
 }
 
-static int read_number(struct reader *reader, enum record_json_type type, void *member)
+static int read_number(struct reader *reader, enum record_json_type type, void *member,
+                       struct err *err)
 {
-    const char *first = reader->at;
-    uint64_t max = largest_number(type);
-    uint64_t number = 0;
-    bool good = is_digit_next(reader);
+    uint64_t number;
 
-    for (; is_digit_next(reader); reader->at++) {
-        number = number * 10 + (uint64_t)(*reader->at - '0');
-        good = good && number <= max && (number != 0 || reader->at == first) &&
-               (*first != '0' || reader->at == first);
-    }
-    if (!good || (reader->at < reader->end && strchr(".eE", *reader->at) != NULL)) {
-        return fail(reader, "must be an integer from 0 to %" PRIu64, max);
+    if (json_token_number(&reader->tokens, largest_number(type), &number, err) != 0) {
+        return -1;
     }
     store_number(type, member, number);
     return 0;
 }
 
-static int read_truth(struct reader *reader, bool *truth)
+static int read_instant(struct reader *reader, int64_t *ms, struct err *err)
 {
-    *truth = take_word(reader, "true");
-    return *truth || take_word(reader, "false") ? 0 : fail(reader, "must be true or false");
-}
-
-static int read_instant(struct reader *reader, int64_t *ms)
-{
-    if (read_string(reader) != 0) {
+    if (json_token_string(&reader->tokens, err) != 0) {
         return -1;
     }
-    return clock_parse(reader->string, ms)
+    return clock_parse(reader->tokens.string, ms)
                ? 0
-               : fail(reader, "not an instant such as 2026-11-23T12:00:00Z");
+               : err_set(err, ERR_INVALID, "not an instant such as 2026-11-23T12:00:00Z");
 }
 
-static int unknown_name(struct reader *reader, const struct record_json_field *field)
+static int unknown_name(struct reader *reader, const struct record_json_field *field,
+                        struct err *err)
 {
     struct text names = text_new(reader->arena);
 
     for (uint32_t i = 0; i < field->value_count; i++) {
         text_printf(&names, "%s%s", i == 0 ? "" : ", ", field->name_of(i));
     }
-    return fail(reader, "must be one of %s", names.data);
+    return err_set(err, ERR_INVALID, "must be one of %s", names.data);
 }
 
-static int read_enum(struct reader *reader, const struct record_json_field *field, uint32_t *value)
+static int read_enum(struct reader *reader, const struct record_json_field *field, uint32_t *value,
+                     struct err *err)
 {
-    if (read_string(reader) != 0) {
+    if (json_token_string(&reader->tokens, err) != 0) {
         return -1;
     }
     for (uint32_t i = 0; i < field->value_count; i++) {
-        if (strcmp(field->name_of(i), reader->string) == 0) {
+        if (strcmp(field->name_of(i), reader->tokens.string) == 0) {
             *value = i;
             return 0;
         }
     }
     *value = 0;
-    return field->other_is_zero ? 0 : unknown_name(reader, field);
+    return field->other_is_zero ? 0 : unknown_name(reader, field, err);
 }
 
 /* Steps into a member or item for the paths of errors; tables nest less deep than the path is long. */
@@ -508,16 +181,19 @@ static void step_in(struct reader *reader, const char *name)
     reader->path[reader->depth++] = (struct step){ .name = name };
 }
 
-static int read_object(struct reader *reader, const struct record_json_table *table, void *record);
+static int read_object(struct reader *reader, const struct record_json_table *table, void *record,
+                       struct err *err);
 
-static int read_item(struct reader *reader, const struct record_json_field *field, void *item)
+static int read_item(struct reader *reader, const struct record_json_field *field, void *item,
+                     struct err *err)
 {
-    return field->type == RECORD_JSON_LIST ? read_object(reader, field->table, item)
-                                           : read_text(reader, RECORD_JSON_TEXT, item);
+    return field->type == RECORD_JSON_LIST ? read_object(reader, field->table, item, err)
+                                           : read_text(reader, RECORD_JSON_TEXT, item, err);
 }
 
 /* Reads an array into one that doubles as it grows. */
-static int read_array(struct reader *reader, const struct record_json_field *field, void *record)
+static int read_array(struct reader *reader, const struct record_json_field *field, void *record,
+                      struct err *err)
 {
     size_t size = field->type == RECORD_JSON_LIST ? field->table->size : sizeof(const char *);
     size_t capacity = 8;
@@ -525,10 +201,10 @@ static int read_array(struct reader *reader, const struct record_json_field *fie
     char *items = arena_alloc(reader->arena, capacity, size);
     bool more;
 
-    if (!take(reader, '[')) {
-        return fail(reader, "must be an array");
+    if (!json_token_take(&reader->tokens, '[')) {
+        return err_set(err, ERR_INVALID, "must be an array");
     }
-    if (next_item(reader, ']', true, &more) != 0) {
+    if (json_token_next(&reader->tokens, ']', true, &more, err) != 0) {
         return -1;
     }
     step_in(reader, NULL);
@@ -541,8 +217,8 @@ static int read_array(struct reader *reader, const struct record_json_field *fie
             capacity *= 2;
         }
         reader->path[reader->depth - 1].index = count;
-        if (read_item(reader, field, items + count * size) != 0 ||
-            next_item(reader, ']', false, &more) != 0) {
+        if (read_item(reader, field, items + count * size, err) != 0 ||
+            json_token_next(&reader->tokens, ']', false, &more, err) != 0) {
             return -1;
         }
         count++;
@@ -553,7 +229,8 @@ static int read_array(struct reader *reader, const struct record_json_field *fie
     return 0;
 }
 
-static int read_member(struct reader *reader, const struct record_json_field *field, void *record)
+static int read_member(struct reader *reader, const struct record_json_field *field, void *record,
+                       struct err *err)
 {
     void *member = member_of(field, record);
     bool truth;
@@ -561,39 +238,39 @@ static int read_member(struct reader *reader, const struct record_json_field *fi
 
     switch (field->type) {
     case RECORD_JSON_FORMAT:
-        return read_format(reader, field);
+        return read_format(reader, field, err);
     case RECORD_JSON_TEXT:
     case RECORD_JSON_NAME:
     case RECORD_JSON_UUID:
-        return read_text(reader, field->type, member);
+        return read_text(reader, field->type, member, err);
     case RECORD_JSON_U64:
     case RECORD_JSON_U32:
     case RECORD_JSON_SIZE:
     case RECORD_JSON_COUNT:
-        return read_number(reader, field->type, member);
+        return read_number(reader, field->type, member, err);
     case RECORD_JSON_BOOL:
-        return read_truth(reader, member);
+        return json_token_truth(&reader->tokens, member, err);
     case RECORD_JSON_MAYBE:
-        if (read_truth(reader, &truth) != 0) {
+        if (json_token_truth(&reader->tokens, &truth, err) != 0) {
             return -1;
         }
         *(int8_t *)member = truth;
         return 0;
     case RECORD_JSON_INSTANT:
-        return read_instant(reader, member);
+        return read_instant(reader, member, err);
     case RECORD_JSON_ENUM:
-        return read_enum(reader, field, member);
+        return read_enum(reader, field, member, err);
     case RECORD_JSON_CHOICE:
-        if (read_enum(reader, field, &value) != 0) {
+        if (read_enum(reader, field, &value, err) != 0) {
             return -1;
         }
         *(bool *)member = value == 1;
         return 0;
     case RECORD_JSON_OBJECT:
-        return read_object(reader, field->table, member);
+        return read_object(reader, field->table, member, err);
     case RECORD_JSON_TEXTS:
     case RECORD_JSON_LIST:
-        return read_array(reader, field, record);
+        return read_array(reader, field, record, err);
     }
     return 0;
 }
@@ -661,16 +338,16 @@ static size_t find_field(const struct record_json_table *table, const char *name
 /* Reads the value of the field 'index'; 'seen' has a bit for each that was there, 'known' for each that
  * had a value. */
 static int read_field(struct reader *reader, const struct record_json_field *field, uint64_t bit,
-                      uint64_t *seen, uint64_t *known, void *record)
+                      uint64_t *seen, uint64_t *known, void *record, struct err *err)
 {
     step_in(reader, field->name);
     if ((*seen & bit) != 0) {
-        return fail(reader, "is there twice");
+        return err_set(err, ERR_INVALID, "is there twice");
     }
     *seen |= bit;
-    if (!take_word(reader, "null")) {
+    if (!json_token_take_word(&reader->tokens, "null")) {
         *known |= bit;
-        if (read_member(reader, field, record) != 0) {
+        if (read_member(reader, field, record, err) != 0) {
             return -1;
         }
     }
@@ -680,7 +357,7 @@ static int read_field(struct reader *reader, const struct record_json_field *fie
 
 /* Fills in what the document did not say. */
 static int complete(struct reader *reader, const struct record_json_table *table, uint64_t known,
-                    void *record)
+                    void *record, struct err *err)
 {
     for (size_t i = 0; i < table->field_count; i++) {
         const struct record_json_field *field = &table->fields[i];
@@ -690,14 +367,15 @@ static int complete(struct reader *reader, const struct record_json_table *table
         }
         if (field->presence == RECORD_JSON_REQUIRED) {
             step_in(reader, field->name);
-            return fail(reader, "is missing");
+            return err_set(err, ERR_INVALID, "is missing");
         }
         store_unknown(field, record);
     }
     return 0;
 }
 
-static int read_object(struct reader *reader, const struct record_json_table *table, void *record)
+static int read_object(struct reader *reader, const struct record_json_table *table, void *record,
+                       struct err *err)
 {
     uint64_t seen = 0;
     uint64_t known = 0;
@@ -705,118 +383,50 @@ static int read_object(struct reader *reader, const struct record_json_table *ta
     bool more = true;
 
     assert(table->field_count <= RECORD_JSON_MAX_FIELDS);
-    if (!take(reader, '{')) {
-        return fail(reader, "must be an object");
+    if (!json_token_take(&reader->tokens, '{')) {
+        return err_set(err, ERR_INVALID, "must be an object");
     }
     for (bool first = true; more; first = false) {
-        if (next_item(reader, '}', first, &more) != 0) {
+        if (json_token_next(&reader->tokens, '}', first, &more, err) != 0) {
             return -1;
         }
         if (!more) {
             break;
         }
-        if (read_name(reader) != 0) {
+        if (json_token_name(&reader->tokens, err) != 0) {
             return -1;
         }
-        index = find_field(table, reader->string, index + 1);
+        index = find_field(table, reader->tokens.string, index + 1);
         if (index == table->field_count) {
-            if (skip_value(reader, reader->depth) != 0) {
+            if (json_token_skip(&reader->tokens, reader->depth, err) != 0) {
                 return -1;
             }
         } else if (read_field(reader, &table->fields[index], UINT64_C(1) << index, &seen, &known,
-                              record) != 0) {
+                              record, err) != 0) {
             return -1;
         }
     }
-    return complete(reader, table, known, record);
+    return complete(reader, table, known, record, err);
 }
 
 int record_json_read(struct arena *arena, const char *bytes, size_t length,
                      const struct record_json_table *table, void *record, struct err *err)
 {
     struct reader reader = {
+        .tokens = { .begin = bytes, .at = bytes, .end = bytes + length },
         .arena = arena,
-        .err = err,
-        .begin = bytes,
-        .at = bytes,
-        .end = bytes + length,
     };
+    char path[PATH_SIZE];
 
-    skip_blanks(&reader);
-    if (reader.at == reader.end) {
+    json_token_skip_blanks(&reader.tokens);
+    if (reader.tokens.at == reader.tokens.end) {
         return err_set(err, ERR_INVALID, "empty");
     }
-    if (read_object(&reader, table, record) != 0) {
-        return -1;
+    if (read_object(&reader, table, record, err) != 0) {
+        write_path(&reader, path);
+        return path[0] == '\0' ? -1 : err_wrap(err, "%s", path);
     }
-    skip_blanks(&reader);
-    return reader.at == reader.end ? 0 : syntax_error(&reader, "something follows the end");
-}
-
-/* Appends the byte 'byte', which a JSON string cannot hold as it is. */
-static void write_escaped(struct text *text, unsigned char byte)
-{
-    switch (byte) {
-    case '"':
-        text_append(text, "\\\"");
-        break;
-    case '\\':
-        text_append(text, "\\\\");
-        break;
-    case '\n':
-        text_append(text, "\\n");
-        break;
-    case '\t':
-        text_append(text, "\\t");
-        break;
-    default:
-        if (byte < 0x80) {
-            text_printf(text, "\\u%04x", byte);
-        } else {
-            text_append(text, "\xef\xbf\xbd"); /* U+FFFD */
-        }
-        break;
-    }
-}
-
-void record_json_write_string(struct text *text, const char *s)
-{
-    size_t kept = 0; /* Bytes before it are in the text. */
-    size_t length;
-
-    if (s == NULL) {
-        text_append(text, "null");
-        return;
-    }
-    length = strlen(s);
-    text_append_bytes(text, "\"", 1);
-    for (size_t i = 0; i < length;) {
-        size_t step = is_plain(s[i])                ? 1
-                      : (unsigned char)s[i] >= 0x80 ? utf8_length(s + i, length - i)
-                                                    : 0;
-
-        if (step > 0) {
-            i += step;
-            continue;
-        }
-        text_append_bytes(text, s + kept, i - kept);
-        write_escaped(text, (unsigned char)s[i]);
-        kept = ++i;
-    }
-    text_append_bytes(text, s + kept, length - kept);
-    text_append_bytes(text, "\"", 1);
-}
-
-static void write_number(struct text *text, uint64_t number)
-{
-    char digits[20];
-    size_t first = sizeof(digits);
-
-    do {
-        digits[--first] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    text_append_bytes(text, digits + first, sizeof(digits) - first);
+    return json_token_end(&reader.tokens, err);
 }
 
 static uint64_t load_number(enum record_json_type type, const void *member)
@@ -880,7 +490,7 @@ static void write_instant(struct text *text, int64_t ms)
 {
     char instant[CLOCK_TEXT_SIZE];
 
-    record_json_write_string(text, clock_format(ms, instant));
+    json_token_write_string(text, clock_format(ms, instant));
 }
 
 static void write_array(struct text *text, const struct record_json_field *field,
@@ -894,7 +504,7 @@ static void write_array(struct text *text, const struct record_json_field *field
     for (size_t i = 0; i < count; i++) {
         text_append(text, i == 0 ? "" : ",");
         if (field->type == RECORD_JSON_TEXTS) {
-            record_json_write_string(text, strings[i]);
+            json_token_write_string(text, strings[i]);
             continue;
         }
         text_append(text, field->before_item == NULL ? "" : field->before_item);
@@ -910,18 +520,18 @@ static void write_member(struct text *text, const struct record_json_field *fiel
 
     switch (field->type) {
     case RECORD_JSON_FORMAT:
-        record_json_write_string(text, field->format);
+        json_token_write_string(text, field->format);
         break;
     case RECORD_JSON_TEXT:
     case RECORD_JSON_NAME:
     case RECORD_JSON_UUID:
-        record_json_write_string(text, *(const char *const *)member);
+        json_token_write_string(text, *(const char *const *)member);
         break;
     case RECORD_JSON_U64:
     case RECORD_JSON_U32:
     case RECORD_JSON_SIZE:
     case RECORD_JSON_COUNT:
-        write_number(text, load_number(field->type, member));
+        json_token_write_number(text, load_number(field->type, member));
         break;
     case RECORD_JSON_BOOL:
         write_truth(text, *(const bool *)member);
@@ -933,10 +543,10 @@ static void write_member(struct text *text, const struct record_json_field *fiel
         write_instant(text, *(const int64_t *)member);
         break;
     case RECORD_JSON_ENUM:
-        record_json_write_string(text, field->name_of(*(const uint32_t *)member));
+        json_token_write_string(text, field->name_of(*(const uint32_t *)member));
         break;
     case RECORD_JSON_CHOICE:
-        record_json_write_string(text, field->name_of(*(const bool *)member));
+        json_token_write_string(text, field->name_of(*(const bool *)member));
         break;
     case RECORD_JSON_OBJECT:
         record_json_write(text, field->table, member);

@@ -22,10 +22,7 @@ struct arena;
 struct err;
 struct text;
 
-#define RECORD_JSON_MAX_NUMBER \
-    (UINT64_C(1) << 53)                       /* Every JSON reader keeps integers up to here. */
-#define RECORD_JSON_MAX_TEXT   ((size_t)4096) /* Bytes of one string. */
-#define RECORD_JSON_MAX_DEPTH  16
+#define RECORD_JSON_MAX_DEPTH  16 /* Of tables and arrays inside of each other. */
 #define RECORD_JSON_MAX_FIELDS 64 /* Of one table. */
 
 enum record_json_type {
@@ -93,6 +90,3 @@ int record_json_read(struct arena *arena, const char *bytes, size_t length,
 /* Appends 'record' as an object, its members in the order of 'table'. */
 void record_json_write(struct text *text, const struct record_json_table *table,
                        const void *record);
-
-/* Appends 's' as a JSON string, or null.  Bytes that are not UTF-8 become U+FFFD. */
-void record_json_write_string(struct text *text, const char *s);
