@@ -12,7 +12,7 @@
 #include "base/loop_uv.h"
 #include "cli/cli.h"
 #include "cli/eventlog.h"
-#include "cli/fleet.h"
+#include "cli/reach.h"
 #include "reconciler/journal/journal.h"
 #include "reconciler/reconciler.h"
 
@@ -54,7 +54,7 @@ static int serve(struct cli *cli, struct daemon *daemon)
     if (world.journal == NULL) {
         return cli_fail(&err);
     }
-    world.actuator = fleet_open(cli, daemon->loop, &err);
+    world.actuator = reach_open(cli, daemon->loop, &err);
     if (world.actuator == NULL) {
         journal_close(world.journal);
         return cli_fail(&err);

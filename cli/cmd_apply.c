@@ -12,12 +12,12 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
-#include "cli/fleet.h"
 #include "cli/progress.h"
+#include "cli/reach.h"
 #include "diff/plan.h"
 #include "diff/render.h"
 #include "model/fault.h"
-#include "model/record_json.h"
+#include "model/json_token.h"
 #include "reconciler/journal/journal.h"
 #include "reconciler/ledger.h"
 #include "reconciler/reconciler.h"
@@ -111,7 +111,7 @@ static int ask(struct cli *cli)
     struct view view;
     struct plan plan;
     char answer[8] = "";
-    int status = fleet_view(cli, NULL, NULL, &revision, &ledger, &view);
+    int status = reach_view(cli, NULL, NULL, &revision, &ledger, &view);
 
     if (status != 0) {
         return status;
@@ -151,7 +151,7 @@ static void print_json(struct cli *cli, const struct reconciler_result *result)
 
         text_printf(&text, "%s\n {\"guest\":\"%s\",\"code\":\"%s\",\"reason\":", i == 0 ? "" : ",",
                     block->guest, plan_code_name(block->code));
-        record_json_write_string(&text, block->reason);
+        json_token_write_string(&text, block->reason);
         text_append(&text, "}");
     }
     text_append(&text, "]}\n");
@@ -196,7 +196,7 @@ static struct actuator *open_fleet(struct cli *cli, struct loop *loop, struct jo
     }
     if (cli_load_revision(cli, NULL, &revision) == 0) {
         hosts = view_hosts(&cli->arena, &revision, &ledger, &count);
-        actuator = fleet_open(cli, loop, hosts, count, err);
+        actuator = reach_open(cli, loop, hosts, count, err);
     } else {
         err->code = ERR_NONE; /* Printed already. */
     }

@@ -2,7 +2,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
-#include "cli/fleet.h"
+#include "cli/reach.h"
 #include "diff/diff.h"
 #include "diff/diff_json.h"
 #include "diff/render.h"
@@ -41,7 +41,7 @@ static int run(struct cli *cli, int argc, char **argv)
     }
     status = cli_load_config(cli);
     if (status == 0) {
-        status = fleet_view(cli, es, observed, &revision, &ledger, &view);
+        status = reach_view(cli, es, observed, &revision, &ledger, &view);
     }
     if (status != 0) {
         return status;

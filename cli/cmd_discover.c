@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
-#include "cli/fleet.h"
+#include "cli/reach.h"
 #include "model/es_write.h"
 #include "model/observed_json.h"
 
@@ -141,12 +141,12 @@ static int look(struct cli *cli, const char *const *uris, size_t count, struct o
     struct err err;
     size_t host_count;
 
-    actuator = fleet_open_uris(cli, loop, uris, count, &hosts, &host_count, &err);
+    actuator = reach_open_uris(cli, loop, uris, count, &hosts, &host_count, &err);
     if (actuator == NULL) {
         loop_uv_free(loop);
         return cli_fail(&err);
     }
-    fleet_look(cli, loop, actuator, hosts, host_count, observed);
+    reach_look(cli, loop, actuator, hosts, host_count, observed);
     loop_uv_free(loop);
     return 0;
 }

@@ -2,10 +2,10 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
-#include "cli/fleet.h"
+#include "cli/reach.h"
 #include "diff/explain.h"
 #include "diff/plan.h"
-#include "model/record_json.h"
+#include "model/json_token.h"
 #include "reconciler/ledger.h"
 #include "reconciler/view.h"
 
@@ -19,9 +19,9 @@ static int print_text(struct cli *cli, const char *guest, const struct text *exp
         return cli_print(explanation->data, explanation->length);
     }
     text_append(&text, "{\"format\":\"berth.explain/1\",\"guest\":");
-    record_json_write_string(&text, guest);
+    json_token_write_string(&text, guest);
     text_append(&text, ",\"text\":");
-    record_json_write_string(&text, explanation->data);
+    json_token_write_string(&text, explanation->data);
     text_append(&text, "}\n");
     return cli_print(text.data, text.length);
 }
@@ -52,7 +52,7 @@ static int run(struct cli *cli, int argc, char **argv)
     }
     status = cli_load_config(cli);
     if (status == 0) {
-        status = fleet_view(cli, es, observed, &revision, &ledger, &view);
+        status = reach_view(cli, es, observed, &revision, &ledger, &view);
     }
     if (status != 0) {
         return status;

@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
-#include "cli/fleet.h"
+#include "cli/reach.h"
 #include "model/observed_json.h"
 #include "reconciler/ledger.h"
 #include "reconciler/view.h"
@@ -50,7 +50,7 @@ static int run(struct cli *cli, int argc, char **argv)
     }
     status = cli_load_config(cli);
     if (status == 0) {
-        status = fleet_view(cli, NULL, NULL, &revision, &ledger, &view);
+        status = reach_view(cli, NULL, NULL, &revision, &ledger, &view);
     }
     if (status != 0) {
         return status;

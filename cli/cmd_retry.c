@@ -4,7 +4,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
-#include "model/record_json.h"
+#include "model/json_token.h"
 #include "reconciler/ledger.h"
 
 struct waiting {
@@ -81,7 +81,7 @@ static int run(struct cli *cli, int argc, char **argv)
     }
     if (cli->json) {
         text_append(&text, "{\"format\":\"berth.retry/1\",\"guest\":");
-        record_json_write_string(&text, argv[0]);
+        json_token_write_string(&text, argv[0]);
         text_append(&text, "}\n");
     } else {
         text_printf(&text, "%s may be moved again: 'berth apply' tries\n", argv[0]);

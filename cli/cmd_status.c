@@ -9,7 +9,7 @@
 #include "cli/commands.h"
 #include "cli/records.h"
 #include "model/fault.h"
-#include "model/record_json.h"
+#include "model/json_token.h"
 #include "reconciler/ledger.h"
 
 /* Everything the page shows, read before anything is printed. */
@@ -144,22 +144,22 @@ static void print_text(struct cli *cli, struct text *text, const struct state *s
 static void json_retry(struct text *text, const struct journal_retry *retry)
 {
     text_append(text, "{\"guest\":");
-    record_json_write_string(text, retry->guest);
+    json_token_write_string(text, retry->guest);
     text_printf(text, ",\"parked\":%s,\"attempts\":%" PRIu32 ",\"error\":\"%s\",",
                 retry->next_ms == INT64_MAX ? "true" : "false", retry->attempts,
                 err_code_name(retry->code));
     records_json_instant(text, "next", retry->next_ms == INT64_MAX ? 0 : retry->next_ms);
     text_append(text, ",\"reason\":");
-    record_json_write_string(text, retry->reason);
+    json_token_write_string(text, retry->reason);
     text_append(text, "}");
 }
 
 static void json_owed(struct text *text, const struct journal_owed *owed)
 {
     text_append(text, "{\"guest\":");
-    record_json_write_string(text, owed->guest);
+    json_token_write_string(text, owed->guest);
     text_append(text, ",\"host\":");
-    record_json_write_string(text, owed->host);
+    json_token_write_string(text, owed->host);
     text_append(text, ",");
     records_json_instant(text, "since", owed->since_ms);
     text_append(text, "}");
@@ -168,9 +168,9 @@ static void json_owed(struct text *text, const struct journal_owed *owed)
 static void print_json(struct cli *cli, struct text *text, const struct state *state)
 {
     text_append(text, "{\"format\":\"berth.status/1\",\"es_xml\":");
-    record_json_write_string(text, cli->config.es_xml);
+    json_token_write_string(text, cli->config.es_xml);
     text_printf(text, ",\"valid\":%s,\"es_xml_sha256\":", state->readable ? "true" : "false");
-    record_json_write_string(text, state->readable ? state->revision.digest : NULL);
+    json_token_write_string(text, state->readable ? state->revision.digest : NULL);
     text_printf(text, ",\"acted_on\":%s,\"controller_pid\":%" PRId64 ",\"moves\":[",
                 is_acted_on(state) ? "true" : "false", state->holder);
     for (size_t i = 0; i < state->ledger.move_count; i++) {

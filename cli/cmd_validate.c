@@ -5,22 +5,22 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
-#include "cli/schema.h"
+#include "cli/relaxng.h"
 #include "model/fault.h"
-#include "model/record_json.h"
+#include "model/json_token.h"
 
 static void print_json(struct text *text, const char *file, const struct revision *revision,
                        const struct faults *faults)
 {
     text_append(text, "{\"format\":\"berth.faults/1\",\"file\":");
-    record_json_write_string(text, file);
+    json_token_write_string(text, file);
     text_printf(text, ",\"valid\":%s,\"hosts\":%zu,\"guests\":%zu,\"dropped\":%zu,\"faults\":[",
                 faults->count == 0 ? "true" : "false", revision->desired.host_count,
                 revision->desired.guest_count, faults->dropped);
     for (size_t i = 0; i < faults->count; i++) {
         text_printf(text, "%s\n {\"line\":%u,\"message\":", i == 0 ? "" : ",",
                     faults->items[i].line);
-        record_json_write_string(text, faults->items[i].text);
+        json_token_write_string(text, faults->items[i].text);
         text_append(text, "}");
     }
     text_append(text, "]}\n");
@@ -76,7 +76,7 @@ static int run(struct cli *cli, int argc, char **argv)
         return CLI_INVALID;
     }
     if (schema != NULL &&
-        schema_check(schema, revision.bytes, revision.length, &faults, &err) != 0) {
+        relaxng_check(schema, revision.bytes, revision.length, &faults, &err) != 0) {
         (void)cli_fail(&err);
         return CLI_INVALID;
     }

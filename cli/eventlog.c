@@ -83,8 +83,7 @@ static void log_step(const struct event *event)
 {
     (void)fprintf(stderr, "event=step guest=%s op=%s host=%s result=%s elapsed_ms=%" PRId64,
                   event->guest, op_kind_name(event->op), event->host,
-                  event->err == NULL ? "done" : err_code_name(event->err->code),
-                  event->elapsed_ms);
+                  event->err == NULL ? "done" : err_code_name(event->err->code), event->elapsed_ms);
     if (event->err != NULL) {
         quoted("text", event->err->text);
     }

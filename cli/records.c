@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "model/record_json.h"
+#include "model/json_token.h"
 #include "reconciler/journal/journal.h"
 
 void records_print_move(struct text *text, const struct journal_move *move, int64_t now_ms)
@@ -51,7 +51,7 @@ void records_json_instant(struct text *text, const char *name, int64_t wall_ms)
 static void json_string(struct text *text, const char *name, const char *value)
 {
     text_printf(text, ",\"%s\":", name);
-    record_json_write_string(text, value);
+    json_token_write_string(text, value);
 }
 
 void records_json_move(struct text *text, const struct journal_move *move)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/ledger.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -63,35 +64,31 @@ const struct journal_move *ledger_find_move(const struct ledger *ledger, const c
     return NULL;
 }
 
+/* The journal keeps these sorted by their first member: a UUID or a name. */
+static int compare_first(const void *key, const void *item)
+{
+    return strcmp(key, *(const char *const *)item);
+}
+
+static const void *find(const char *key, const void *items, size_t count, size_t size)
+{
+    return count == 0 ? NULL : bsearch(key, items, count, size, compare_first);
+}
+
 const struct journal_owed *ledger_find_owed(const struct ledger *ledger, const char *uuid)
 {
-    for (size_t i = 0; i < ledger->owed_count; i++) {
-        if (strcmp(ledger->owed[i].uuid, uuid) == 0) {
-            return &ledger->owed[i];
-        }
-    }
-    return NULL;
+    return find(uuid, ledger->owed, ledger->owed_count, sizeof(*ledger->owed));
 }
 
 const struct journal_retry *ledger_find_retry(const struct ledger *ledger, const char *guest)
 {
-    for (size_t i = 0; i < ledger->retry_count; i++) {
-        if (strcmp(ledger->retries[i].guest, guest) == 0) {
-            return &ledger->retries[i];
-        }
-    }
-    return NULL;
+    return find(guest, ledger->retries, ledger->retry_count, sizeof(*ledger->retries));
 }
 
 const struct journal_definition *ledger_find_definition(const struct ledger *ledger,
                                                         const char *uuid)
 {
-    for (size_t i = 0; i < ledger->definition_count; i++) {
-        if (strcmp(ledger->definitions[i].uuid, uuid) == 0) {
-            return &ledger->definitions[i];
-        }
-    }
-    return NULL;
+    return find(uuid, ledger->definitions, ledger->definition_count, sizeof(*ledger->definitions));
 }
 
 void ledger_submit(struct ledger *ledger, const struct journal_record *records, size_t count,

@@ -600,39 +600,60 @@ static void rest(struct reconciler *reconciler)
     end_run(reconciler, final_status(reconciler));
 }
 
-/* The definitions of guests the file names, whenever they changed: the last resort when a host is lost. */
+static bool is_managed(const struct reconciler *reconciler, const struct observed_guest *guest)
+{
+    return guest->xml != NULL &&
+           desired_find_guest(&reconciler->revision.desired, guest->name) != DESIRED_NONE;
+}
+
+/* Adds the object and the record of 'guest' if its definition is not the one the journal has. */
+static size_t add_definition(struct reconciler *reconciler, const struct observed_guest *guest,
+                             struct journal_record records[2])
+{
+    const struct journal_definition *known =
+        ledger_find_definition(&reconciler->ledger, guest->uuid);
+    struct journal_object *object = &records[0].object;
+
+    records[0].kind = JOURNAL_OBJECT;
+    records[1].kind = JOURNAL_DEFINITION;
+    object->bytes = guest->xml;
+    object->length = strlen(guest->xml);
+    digest_of(object->bytes, object->length, object->digest);
+    if (known != NULL && strcmp(known->digest, object->digest) == 0) {
+        return 0;
+    }
+    records[1].definition = (struct journal_definition){
+        .uuid = guest->uuid,
+        .guest = guest->name,
+        .at_ms = wall(reconciler),
+    };
+    memcpy(records[1].definition.digest, object->digest, DIGEST_TEXT_SIZE);
+    return 2;
+}
+
+/* The definitions of guests the file names, whenever they changed: the last resort when a host is lost.
+ * One batch: a commit for each guest would keep a large fleet waiting. */
 static void note_definitions(struct reconciler *reconciler)
 {
     const struct observed *observed = &reconciler->view.observed;
+    struct journal_record *records;
+    size_t room = 0;
+    size_t count = 0;
 
+    for (size_t h = 0; h < observed->host_count; h++) {
+        room += 2 * observed->hosts[h].guest_count;
+    }
+    records = ARENA_ARRAY(&reconciler->arena, struct journal_record, room);
     for (size_t h = 0; h < observed->host_count; h++) {
         for (size_t g = 0; observed->hosts[h].reachable && g < observed->hosts[h].guest_count;
              g++) {
-            const struct observed_guest *guest = &observed->hosts[h].guests[g];
-            const struct journal_definition *known =
-                ledger_find_definition(&reconciler->ledger, guest->uuid);
-            struct journal_record records[2] = { { .kind = JOURNAL_OBJECT },
-                                                 { .kind = JOURNAL_DEFINITION } };
-            struct journal_object *object = &records[0].object;
-
-            if (guest->xml == NULL ||
-                desired_find_guest(&reconciler->revision.desired, guest->name) == DESIRED_NONE) {
-                continue;
+            if (is_managed(reconciler, &observed->hosts[h].guests[g])) {
+                count += add_definition(reconciler, &observed->hosts[h].guests[g], &records[count]);
             }
-            object->bytes = guest->xml;
-            object->length = strlen(guest->xml);
-            digest_of(object->bytes, object->length, object->digest);
-            if (known != NULL && strcmp(known->digest, object->digest) == 0) {
-                continue;
-            }
-            records[1].definition = (struct journal_definition){
-                .uuid = guest->uuid,
-                .guest = guest->name,
-                .at_ms = wall(reconciler),
-            };
-            memcpy(records[1].definition.digest, object->digest, DIGEST_TEXT_SIZE);
-            ledger_submit(&reconciler->ledger, records, ARRAY_LEN(records), on_noted, reconciler);
         }
+    }
+    if (count > 0) {
+        ledger_submit(&reconciler->ledger, records, count, on_noted, reconciler);
     }
 }
 

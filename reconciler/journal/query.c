@@ -185,7 +185,7 @@ int query_owed(struct journal *self, struct arena *arena, struct journal_owed **
 {
     const struct query query = { .kind = JOURNAL_OWED,
                                  .where = "paid = 0",
-                                 .order = "guest, uuid" };
+                                 .order = "uuid" };
     struct rows rows = { 0 };
 
     if (run(self, arena, &query, &rows, err) != 0) {

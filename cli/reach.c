@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/fleet.h"
+#include "cli/reach.h"
 
 #include <string.h>
 
@@ -41,7 +41,7 @@ static int describe_host(struct cli *cli, const char *name, struct libvirt_host 
     return host->ssh == NULL && err->code != ERR_NONE ? -1 : 0;
 }
 
-struct actuator *fleet_open(struct cli *cli, struct loop *loop, const char *const *hosts,
+struct actuator *reach_open(struct cli *cli, struct loop *loop, const char *const *hosts,
                             size_t count, struct err *err)
 {
     struct libvirt_host *items = ARENA_ARRAY(&cli->arena, struct libvirt_host, count + 1);
@@ -63,7 +63,7 @@ struct actuator *fleet_open(struct cli *cli, struct loop *loop, const char *cons
     return libvirt_open(loop, &settings, err);
 }
 
-struct actuator *fleet_open_uris(struct cli *cli, struct loop *loop, const char *const *uris,
+struct actuator *reach_open_uris(struct cli *cli, struct loop *loop, const char *const *uris,
                                  size_t count, const char *const **hosts, size_t *host_count,
                                  struct err *err)
 {
@@ -89,7 +89,7 @@ static void stop_loop(void *context)
     loop_stop(context);
 }
 
-void fleet_look(struct cli *cli, struct loop *loop, struct actuator *actuator,
+void reach_look(struct cli *cli, struct loop *loop, struct actuator *actuator,
                 const char *const *hosts, size_t count, struct observed *observed)
 {
     struct snapshot snapshot;
@@ -136,12 +136,12 @@ static int ask_hosts(struct cli *cli, const struct revision *revision, const str
     size_t count;
 
     hosts = view_hosts(&cli->arena, revision, ledger, &count);
-    actuator = fleet_open(cli, loop, hosts, count, &err);
+    actuator = reach_open(cli, loop, hosts, count, &err);
     if (actuator == NULL) {
         loop_uv_free(loop);
         return cli_fail(&err);
     }
-    fleet_look(cli, loop, actuator, hosts, count, observed);
+    reach_look(cli, loop, actuator, hosts, count, observed);
     loop_uv_free(loop);
     return 0;
 }
@@ -163,7 +163,7 @@ static int read_ledger(struct cli *cli, struct ledger *ledger)
     return status == 0 ? 0 : cli_fail(&err);
 }
 
-int fleet_view(struct cli *cli, const char *es, const char *observed_path,
+int reach_view(struct cli *cli, const char *es, const char *observed_path,
                struct revision *revision, struct ledger *ledger, struct view *view)
 {
     struct observed *observed = ARENA_NEW(&cli->arena, struct observed);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/schema.h"
+#include "cli/relaxng.h"
 
 #include <limits.h>
 #include <string.h>
@@ -31,8 +31,8 @@ static void ignore(void *context, xmlErrorPtr error)
     (void)error;
 }
 
-int schema_check(const char *path, const char *bytes, size_t length, struct faults *faults,
-                 struct err *err)
+int relaxng_check(const char *path, const char *bytes, size_t length, struct faults *faults,
+                  struct err *err)
 {
     AUTO(parser) xmlRelaxNGParserCtxt *parser = xmlRelaxNGNewParserCtxt(path);
     AUTO(schema) xmlRelaxNG *schema = NULL;

@@ -1,0 +1,137 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What Berth does, in a minute: three hosts, a few guests, an edit of es.xml, and the guests move.
+# As root: real libvirt and real QEMU guests in namespaces (tests/lab).  Otherwise, or with --simulated:
+# the simulated fleet.  Everything it starts it ends again.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+readonly here
+readonly berth=$here/build/berth
+readonly berthd=$here/build/berthd
+export BERTH_LAB_ID=demo
+work=$(mktemp -d)
+daemon=""
+real=""
+[ "$(id -u)" != 0 ] || real=1
+[ "${1:-}" != --simulated ] || real=""
+
+say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+
+show() { # prints the command as a person would type it, and runs it where the controller lives
+    printf '\033[2m$ %s\033[0m\n' "$*"
+    run "$@" || [ $? = 4 ]
+}
+
+run() {
+    local program=$1
+    shift
+    if [ -n "$real" ]; then
+        "$here/tests/lab/lab" ctl "$here/build/$program" "$@" -c "$work/berth.conf"
+    else
+        "$here/build/$program" "$@" -c "$work/berth.conf"
+    fi
+}
+
+clean_up() {
+    if [ -n "$daemon" ]; then
+        kill "$daemon" 2>/dev/null || true
+        wait "$daemon" 2>/dev/null || true
+    fi
+    [ -z "$real" ] || "$here/tests/lab/lab" sweep >/dev/null 2>&1 || true
+    rm -rf "$work"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+real_fleet() {
+    say "Starting three KVM hosts (libvirtd and QEMU in namespaces) and four guests ..."
+    "$here/tests/lab/lab" sweep
+    "$here/tests/lab/lab" up 3
+    "$here/tests/lab/lab" guest db1 kvm1 --memory 128 --autostart
+    "$here/tests/lab/lab" guest web1 kvm1 --memory 96
+    "$here/tests/lab/lab" guest web2 kvm2 --memory 96
+    "$here/tests/lab/lab" guest batch1 kvm2 --memory 96 --off
+    # Memory is tight on purpose: kvm2 has no room for db1 before web2 has left.
+    "$here/tests/lab/lab" conf "$work/berth.conf" --set 'host kvm2.memory=352MiB'
+    "$here/tests/lab/lab" es "$work/es.xml" db1=kvm1 web1=kvm1 web2=kvm2 batch1=kvm2
+}
+
+simulated_guest() { # NAME NUMBER STATE MIB
+    printf '{"name":"%s","uuid":"00000000-0000-4000-8000-00000000000%s","state":"%s","memory_kib":%s,"vcpus":1}' \
+        "$1" "$2" "$3" "$(($4 * 1024))"
+}
+
+simulated_fleet() {
+    say "Three simulated hosts and four guests (as root this demonstration uses real ones) ..."
+    cat >"$work/fleet.json" <<J
+{"format":"berth.sim/1","durations":{"migrate_ms":2500},"hosts":[
+ {"name":"kvm1","memory_kib":1048576,"cpus":8,"guests":[
+  $(simulated_guest db1 1 running 128),
+  $(simulated_guest web1 2 running 96)]},
+ {"name":"kvm2","memory_kib":1048576,"cpus":8,"guests":[
+  $(simulated_guest web2 3 running 96),
+  $(simulated_guest batch1 4 shutoff 96)]},
+ {"name":"kvm3","memory_kib":1048576,"cpus":8,"guests":[]}]}
+J
+    cat >"$work/berth.conf" <<C
+[fleet]
+uri = sim:$work/fleet.json
+es_xml = $work/es.xml
+state_dir = $work/state
+[capacity]
+host_reserve = 64MiB
+[host kvm2]
+memory = 352MiB
+C
+    "$berth" discover "sim:$work/fleet.json" >"$work/es.xml"
+}
+
+move_in_file() { # GUEST HOST: the edit a person would make: the reference goes into another host
+    python3 - "$work/es.xml" "$1" "$2" <<'P'
+import re, sys
+path, guest, host = sys.argv[1:]
+text = open(path).read()
+ident = re.search(r'<machine id="([^"]+)">\s*<hostName>%s<' % guest, text).group(1)
+text = re.sub(r'\s*<machine id="%s"/>' % ident, "", text)
+start = text.index("<hostName>%s<" % host)
+end = text.index("</machine>", start)
+text = text[:end] + '  <machine id="%s"/>\n    ' % ident + text[end:]
+open(path + ".new", "w").write(text)
+import os
+os.replace(path + ".new", path)
+P
+}
+
+if [ -n "$real" ]; then real_fleet; else simulated_fleet; fi
+
+say "The file says what is: there is nothing to do."
+show berth plan
+
+say "Now es.xml is edited: db1 to kvm2, web2 and batch1 to kvm3."
+move_in_file db1 kvm2
+move_in_file web2 kvm3
+move_in_file batch1 kvm3
+show berth diff
+show berth apply --yes
+
+say "What happened, and why db1 is where it is:"
+show berth history
+show berth explain db1
+
+say "berthd does the same by itself. It is started, and db1 goes back to kvm1 in the file."
+if [ -n "$real" ]; then
+    "$here/tests/lab/lab" ctl "$berthd" -c "$work/berth.conf" 2>"$work/log" &
+else
+    "$berthd" -c "$work/berth.conf" 2>"$work/log" &
+fi
+daemon=$!
+move_in_file db1 kvm1
+for _ in $(seq 300); do
+    if grep -q 'event=move-end guest=db1' "$work/log"; then break; fi
+    sleep 0.1
+done
+cat "$work/log"
+show berth status
+show berth plan
+say "That was all. README.md tells how to point it at hosts of your own."
