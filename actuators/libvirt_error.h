@@ -6,7 +6,8 @@
  * help (migration.md, 'Live').
  *
  * libvirt keeps the last error per thread and every call resets it, so an error is converted in the
- * thread that failed and before anything else is called, releasing an object included.
+ * thread that failed and before anything else is called: releasing an object and even asking one for its
+ * name reset it.
  */
 
 #include <stdbool.h>

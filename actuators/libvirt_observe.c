@@ -152,12 +152,12 @@ enum guest_reason libvirt_observe_reason_of(int state, int reason)
 int libvirt_observe_state(virDomainPtr domain, const char *host, enum guest_state *state,
                           enum guest_reason *reason, struct err *err)
 {
+    const char *name = virDomainGetName(domain); /* Before: even this resets libvirt's error. */
     int code;
     int why;
 
     if (virDomainGetState(domain, &code, &why, 0) < 0) {
-        return libvirt_error_set(err, "cannot ask '%s' for the state of guest '%s'", host,
-                                 virDomainGetName(domain));
+        return libvirt_error_set(err, "cannot ask '%s' for the state of guest '%s'", host, name);
     }
     *state = libvirt_observe_state_of(code);
     *reason = libvirt_observe_reason_of(code, why);
@@ -181,32 +181,38 @@ static enum guest_job job_of(const struct _virTypedParameter *parameters, int co
     return GUEST_JOB_OTHER;
 }
 
-/* What a refusal to tell means.  On the target of a migration libvirt sends us to the source with
- * "operation invalid": that is how an incoming one shows.  A guest that has just ended says the same, and
- * has no job. */
-static int judge_refusal(virDomainPtr domain, const char *host, enum guest_job *job,
-                         struct err *err)
+/* What a refusal to tell means; -1 if it is none.  On the target of a migration libvirt sends us to the
+ * source: that is how an incoming one shows.  A guest that has just ended is refused too, and has no
+ * job.  Whatever else keeps libvirt from telling is a job as far as moving the guest goes. */
+static int judge_refusal(virDomainPtr domain, enum guest_job *job)
 {
-    if (libvirt_error_is(VIR_ERR_OPERATION_INVALID)) {
+    int number = virGetLastErrorCode();
+
+    if (number == VIR_ERR_OPERATION_UNSUPPORTED || number == VIR_ERR_OPERATION_INVALID) {
         *job = virDomainIsActive(domain) == 1 ? GUEST_JOB_INCOMING : GUEST_JOB_NONE;
         return 0;
     }
-    if (libvirt_error_is(VIR_ERR_OPERATION_TIMEOUT)) {
-        *job = GUEST_JOB_OTHER;
-        return 0;
+    if (number == VIR_ERR_NO_DOMAIN ||
+        libvirt_error_code(number, virGetLastErrorDomain()) == ERR_UNREACHABLE) {
+        return -1;
     }
-    return libvirt_error_set(err, "cannot ask '%s' for the job of guest '%s'", host,
-                             virDomainGetName(domain));
+    *job = GUEST_JOB_OTHER;
+    return 0;
 }
 
 int libvirt_observe_job(virDomainPtr domain, const char *host, enum guest_job *job, struct err *err)
 {
+    const char *name = virDomainGetName(domain);
     virTypedParameterPtr parameters = NULL;
     int count = 0;
     int type = VIR_DOMAIN_JOB_NONE;
 
     if (virDomainGetJobStats(domain, &type, &parameters, &count, 0) < 0) {
-        return judge_refusal(domain, host, job, err);
+        int judged = judge_refusal(domain, job);
+
+        return judged == 0 ? 0
+                           : libvirt_error_set(err, "cannot ask '%s' for the job of guest '%s'",
+                                               host, name);
     }
     *job = type == VIR_DOMAIN_JOB_BOUNDED || type == VIR_DOMAIN_JOB_UNBOUNDED
                ? job_of(parameters, count)
