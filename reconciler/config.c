@@ -13,341 +13,25 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "model/fault.h"
-#include "model/quantity.h"
+#include "reconciler/config_key.h"
 
-#define LINE_MAX_BYTES    ((size_t)INI_MAX_LINE - 3) /* inih cuts what is longer. */
-#define ECHO_MAX_BYTES    64
-#define EXPANSION_MAX     ((size_t)4096)
-#define EXAMPLE_HOST      "kvm1.example.com"
-#define OVERCOMMIT_MAX    1000 /* vCPUs a CPU. */
-#define MAX_DOWNTIME_MS   2000 /* QEMU's is an estimate; the real pause must stay under 4 s. */
-#define MAX_PARALLEL      255  /* QEMU's multifd-channels is a byte. */
-#define MAX_BANDWIDTH_MIB (UINT64_C(1) << 20)
-#define MAX_CPUS          (UINT64_C(1) << 20)
-#define MAX_PRIORITY      1000000
-
-/* A [host NAME] section while it is read; the two halves part at the end. */
-struct host_section {
-    struct config_host connection;
-    struct policy_host policy;
-    uint32_t line;
-};
-
-struct guest_section {
-    struct policy_guest policy;
-    uint32_t line;
-};
-
-enum section {
-    SECTION_NONE, /* Before the first, or one that is a fault: its keys are passed over. */
-    SECTION_FLEET,
-    SECTION_CAPACITY,
-    SECTION_MIGRATE,
-    SECTION_HOST,
-    SECTION_GUEST,
-    SECTION_COUNT,
-};
-
-static const char *const section_names[SECTION_COUNT] = {
-    [SECTION_NONE] = "",           [SECTION_FLEET] = "fleet", [SECTION_CAPACITY] = "capacity",
-    [SECTION_MIGRATE] = "migrate", [SECTION_HOST] = "host",   [SECTION_GUEST] = "guest",
-};
-
-/* Stores the value 'text' in 'member'; false if it is not what the key takes.  Strings live in
- * 'arena'. */
-typedef bool parse_fn(struct arena *arena, const char *text, void *member);
-
-static bool parse_text(struct arena *arena, const char *text, void *member)
-{
-    for (const char *c = text; *c != '\0'; c++) {
-        if ((unsigned char)*c < ' ' || *c == 0x7f) {
-            return false;
-        }
-    }
-    *(const char **)member = arena_strdup(arena, text);
-    return *text != '\0';
-}
-
-static bool parse_template(struct arena *arena, const char *text, void *member)
-{
-    struct err err;
-
-    return parse_text(arena, text, member) &&
-           config_expand(arena, text, EXAMPLE_HOST, &err) != NULL;
-}
-
-static bool parse_size(struct arena *arena, const char *text, void *member)
-{
-    (void)arena;
-    return quantity_parse_size(text, member);
-}
-
-static bool parse_room(struct arena *arena, const char *text, void *member)
-{
-    return parse_size(arena, text, member) && *(uint64_t *)member > 0;
-}
-
-static bool parse_bandwidth(struct arena *arena, const char *text, void *member)
-{
-    uint64_t kib;
-
-    (void)arena;
-    if (!quantity_parse_size(text, &kib) || kib % 1024 != 0 || kib / 1024 > MAX_BANDWIDTH_MIB) {
-        return false;
-    }
-    *(uint64_t *)member = kib / 1024;
-    return true;
-}
-
-static bool parse_reserve(struct arena *arena, const char *text, void *member)
-{
-    struct policy_reserve reserve = { 0 };
-    size_t length = strlen(text);
-    uint64_t percent;
-
-    if (length == 0 || text[length - 1] != '%') {
-        if (!quantity_parse_size(text, &reserve.kib)) {
-            return false;
-        }
-    } else {
-        if (!text_to_u64(text_copy(arena, text, length - 1), 100, &percent)) {
-            return false;
-        }
-        reserve.percent = (uint32_t)percent;
-    }
-    *(struct policy_reserve *)member = reserve;
-    return true;
-}
-
-static bool parse_duration(struct arena *arena, const char *text, void *member)
-{
-    int64_t ms;
-
-    (void)arena;
-    if (!quantity_parse_duration(text, &ms) || ms == 0) {
-        return false;
-    }
-    *(int64_t *)member = ms;
-    return true;
-}
-
-static bool parse_downtime(struct arena *arena, const char *text, void *member)
-{
-    int64_t ms;
-
-    if (!parse_duration(arena, text, &ms) || ms > MAX_DOWNTIME_MS) {
-        return false;
-    }
-    *(uint32_t *)member = (uint32_t)ms;
-    return true;
-}
-
-/* "1", "1.5", "0.125" in thousandths. */
-static bool parse_overcommit(struct arena *arena, const char *text, void *member)
-{
-    const char *point = strchrnul(text, '.');
-    const char *digits = *point == '.' ? point + 1 : "0";
-    size_t count = strlen(digits);
-    uint64_t whole;
-    uint64_t milli;
-
-    if (!text_to_u64(text_copy(arena, text, (size_t)(point - text)), OVERCOMMIT_MAX, &whole) ||
-        count > 3 || !text_to_u64(digits, 999, &milli)) {
-        return false;
-    }
-    for (; count < 3; count++) {
-        milli *= 10;
-    }
-    *(uint32_t *)member = (uint32_t)(whole * 1000 + milli);
-    return whole + milli > 0;
-}
-
-static bool parse_u32(const char *text, uint64_t min, uint64_t max, void *member)
-{
-    uint64_t value;
-
-    if (!text_to_u64(text, max, &value) || value < min) {
-        return false;
-    }
-    *(uint32_t *)member = (uint32_t)value;
-    return true;
-}
-
-static bool parse_parallel(struct arena *arena, const char *text, void *member)
-{
-    (void)arena;
-    return parse_u32(text, 0, MAX_PARALLEL, member);
-}
-
-static bool parse_cpus(struct arena *arena, const char *text, void *member)
-{
-    (void)arena;
-    return parse_u32(text, 1, MAX_CPUS, member);
-}
-
-static bool parse_priority(struct arena *arena, const char *text, void *member)
-{
-    bool negative = *text == '-';
-    uint64_t value;
-
-    (void)arena;
-    if (!text_to_u64(text + negative, MAX_PRIORITY, &value)) {
-        return false;
-    }
-    *(int32_t *)member = negative ? -(int32_t)value : (int32_t)value;
-    return true;
-}
-
-/* Stores whether 'text' is the second of two words. */
-static bool parse_either(const char *text, const char *no, const char *yes, void *member)
-{
-    if (strcmp(text, no) != 0 && strcmp(text, yes) != 0) {
-        return false;
-    }
-    *(bool *)member = strcmp(text, yes) == 0;
-    return true;
-}
-
-static bool parse_bool(struct arena *arena, const char *text, void *member)
-{
-    (void)arena;
-    return parse_either(text, "no", "yes", member);
-}
-
-static bool parse_not(struct arena *arena, const char *text, void *member)
-{
-    (void)arena;
-    return parse_either(text, "yes", "no", member);
-}
-
-static bool parse_pending(struct arena *arena, const char *text, void *member)
-{
-    (void)arena;
-    return parse_either(text, "block", "adopt", member);
-}
-
-static bool parse_mode(struct arena *arena, const char *text, void *member)
-{
-    static const char *const names[] = {
-        [POLICY_MODE_AUTO] = "auto",
-        [POLICY_MODE_LIVE] = "live",
-        [POLICY_MODE_OFFLINE] = "offline",
-    };
-    size_t index = text_index(names, ARRAY_LEN(names), text);
-
-    (void)arena;
-    *(enum policy_mode *)member = (enum policy_mode)index;
-    return index < ARRAY_LEN(names);
-}
-
-static bool parse_cpu_policy(struct arena *arena, const char *text, void *member)
-{
-    static const char *const names[] = {
-        [POLICY_CPU_WARN] = "warn",
-        [POLICY_CPU_STRICT] = "strict",
-    };
-    size_t index = text_index(names, ARRAY_LEN(names), text);
-
-    (void)arena;
-    *(enum policy_cpu *)member = (enum policy_cpu)index;
-    return index < ARRAY_LEN(names);
-}
-
-/* What a value must be, in the words of a fault.  The value itself is never echoed: a URI or a key put
- * in the wrong place may hold a secret. */
-#define IS_TEXT     "must be text, not empty and without control characters"
-#define IS_TEMPLATE "must be text in which '%' stands only in %h, %s and %%"
-#define IS_SIZE     "must be a size such as 512MiB or 8GiB"
-#define IS_DURATION "must be a duration such as 90s, 10m or 2h"
-#define IS_BOOL     "must be yes or no"
-#define IS_MODE     "must be auto, live or offline"
-
-/* 'base' is config, policy, host_section or guest_section, as the section goes. */
-#define KEY(section_, name_, type_, expected_, base, member)                    \
-    {                                                                           \
-        .section = SECTION_##section_, .name = (name_), .parse = parse_##type_, \
-        .expected = (expected_), .offset = offsetof(struct base, member),       \
-    }
-/* The same for a key that sets a flag when it is given. */
-#define KEY_FLAGGED(section_, name_, type_, expected_, base, member, flag)      \
-    {                                                                           \
-        .section = SECTION_##section_, .name = (name_), .parse = parse_##type_, \
-        .expected = (expected_), .offset = offsetof(struct base, member),       \
-        .given = offsetof(struct base, flag),                                   \
-    }
-
-struct key {
-    enum section section;
-    const char *name;
-    parse_fn *parse;
-    const char *expected;
-    size_t offset;
-    size_t given; /* Offset of a bool, or 0. */
-};
-
-static const struct key keys[] = {
-    KEY(FLEET, "es_xml", text, IS_TEXT, config, es_xml),
-    KEY(FLEET, "state_dir", text, IS_TEXT, config, state_dir),
-    KEY(FLEET, "uri", template, IS_TEMPLATE, config, uri),
-    KEY(FLEET, "peer_uri", template, IS_TEMPLATE, config, peer_uri),
-    KEY(FLEET, "ssh", template, IS_TEMPLATE, config, ssh),
-    KEY(FLEET, "ssh_key", text, IS_TEXT, config, ssh_key),
-    KEY(FLEET, "ssh_known_hosts", text, IS_TEXT, config, ssh_known_hosts),
-    KEY(CAPACITY, "host_reserve", reserve, "must be a size such as 8GiB, or 0% to 100%", policy,
-        reserve),
-    KEY(CAPACITY, "guest_overhead", size, IS_SIZE, policy, guest_overhead_kib),
-    KEY(CAPACITY, "cpu_overcommit", overcommit,
-        "must be a number such as 1.5, above 0, with at most three decimals", policy,
-        cpu_overcommit_milli),
-    KEY(CAPACITY, "cpu_policy", cpu_policy, "must be warn or strict", policy, cpu_policy),
-    KEY(CAPACITY, "charge_off", bool, IS_BOOL, policy, charge_off),
-    KEY(MIGRATE, "mode", mode, IS_MODE, policy, mode),
-    KEY(MIGRATE, "timeout", duration, IS_DURATION, policy, timeout_ms),
-    KEY(MIGRATE, "stop_timeout", duration, IS_DURATION, policy, stop_timeout_ms),
-    KEY(MIGRATE, "max_downtime", downtime, "must be a duration of at most 2s, such as 500ms",
-        policy, max_downtime_ms),
-    KEY(MIGRATE, "bandwidth", bandwidth,
-        "must be a size a second in whole MiB, such as 500MiB, or 0 for no limit", policy,
-        bandwidth_mib_s),
-    KEY(MIGRATE, "parallel", parallel, "must be a number of connections from 0 to 255", policy,
-        parallel),
-    KEY(MIGRATE, "tls", bool, IS_BOOL, policy, tls),
-    KEY(MIGRATE, "migrate_uri", template, IS_TEMPLATE, policy, migrate_uri),
-    KEY(MIGRATE, "postcopy", bool, IS_BOOL, policy, postcopy),
-    KEY(MIGRATE, "allow_downgrade", bool, IS_BOOL, policy, allow_downgrade),
-    KEY(MIGRATE, "pending_actions", pending, "must be block or adopt", policy,
-        adopt_pending_actions),
-    KEY(HOST, "uri", template, IS_TEMPLATE, host_section, connection.uri),
-    KEY(HOST, "peer_uri", template, IS_TEMPLATE, host_section, connection.peer_uri),
-    KEY(HOST, "ssh", template, IS_TEMPLATE, host_section, connection.ssh),
-    KEY(HOST, "memory", room, IS_SIZE, host_section, policy.memory_kib),
-    KEY(HOST, "cpus", cpus, "must be a number of CPUs", host_section, policy.cpus),
-    KEY_FLAGGED(HOST, "reserve", reserve, "must be a size such as 8GiB, or 0% to 100%",
-                host_section, policy.reserve, policy.has_reserve),
-    KEY(HOST, "maintenance", bool, IS_BOOL, host_section, policy.maintenance),
-    KEY_FLAGGED(GUEST, "mode", mode, IS_MODE, guest_section, policy.mode, policy.has_mode),
-    KEY(GUEST, "pin", bool, IS_BOOL, guest_section, policy.pin),
-    KEY(GUEST, "park", bool, IS_BOOL, guest_section, policy.park),
-    KEY(GUEST, "detour", not, IS_BOOL, guest_section, policy.no_detour),
-    KEY_FLAGGED(GUEST, "postcopy", bool, IS_BOOL, guest_section, policy.postcopy,
-                policy.has_postcopy),
-    KEY(GUEST, "priority", priority, "must be a whole number from -1000000 to 1000000",
-        guest_section, policy.priority),
-};
+#define LINE_MAX_BYTES ((size_t)INI_MAX_LINE - 3) /* inih cuts what is longer. */
+#define ECHO_MAX_BYTES 64
+#define EXPANSION_MAX  ((size_t)4096)
 
 /* The file while it is read. */
 struct reader {
     struct arena *arena;
     struct faults *faults;
     struct config config;
-    struct host_section *hosts;
+    struct config_key_host *hosts;
     size_t host_count;
-    struct guest_section *guests;
+    struct config_key_guest *guests;
     size_t guest_count;
     uint32_t line;
-    enum section section;
-    uint32_t section_lines[SECTION_COUNT]; /* Where each that comes once was begun. */
-    uint32_t key_lines[ARRAY_LEN(keys)];   /* Where each key of this section was given, or 0. */
+    enum config_key_section section;
+    uint32_t section_lines[CONFIG_KEY_SECTIONS]; /* Where each that comes once was begun. */
+    uint32_t key_lines[CONFIG_KEY_COUNT]; /* Where each key of this section was given, or 0. */
 };
 
 /* 's' fit to be shown: a terminal must not get to see an escape sequence of a file. */
@@ -382,7 +66,7 @@ static void open_host(struct reader *reader, const char *name)
 {
     reader->hosts =
         make_room(reader->arena, reader->hosts, reader->host_count, sizeof(*reader->hosts));
-    reader->hosts[reader->host_count++] = (struct host_section){
+    reader->hosts[reader->host_count++] = (struct config_key_host){
         .connection = { .name = name },
         .policy = { .name = name },
         .line = reader->line,
@@ -393,21 +77,21 @@ static void open_guest(struct reader *reader, const char *name)
 {
     reader->guests =
         make_room(reader->arena, reader->guests, reader->guest_count, sizeof(*reader->guests));
-    reader->guests[reader->guest_count++] = (struct guest_section){
+    reader->guests[reader->guest_count++] = (struct config_key_guest){
         .policy = { .name = name },
         .line = reader->line,
     };
 }
 
 /* Opens the section 'kind' of one host or guest.  Sections that are there twice are found at the end. */
-static bool open_named(struct reader *reader, enum section section, const char *name)
+static bool open_named(struct reader *reader, enum config_key_section section, const char *name)
 {
     if (!text_is_host_name(name)) {
         fault_add(reader->faults, reader->line, "[%s NAME]: '%s' is not a host name",
-                  section_names[section], echo(reader->arena, name));
+                  config_key_section_name(section), echo(reader->arena, name));
         return false;
     }
-    if (section == SECTION_HOST) {
+    if (section == CONFIG_KEY_HOST) {
         open_host(reader, name);
     } else {
         open_guest(reader, name);
@@ -415,17 +99,18 @@ static bool open_named(struct reader *reader, enum section section, const char *
     return true;
 }
 
-static bool open_single(struct reader *reader, enum section section, const char *name)
+static bool open_single(struct reader *reader, enum config_key_section section, const char *name)
 {
     uint32_t *first = &reader->section_lines[section];
 
     if (*name != '\0') {
-        fault_add(reader->faults, reader->line, "[%s] takes no name", section_names[section]);
+        fault_add(reader->faults, reader->line, "[%s] takes no name",
+                  config_key_section_name(section));
         return false;
     }
     if (*first != 0) {
         fault_add(reader->faults, reader->line, "[%s] is there twice, first on line %" PRIu32,
-                  section_names[section], *first);
+                  config_key_section_name(section), *first);
         return false;
     }
     *first = reader->line;
@@ -450,20 +135,20 @@ static char *trim(struct arena *arena, const char *s, size_t length)
 
 static void open_section(struct reader *reader, const char *kind, const char *name)
 {
-    size_t section = text_index(section_names, SECTION_COUNT, kind);
+    enum config_key_section section = config_key_section_from_name(kind);
     bool good;
 
-    reader->section = SECTION_NONE;
-    reader->section_lines[SECTION_NONE] = reader->line;
+    reader->section = CONFIG_KEY_NONE;
+    reader->section_lines[CONFIG_KEY_NONE] = reader->line;
     memset(reader->key_lines, 0, sizeof(reader->key_lines));
-    if (section == SECTION_COUNT || section == SECTION_NONE) {
+    if (section == CONFIG_KEY_NONE) {
         fault_add(reader->faults, reader->line, "unknown section [%s]", echo(reader->arena, kind));
         return;
     }
-    good = section == SECTION_HOST || section == SECTION_GUEST
-               ? open_named(reader, (enum section)section, name)
-               : open_single(reader, (enum section)section, name);
-    reader->section = good ? (enum section)section : SECTION_NONE;
+    good = section == CONFIG_KEY_HOST || section == CONFIG_KEY_GUEST
+               ? open_named(reader, section, name)
+               : open_single(reader, section, name);
+    reader->section = good ? section : CONFIG_KEY_NONE;
 }
 
 /* Reads "[KIND]" or "[KIND NAME]", a comment behind it allowed. */
@@ -475,8 +160,8 @@ static void read_header(struct reader *reader, const char *line)
     size_t kind;
 
     if (rest == NULL || (*rest != '\0' && *rest != ';' && *rest != '#')) {
-        reader->section = SECTION_NONE;
-        reader->section_lines[SECTION_NONE] = reader->line;
+        reader->section = CONFIG_KEY_NONE;
+        reader->section_lines[CONFIG_KEY_NONE] = reader->line;
         fault_add(reader->faults, reader->line, "not a section header such as [fleet]");
         return;
     }
@@ -490,39 +175,29 @@ static void read_header(struct reader *reader, const char *line)
 static void *section_base(struct reader *reader)
 {
     switch (reader->section) {
-    case SECTION_FLEET:
+    case CONFIG_KEY_FLEET:
         return &reader->config;
-    case SECTION_CAPACITY:
-    case SECTION_MIGRATE:
+    case CONFIG_KEY_CAPACITY:
+    case CONFIG_KEY_MIGRATE:
         return &reader->config.policy;
-    case SECTION_HOST:
+    case CONFIG_KEY_HOST:
         return &reader->hosts[reader->host_count - 1];
-    case SECTION_GUEST:
+    case CONFIG_KEY_GUEST:
         return &reader->guests[reader->guest_count - 1];
-    case SECTION_NONE:
-    case SECTION_COUNT:
+    case CONFIG_KEY_NONE:
+    case CONFIG_KEY_SECTIONS:
         break;
     }
     return NULL;
 }
 
-static size_t find_key(enum section section, const char *name)
-{
-    size_t i = 0;
-
-    while (i < ARRAY_LEN(keys) && (keys[i].section != section || strcmp(keys[i].name, name) != 0)) {
-        i++;
-    }
-    return i;
-}
-
 static void read_key(struct reader *reader, const char *name, const char *value)
 {
-    size_t index = find_key(reader->section, name);
-    const char *section = section_names[reader->section];
-    char *base = section_base(reader);
+    size_t index = config_key_find(reader->section, name);
+    const char *section = config_key_section_name(reader->section);
+    const char *expected;
 
-    if (index == ARRAY_LEN(keys)) {
+    if (index == CONFIG_KEY_COUNT) {
         fault_add(reader->faults, reader->line, "[%s] has no key '%s'", section,
                   echo(reader->arena, name));
         return;
@@ -533,12 +208,9 @@ static void read_key(struct reader *reader, const char *name, const char *value)
         return;
     }
     reader->key_lines[index] = reader->line;
-    if (!keys[index].parse(reader->arena, value, base + keys[index].offset)) {
-        fault_add(reader->faults, reader->line, "'%s' %s", name, keys[index].expected);
-        return;
-    }
-    if (keys[index].given != 0) {
-        *(bool *)(base + keys[index].given) = true;
+    expected = config_key_store(reader->arena, index, value, section_base(reader));
+    if (expected != NULL) {
+        fault_add(reader->faults, reader->line, "'%s' %s", name, expected);
     }
 }
 
@@ -548,9 +220,9 @@ static int on_key(void *user, const char *section, const char *name, const char 
     struct reader *reader = user;
 
     (void)section;
-    if (reader->section != SECTION_NONE) {
+    if (reader->section != CONFIG_KEY_NONE) {
         read_key(reader, name, value);
-    } else if (reader->section_lines[SECTION_NONE] == 0) {
+    } else if (reader->section_lines[CONFIG_KEY_NONE] == 0) {
         fault_add(reader->faults, reader->line, "'%s' stands before any section",
                   echo(reader->arena, name));
     }
@@ -600,8 +272,8 @@ static void read_lines(struct reader *reader, char *bytes, size_t length)
 
 static int compare_hosts(const void *a, const void *b)
 {
-    const struct host_section *left = a;
-    const struct host_section *right = b;
+    const struct config_key_host *left = a;
+    const struct config_key_host *right = b;
     int order = strcmp(left->policy.name, right->policy.name);
 
     return order != 0 ? order : (left->line > right->line) - (left->line < right->line);
@@ -609,8 +281,8 @@ static int compare_hosts(const void *a, const void *b)
 
 static int compare_guests(const void *a, const void *b)
 {
-    const struct guest_section *left = a;
-    const struct guest_section *right = b;
+    const struct config_key_guest *left = a;
+    const struct config_key_guest *right = b;
     int order = strcmp(left->policy.name, right->policy.name);
 
     return order != 0 ? order : (left->line > right->line) - (left->line < right->line);
@@ -626,7 +298,7 @@ static void finish_hosts(struct reader *reader)
         qsort(reader->hosts, count, sizeof(*reader->hosts), compare_hosts);
     }
     for (size_t i = 0; i < count; i++) {
-        const struct host_section *host = &reader->hosts[i];
+        const struct config_key_host *host = &reader->hosts[i];
 
         if (i > 0 && strcmp(host[-1].policy.name, host->policy.name) == 0) {
             fault_add(reader->faults, host->line,
@@ -651,7 +323,7 @@ static void finish_guests(struct reader *reader)
         qsort(reader->guests, count, sizeof(*reader->guests), compare_guests);
     }
     for (size_t i = 0; i < count; i++) {
-        const struct guest_section *guest = &reader->guests[i];
+        const struct config_key_guest *guest = &reader->guests[i];
 
         if (i > 0 && strcmp(guest[-1].policy.name, guest->policy.name) == 0) {
             fault_add(reader->faults, guest->line,

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/config_key.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "model/quantity.h"
+
+#define EXAMPLE_HOST      "kvm1.example.com"
+#define OVERCOMMIT_MAX    1000 /* vCPUs a CPU. */
+#define MAX_DOWNTIME_MS   2000 /* QEMU's is an estimate; the real pause must stay under 4 s. */
+#define MAX_PARALLEL      255  /* QEMU's multifd-channels is a byte. */
+#define MAX_BANDWIDTH_MIB (UINT64_C(1) << 20)
+#define MAX_CPUS          (UINT64_C(1) << 20)
+#define MAX_PRIORITY      1000000
+
+static const char *const section_names[CONFIG_KEY_SECTIONS] = {
+    [CONFIG_KEY_NONE] = "",
+    [CONFIG_KEY_FLEET] = "fleet",
+    [CONFIG_KEY_CAPACITY] = "capacity",
+    [CONFIG_KEY_MIGRATE] = "migrate",
+    [CONFIG_KEY_HOST] = "host",
+    [CONFIG_KEY_GUEST] = "guest",
+};
+
+/* Stores the value 'text' in 'member'; false if it is not what the key takes.  Strings live in
+ * 'arena'. */
+typedef bool parse_fn(struct arena *arena, const char *text, void *member);
+
+static bool parse_text(struct arena *arena, const char *text, void *member)
+{
+    for (const char *c = text; *c != '\0'; c++) {
+        if ((unsigned char)*c < ' ' || *c == 0x7f) {
+            return false;
+        }
+    }
+    *(const char **)member = arena_strdup(arena, text);
+    return *text != '\0';
+}
+
+static bool parse_template(struct arena *arena, const char *text, void *member)
+{
+    struct err err;
+
+    return parse_text(arena, text, member) &&
+           config_expand(arena, text, EXAMPLE_HOST, &err) != NULL;
+}
+
+static bool parse_size(struct arena *arena, const char *text, void *member)
+{
+    (void)arena;
+    return quantity_parse_size(text, member);
+}
+
+static bool parse_room(struct arena *arena, const char *text, void *member)
+{
+    return parse_size(arena, text, member) && *(uint64_t *)member > 0;
+}
+
+static bool parse_bandwidth(struct arena *arena, const char *text, void *member)
+{
+    uint64_t kib;
+
+    (void)arena;
+    if (!quantity_parse_size(text, &kib) || kib % 1024 != 0 || kib / 1024 > MAX_BANDWIDTH_MIB) {
+        return false;
+    }
+    *(uint64_t *)member = kib / 1024;
+    return true;
+}
+
+static bool parse_reserve(struct arena *arena, const char *text, void *member)
+{
+    struct policy_reserve reserve = { 0 };
+    size_t length = strlen(text);
+    uint64_t percent;
+
+    if (length == 0 || text[length - 1] != '%') {
+        if (!quantity_parse_size(text, &reserve.kib)) {
+            return false;
+        }
+    } else {
+        if (!text_to_u64(text_copy(arena, text, length - 1), 100, &percent)) {
+            return false;
+        }
+        reserve.percent = (uint32_t)percent;
+    }
+    *(struct policy_reserve *)member = reserve;
+    return true;
+}
+
+static bool parse_duration(struct arena *arena, const char *text, void *member)
+{
+    int64_t ms;
+
+    (void)arena;
+    if (!quantity_parse_duration(text, &ms) || ms == 0) {
+        return false;
+    }
+    *(int64_t *)member = ms;
+    return true;
+}
+
+static bool parse_downtime(struct arena *arena, const char *text, void *member)
+{
+    int64_t ms;
+
+    if (!parse_duration(arena, text, &ms) || ms > MAX_DOWNTIME_MS) {
+        return false;
+    }
+    *(uint32_t *)member = (uint32_t)ms;
+    return true;
+}
+
+/* "1", "1.5", "0.125" in thousandths. */
+static bool parse_overcommit(struct arena *arena, const char *text, void *member)
+{
+    const char *point = strchrnul(text, '.');
+    const char *digits = *point == '.' ? point + 1 : "0";
+    size_t count = strlen(digits);
+    uint64_t whole;
+    uint64_t milli;
+
+    if (!text_to_u64(text_copy(arena, text, (size_t)(point - text)), OVERCOMMIT_MAX, &whole) ||
+        count > 3 || !text_to_u64(digits, 999, &milli)) {
+        return false;
+    }
+    for (; count < 3; count++) {
+        milli *= 10;
+    }
+    *(uint32_t *)member = (uint32_t)(whole * 1000 + milli);
+    return whole + milli > 0;
+}
+
+static bool parse_u32(const char *text, uint64_t min, uint64_t max, void *member)
+{
+    uint64_t value;
+
+    if (!text_to_u64(text, max, &value) || value < min) {
+        return false;
+    }
+    *(uint32_t *)member = (uint32_t)value;
+    return true;
+}
+
+static bool parse_parallel(struct arena *arena, const char *text, void *member)
+{
+    (void)arena;
+    return parse_u32(text, 0, MAX_PARALLEL, member);
+}
+
+static bool parse_cpus(struct arena *arena, const char *text, void *member)
+{
+    (void)arena;
+    return parse_u32(text, 1, MAX_CPUS, member);
+}
+
+static bool parse_priority(struct arena *arena, const char *text, void *member)
+{
+    bool negative = *text == '-';
+    uint64_t value;
+
+    (void)arena;
+    if (!text_to_u64(text + negative, MAX_PRIORITY, &value)) {
+        return false;
+    }
+    *(int32_t *)member = negative ? -(int32_t)value : (int32_t)value;
+    return true;
+}
+
+/* Stores whether 'text' is the second of two words. */
+static bool parse_either(const char *text, const char *no, const char *yes, void *member)
+{
+    if (strcmp(text, no) != 0 && strcmp(text, yes) != 0) {
+        return false;
+    }
+    *(bool *)member = strcmp(text, yes) == 0;
+    return true;
+}
+
+static bool parse_bool(struct arena *arena, const char *text, void *member)
+{
+    (void)arena;
+    return parse_either(text, "no", "yes", member);
+}
+
+static bool parse_not(struct arena *arena, const char *text, void *member)
+{
+    (void)arena;
+    return parse_either(text, "yes", "no", member);
+}
+
+static bool parse_pending(struct arena *arena, const char *text, void *member)
+{
+    (void)arena;
+    return parse_either(text, "block", "adopt", member);
+}
+
+static bool parse_mode(struct arena *arena, const char *text, void *member)
+{
+    static const char *const names[] = {
+        [POLICY_MODE_AUTO] = "auto",
+        [POLICY_MODE_LIVE] = "live",
+        [POLICY_MODE_OFFLINE] = "offline",
+    };
+    size_t index = text_index(names, ARRAY_LEN(names), text);
+
+    (void)arena;
+    *(enum policy_mode *)member = (enum policy_mode)index;
+    return index < ARRAY_LEN(names);
+}
+
+static bool parse_cpu_policy(struct arena *arena, const char *text, void *member)
+{
+    static const char *const names[] = {
+        [POLICY_CPU_WARN] = "warn",
+        [POLICY_CPU_STRICT] = "strict",
+    };
+    size_t index = text_index(names, ARRAY_LEN(names), text);
+
+    (void)arena;
+    *(enum policy_cpu *)member = (enum policy_cpu)index;
+    return index < ARRAY_LEN(names);
+}
+
+/* What a value must be, in the words of a fault.  The value itself is never echoed: a URI or a key put
+ * in the wrong place may hold a secret. */
+#define IS_TEXT     "must be text, not empty and without control characters"
+#define IS_TEMPLATE "must be text in which '%' stands only in %h, %s and %%"
+#define IS_SIZE     "must be a size such as 512MiB or 8GiB"
+#define IS_DURATION "must be a duration such as 90s, 10m or 2h"
+#define IS_BOOL     "must be yes or no"
+#define IS_MODE     "must be auto, live or offline"
+
+/* 'base' is config, policy, config_key_host or config_key_guest, as the section goes. */
+#define KEY(section_, name_, type_, expected_, base, member)                       \
+    {                                                                              \
+        .section = CONFIG_KEY_##section_, .name = (name_), .parse = parse_##type_, \
+        .expected = (expected_), .offset = offsetof(struct base, member),          \
+    }
+/* The same for a key that sets a flag when it is given. */
+#define KEY_FLAGGED(section_, name_, type_, expected_, base, member, flag)         \
+    {                                                                              \
+        .section = CONFIG_KEY_##section_, .name = (name_), .parse = parse_##type_, \
+        .expected = (expected_), .offset = offsetof(struct base, member),          \
+        .given = offsetof(struct base, flag),                                      \
+    }
+
+struct key {
+    enum config_key_section section;
+    const char *name;
+    parse_fn *parse;
+    const char *expected;
+    size_t offset;
+    size_t given; /* Offset of a bool, or 0. */
+};
+
+static const struct key keys[] = {
+    KEY(FLEET, "es_xml", text, IS_TEXT, config, es_xml),
+    KEY(FLEET, "state_dir", text, IS_TEXT, config, state_dir),
+    KEY(FLEET, "uri", template, IS_TEMPLATE, config, uri),
+    KEY(FLEET, "peer_uri", template, IS_TEMPLATE, config, peer_uri),
+    KEY(FLEET, "ssh", template, IS_TEMPLATE, config, ssh),
+    KEY(FLEET, "ssh_key", text, IS_TEXT, config, ssh_key),
+    KEY(FLEET, "ssh_known_hosts", text, IS_TEXT, config, ssh_known_hosts),
+    KEY(CAPACITY, "host_reserve", reserve, "must be a size such as 8GiB, or 0% to 100%", policy,
+        reserve),
+    KEY(CAPACITY, "guest_overhead", size, IS_SIZE, policy, guest_overhead_kib),
+    KEY(CAPACITY, "cpu_overcommit", overcommit,
+        "must be a number such as 1.5, above 0, with at most three decimals", policy,
+        cpu_overcommit_milli),
+    KEY(CAPACITY, "cpu_policy", cpu_policy, "must be warn or strict", policy, cpu_policy),
+    KEY(CAPACITY, "charge_off", bool, IS_BOOL, policy, charge_off),
+    KEY(MIGRATE, "mode", mode, IS_MODE, policy, mode),
+    KEY(MIGRATE, "timeout", duration, IS_DURATION, policy, timeout_ms),
+    KEY(MIGRATE, "stop_timeout", duration, IS_DURATION, policy, stop_timeout_ms),
+    KEY(MIGRATE, "max_downtime", downtime, "must be a duration of at most 2s, such as 500ms",
+        policy, max_downtime_ms),
+    KEY(MIGRATE, "bandwidth", bandwidth,
+        "must be a size a second in whole MiB, such as 500MiB, or 0 for no limit", policy,
+        bandwidth_mib_s),
+    KEY(MIGRATE, "parallel", parallel, "must be a number of connections from 0 to 255", policy,
+        parallel),
+    KEY(MIGRATE, "tls", bool, IS_BOOL, policy, tls),
+    KEY(MIGRATE, "migrate_uri", template, IS_TEMPLATE, policy, migrate_uri),
+    KEY(MIGRATE, "postcopy", bool, IS_BOOL, policy, postcopy),
+    KEY(MIGRATE, "allow_downgrade", bool, IS_BOOL, policy, allow_downgrade),
+    KEY(MIGRATE, "pending_actions", pending, "must be block or adopt", policy,
+        adopt_pending_actions),
+    KEY(HOST, "uri", template, IS_TEMPLATE, config_key_host, connection.uri),
+    KEY(HOST, "peer_uri", template, IS_TEMPLATE, config_key_host, connection.peer_uri),
+    KEY(HOST, "ssh", template, IS_TEMPLATE, config_key_host, connection.ssh),
+    KEY(HOST, "memory", room, IS_SIZE, config_key_host, policy.memory_kib),
+    KEY(HOST, "cpus", cpus, "must be a number of CPUs", config_key_host, policy.cpus),
+    KEY_FLAGGED(HOST, "reserve", reserve, "must be a size such as 8GiB, or 0% to 100%",
+                config_key_host, policy.reserve, policy.has_reserve),
+    KEY(HOST, "maintenance", bool, IS_BOOL, config_key_host, policy.maintenance),
+    KEY_FLAGGED(GUEST, "mode", mode, IS_MODE, config_key_guest, policy.mode, policy.has_mode),
+    KEY(GUEST, "pin", bool, IS_BOOL, config_key_guest, policy.pin),
+    KEY(GUEST, "park", bool, IS_BOOL, config_key_guest, policy.park),
+    KEY(GUEST, "detour", not, IS_BOOL, config_key_guest, policy.no_detour),
+    KEY_FLAGGED(GUEST, "postcopy", bool, IS_BOOL, config_key_guest, policy.postcopy,
+                policy.has_postcopy),
+    KEY(GUEST, "priority", priority, "must be a whole number from -1000000 to 1000000",
+        config_key_guest, policy.priority),
+};
+
+_Static_assert(ARRAY_LEN(keys) == CONFIG_KEY_COUNT, "CONFIG_KEY_COUNT is not the number of keys");
+
+const char *config_key_section_name(enum config_key_section section)
+{
+    assert(section < CONFIG_KEY_SECTIONS);
+    return section_names[section];
+}
+
+enum config_key_section config_key_section_from_name(const char *name)
+{
+    size_t index = text_index(section_names, CONFIG_KEY_SECTIONS, name);
+
+    return index == CONFIG_KEY_SECTIONS ? CONFIG_KEY_NONE : (enum config_key_section)index;
+}
+
+size_t config_key_find(enum config_key_section section, const char *name)
+{
+    size_t i = 0;
+
+    while (i < ARRAY_LEN(keys) && (keys[i].section != section || strcmp(keys[i].name, name) != 0)) {
+        i++;
+    }
+    return i;
+}
+
+const char *config_key_store(struct arena *arena, size_t index, const char *value, void *base)
+{
+    const struct key *key = &keys[index];
+
+    if (!key->parse(arena, value, (char *)base + key->offset)) {
+        return key->expected;
+    }
+    if (key->given != 0) {
+        *(bool *)((char *)base + key->given) = true;
+    }
+    return NULL;
+}

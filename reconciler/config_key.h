@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * config_key: what berth.conf may say: its sections, their keys, and what each takes (contract.md §3).
+ * For reconciler/config.c, which knows the file around them.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/policy.h"
+#include "reconciler/config.h"
+
+struct arena;
+
+enum config_key_section {
+    CONFIG_KEY_NONE, /* Before the first, or one that is a fault. */
+    CONFIG_KEY_FLEET,
+    CONFIG_KEY_CAPACITY,
+    CONFIG_KEY_MIGRATE,
+    CONFIG_KEY_HOST,
+    CONFIG_KEY_GUEST,
+    CONFIG_KEY_SECTIONS,
+};
+
+/* A [host NAME] section while it is read; the two halves part at the end. */
+struct config_key_host {
+    struct config_host connection;
+    struct policy_host policy;
+    uint32_t line;
+};
+
+/* The same of [guest NAME]. */
+struct config_key_guest {
+    struct policy_guest policy;
+    uint32_t line;
+};
+
+#define CONFIG_KEY_COUNT 36
+
+/* The name in brackets, and the section of it; CONFIG_KEY_NONE if there is none. */
+const char *config_key_section_name(enum config_key_section section);
+enum config_key_section config_key_section_from_name(const char *name);
+
+/* Index of the key called 'name' in 'section', or CONFIG_KEY_COUNT. */
+size_t config_key_find(enum config_key_section section, const char *name);
+
+/* Stores 'value' in 'base', the struct that the section of the key 'index' fills: config (FLEET), policy
+ * (CAPACITY, MIGRATE), config_key_host or config_key_guest.  Strings live in 'arena'.  NULL, or what the
+ * value must be, in words that go behind the key's name. */
+const char *config_key_store(struct arena *arena, size_t index, const char *value, void *base);
