@@ -6,7 +6,6 @@
  * the sense of R1.
  */
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #define SIM_JSON_MAX_BYTES ((size_t)256 * 1024 * 1024)
@@ -24,7 +23,3 @@ int sim_json_read(struct arena *arena, const char *bytes, size_t length, struct 
 /* Appends the JSON, one line a guest, members at their defaults left out: byte-stable for equal
  * fleets. */
 void sim_json_write(struct text *text, const struct sim_fleet *fleet);
-
-/* True if 's' may be a path, an identity or a name of hardware: 1..1024 printable ASCII characters that
- * mean nothing to XML. */
-bool sim_json_is_plain(const char *s);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "actuators/sim_fleet.h"
-#include "actuators/sim_json.h"
+#include "actuators/sim_member.h"
 #include "base/arena.h"
 #include "base/text.h"
 
@@ -105,14 +105,14 @@ static void read_disks(struct arena *arena, const char *at, struct sim_guest *gu
 static bool is_sound(const struct sim_guest *guest)
 {
     for (size_t i = 0; i < guest->disk_count; i++) {
-        if (!sim_json_is_plain(guest->disks[i].path) ||
-            !sim_json_is_plain(guest->disks[i].identity)) {
+        if (!sim_member_is_plain(guest->disks[i].path) ||
+            !sim_member_is_plain(guest->disks[i].identity)) {
             return false;
         }
     }
     return text_is_host_name(guest->name) && text_is_uuid(guest->uuid) && guest->memory_kib > 0 &&
            guest->vcpus > 0 && guest->vcpus <= UINT32_MAX && guest->hostdevs <= INT32_MAX &&
-           sim_json_is_plain(guest->machine) && sim_json_is_plain(guest->cpu_mode);
+           sim_member_is_plain(guest->machine) && sim_member_is_plain(guest->cpu_mode);
 }
 
 /* Picks the values out; that the rest is as it should be shows when the result is written again. */
