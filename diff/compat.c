@@ -86,7 +86,7 @@ static bool check_nvram(const struct pair *pair)
 {
     if (pair->guest->has_nvram == 1) {
         return object(pair, PLAN_UNSAFE,
-                      "its NVRAM file is on '%s' alone: put it on storage that both hosts see",
+                      "its NVRAM file would stay behind on '%s': move it by hand, with that file",
                       pair->source->name);
     }
     return pair->guest->has_nvram == 0 ||
@@ -97,10 +97,11 @@ static bool check_nvram(const struct pair *pair)
 static bool check_tpm(const struct pair *pair)
 {
     if (pair->guest->has_tpm == 1) {
-        return object(pair, PLAN_UNSAFE,
-                      "the state of its emulated TPM is on '%s' alone: put it on storage that both "
-                      "hosts see, or remove the TPM",
-                      pair->source->name);
+        return object(
+            pair, PLAN_UNSAFE,
+            "the state of its emulated TPM would stay behind on '%s': move it by hand, with "
+            "that state, or remove the TPM",
+            pair->source->name);
     }
     return pair->guest->has_tpm == 0 ||
            unknown(pair, COMPAT_TPM, PLAN_UNSAFE, "whether it has an emulated TPM",

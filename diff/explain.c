@@ -74,7 +74,11 @@ static void print_move(struct text *text, const struct plan *plan, const struct 
                 plan->move_count, op_mode_name(move->mode), move->from, move->to,
                 move->detour ? " for a while" : "", move->reason);
     text_printf(text, "'%s' then has ", move->to);
-    quantity_print_size(text, room);
+    if (room == 0) {
+        text_append(text, "nothing");
+    } else {
+        quantity_print_size(text, room);
+    }
     text_append(text, " left.\n");
 }
 

@@ -297,18 +297,21 @@ static const char *code_text(const struct fleet *fleet, uint32_t guest)
     return code == PLAN_CODE_COUNT ? "waiting" : plan_code_name(code);
 }
 
-/* Names a guest that takes room on 'host' though the file puts it elsewhere, and does not move. */
+/* Names a guest whose leaving would suffice: the file puts it elsewhere too, and it is blocked. */
 static void advise_stuck(struct arena *arena, struct advice *advice, const struct fleet *fleet,
-                         uint32_t host)
+                         uint32_t guest)
 {
+    uint32_t host = fleet->guests[guest].goal;
+    uint64_t need = fleet->hosts[host].charged_kib + fleet->guests[guest].charge_kib;
     uint32_t stuck = FLEET_NONE;
 
     for (uint32_t p = fleet->hosts[host].occupants; p != FLEET_NONE; p = fleet->places[p].next) {
-        uint32_t guest = fleet->places[p].guest;
+        const struct fleet_guest *other = &fleet->guests[fleet->places[p].guest];
 
-        if (guest < stuck && fleet->guests[guest].goal != host &&
-            fleet->guests[guest].blocked != PLAN_CODE_COUNT) {
-            stuck = guest;
+        if (fleet->places[p].guest < stuck && other->goal != host &&
+            other->blocked != PLAN_CODE_COUNT &&
+            need <= fleet->hosts[host].limit_kib + other->charge_kib) {
+            stuck = fleet->places[p].guest;
         }
     }
     if (stuck != FLEET_NONE) {
@@ -426,7 +429,7 @@ static struct plan_block explain_room(struct arena *arena, const struct fleet *f
     print_lack(&reason, fleet, guest);
     advise_room(arena, &advice, fleet, guest);
     advise_cpu(arena, &advice, fleet, guest);
-    advise_stuck(arena, &advice, fleet, this->goal);
+    advise_stuck(arena, &advice, fleet, guest);
     return (struct plan_block){
         .guest = this->name,
         .code = PLAN_NO_CAPACITY,
@@ -476,7 +479,7 @@ static struct plan_block explain_order(struct arena *arena, const struct obstacl
         print_lack(&reason, fleet, root);
         advise_room(arena, &advice, fleet, root);
         advise_cpu(arena, &advice, fleet, root);
-        advise_stuck(arena, &advice, fleet, fleet->guests[root].goal);
+        advise_stuck(arena, &advice, fleet, root);
         advise_rival(arena, &advice, fleet, root);
     }
     return (struct plan_block){

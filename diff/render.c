@@ -145,19 +145,20 @@ static const char *plural(size_t count)
 
 static void print_moves_summary(struct text *text, const struct plan *plan)
 {
-    text_printf(text, "%zu move%s", plan->move_count, plural(plan->move_count));
-    if (plan->move_count > 0) {
-        text_append(text, ", ");
-        quantity_print_size(text, plan->memory_kib);
-        if (plan->detours > 0) {
-            text_printf(text, ", %zu by way of another host", plan->detours);
-        }
-        if (plan->interruptions == 0) {
-            text_append(text, ", no guest interrupted");
-        } else {
-            text_printf(text, ", %zu guest%s interrupted", plan->interruptions,
-                        plural(plan->interruptions));
-        }
+    if (plan->move_count == 0) {
+        text_append(text, "Nothing can be moved");
+        return;
+    }
+    text_printf(text, "%zu move%s, ", plan->move_count, plural(plan->move_count));
+    quantity_print_size(text, plan->memory_kib);
+    if (plan->detours > 0) {
+        text_printf(text, ", %zu by way of another host", plan->detours);
+    }
+    if (plan->interruptions == 0) {
+        text_append(text, ", no guest interrupted");
+    } else {
+        text_printf(text, ", %zu guest%s interrupted", plan->interruptions,
+                    plural(plan->interruptions));
     }
 }
 

@@ -108,9 +108,10 @@ static int check_presence(struct verifier *verifier, const struct step *step)
         return refuse(verifier, "presence", "it is on '%s', not on '%s'",
                       verifier->world.hosts[who->host].name, step->move->from);
     }
-    if (strcmp(who->seen->uuid, step->move->uuid) != 0) {
+    /* A plan that was read back may lack it. */
+    if (!text_equal(who->seen->uuid, step->move->uuid)) {
         return refuse(verifier, "presence", "its UUID is %s, not %s", who->seen->uuid,
-                      step->move->uuid);
+                      step->move->uuid == NULL ? "the plan's (none)" : step->move->uuid);
     }
     if (who->seen->job != GUEST_JOB_NONE) {
         return refuse(verifier, "in-flight", "a job of it runs on '%s'", step->move->from);

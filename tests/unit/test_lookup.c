@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "diff/lookup.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/text.h"
+
+START_TEST(every_name_is_found_and_no_other)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct lookup lookup = lookup_new(&arena, 1000);
+
+    for (uint32_t i = 0; i < 1000; i++) {
+        lookup_add(&lookup, text_format(&arena, "vm%u", i), i);
+    }
+    for (uint32_t i = 0; i < 1000; i++) {
+        ck_assert_uint_eq(lookup_find(&lookup, text_format(&arena, "vm%u", i)), i);
+    }
+    ck_assert_uint_eq(lookup_find(&lookup, "vm1000"), LOOKUP_NONE);
+    ck_assert_uint_eq(lookup_find(&lookup, ""), LOOKUP_NONE);
+}
+END_TEST
+
+START_TEST(name_entered_twice_keeps_its_first_value)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct lookup lookup = lookup_new(&arena, 2);
+
+    lookup_add(&lookup, "a", 1);
+    lookup_add(&lookup, "a", 2);
+    ck_assert_uint_eq(lookup_find(&lookup, "a"), 1);
+}
+END_TEST
+
+START_TEST(empty_table_finds_nothing)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct lookup lookup = lookup_new(&arena, 0);
+
+    ck_assert_uint_eq(lookup_find(&lookup, "a"), LOOKUP_NONE);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("lookup");
+    TCase *tcase = tcase_create("core");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_test(tcase, every_name_is_found_and_no_other);
+    tcase_add_test(tcase, name_entered_twice_keeps_its_first_value);
+    tcase_add_test(tcase, empty_table_finds_nothing);
+    suite_add_tcase(suite, tcase);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

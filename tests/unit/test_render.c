@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "diff/render.h"
+
+#include "build_fleet.h"
+#include "diff/diff.h"
+
+static struct build *small_fleet(struct arena *arena)
+{
+    struct build *build = build_fleet(arena);
+
+    (void)build_host(build, "kvm1", 16);
+    (void)build_host(build, "kvm2", 16);
+    (void)build_guest(build, "a", 4, "kvm1", "kvm2");
+    return build;
+}
+
+static const char *plan_text(struct build *build, bool colour)
+{
+    struct plan plan = build_plan(build);
+    struct text text = text_new(build->arena);
+
+    render_plan(build->arena, &text, &plan, colour);
+    return text.data;
+}
+
+START_TEST(plan_is_a_table_and_a_summary)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct build *build = small_fleet(&arena);
+
+    ck_assert_str_eq(
+        plan_text(build, false),
+        "#  guest  from  to      how   memory  room left there  why\n"
+        "1  a      kvm1  → kvm2  live   4 GiB           12 GiB  the file puts it there\n"
+        "\n"
+        "1 move, 4 GiB, no guest interrupted.\n");
+}
+END_TEST
+
+START_TEST(interrupted_guests_are_counted)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct build *build = small_fleet(&arena);
+
+    build->policy.mode = POLICY_MODE_OFFLINE;
+    ck_assert_ptr_nonnull(
+        strstr(plan_text(build, false), "\n1 move, 4 GiB, 1 guest interrupted.\n"));
+}
+END_TEST
+
+START_TEST(blocked_guest_comes_with_what_would_unblock_it)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct build *build = small_fleet(&arena);
+
+    (void)build_sighting(build, "z", 14, "kvm2");
+    ck_assert_str_eq(plan_text(build, false),
+                     "Blocked\n"
+                     "  a: no-capacity: needs 4 GiB on 'kvm2', which has 2 GiB free of 16 GiB\n"
+                     "    to unblock: 2 GiB more room on 'kvm2' for 'a'\n"
+                     "\n"
+                     "Nothing can be moved; 1 guest blocked.\n");
+}
+END_TEST
+
+START_TEST(satisfied_fleet_says_so)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct build *build = small_fleet(&arena);
+
+    build->wishes[0].host = "kvm1";
+    ck_assert_str_eq(plan_text(build, false),
+                     "Nothing to do: the 1 guest is where the file wants it.\n");
+    (void)build_guest(build, "b", 1, "kvm1", "kvm1");
+    ck_assert_str_eq(plan_text(build, false),
+                     "Nothing to do: all 2 guests are where the file wants them.\n");
+}
+END_TEST
+
+START_TEST(colour_only_adds_escapes)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct build *build = small_fleet(&arena);
+
+    ck_assert_ptr_nonnull(strstr(plan_text(build, true), "\033[1m"));
+    ck_assert_ptr_null(strchr(plan_text(build, false), '\033'));
+}
+END_TEST
+
+START_TEST(dot_draws_numbered_arrows)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct build *build = small_fleet(&arena);
+    struct plan plan = build_plan(build);
+    struct text text = text_new(&arena);
+
+    render_dot(&text, &plan);
+    ck_assert_str_eq(text.data, "digraph plan {\n"
+                                "    rankdir=LR;\n"
+                                "    node [shape=box];\n"
+                                "    \"kvm1\" -> \"kvm2\" [label=\"1. a\\n4 GiB, live\"];\n"
+                                "}\n");
+}
+END_TEST
+
+START_TEST(diff_lists_who_is_not_in_place)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct build *build = small_fleet(&arena);
+    const struct plan_input *input;
+    struct diff diff;
+    struct text text = text_new(&arena);
+
+    (void)build_guest(build, "placed", 1, "kvm2", "kvm2");
+    (void)build_sighting(build, "unlisted", 1, "kvm2");
+    (void)build_wish(build, "gone", 1, "kvm2");
+    input = build_input(build);
+    diff = diff_compute(&arena, input->desired, input->observed);
+    render_diff(&arena, &text, &diff, false);
+    ck_assert_str_eq(text.data, "guest  class      found  wanted\n"
+                                "a      misplaced  kvm1   → kvm2\n"
+                                "gone   missing    -      → kvm2\n");
+}
+END_TEST
+
+START_TEST(diff_of_a_satisfied_fleet_is_empty)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct build *build = small_fleet(&arena);
+    const struct plan_input *input;
+    struct diff diff;
+    struct text text = text_new(&arena);
+
+    build->wishes[0].host = "kvm1";
+    input = build_input(build);
+    diff = diff_compute(&arena, input->desired, input->observed);
+    render_diff(&arena, &text, &diff, false);
+    ck_assert_str_eq(text.data, "");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("render");
+    TCase *tcase = tcase_create("core");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_test(tcase, plan_is_a_table_and_a_summary);
+    tcase_add_test(tcase, interrupted_guests_are_counted);
+    tcase_add_test(tcase, blocked_guest_comes_with_what_would_unblock_it);
+    tcase_add_test(tcase, satisfied_fleet_says_so);
+    tcase_add_test(tcase, colour_only_adds_escapes);
+    tcase_add_test(tcase, dot_draws_numbered_arrows);
+    tcase_add_test(tcase, diff_lists_who_is_not_in_place);
+    tcase_add_test(tcase, diff_of_a_satisfied_fleet_is_empty);
+    suite_add_tcase(suite, tcase);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
