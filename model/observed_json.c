@@ -194,7 +194,7 @@ static int compare_texts(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* By guest, then by what else tells two apart: a total order. */
+/* By guest, then by everything else: a total order. */
 static int compare_moves(const void *a, const void *b)
 {
     const struct observed_move *left = a;
@@ -203,8 +203,10 @@ static int compare_moves(const void *a, const void *b)
 
     order = order != 0 ? order : strcmp(left->from, right->from);
     order = order != 0 ? order : strcmp(left->to, right->to);
-    return order != 0 ? order
-                      : (left->since_ms > right->since_ms) - (left->since_ms < right->since_ms);
+    order = order != 0 ? order
+                       : (left->since_ms > right->since_ms) - (left->since_ms < right->since_ms);
+    order = order != 0 ? order : (left->mode > right->mode) - (left->mode < right->mode);
+    return order != 0 ? order : left->foreign - right->foreign;
 }
 
 /* What was read is read-only, so the sorted arrays are copies. */
