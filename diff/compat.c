@@ -2,9 +2,12 @@
 #include "diff/compat.h"
 
 #include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/base.h"
 #include "base/text.h"
 #include "diff/fleet.h"
@@ -37,10 +40,23 @@ struct pair {
 
 typedef bool check_fn(const struct pair *pair);
 
+/* Longest reason; two host names of full length and a sentence fit. */
+#define REASON_SIZE 1024
+
 /* Notes an objection; returns false, so that callers can write 'return object(...)'. */
-#define object(pair, why, ...)        \
-    ((pair)->objection->code = (why), \
-     (pair)->objection->reason = text_format((pair)->compat->arena, __VA_ARGS__), false)
+PRINTF(3, 4)
+static bool object(const struct pair *pair, enum plan_code code, const char *fmt, ...)
+{
+    char reason[REASON_SIZE];
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(reason, sizeof(reason), fmt, args);
+    va_end(args);
+    pair->objection->code = code;
+    pair->objection->reason = arena_strdup(pair->compat->arena, reason);
+    return false;
+}
 
 /* A check that cannot be made: passed over and counted on a recorded observation, else in the way. */
 static bool unknown(const struct pair *pair, enum compat_check check, enum plan_code code,

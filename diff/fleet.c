@@ -263,7 +263,9 @@ static void add_guest(struct builder *b, const struct diff_guest *guest,
             occupy(b, guest, host_of(b, sighting), charge_of(b, guest, sighting->guest));
         }
     }
-    occupy_ends(b, guest, moves, move_count);
+    if (move_count > 0) {
+        occupy_ends(b, guest, moves, move_count);
+    }
 }
 
 static size_t count_places(const struct plan_input *input)

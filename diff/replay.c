@@ -268,9 +268,7 @@ static void load_cpu_wishes(struct replay *replay)
     const struct desired *desired = replay->input->desired;
 
     for (size_t i = 0; i < desired->guest_count; i++) {
-        const char *host = desired->hosts[desired->guests[i].host].name;
-
-        replay->hosts[replay_find_host(replay, host)].cpu_listed += replay->guests[i].vcpus;
+        replay->hosts[desired->guests[i].host].cpu_listed += replay->guests[i].vcpus;
     }
 }
 

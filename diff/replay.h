@@ -22,6 +22,7 @@ struct observed_guest;
 struct observed_host;
 struct plan_input;
 
+/* The file's hosts come first, each by its index there, then those that were only observed. */
 struct replay_host {
     const char *name;
     const struct observed_host *seen; /* NULL = not in the observation. */

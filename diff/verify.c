@@ -89,7 +89,7 @@ static int check_names(struct verifier *verifier, struct step *step)
     }
     step->who = &verifier->world.guests[step->guest];
     step->want = &desired->guests[step->guest];
-    step->goal = replay_find_host(&verifier->world, desired->hosts[step->want->host].name);
+    step->goal = step->want->host;
     return 0;
 }
 
@@ -488,8 +488,7 @@ static int check_claims(struct verifier *verifier, size_t first)
                        detours, stops, (unsigned long long)memory_kib);
     }
     for (size_t i = 0; plan->complete && i < desired->guest_count; i++) {
-        uint32_t goal =
-            replay_find_host(&verifier->world, desired->hosts[desired->guests[i].host].name);
+        uint32_t goal = desired->guests[i].host;
 
         const struct replay_guest *guest = &verifier->world.guests[i];
 
