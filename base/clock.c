@@ -82,6 +82,11 @@ static bool take_char(const char **s, char c)
     return true;
 }
 
+static int64_t days_in_month(int64_t year, int64_t month)
+{
+    return month == 12 ? 31 : days_from_civil(year, month + 1, 1) - days_from_civil(year, month, 1);
+}
+
 static bool take_fraction(const char **s, int64_t *ms)
 {
     int64_t scale = 100;
@@ -117,8 +122,8 @@ bool clock_parse(const char *s, int64_t *wall_ms)
         !take_char(&s, 'Z') || *s != '\0') {
         return false;
     }
-    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 ||
-        second > 60) {
+    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) ||
+        hour > 23 || minute > 59 || second > 60) {
         return false;
     }
     *wall_ms = days_from_civil(year, month, day) * MS_PER_DAY + hour * MS_PER_HOUR +

@@ -147,6 +147,7 @@ int file_make_folder(const char *path, unsigned mode, struct err *err)
 {
     char partial[PATH_MAX];
     size_t length = strlen(path);
+    struct stat status;
 
     if (length >= sizeof(partial)) {
         return err_set(err, ERR_INVALID, "cannot create '%s': the path is too long", path);
@@ -161,6 +162,9 @@ int file_make_folder(const char *path, unsigned mode, struct err *err)
             return err_set_errno(err, ERR_IO, errno, "cannot create '%s'", partial);
         }
         partial[i] = path[i];
+    }
+    if (stat(path, &status) != 0 || !S_ISDIR(status.st_mode)) {
+        return err_set_errno(err, ERR_IO, ENOTDIR, "cannot create '%s'", path);
     }
     return 0;
 }

@@ -33,7 +33,7 @@ static const char *mode_name(uint32_t mode)
 
 /* Members in the order of contract.md §4. */
 static const struct record_json_field guest_fields[] = {
-    { RECORD_JSON_FIELD(observed_guest, name, "name", NAME, REQUIRED) },
+    { RECORD_JSON_FIELD(observed_guest, name, "name", TEXT, REQUIRED) },
     { RECORD_JSON_FIELD(observed_guest, uuid, "uuid", UUID, REQUIRED) },
     { RECORD_JSON_FIELD(observed_guest, state, "state", ENUM, REQUIRED), .name_of = state_name,
       .value_count = GUEST_STATE_COUNT },

@@ -93,6 +93,9 @@ START_TEST(a_fraction_is_cut_to_milliseconds)
 END_TEST
 
 static const char *const bad_texts[] = {
+    "2026-02-30T00:00:00Z",
+    "2023-02-29T00:00:00Z",
+    "2026-04-31T00:00:00Z",
     "",
     "now",
     "2026-11-23",

@@ -115,6 +115,16 @@ START_TEST(every_member_reaches_its_field)
 }
 END_TEST
 
+/* libvirt allows names that es.xml does not; such a guest is in nobody's file, but it takes room. */
+START_TEST(a_guest_may_have_any_name)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct observed observed = read_good(&arena, DOCUMENT(HOST("kvm1", GUEST("win 10", UUID_1))));
+
+    ck_assert_str_eq(observed.hosts[0].guests[0].name, "win 10");
+}
+END_TEST
+
 START_TEST(an_absent_optional_member_is_unknown)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
@@ -311,7 +321,6 @@ static const struct {
     { DOCUMENT(HOST("kvm1", "") "," HOST("kvm2", "") "," HOST("kvm1", "")),
       "hosts[2].name: 'kvm1' is there twice" },
     { DOCUMENT(HOST("kvm1", GUEST("vm1", "7"))), "hosts[0].guests[0].uuid: not a UUID" },
-    { DOCUMENT(HOST("kvm1", GUEST("vm 1", UUID_1))), "hosts[0].guests[0].name: not a host name" },
     { DOCUMENT(HOST("kvm1", GUEST("vm1", UUID_1) "," GUEST("vm2", "C0FFEE00-0000-4000-8000-"
                                                                   "000000000001"))),
       "hosts[0].guests[1].uuid: '" UUID_1 "' is twice on 'kvm1'" },
@@ -418,6 +427,7 @@ int main(void)
 
     tcase_add_test(tcase, what_is_written_is_read_back_to_the_byte);
     tcase_add_test(tcase, every_member_reaches_its_field);
+    tcase_add_test(tcase, a_guest_may_have_any_name);
     tcase_add_test(tcase, an_absent_optional_member_is_unknown);
     tcase_add_test(tcase, null_is_the_same_as_absent);
     tcase_add_test(tcase, members_of_a_later_version_are_passed_over);
