@@ -70,8 +70,9 @@ enum libvirt_job_wait {
 /* A pool whose results arrive on 'loop'. */
 struct libvirt_pool *libvirt_pool_new(struct loop *loop);
 
-/* Writes every job off and gives the pool up: no call reaches the loop thread any more.  Jobs that hang
- * keep what they need; the last thread to leave frees the rest. */
+/* Writes every job off and gives the pool up: no job's function is called on the loop thread any more.
+ * Jobs that hang keep what they need; whoever comes last frees the rest, a thread or a posted call that
+ * is still on its way. */
 void libvirt_pool_close(struct libvirt_pool *pool);
 
 /* Starts 'job' as soon as there is room.  The pool's until its release().  Loop thread. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The actuator seam over real libvirt by hand: every command of the line begins at once, every report
- * is a line, and the program ends with the last completion.
+ * The actuator seam over real libvirt by hand: every command of the line begins at once unless it says
+ * 'after', every report is a line, and the program ends with the last completion.
  *
  *   actuator_probe URI SSH KEY KNOWN_HOSTS HOST,HOST... COMMAND [, COMMAND]...
  *
@@ -10,6 +10,7 @@
  *
  *   observe HOST DEADLINE_MS
  *   cancel DELAY_MS                                  every operation of the line
+ *   after DELAY_MS COMMAND
  *   KIND GUEST UUID HOST [PEER] [SETTING=VALUE]...   KIND as in model/op.h
  *
  * Settings: timeout (ms), mode, downtime (ms), bandwidth (MiB/s), parallel, transient, postcopy,
@@ -34,7 +35,13 @@
 
 #define MAX_COMMANDS 64
 
+struct probe;
+
 struct command {
+    struct probe *probe;
+    char *const *words;
+    size_t word_count;
+    struct loop_timer timer;
     const char *text;
     bool is_op;
     int64_t began_ms;
@@ -223,27 +230,49 @@ static void start(struct probe *probe, char *const *words, size_t count, uint64_
     actuator_start(probe->actuator, &op, ticket);
 }
 
-static void run_command(struct probe *probe, char *const *words, size_t count)
+static void run_command(void *context)
 {
-    size_t ticket = probe->count++;
-    struct command *command = &probe->commands[ticket];
+    struct command *command = context;
+    struct probe *probe = command->probe;
+    char *const *words = command->words;
+    size_t ticket = (size_t)(command - probe->commands);
 
+    command->began_ms = loop_now_ms(probe->loop);
+    if (strcmp(words[0], "observe") == 0) {
+        actuator_observe(probe->actuator, words[1],
+                         command->word_count > 2 ? (int64_t)number(words[2]) : INT64_C(10000),
+                         ticket);
+    } else {
+        command->is_op = true;
+        start(probe, words, command->word_count, ticket);
+    }
+}
+
+static void add_command(struct probe *probe, char *const *words, size_t count)
+{
+    struct command *command = &probe->commands[probe->count];
+    int64_t delay_ms = 0;
+
+    if (count > 2 && strcmp(words[0], "after") == 0) {
+        delay_ms = (int64_t)number(words[1]);
+        words += 2;
+        count -= 2;
+    }
     if (count < 2 || probe->count == MAX_COMMANDS) {
         die("expected commands, not too many");
     }
-    command->text = text_format(&probe->arena, "%s %s", words[0], words[1]);
-    command->began_ms = loop_now_ms(probe->loop);
     if (strcmp(words[0], "cancel") == 0) {
         loop_timer_start(probe->loop, &probe->cancel, (int64_t)number(words[1]), on_cancel, probe);
         return;
     }
+    *command = (struct command){ .probe = probe, .words = words, .word_count = count };
+    command->text = text_format(&probe->arena, "%s %s", words[0], words[1]);
+    probe->count++;
     probe->open++;
-    if (strcmp(words[0], "observe") == 0) {
-        actuator_observe(probe->actuator, words[1],
-                         count > 2 ? (int64_t)number(words[2]) : INT64_C(10000), ticket);
+    if (delay_ms == 0) {
+        run_command(command);
     } else {
-        command->is_op = true;
-        start(probe, words, count, ticket);
+        loop_timer_start(probe->loop, &command->timer, delay_ms, run_command, command);
     }
 }
 
@@ -287,7 +316,7 @@ int main(int argc, char **argv)
     probe.actuator->sink = (struct actuator_sink){ &probe, on_done, on_progress };
     for (int i = first; i <= argc; i++) {
         if (i == argc || strcmp(argv[i], ",") == 0) {
-            run_command(&probe, &argv[first], (size_t)(i - first));
+            add_command(&probe, &argv[first], (size_t)(i - first));
             first = i + 1;
         }
     }

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "actuators/libvirt_xml.h"
+#include "base/arena.h"
+#include "base/base.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "model/observed.h"
+
+#define UUID "d60176ca-aa33-4f76-866e-f13e640fc12e"
+
+/* A domain whose <devices> are 'devices', with 'head' before them. */
+static const char *domain(struct arena *arena, const char *head, const char *devices)
+{
+    return text_format(arena,
+                       "<domain type='kvm'><name>vm1</name><uuid>" UUID "</uuid>"
+                       "<memory unit='KiB'>98304</memory><vcpu placement='static'>2</vcpu>"
+                       "%s<devices><emulator>/usr/bin/qemu</emulator>%s</devices></domain>",
+                       head, devices);
+}
+
+static struct libvirt_xml_guest read_guest(struct arena *arena, const char *head,
+                                           const char *devices)
+{
+    struct libvirt_xml_guest guest;
+    struct err err;
+
+    ck_assert_msg(libvirt_xml_read_guest(arena, domain(arena, head, devices), &guest, &err) == 0,
+                  "%s", err.text);
+    return guest;
+}
+
+static enum libvirt_xml_source source_of(struct arena *arena, const char *disk)
+{
+    struct libvirt_xml_guest guest = read_guest(arena, "", disk);
+
+    ck_assert_uint_eq(guest.disk_count, 1);
+    return guest.disks[0].source;
+}
+
+START_TEST(facts_of_a_guest_are_read)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct libvirt_xml_guest guest =
+        read_guest(&arena,
+                   "<os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type><kernel>/boot/k</kernel>"
+                   "<initrd>/boot/i</initrd></os><cpu mode='custom'><model>qemu64</model></cpu>",
+                   "");
+
+    ck_assert_str_eq(guest.name, "vm1");
+    ck_assert_str_eq(guest.uuid, UUID);
+    ck_assert_str_eq(guest.virt_type, "kvm");
+    ck_assert_str_eq(guest.arch, "x86_64");
+    ck_assert_str_eq(guest.machine, "pc-q35-7.2");
+    ck_assert_str_eq(guest.emulator, "/usr/bin/qemu");
+    ck_assert_str_eq(guest.cpu_mode, "custom");
+    ck_assert_str_eq(guest.cpu, "<cpu mode=\"custom\"><model>qemu64</model></cpu>");
+    ck_assert_uint_eq(guest.memory_kib, 98304);
+    ck_assert_uint_eq(guest.vcpus, 2);
+    ck_assert(!guest.has_nvram && !guest.has_tpm);
+    ck_assert_uint_eq(guest.hostdevs, 0);
+    ck_assert_uint_eq(guest.file_count, 2);
+    ck_assert_str_eq(guest.files[0], "/boot/k");
+    ck_assert_str_eq(guest.files[1], "/boot/i");
+}
+END_TEST
+
+START_TEST(vcpus_that_are_online_count)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct libvirt_xml_guest guest;
+    struct err err;
+
+    ck_assert_int_eq(
+        libvirt_xml_read_guest(&arena,
+                               "<domain><name>a</name><uuid>" UUID "</uuid>"
+                               "<vcpu current='3'>8</vcpu><memory unit='MiB'>5</memory></domain>",
+                               &guest, &err),
+        0);
+    ck_assert_uint_eq(guest.vcpus, 3);
+    ck_assert_uint_eq(guest.memory_kib, 0); /* A unit that libvirt does not write is unknown. */
+    ck_assert_str_eq(guest.cpu_mode, "custom");
+    ck_assert_ptr_null(guest.cpu);
+}
+END_TEST
+
+START_TEST(disks_are_read_with_what_makes_them_safe_to_move)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct libvirt_xml_guest guest = read_guest(
+        &arena, "",
+        "<disk type='block' device='disk'><driver name='qemu' cache='none'/>"
+        "<source dev='/dev/exc/v1'/><target dev='vda'/></disk>"
+        "<disk type='file' device='cdrom'><source file='/iso'/><target dev='sda'/></disk>"
+        "<disk type='file' device='disk'><source file='/f'/><mirror type='file'/>"
+        "<target dev='vdb'/><readonly/></disk>");
+    const struct libvirt_xml_disk *disks = guest.disks;
+
+    ck_assert_uint_eq(guest.disk_count, 3);
+    ck_assert_str_eq(disks[0].target, "vda");
+    ck_assert_int_eq(disks[0].source, LIBVIRT_XML_BLOCK);
+    ck_assert_str_eq(disks[0].path, "/dev/exc/v1");
+    ck_assert_str_eq(disks[0].cache, "none");
+    ck_assert(!disks[0].readonly && !disks[0].removable && !disks[0].job);
+    ck_assert(disks[1].readonly && disks[1].removable);
+    ck_assert_ptr_null(disks[1].cache);
+    ck_assert(disks[2].readonly && !disks[2].removable && disks[2].job);
+}
+END_TEST
+
+START_TEST(network_disks_are_the_same_everywhere)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+
+    ck_assert_int_eq(source_of(&arena, "<disk type='network'><source protocol='rbd' name='p/i'>"
+                                       "<host name='mon1' port='6789'/></source></disk>"),
+                     LIBVIRT_XML_NETWORK);
+    ck_assert_int_eq(source_of(&arena, "<disk type='network'><source protocol='rbd' name='p/i'/>"
+                                       "</disk>"),
+                     LIBVIRT_XML_NETWORK);
+}
+END_TEST
+
+START_TEST(network_disks_reached_through_their_host_are_not_told_apart)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    const char *const hosts[] = { "<host name='localhost'/>",
+                                  "<host name='127.0.0.2'/>",
+                                  "<host name='::1'/>",
+                                  "<host transport='unix' socket='/run/nbd'/>",
+                                  "<host name='far'/><host name='localhost'/>",
+                                  "" };
+
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        const char *disk = text_format(
+            &arena, "<disk type='network'><source protocol='nbd' name='x'>%s</source></disk>",
+            hosts[i]);
+
+        ck_assert_msg(source_of(&arena, disk) == LIBVIRT_XML_OTHER, "%s", hosts[i]);
+    }
+}
+END_TEST
+
+START_TEST(sources_we_do_not_understand_are_said_to_be_other)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+
+    ck_assert_int_eq(source_of(&arena, "<disk type='volume'><source pool='p' volume='v'/></disk>"),
+                     LIBVIRT_XML_OTHER);
+    ck_assert_int_eq(source_of(&arena, "<disk type='vhostuser'><source path='/s'/></disk>"),
+                     LIBVIRT_XML_OTHER);
+    ck_assert_int_eq(source_of(&arena, "<disk type='file' device='cdrom'/>"), LIBVIRT_XML_NONE);
+}
+END_TEST
+
+START_TEST(devices_of_the_host_are_counted)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct libvirt_xml_guest guest =
+        read_guest(&arena, "",
+                   "<hostdev mode='subsystem' type='pci'/><hostdev mode='subsystem' type='mdev'/>"
+                   "<interface type='hostdev'/>"
+                   "<interface type='hostdev'><teaming type='transient'/></interface>"
+                   "<interface type='bridge'><source bridge='vmbr0'/></interface>"
+                   "<tpm><backend type='passthrough'/></tpm>");
+
+    ck_assert_uint_eq(guest.hostdevs, 4);
+    ck_assert(!guest.has_tpm);
+    ck_assert_uint_eq(guest.bridge_count, 1);
+    ck_assert_str_eq(guest.bridges[0], "vmbr0");
+}
+END_TEST
+
+START_TEST(firmware_state_in_files_is_seen)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct libvirt_xml_guest old =
+        read_guest(&arena, "<os><nvram template='/t'>/var/vm1.fd</nvram></os>",
+                   "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>");
+    struct libvirt_xml_guest new =
+        read_guest(&arena, "<os><nvram type='file'><source file='/var/vm2.fd'/></nvram></os>", "");
+    struct libvirt_xml_guest automatic = read_guest(&arena, "<os firmware='efi'/>", "");
+
+    ck_assert(old.has_nvram && old.has_tpm);
+    ck_assert_str_eq(old.nvram, "/var/vm1.fd");
+    ck_assert_str_eq(new.nvram, "/var/vm2.fd");
+    ck_assert(automatic.has_nvram);
+    ck_assert_ptr_null(automatic.nvram);
+}
+END_TEST
+
+START_TEST(what_is_no_domain_is_refused)
+{
+    static const char *const bad[] = {
+        "",
+        "<domain>",
+        "<network><name>a</name></network>",
+        "<domain><name>a</name></domain>",
+        "<!DOCTYPE domain [<!ENTITY e SYSTEM 'file:///etc/passwd'>]>"
+        "<domain><name>&e;</name><uuid>" UUID "</uuid></domain>",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        AUTO(arena) struct arena arena = ARENA_INIT;
+        struct libvirt_xml_guest guest;
+        struct err err = { 0 };
+
+        ck_assert_msg(libvirt_xml_read_guest(&arena, bad[i], &guest, &err) < 0, "%s", bad[i]);
+        ck_assert_int_eq(err.code, ERR_INVALID);
+    }
+}
+END_TEST
+
+START_TEST(xml_beyond_all_reason_is_refused)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    char *huge = arena_alloc(&arena, LIBVIRT_XML_MAX_BYTES + 2, 1);
+    struct libvirt_xml_guest guest;
+    struct err err = { 0 };
+
+    memset(huge, ' ', LIBVIRT_XML_MAX_BYTES + 1);
+    ck_assert_int_eq(libvirt_xml_read_guest(&arena, huge, &guest, &err), -1);
+    ck_assert_int_eq(err.code, ERR_INVALID);
+}
+END_TEST
+
+static const char *capabilities(struct arena *arena, const char *microcode, const char *features)
+{
+    return text_format(
+        arena,
+        "<capabilities><host><cpu><arch>x86_64</arch><model>Broadwell</model><vendor>Intel</vendor>"
+        "<microcode version='%s'/>%s<pages unit='KiB' size='4'/></cpu>"
+        "<topology><cells num='2'>"
+        "<cell id='0'><pages unit='KiB' size='4'>1000</pages>"
+        "<pages unit='KiB' size='2048'>10</pages><pages unit='KiB' size='1048576'>0</pages></cell>"
+        "<cell id='1'><pages unit='KiB' size='2048'>5</pages></cell></cells></topology></host>"
+        "<guest><os_type>hvm</os_type><arch name='i686'><machine>isapc</machine></arch></guest>"
+        "<guest><os_type>hvm</os_type><arch name='x86_64'>"
+        "<machine maxCpus='255'>pc-q35-7.2</machine><machine canonical='pc-q35-7.2'>q35</machine>"
+        "<domain type='qemu'/><domain type='kvm'><machine>pc-q35-7.2</machine>"
+        "<machine>microvm</machine></domain></arch></guest></capabilities>",
+        microcode, features);
+}
+
+static struct observed_host read_host(struct arena *arena, const char *microcode,
+                                      const char *features)
+{
+    struct observed_host host = { .name = "kvm1", .cpus = 7 };
+    struct err err;
+
+    ck_assert_msg(libvirt_xml_read_capabilities(arena, capabilities(arena, microcode, features),
+                                                &host, &err) == 0,
+                  "%s", err.text);
+    return host;
+}
+
+START_TEST(capabilities_tell_what_a_host_can_run)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct observed_host host = read_host(&arena, "1", "<feature name='vme'/>");
+
+    ck_assert_str_eq(host.arch, "x86_64");
+    ck_assert_str_eq(host.cpu_model, "Broadwell");
+    ck_assert_uint_eq(host.machine_count, 3);
+    ck_assert_str_eq(host.machines[0], "microvm");
+    ck_assert_str_eq(host.machines[1], "pc-q35-7.2");
+    ck_assert_str_eq(host.machines[2], "q35");
+    ck_assert_str_eq(host.name, "kvm1");
+    ck_assert_uint_eq(host.cpus, 7);
+}
+END_TEST
+
+START_TEST(huge_pages_are_summed_over_all_nodes)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct observed_host host = read_host(&arena, "1", "");
+
+    ck_assert_uint_eq(host.hugepage_count, 1);
+    ck_assert_uint_eq(host.hugepages[0].page_kib, 2048);
+    ck_assert_uint_eq(host.hugepages[0].total, 15);
+}
+END_TEST
+
+START_TEST(fingerprints_are_equal_only_for_equal_cpus)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    const char *ab =
+        read_host(&arena, "1", "<feature name='a'/><feature name='b'/>").cpu_fingerprint;
+    const char *ba =
+        read_host(&arena, "1", "<feature name='b'/><feature name='a'/>").cpu_fingerprint;
+    const char *a = read_host(&arena, "1", "<feature name='a'/>").cpu_fingerprint;
+    const char *newer =
+        read_host(&arena, "2", "<feature name='a'/><feature name='b'/>").cpu_fingerprint;
+
+    ck_assert_str_eq(ab, ba); /* The order in which libvirt lists them means nothing. */
+    ck_assert_str_ne(ab, a);
+    ck_assert_str_ne(ab, newer);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("libvirt_xml");
+    TCase *guests = tcase_create("guests");
+    TCase *hosts = tcase_create("hosts");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_test(guests, facts_of_a_guest_are_read);
+    tcase_add_test(guests, vcpus_that_are_online_count);
+    tcase_add_test(guests, disks_are_read_with_what_makes_them_safe_to_move);
+    tcase_add_test(guests, network_disks_are_the_same_everywhere);
+    tcase_add_test(guests, network_disks_reached_through_their_host_are_not_told_apart);
+    tcase_add_test(guests, sources_we_do_not_understand_are_said_to_be_other);
+    tcase_add_test(guests, devices_of_the_host_are_counted);
+    tcase_add_test(guests, firmware_state_in_files_is_seen);
+    tcase_add_test(guests, what_is_no_domain_is_refused);
+    tcase_add_test(guests, xml_beyond_all_reason_is_refused);
+    tcase_add_test(hosts, capabilities_tell_what_a_host_can_run);
+    tcase_add_test(hosts, huge_pages_are_summed_over_all_nodes);
+    tcase_add_test(hosts, fingerprints_are_equal_only_for_equal_cpus);
+    suite_add_tcase(suite, guests);
+    suite_add_tcase(suite, hosts);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
