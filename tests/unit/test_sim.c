@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "actuators/actuator.h"
@@ -736,6 +737,59 @@ START_TEST(a_fault_used_by_one_process_is_gone_for_the_next)
 }
 END_TEST
 
+/* What a child process does: 'count' operations that must each meet the scripted fault. */
+static void use_faults(const struct folder *folder, int count)
+{
+    AUTO(rig) struct rig *rig = rig_on(folder);
+    struct op op = op_of(OP_AUTOSTART);
+
+    for (int i = 0; i < count; i++) {
+        actuator_start(rig->actuator, &op, 7);
+        loop_run(rig->loop);
+        if (rig->heard.completion.err.code != ERR_BUSY) {
+            _exit(1);
+        }
+    }
+    _exit(0);
+}
+
+START_TEST(processes_at_the_same_time_lose_nothing_and_readers_see_no_mixture)
+{
+    AUTO(folder) struct folder folder = folder_new();
+    struct op op = op_of(OP_AUTOSTART);
+    pid_t children[4];
+    size_t running = ARRAY_LEN(children);
+
+    write_fleet(&folder, "{\"op\":\"autostart\",\"error\":\"busy\",\"times\":40}");
+    for (size_t i = 0; i < ARRAY_LEN(children); i++) {
+        children[i] = fork();
+        ck_assert_int_ge(children[i], 0);
+        if (children[i] == 0) {
+            use_faults(&folder, 10);
+        }
+    }
+    while (running > 0) {
+        AUTO(arena) struct arena arena = ARENA_INIT;
+        const char *const *names;
+        size_t count;
+        struct err err = { 0 };
+        int status;
+
+        ck_assert_msg(sim_host_names(&arena, folder.fleet, &names, &count, &err) == 0, "%s",
+                      err.text);
+        if (waitpid(-1, &status, WNOHANG) > 0) {
+            ck_assert_int_eq(status, 0);
+            running--;
+        }
+    }
+    {
+        AUTO(rig) struct rig *rig = rig_on(&folder);
+
+        succeed(rig, &op);
+    }
+}
+END_TEST
+
 START_TEST(a_file_that_became_unreadable_makes_every_answer_an_error)
 {
     AUTO(folder) struct folder folder = folder_new();
@@ -804,6 +858,7 @@ int main(void)
         two_actuators_on_one_file_see_each_others_work,
         looking_does_not_rewrite_the_file,
         a_fault_used_by_one_process_is_gone_for_the_next,
+        processes_at_the_same_time_lose_nothing_and_readers_see_no_mixture,
         a_file_that_became_unreadable_makes_every_answer_an_error,
         the_names_of_hosts_come_sorted,
     };
