@@ -164,7 +164,7 @@ int file_make_folder(const char *path, unsigned mode, struct err *err)
         partial[i] = path[i];
     }
     if (stat(path, &status) != 0 || !S_ISDIR(status.st_mode)) {
-        return err_set_errno(err, ERR_IO, ENOTDIR, "cannot create '%s'", path);
+        return err_set(err, ERR_INVALID, "cannot create '%s': it exists and is no folder", path);
     }
     return 0;
 }
