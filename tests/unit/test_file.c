@@ -318,8 +318,9 @@ START_TEST(a_folder_cannot_be_made_below_a_file)
 
     put(in(&arena, &scratch, "file"), "x", 0600);
     ck_assert_int_eq(file_make_folder(in(&arena, &scratch, "file/sub"), 0700, &err), -1);
-    ck_assert_int_eq(file_make_folder(in(&arena, &scratch, "file"), 0700, &err), -1);
     ck_assert_int_eq(err.code, ERR_IO);
+    ck_assert_int_eq(file_make_folder(in(&arena, &scratch, "file"), 0700, &err), -1);
+    ck_assert_int_eq(err.code, ERR_INVALID);
 }
 END_TEST
 
