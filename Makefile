@@ -18,6 +18,10 @@ endef
 preset = cmake --preset $(1) >build/$(1).log 2>&1 || { cat build/$(1).log; false; } && \
 	cmake --build --preset $(1) --parallel $(JOBS) -- --quiet
 
+FUZZERS = cmake -S . -B build/fuzz -G Ninja -DFUZZ=ON -DCMAKE_C_COMPILER=clang \
+	-DCMAKE_BUILD_TYPE=RelWithDebInfo >build/fuzz.log 2>&1 || { cat build/fuzz.log; false; } && \
+	cmake --build build/fuzz --parallel $(JOBS) -- --quiet
+
 .PHONY: help build test demo bench install clean
 
 help:
@@ -44,11 +48,13 @@ test:
 	$(call stage,gcc build,$(call preset,dev))
 	$(call stage,clang build with address and undefined behaviour checks,$(call preset,asan))
 	$(call stage,clang build with thread checks,$(call preset,tsan))
+	$(call stage,clang build of the fuzzers,$(FUZZERS))
 	$(call stage,release build,$(call preset,release))
 	$(call stage,architecture and style,python3 tests/arch/check.py build/release)
 	$(call stage,tests with address and undefined behaviour checks, \
 		ctest --preset asan -j $(JOBS) -L '$(PORTABLE)')
 	$(call stage,tests with thread checks,ctest --preset tsan -j $(JOBS) -L '$(PORTABLE)')
+	$(call stage,a moment of fuzzing,ctest --test-dir build/fuzz --output-on-failure -L '^fuzz$$')
 	$(call stage,every test of the release build, \
 		ctest --preset release -j $(JOBS) $(if $(AS_ROOT),,-LE '^lab$$'))
 	@$(if $(AS_ROOT),true,echo 'make test: NOT RUN, because they need root: the tests of label lab')

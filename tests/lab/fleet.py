@@ -105,6 +105,14 @@ class Fleet:
         self.lab("up", str(self.count))
         return self
 
+    def _end_processes(self):
+        while self._running:
+            process = self._running.pop()
+            process.kill()
+            process.wait()
+            process.stdout.close()
+            process.stderr.close()
+
     def stop(self):
         """Leaves nothing behind.  May be called at any time and again."""
         if self.id is None:
@@ -114,9 +122,7 @@ class Fleet:
             for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         }
         try:
-            for process in list(self._running):
-                process.kill()
-                process.wait()
+            self._end_processes()
             self.lab("sweep")
             self._guard.stdin.write(b"done\n")
         finally:
@@ -136,10 +142,7 @@ class Fleet:
 
     def reset(self):
         """Every host up and reachable, no guest anywhere: the start of a test."""
-        for process in list(self._running):
-            process.kill()
-            process.wait()
-            self._running.discard(process)
+        self._end_processes()
         for host in sorted(self._disturbed):
             if not (self.dir / host / "init.pid").exists():
                 self.lab("boot", host)
