@@ -90,8 +90,10 @@ struct libvirt_actuator {
     struct loop *loop;
     struct libvirt_pool *pool;
     struct arena arena;
-    struct host *hosts; /* Sorted by name. */
+    struct host **hosts; /* Sorted by name; a host stays where it is. */
     size_t host_count;
+    libvirt_resolve_fn *resolve; /* Or NULL. */
+    void *resolve_context;
     struct ssh_settings ssh;
     struct request *requests; /* In the order of the calls. */
     struct request **last_request;
@@ -112,18 +114,19 @@ static const char *copy_text(struct arena *arena, const char *s)
     return s == NULL ? NULL : arena_strdup(arena, s);
 }
 
-static int compare_hosts(const void *a, const void *b)
+static int compare_host(const void *name, const void *item)
 {
-    return strcmp(((const struct host *)a)->name, ((const struct host *)b)->name);
+    return strcmp(name, (*(struct host *const *)item)->name);
 }
 
-static struct host *find_host(const struct libvirt_actuator *actuator, const char *name)
+static struct host *find_known(const struct libvirt_actuator *actuator, const char *name)
 {
-    const struct host key = { .name = name };
+    struct host **found = actuator->host_count == 0
+                              ? NULL
+                              : bsearch(name, actuator->hosts, actuator->host_count,
+                                        sizeof(*actuator->hosts), compare_host);
 
-    return name == NULL || actuator->host_count == 0
-               ? NULL
-               : bsearch(&key, actuator->hosts, actuator->host_count, sizeof(key), compare_hosts);
+    return found == NULL ? NULL : *found;
 }
 
 /* Completions: each is delivered by a timer of its own, so never from inside a call of the user, and what
@@ -564,6 +567,55 @@ static struct libvirt_actuator *actuator_of(struct actuator *self)
     return (struct libvirt_actuator *)self;
 }
 
+/* Keeps the array sorted; hosts are added once each, in a number that a person has written down. */
+static struct host *add_host(struct libvirt_actuator *actuator, const struct libvirt_host *settings)
+{
+    struct arena *arena = &actuator->arena;
+    struct host *host = ARENA_NEW(arena, struct host);
+    struct host **hosts = ARENA_ARRAY(arena, struct host *, actuator->host_count + 1);
+    size_t at = 0;
+
+    *host = (struct host){
+        .actuator = actuator,
+        .name = arena_strdup(arena, settings->name),
+        .peer_uri =
+            copy_text(arena, settings->peer_uri == NULL ? settings->uri : settings->peer_uri),
+        .ssh = copy_text(arena, settings->ssh),
+        .link = {
+            .name = arena_strdup(arena, settings->name),
+            .uri = libvirt_connection_uri(arena, settings->uri, actuator->ssh.key),
+            .pool = actuator->pool,
+            .opened = on_opened,
+            .context = actuator,
+        },
+    };
+    while (at < actuator->host_count && strcmp(actuator->hosts[at]->name, host->name) < 0) {
+        hosts[at] = actuator->hosts[at];
+        at++;
+    }
+    hosts[at] = host;
+    for (size_t i = at; i < actuator->host_count; i++) {
+        hosts[i + 1] = actuator->hosts[i];
+    }
+    actuator->hosts = hosts;
+    actuator->host_count++;
+    return host;
+}
+
+/* The host called 'name'; one that is not known yet is described by whoever uses the actuator. */
+static struct host *find_host(struct libvirt_actuator *actuator, const char *name)
+{
+    struct host *known = name == NULL ? NULL : find_known(actuator, name);
+    struct libvirt_host settings = { .name = name };
+    struct err err;
+
+    if (known != NULL || name == NULL || actuator->resolve == NULL ||
+        actuator->resolve(actuator->resolve_context, name, &settings, &err) != 0) {
+        return known;
+    }
+    return add_host(actuator, &settings);
+}
+
 static struct request *new_request(struct libvirt_actuator *actuator, uint64_t ticket,
                                    const char *host)
 {
@@ -651,7 +703,7 @@ static void libvirt_close(struct actuator *self)
         free_request(request);
     }
     for (size_t i = 0; i < actuator->host_count; i++) {
-        libvirt_link_deinit(&actuator->hosts[i].link);
+        libvirt_link_deinit(&actuator->hosts[i]->link);
     }
     libvirt_pool_close(actuator->pool);
     arena_deinit(&actuator->arena);
@@ -665,34 +717,6 @@ static const struct actuator_ops libvirt_ops = {
     .cancel = libvirt_cancel,
     .close = libvirt_close,
 };
-
-static void copy_hosts(struct libvirt_actuator *actuator, const struct libvirt_settings *settings)
-{
-    struct arena *arena = &actuator->arena;
-
-    actuator->host_count = settings->host_count;
-    actuator->hosts = ARENA_ARRAY(arena, struct host, settings->host_count);
-    for (size_t i = 0; i < settings->host_count; i++) {
-        const struct libvirt_host *host = &settings->hosts[i];
-
-        actuator->hosts[i] = (struct host){
-            .actuator = actuator,
-            .name = arena_strdup(arena, host->name),
-            .peer_uri = copy_text(arena, host->peer_uri == NULL ? host->uri : host->peer_uri),
-            .ssh = copy_text(arena, host->ssh),
-            .link = {
-                .name = arena_strdup(arena, host->name),
-                .uri = libvirt_connection_uri(arena, host->uri, settings->ssh_key),
-                .pool = actuator->pool,
-                .opened = on_opened,
-                .context = actuator,
-            },
-        };
-    }
-    if (actuator->host_count > 1) {
-        qsort(actuator->hosts, actuator->host_count, sizeof(*actuator->hosts), compare_hosts);
-    }
-}
 
 struct actuator *libvirt_open(struct loop *loop, const struct libvirt_settings *settings,
                               struct err *err)
@@ -709,6 +733,10 @@ struct actuator *libvirt_open(struct loop *loop, const struct libvirt_settings *
     actuator->last_request = &actuator->requests;
     actuator->ssh.key = copy_text(&actuator->arena, settings->ssh_key);
     actuator->ssh.known_hosts = copy_text(&actuator->arena, settings->ssh_known_hosts);
-    copy_hosts(actuator, settings);
+    actuator->resolve = settings->resolve;
+    actuator->resolve_context = settings->context;
+    for (size_t i = 0; i < settings->host_count; i++) {
+        (void)add_host(actuator, &settings->hosts[i]);
+    }
     return &actuator->base;
 }

@@ -24,13 +24,22 @@ struct libvirt_host {
     const char *ssh; /* "user@host[:port]" for disk identity, or NULL: no commands on this host. */
 };
 
+/* Describes the host called 'name', whose strings are copied at once.  -1 and '*err': no such host. */
+typedef int libvirt_resolve_fn(void *context, const char *name, struct libvirt_host *host,
+                               struct err *err);
+
 struct libvirt_settings {
     const struct libvirt_host *hosts;
     size_t host_count;
+    libvirt_resolve_fn
+        *resolve; /* Asked, on the loop thread, for hosts that are not among these; or
+                                    NULL: there are no others. */
+    void *context;
     const char *ssh_key;         /* Private key file, or NULL: agent and defaults. */
     const char *ssh_known_hosts; /* File, or NULL: the user's. */
 };
 
-/* Starts the actuator; connects to nobody yet.  Copies 'settings'. */
+/* Starts the actuator; connects to nobody yet.  Copies 'settings',
+ * 'context' stays the caller's. */
 struct actuator *libvirt_open(struct loop *loop, const struct libvirt_settings *settings,
                               struct err *err);

@@ -181,29 +181,6 @@ static void print_summary(struct cli *cli, const struct reconciler_result *resul
     }
 }
 
-static struct actuator *open_fleet(struct cli *cli, struct loop *loop, struct journal *journal,
-                                   struct err *err)
-{
-    struct revision revision;
-    struct ledger ledger;
-    struct actuator *actuator = NULL;
-    const char *const *hosts;
-    size_t count;
-
-    ledger_init(&ledger, journal);
-    if (ledger_load(&ledger, err) != 0) {
-        return NULL;
-    }
-    if (cli_load_revision(cli, NULL, &revision) == 0) {
-        hosts = view_hosts(&cli->arena, &revision, &ledger, &count);
-        actuator = reach_open(cli, loop, hosts, count, err);
-    } else {
-        err->code = ERR_NONE; /* Printed already. */
-    }
-    ledger_deinit(&ledger);
-    return actuator;
-}
-
 static int act(struct apply *apply, const char *only)
 {
     struct cli *cli = apply->cli;
@@ -222,10 +199,10 @@ static int act(struct apply *apply, const char *only)
     if (world.journal == NULL) {
         return cli_fail(&err);
     }
-    world.actuator = open_fleet(cli, apply->loop, world.journal, &err);
+    world.actuator = reach_open(cli, apply->loop, &err);
     if (world.actuator == NULL) {
         journal_close(world.journal);
-        return err.code == ERR_NONE ? CLI_INVALID : cli_fail(&err);
+        return cli_fail(&err);
     }
     apply->reconciler = reconciler_new(&world, &options);
     loop_uv_on_signal(apply->loop, SIGINT, on_signal, apply);

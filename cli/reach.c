@@ -24,9 +24,12 @@ static const char *sim_path(const char *uri)
     return strncmp(uri, SIM_SCHEME, strlen(SIM_SCHEME)) == 0 ? uri + strlen(SIM_SCHEME) : NULL;
 }
 
-static int describe_host(struct cli *cli, const char *name, struct libvirt_host *host,
+/* libvirt_resolve_fn: the templates of berth.conf, with the host's own settings. */
+static int describe_host(void *context, const char *name, struct libvirt_host *host,
                          struct err *err)
 {
+    struct cli *cli = context;
+
     host->name = name;
     host->uri = config_uri(&cli->arena, &cli->config, name, err);
     if (host->uri == NULL) {
@@ -41,24 +44,17 @@ static int describe_host(struct cli *cli, const char *name, struct libvirt_host 
     return host->ssh == NULL && err->code != ERR_NONE ? -1 : 0;
 }
 
-struct actuator *reach_open(struct cli *cli, struct loop *loop, const char *const *hosts,
-                            size_t count, struct err *err)
+struct actuator *reach_open(struct cli *cli, struct loop *loop, struct err *err)
 {
-    struct libvirt_host *items = ARENA_ARRAY(&cli->arena, struct libvirt_host, count + 1);
     struct libvirt_settings settings = {
-        .hosts = items,
-        .host_count = count,
+        .resolve = describe_host,
+        .context = cli,
         .ssh_key = cli->config.ssh_key,
         .ssh_known_hosts = cli->config.ssh_known_hosts,
     };
 
     if (sim_path(cli->config.uri) != NULL) {
         return sim_open(loop, sim_path(cli->config.uri), err);
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (describe_host(cli, hosts[i], &items[i], err) != 0) {
-            return NULL;
-        }
     }
     return libvirt_open(loop, &settings, err);
 }
@@ -135,12 +131,12 @@ static int ask_hosts(struct cli *cli, const struct revision *revision, const str
     struct err err;
     size_t count;
 
-    hosts = view_hosts(&cli->arena, revision, ledger, &count);
-    actuator = reach_open(cli, loop, hosts, count, &err);
+    actuator = reach_open(cli, loop, &err);
     if (actuator == NULL) {
         loop_uv_free(loop);
         return cli_fail(&err);
     }
+    hosts = view_hosts(&cli->arena, revision, ledger, &count);
     reach_look(cli, loop, actuator, hosts, count, observed);
     loop_uv_free(loop);
     return 0;

@@ -18,9 +18,9 @@ struct loop;
 struct revision;
 struct view;
 
-/* Opens the simulated fleet (uri = sim:FILE) or libvirt on the 'count' hosts. */
-struct actuator *reach_open(struct cli *cli, struct loop *loop, const char *const *hosts,
-                            size_t count, struct err *err);
+/* Opens the simulated fleet (uri = sim:FILE) or libvirt; hosts are found by the config's templates when
+ * they are asked for, so a file that gains a host needs no new actuator.  'cli' must stay. */
+struct actuator *reach_open(struct cli *cli, struct loop *loop, struct err *err);
 
 /* Opens an actuator on plain libvirt URIs, each host called by its URI; a single "sim:FILE" opens that
  * fleet.  '*hosts' are the names to ask for. */
