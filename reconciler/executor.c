@@ -484,7 +484,7 @@ static void end_move(struct executor *executor)
     move->unclear = false;
     if (move->state == JOURNAL_MOVE_DONE) {
         move->error = ERR_NONE;
-        move->error_text = executor->has_error ? executor->move.error_text : executor->step.text;
+        move->error_text = executor->step.text;
     } else if (move->error == ERR_NONE) {
         const char *why = executor->step.text != NULL ? executor->step.text : "cancelled";
 

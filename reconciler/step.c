@@ -10,8 +10,9 @@
 
 /* How often the start of a guest is tried on one host before the move turns round, and how often an
  * operation may fail before a person is asked. */
-#define STEP_START_TRIES 2u
-#define STEP_TRIES_MAX   6u
+#define STEP_START_TRIES     2u
+#define STEP_AUTOSTART_TRIES 3u
+#define STEP_TRIES_MAX       6u
 
 static struct step run(enum op_kind op, unsigned side)
 {
@@ -50,10 +51,13 @@ static bool owes_autostart(const struct journal_move *move, const struct observe
 static struct step end_on(const struct journal_move *move, const struct step_facts *facts,
                           unsigned side, enum journal_move_state state, const char *text)
 {
-    if (owes_autostart(move, facts->guests[side]) && !has_failed(facts, OP_AUTOSTART)) {
-        return run(OP_AUTOSTART, side);
+    if (!owes_autostart(move, facts->guests[side])) {
+        return end(state, text);
     }
-    return end(state, text);
+    if (has_failed(facts, OP_AUTOSTART) && facts->failures >= STEP_AUTOSTART_TRIES) {
+        return stuck("the guest is in its place, but its autostart could not be given back");
+    }
+    return run(OP_AUTOSTART, side);
 }
 
 /* The guest is at the source, untouched or back again. */

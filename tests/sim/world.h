@@ -73,6 +73,9 @@ void world_live(struct world *world, enum world_kill kill, size_t at);
 /* Edits es.xml: 'guest' belongs to 'host' from now on. */
 void world_want(struct world *world, const struct world_guest *guests, size_t count);
 
+/* Saves es.xml anew with the same placements: another revision. */
+void world_touch(struct world *world);
+
 /* Lets 'ms' pass with no controller alive. */
 void world_wait(struct world *world, int64_t ms);
 

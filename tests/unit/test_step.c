@@ -129,7 +129,7 @@ START_TEST(autostart_is_given_back_on_whichever_host_the_guest_ends)
 }
 END_TEST
 
-START_TEST(autostart_that_cannot_be_set_does_not_keep_the_move_open)
+START_TEST(autostart_that_cannot_be_given_back_keeps_the_move_open)
 {
     struct journal_move move = move_of(MOVE_LIVE, GUEST_RUNNING);
     struct err err = { .code = ERR_FAILED };
@@ -142,7 +142,9 @@ START_TEST(autostart_that_cannot_be_set_does_not_keep_the_move_open)
     };
 
     move.autostart = true;
-    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_DONE);
+    assert_runs(step_next(&move, &facts), OP_AUTOSTART, 1);
+    facts.failures = 3;
+    ck_assert_int_eq(step_next(&move, &facts).action, STEP_STUCK);
 }
 END_TEST
 
@@ -340,7 +342,7 @@ int main(void)
     tcase_add_test(tcase, failed_preflight_ends_the_move_with_nothing_touched);
     tcase_add_test(tcase, live_move_that_was_tried_is_not_tried_again_by_itself);
     tcase_add_test(tcase, autostart_is_given_back_on_whichever_host_the_guest_ends);
-    tcase_add_test(tcase, autostart_that_cannot_be_set_does_not_keep_the_move_open);
+    tcase_add_test(tcase, autostart_that_cannot_be_given_back_keeps_the_move_open);
     tcase_add_test(tcase, stopped_guest_whose_definition_failed_starts_again_at_the_source);
     tcase_add_test(tcase, guest_that_cannot_start_on_the_target_goes_back_with_one_definition);
     tcase_add_test(tcase, start_that_may_pass_is_tried_once_more_before_turning_back);

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Random fleets, random faults, controllers killed at random: whatever happens, no guest is lost or runs
+ * twice, no host is over-committed (world.c looks after every event), and once the faults are over every
+ * guest is in its place or its reason is told, in the state it had before.
+ *
+ * BERTH_SEED=N runs one seed alone.
+ */
+
+#include <check.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "base/text.h"
+#include "world.h"
+
+#define SEEDS        1500
+#define SEEDS_A_TEST 50 /* One process each. */
+#define GUESTS_MAX   5
+#define HOST_MIB     1024
+#define LIVES_MAX    12
+
+struct dice {
+    uint64_t state;
+};
+
+/* SplitMix64. */
+static uint64_t roll(struct dice *dice, uint64_t sides)
+{
+    uint64_t x = dice->state += UINT64_C(0x9e3779b97f4a7c15);
+
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return (x ^ (x >> 31)) % sides;
+}
+
+#define PICK(dice, list) ((list)[roll((dice), ARRAY_LEN(list))])
+
+static const char *const hosts[] = { "kvm1", "kvm2", "kvm3" };
+
+static size_t make_guests(struct dice *dice, struct world_guest guests[GUESTS_MAX])
+{
+    static const char *const names[GUESTS_MAX] = { "vm1", "vm2", "vm3", "vm4", "vm5" };
+    static const char *const states[] = { "running", "running", "running", "shutoff", "paused" };
+    static const unsigned sizes_mib[] = { 96, 128, 160 };
+    size_t count = 1 + roll(dice, GUESTS_MAX);
+
+    for (size_t i = 0; i < count; i++) {
+        guests[i] = (struct world_guest){
+            .name = names[i],
+            .host = PICK(dice, hosts),
+            .wanted = PICK(dice, hosts),
+            .state = PICK(dice, states),
+            .memory_mib = PICK(dice, sizes_mib),
+            .autostart = roll(dice, 2) == 0,
+        };
+    }
+    return count;
+}
+
+static const char *make_faults(struct dice *dice, struct arena *arena)
+{
+    static const char *const ops[] = { "preflight", "migrate",  "migrate", "adopt",   "stop",
+                                       "define",    "undefine", "start",   "observe", "autostart" };
+    static const char *const whens[] = { "before", "middle", "lost", "after", "hang" };
+    static const char *const errors[] = { "timeout",     "busy",         "failed",
+                                          "unreachable", "incompatible", "unsafe" };
+    struct text text = text_new(arena);
+    size_t count = roll(dice, 6);
+
+    for (size_t i = 0; i < count; i++) {
+        text_printf(&text, "%s{\"op\":\"%s\",\"when\":\"%s\",\"error\":\"%s\",\"times\":%u",
+                    i == 0 ? "" : ",", PICK(dice, ops), PICK(dice, whens), PICK(dice, errors),
+                    (unsigned)(1 + roll(dice, 3)));
+        if (roll(dice, 2) == 0) {
+            text_printf(&text, ",\"host\":\"%s\"", PICK(dice, hosts));
+        }
+        text_append(&text, "}");
+    }
+    return text.data;
+}
+
+/* Where the guest is now, and that it is nowhere else. */
+static const char *only_host(struct world *world, const char *guest, uint64_t seed)
+{
+    const char *found = NULL;
+
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        if (strcmp(world_state(world, guest, hosts[i]), "absent") != 0) {
+            ck_assert_msg(found == NULL, "seed %" PRIu64 ": %s is on %s and %s", seed, guest, found,
+                          hosts[i]);
+            found = hosts[i];
+        }
+    }
+    ck_assert_msg(found != NULL, "seed %" PRIu64 ": %s is lost", seed, guest);
+    return found;
+}
+
+static void assert_settled(struct world *world, const struct world_guest *guests, size_t count,
+                           uint64_t seed)
+{
+    ck_assert_msg(world_open_moves(world) == 0, "seed %" PRIu64 ": a move stays open: %s", seed,
+                  world->last_text);
+    ck_assert_msg(world_owed(world) == 0, "seed %" PRIu64 ": a start stays owed", seed);
+    for (size_t i = 0; i < count; i++) {
+        const char *host = only_host(world, guests[i].name, seed);
+        const char *state = world_state(world, guests[i].name, host);
+
+        ck_assert_msg(strcmp(state, guests[i].state) == 0, "seed %" PRIu64 ": %s was %s, is %s",
+                      seed, guests[i].name, guests[i].state, state);
+        ck_assert_msg(strcmp(host, guests[i].wanted) == 0 || world->result.blocked > 0,
+                      "seed %" PRIu64 ": %s is on %s for no reason", seed, guests[i].name, host);
+        ck_assert_msg(world_has_autostart(world, guests[i].name, host) == guests[i].autostart,
+                      "seed %" PRIu64 ": autostart of %s is not what it was", seed, guests[i].name);
+    }
+}
+
+static void live_and_die(struct world *world, struct dice *dice)
+{
+    static const enum world_kill kills[] = { WORLD_KILL_NEVER, WORLD_KILL_BEFORE_COMMIT,
+                                             WORLD_KILL_AFTER_COMMIT, WORLD_KILL_BEFORE_CALL,
+                                             WORLD_KILL_AFTER_CALL };
+
+    for (uint64_t lives = roll(dice, 5); lives > 0; lives--) {
+        world_live(world, PICK(dice, kills), 1 + roll(dice, 20));
+        world_wait(world, (int64_t)roll(dice, 90000));
+    }
+}
+
+/* Lives without end until one finds nothing to do. */
+static void live_until_quiet(struct world *world, uint64_t seed)
+{
+    const int64_t past_every_wait_ms = INT64_C(40) * 60 * 1000;
+
+    for (unsigned lives = 0; lives < LIVES_MAX; lives++) {
+        world_touch(world); /* A new revision: parked guests are tried again. */
+        world_wait(world, past_every_wait_ms);
+        world_live(world, WORLD_KILL_NEVER, 0);
+        if (world->moves_begun == 0 && world_open_moves(world) == 0 && world_owed(world) == 0) {
+            return;
+        }
+    }
+    ck_abort_msg("seed %" PRIu64 ": it never comes to rest: %s", seed, world->last_text);
+}
+
+static void run_seed(uint64_t seed)
+{
+    struct dice dice = { seed };
+    struct world_guest guests[GUESTS_MAX];
+    size_t count = make_guests(&dice, guests);
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    const char *faults = make_faults(&dice, &arena);
+    struct world world;
+
+    world_init(&world, HOST_MIB, guests, count, faults);
+    world.config.policy.mode = roll(&dice, 2) == 0 ? POLICY_MODE_AUTO : POLICY_MODE_OFFLINE;
+    live_and_die(&world, &dice);
+    live_until_quiet(&world, seed);
+    assert_settled(&world, guests, count, seed);
+    world_deinit(&world);
+}
+
+START_TEST(whatever_happens_every_guest_ends_once_as_it_was)
+{
+    const char *alone = getenv("BERTH_SEED");
+    uint64_t seed;
+
+    if (alone != NULL) {
+        ck_assert(text_to_u64(alone, UINT64_MAX, &seed));
+        run_seed(seed);
+        return;
+    }
+    for (seed = 0; seed < SEEDS_A_TEST; seed++) {
+        run_seed((uint64_t)_i * SEEDS_A_TEST + seed);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("faults");
+    TCase *tcase = tcase_create("faults");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_loop_test(tcase, whatever_happens_every_guest_ends_once_as_it_was, 0,
+                        getenv("BERTH_SEED") != NULL ? 1 : SEEDS / SEEDS_A_TEST);
+    tcase_set_timeout(tcase, 600);
+    suite_add_tcase(suite, tcase);
+    world_set_up();
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    world_tear_down();
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
