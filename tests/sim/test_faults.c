@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Random fleets, random faults, controllers killed at random: whatever happens, no guest is lost or runs
+ * Random fleets, random faults, frozen hosts, controllers killed at random: whatever happens, no guest is lost or runs
  * twice, no host is over-committed (world.c looks after every event), and once the faults are over every
  * guest is in its place or its reason is told, in the state it had before.
  *
@@ -126,8 +126,16 @@ static void live_and_die(struct world *world, struct dice *dice)
                                              WORLD_KILL_AFTER_CALL };
 
     for (uint64_t lives = roll(dice, 5); lives > 0; lives--) {
+        const char *frozen = roll(dice, 3) == 0 ? PICK(dice, hosts) : NULL;
+
+        if (frozen != NULL) {
+            world_freeze(world, frozen, true);
+        }
         world_live(world, PICK(dice, kills), 1 + roll(dice, 20));
         world_wait(world, (int64_t)roll(dice, 90000));
+        if (frozen != NULL) {
+            world_freeze(world, frozen, false);
+        }
     }
 }
 

@@ -355,6 +355,20 @@ void world_touch(struct world *world)
     world->es_xml = text_format(&world->arena, "%s<!-- saved again -->\n", world->es_xml);
 }
 
+void world_freeze(struct world *world, const char *host, bool frozen)
+{
+    struct loop *loop = loop_manual_new(world->wall_ms);
+    struct err err;
+    struct actuator *actuator = sim_open_memory(loop, world->fleet, strlen(world->fleet), &err);
+
+    ck_assert_msg(actuator != NULL, "%s", err.text);
+    ck_assert_int_eq(sim_set_power(actuator, host, frozen ? SIM_POWER_FROZEN : SIM_POWER_ON, &err),
+                     0);
+    world->fleet = dump(world, actuator);
+    actuator_close(actuator);
+    loop_manual_free(loop);
+}
+
 void world_wait(struct world *world, int64_t ms)
 {
     world->wall_ms += ms;

@@ -76,6 +76,9 @@ void world_want(struct world *world, const struct world_guest *guests, size_t co
 /* Saves es.xml anew with the same placements: another revision. */
 void world_touch(struct world *world);
 
+/* Freezes or thaws the libvirtd of 'host': its guests run on, it answers nobody. */
+void world_freeze(struct world *world, const char *host, bool frozen);
+
 /* Lets 'ms' pass with no controller alive. */
 void world_wait(struct world *world, int64_t ms);
 
