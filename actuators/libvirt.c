@@ -92,6 +92,7 @@ struct libvirt_actuator {
     struct arena arena;
     struct host **hosts; /* Sorted by name; a host stays where it is. */
     size_t host_count;
+    size_t host_capacity;
     libvirt_resolve_fn *resolve; /* Or NULL. */
     void *resolve_context;
     struct ssh_settings ssh;
@@ -237,21 +238,27 @@ static bool retry_observe(struct host *host, const struct observe_job *observing
     return true;
 }
 
+static void answer_all(struct host *host, const struct observe_job *observing)
+{
+    struct request *request = host->actuator->requests;
+
+    for (; request != NULL; request = request->next) {
+        if (is_observing(request, host)) {
+            answer(request, observing);
+        }
+    }
+}
+
 static void done_observe(struct libvirt_job *job)
 {
     struct observe_job *observing = CONTAINER_OF(job, struct observe_job, job);
     struct host *host = observing->host;
-    struct request *request = host->actuator->requests;
 
     host->observing = NULL;
     observing->observed.reachable = true;
     observing->observed.as_of_ms = loop_wall_ms(host->actuator->loop);
     if (!retry_observe(host, observing)) {
-        for (; request != NULL; request = request->next) {
-            if (is_observing(request, host)) {
-                answer(request, observing);
-            }
-        }
+        answer_all(host, observing);
     }
     libvirt_link_give_back(&host->link, STEAL(observing->connection));
     pump(host->actuator);
@@ -567,13 +574,40 @@ static struct libvirt_actuator *actuator_of(struct actuator *self)
     return (struct libvirt_actuator *)self;
 }
 
-/* Keeps the array sorted; hosts are added once each, in a number that a person has written down. */
+/* Room for one host more; doubling, so that what earlier arrays leave in the arena stays small. */
+static void reserve_host(struct libvirt_actuator *actuator)
+{
+    size_t capacity = actuator->host_capacity == 0 ? 16 : 2 * actuator->host_capacity;
+    struct host **hosts;
+
+    if (actuator->host_count < actuator->host_capacity) {
+        return;
+    }
+    hosts = ARENA_ARRAY(&actuator->arena, struct host *, capacity);
+    for (size_t i = 0; i < actuator->host_count; i++) {
+        hosts[i] = actuator->hosts[i];
+    }
+    actuator->hosts = hosts;
+    actuator->host_capacity = capacity;
+}
+
+/* Keeps the array sorted. */
+static void insert_host(struct libvirt_actuator *actuator, struct host *host)
+{
+    size_t at;
+
+    reserve_host(actuator);
+    for (at = actuator->host_count++;
+         at > 0 && strcmp(actuator->hosts[at - 1]->name, host->name) > 0; at--) {
+        actuator->hosts[at] = actuator->hosts[at - 1];
+    }
+    actuator->hosts[at] = host;
+}
+
 static struct host *add_host(struct libvirt_actuator *actuator, const struct libvirt_host *settings)
 {
     struct arena *arena = &actuator->arena;
     struct host *host = ARENA_NEW(arena, struct host);
-    struct host **hosts = ARENA_ARRAY(arena, struct host *, actuator->host_count + 1);
-    size_t at = 0;
 
     *host = (struct host){
         .actuator = actuator,
@@ -589,16 +623,7 @@ static struct host *add_host(struct libvirt_actuator *actuator, const struct lib
             .context = actuator,
         },
     };
-    while (at < actuator->host_count && strcmp(actuator->hosts[at]->name, host->name) < 0) {
-        hosts[at] = actuator->hosts[at];
-        at++;
-    }
-    hosts[at] = host;
-    for (size_t i = at; i < actuator->host_count; i++) {
-        hosts[i + 1] = actuator->hosts[i];
-    }
-    actuator->hosts = hosts;
-    actuator->host_count++;
+    insert_host(actuator, host);
     return host;
 }
 
@@ -694,12 +719,11 @@ static void libvirt_cancel(struct actuator *self, uint64_t ticket)
 static void libvirt_close(struct actuator *self)
 {
     struct libvirt_actuator *actuator = actuator_of(self);
+    struct request *request = actuator->requests;
 
-    while (actuator->requests != NULL) {
-        struct request *request = actuator->requests;
-
+    for (struct request *next; request != NULL; request = next) {
+        next = request->next;
         loop_timer_stop(actuator->loop, &request->timer);
-        unlink_request(request);
         free_request(request);
     }
     for (size_t i = 0; i < actuator->host_count; i++) {

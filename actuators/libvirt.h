@@ -5,10 +5,14 @@
  * The actuator seam on real hosts, through libvirt.
  *
  * Threads (architecture.md): the caller's loop thread owns the tables; one libvirt event thread a
- * process; a connection's open has a thread of its own, at most one outstanding a host; other blocking
- * calls run on a bounded pool, at most one a host; a migration's call has a thread of its own.
+ * process runs for ever, so open one actuator a process (another works, and leaves one idle thread
+ * behind).  A connection's open has a thread of its own, at most one outstanding a host; observations run
+ * on a bounded pool, at most one a host; an operation has a thread of its own, a migration a second one
+ * for the call that blocks.  A connection is used by one thread at a time.
+ *
  * libvirt calls have no timeout: a call that is overdue is written off, its late answer is dropped and
- * its connection replaced.
+ * its connection replaced.  An operation that is written off fails with ERR_TIMEOUT and may still happen;
+ * MIGRATE and ADOPT never are, because whoever waits for them can cancel them.
  */
 
 #include <stddef.h>

@@ -202,17 +202,19 @@ int libvirt_disk_read(struct arena *arena, const char *output, const char *host,
                                    host, read, count);
 }
 
-int libvirt_disk_ask(struct arena *arena, const struct ssh_settings *settings, const char *spec,
-                     const char *host, struct libvirt_disk_item *items, size_t count,
-                     struct err *err)
+int libvirt_disk_ask(struct arena *arena, const struct libvirt_disk_host *host,
+                     struct libvirt_disk_item *items, size_t count, struct err *err)
 {
-    size_t max_output = (count + 1) * (LIBVIRT_DISK_MAX_BYTES + 64);
-    struct ssh_output output;
-    const char *script;
+    struct ssh_command command = {
+        .command = "sh -s",
+        .timeout_ms = TIMEOUT_MS,
+        .max_output = (count + 1) * (LIBVIRT_DISK_MAX_BYTES + 64),
+    };
+    struct ssh_output output = { 0 };
 
-    if (libvirt_disk_script(arena, items, count, &script, err) < 0 ||
-        ssh_run(arena, settings, spec, "sh -s", script, TIMEOUT_MS, max_output, &output, err) < 0) {
+    if (libvirt_disk_script(arena, items, count, &command.input, err) < 0 ||
+        ssh_run(arena, host->settings, host->ssh, &command, &output, err) < 0) {
         return -1;
     }
-    return libvirt_disk_read(arena, output.out, host, items, count, err);
+    return libvirt_disk_read(arena, output.out, host->name, items, count, err);
 }

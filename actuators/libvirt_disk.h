@@ -35,6 +35,12 @@ struct libvirt_disk_item {
     const char *identity;
 };
 
+struct libvirt_disk_host {
+    const char *name;
+    const char *ssh; /* "user@host[:port]" */
+    const struct ssh_settings *settings;
+};
+
 /* Longest identity, and path, that is believed. */
 #define LIBVIRT_DISK_MAX_BYTES 4096
 
@@ -48,7 +54,6 @@ int libvirt_disk_script(struct arena *arena, const struct libvirt_disk_item *ite
 int libvirt_disk_read(struct arena *arena, const char *output, const char *host,
                       struct libvirt_disk_item *items, size_t count, struct err *err);
 
-/* Asks 'host', reached at 'spec'.  Blocking. */
-int libvirt_disk_ask(struct arena *arena, const struct ssh_settings *settings, const char *spec,
-                     const char *host, struct libvirt_disk_item *items, size_t count,
-                     struct err *err);
+/* Asks 'host'.  Blocking. */
+int libvirt_disk_ask(struct arena *arena, const struct libvirt_disk_host *host,
+                     struct libvirt_disk_item *items, size_t count, struct err *err);

@@ -242,15 +242,17 @@ static bool watch_call(struct call *call, virDomainPtr domain, bool began_paused
     (void)virDomainMigrateSetMaxDowntime(domain, ladder.downtime_ms, 0);
     while (!wait_call(call)) {
         struct actuator_progress progress;
+        bool cancelled = libvirt_pool_ask(move->job) == LIBVIRT_JOB_CANCELLED;
 
+        if (cancelled) {
+            aborted |= virDomainAbortJob(domain) == 0;
+        }
         if (!read_progress(domain, &progress)) {
             continue;
         }
         set_phase(domain, began_paused, &progress);
         libvirt_pool_report(move->job, &progress);
-        if (libvirt_pool_ask(move->job) == LIBVIRT_JOB_CANCELLED) {
-            aborted |= virDomainAbortJob(domain) == 0;
-        } else {
+        if (!cancelled) {
             climb(&move->op->live, domain, progress.iteration, &ladder);
         }
     }

@@ -180,35 +180,53 @@ static int fail_stop_timeout(const struct libvirt_move *move, struct err *err)
                    clock_format_duration(move->op->timeout_ms, waited));
 }
 
+/* How the wait for a guest goes on. */
+struct patience {
+    int64_t begin_ms;
+    int64_t press_ms; /* When to press next, from the beginning. */
+    unsigned presses;
+};
+
+/* One look at a guest that is to shut down, and a press if one is due; '*off' once it is off. */
+static int look_stopping(const struct libvirt_move *move, virDomainPtr domain,
+                         struct patience *patience, bool *off, struct err *err)
+{
+    struct actuator_progress progress = { .phase = ACTUATOR_PHASE_WAIT };
+    enum guest_state state = GUEST_OTHER;
+    enum guest_reason reason;
+
+    if (libvirt_observe_state(domain, move->op->host, &state, &reason, err) < 0) {
+        return -1;
+    }
+    progress.elapsed_ms = libvirt_pool_now_ms() - patience->begin_ms;
+    *off = state == GUEST_SHUTOFF;
+    if (*off) {
+        return 0;
+    }
+    if (progress.elapsed_ms >= move->op->timeout_ms) {
+        return fail_stop_timeout(move, err);
+    }
+    libvirt_pool_report(move->job, &progress);
+    if (patience->presses == MAX_PRESSES || progress.elapsed_ms < patience->press_ms) {
+        return 0;
+    }
+    patience->press_ms = progress.elapsed_ms + (FIRST_PRESS_PAUSE_MS << patience->presses++);
+    return press(move, domain, err);
+}
+
 /* Presses, and waits until the guest is off. */
 static int wait_stopped(const struct libvirt_move *move, virDomainPtr domain, struct err *err)
 {
-    int64_t begin_ms = libvirt_pool_now_ms();
-    int64_t press_ms = 0;
-    unsigned presses = 0;
+    struct patience patience = { .begin_ms = libvirt_pool_now_ms() };
+    bool off = false;
 
     for (;;) {
-        struct actuator_progress progress = { .phase = ACTUATOR_PHASE_WAIT };
-        enum guest_state state;
-        enum guest_reason reason;
-
-        if (libvirt_observe_state(domain, move->op->host, &state, &reason, err) < 0) {
+        if (look_stopping(move, domain, &patience, &off, err) < 0) {
             return -1;
         }
-        progress.elapsed_ms = libvirt_pool_now_ms() - begin_ms;
-        if (state == GUEST_SHUTOFF) {
+        if (off) {
             return 0;
         }
-        if (progress.elapsed_ms >= move->op->timeout_ms) {
-            return fail_stop_timeout(move, err);
-        }
-        if (presses < MAX_PRESSES && progress.elapsed_ms >= press_ms) {
-            if (press(move, domain, err) < 0) {
-                return -1;
-            }
-            press_ms = progress.elapsed_ms + (FIRST_PRESS_PAUSE_MS << presses++);
-        }
-        libvirt_pool_report(move->job, &progress);
         if (libvirt_pool_wait(move->job, POLL_MS) != LIBVIRT_JOB_ELAPSED) {
             return libvirt_move_fail(move, err, ERR_CANCELLED,
                                      "cancelled; the guest may still act on the request");
@@ -219,8 +237,8 @@ static int wait_stopped(const struct libvirt_move *move, virDomainPtr domain, st
 static int run_stop(const struct libvirt_move *move, struct err *err)
 {
     AUTO(domain) virDomain *domain = NULL;
-    enum guest_state state;
-    enum guest_reason reason;
+    enum guest_state state = GUEST_OTHER;
+    enum guest_reason reason = GUEST_REASON_UNKNOWN;
 
     if (require(move, &domain, &state, &reason, err) < 0 ||
         check_stoppable(move, domain, state, err) < 0 ||
@@ -394,8 +412,8 @@ static int run_undefine(const struct libvirt_move *move, struct err *err)
 static int run_autostart(const struct libvirt_move *move, struct err *err)
 {
     AUTO(domain) virDomain *domain = NULL;
-    enum guest_state state;
-    enum guest_reason reason;
+    enum guest_state state = GUEST_OTHER;
+    enum guest_reason reason = GUEST_REASON_UNKNOWN;
 
     if (require(move, &domain, &state, &reason, err) < 0) {
         return -1;
@@ -447,8 +465,8 @@ static int wait_running(const struct libvirt_move *move, virDomainPtr domain, st
 static int run_start(const struct libvirt_move *move, struct err *err)
 {
     AUTO(domain) virDomain *domain = NULL;
-    enum guest_state state;
-    enum guest_reason reason;
+    enum guest_state state = GUEST_OTHER;
+    enum guest_reason reason = GUEST_REASON_UNKNOWN;
 
     if (require(move, &domain, &state, &reason, err) < 0) {
         return -1;
@@ -495,8 +513,8 @@ static int check_no_job(const struct libvirt_move *move, virDomainPtr domain, bo
 static int run_resume(const struct libvirt_move *move, struct err *err)
 {
     AUTO(domain) virDomain *domain = NULL;
-    enum guest_state state;
-    enum guest_reason reason;
+    enum guest_state state = GUEST_OTHER;
+    enum guest_reason reason = GUEST_REASON_UNKNOWN;
 
     if (require(move, &domain, &state, &reason, err) < 0) {
         return -1;
@@ -536,7 +554,7 @@ static int check_destroyable(const struct libvirt_move *move, virDomainPtr domai
 static int run_destroy(const struct libvirt_move *move, struct err *err)
 {
     AUTO(domain) virDomain *domain = NULL;
-    enum guest_state state;
+    enum guest_state state = GUEST_OTHER;
 
     if (libvirt_move_find(move, &move->source, &domain, err) < 0) {
         return -1;

@@ -164,21 +164,19 @@ int libvirt_observe_state(virDomainPtr domain, const char *host, enum guest_stat
     return 0;
 }
 
-static enum guest_job job_of(const struct _virTypedParameter *parameters, int count)
+static enum guest_job job_of(virTypedParameterPtr parameters, int count)
 {
-    for (int i = 0; i < count; i++) {
-        if (strcmp(parameters[i].field, VIR_DOMAIN_JOB_OPERATION) == 0) {
-            switch (parameters[i].value.i) {
-            case VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT:
-                return GUEST_JOB_OUTGOING;
-            case VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN:
-                return GUEST_JOB_INCOMING;
-            default:
-                return GUEST_JOB_OTHER;
-            }
-        }
+    int operation = VIR_DOMAIN_JOB_OPERATION_UNKNOWN;
+
+    (void)virTypedParamsGetInt(parameters, count, VIR_DOMAIN_JOB_OPERATION, &operation);
+    switch (operation) {
+    case VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT:
+        return GUEST_JOB_OUTGOING;
+    case VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN:
+        return GUEST_JOB_INCOMING;
+    default:
+        return GUEST_JOB_OTHER;
     }
-    return GUEST_JOB_OTHER;
 }
 
 /* What a refusal to tell means; -1 if it is none.  On the target of a migration libvirt sends us to the
@@ -309,8 +307,8 @@ static int read_definition(const struct look *look, virDomainPtr domain,
     guest->config_memory_kib = facts.memory_kib;
     guest->memory_kib = facts.memory_kib;
     guest->vcpus = facts.vcpus;
-    guest->has_nvram = facts.has_nvram;
-    guest->has_tpm = facts.has_tpm;
+    guest->has_nvram = facts.has_nvram ? 1 : 0;
+    guest->has_tpm = facts.has_tpm ? 1 : 0;
     guest->hostdevs = (int32_t)facts.hostdevs;
     guest->machine = facts.machine;
     guest->cpu_mode = facts.cpu_mode;
@@ -341,7 +339,7 @@ static int read_guest(const struct look *look, const struct _virDomainStatsRecor
     read_state(record, guest);
     guest->persistent = has_trait(look, TRAIT_PERSISTENT, guest->uuid);
     guest->autostart = has_trait(look, TRAIT_AUTOSTART, guest->uuid);
-    guest->managed_save = has_trait(look, TRAIT_MANAGED_SAVE, guest->uuid);
+    guest->managed_save = has_trait(look, TRAIT_MANAGED_SAVE, guest->uuid) ? 1 : 0;
     guest->snapshots = count_snapshots(look, record->dom, guest->uuid);
     if (read_definition(look, record->dom, guest, err) < 0) {
         return -1;

@@ -345,7 +345,7 @@ enum libvirt_job_wait libvirt_pool_wait(struct libvirt_job *job, int64_t delay_m
     enum libvirt_job_wait result;
 
     (void)pthread_mutex_lock(&pool->mutex);
-    while ((result = verdict(job)) == LIBVIRT_JOB_ELAPSED &&
+    while (verdict(job) == LIBVIRT_JOB_ELAPSED &&
            pthread_cond_timedwait(&pool->changed, &pool->mutex, &until) != ETIMEDOUT) {
     }
     result = verdict(job);

@@ -437,20 +437,26 @@ static int judge_presence(const struct check *check, const struct libvirt_disk_i
                                    move->op->peer, bridge ? "bridge" : "file", item->name);
 }
 
+static struct libvirt_disk_host disk_host(const struct libvirt_move *move,
+                                          const struct libvirt_move_end *end)
+{
+    return (struct libvirt_disk_host){ end->host.name, end->ssh, &move->ssh };
+}
+
 /* Asks the source about the claims, the target about everything. */
 static int ask_hosts(const struct check *check, const struct questions *questions,
                      struct libvirt_disk_item *answers, struct err *err)
 {
     const struct libvirt_move *move = check->move;
+    struct libvirt_disk_host source = disk_host(move, &move->source);
+    struct libvirt_disk_host target = disk_host(move, &move->target);
+    size_t claims = questions->claim_count;
 
-    memcpy(answers, questions->items, questions->claim_count * sizeof(*answers));
-    if (questions->claim_count > 0 &&
-        libvirt_disk_ask(move->arena, &move->ssh, move->source.ssh, move->op->host, answers,
-                         questions->claim_count, err) < 0) {
+    memcpy(answers, questions->items, claims * sizeof(*answers));
+    if (claims > 0 && libvirt_disk_ask(move->arena, &source, answers, claims, err) < 0) {
         return -1;
     }
-    return libvirt_disk_ask(move->arena, &move->ssh, move->target.ssh, move->op->peer,
-                            questions->items, questions->item_count, err);
+    return libvirt_disk_ask(move->arena, &target, questions->items, questions->item_count, err);
 }
 
 static int judge(const struct check *check, const struct questions *questions,

@@ -278,16 +278,30 @@ static int read_output(const struct call *call, size_t max_output, struct text *
     return 0;
 }
 
+static int run_command(const struct call *call, const struct ssh_command *command,
+                       struct ssh_output *output, struct arena *arena, struct err *err)
+{
+    struct text out = text_new(arena);
+    struct text errors = text_new(arena);
+
+    if (send_input(call, command->command, command->input, err) < 0 ||
+        read_output(call, command->max_output, &out, &errors, err) < 0) {
+        return -1;
+    }
+    output->status = ssh_channel_get_exit_status(call->channel);
+    output->out = out.data;
+    output->out_length = out.length;
+    output->err = errors.data;
+    return 0;
+}
+
 int ssh_run(struct arena *arena, const struct ssh_settings *settings, const char *spec,
-            const char *command, const char *input, int64_t timeout_ms, size_t max_output,
-            struct ssh_output *output, struct err *err)
+            const struct ssh_command *command, struct ssh_output *output, struct err *err)
 {
     AUTO(session) struct ssh_session_struct *session = NULL;
     AUTO(channel) struct ssh_channel_struct *channel = NULL;
-    struct call call = { .spec = spec, .deadline_ms = now_ms() + timeout_ms };
-    struct text out = text_new(arena);
-    struct text errors = text_new(arena);
-    struct ssh_spec parsed;
+    struct call call = { .spec = spec, .deadline_ms = now_ms() + command->timeout_ms };
+    struct ssh_spec parsed = { 0 };
 
     if (ssh_parse_spec(arena, spec, &parsed, err) < 0) {
         return -1;
@@ -301,14 +315,9 @@ int ssh_run(struct arena *arena, const struct ssh_settings *settings, const char
         return -1;
     }
     channel = ssh_channel_new(session);
-    call.channel = channel;
-    if (channel == NULL || send_input(&call, command, input, err) < 0 ||
-        read_output(&call, max_output, &out, &errors, err) < 0) {
-        return channel == NULL ? fail(&call, ERR_FAILED, "open a channel to", err) : -1;
+    if (channel == NULL) {
+        return fail(&call, ERR_FAILED, "open a channel to", err);
     }
-    output->status = ssh_channel_get_exit_status(channel);
-    output->out = out.data;
-    output->out_length = out.length;
-    output->err = errors.data;
-    return 0;
+    call.channel = channel;
+    return run_command(&call, command, output, arena, err);
 }

@@ -28,6 +28,13 @@ struct ssh_spec {
     unsigned port;
 };
 
+struct ssh_command {
+    const char *command; /* For the login shell there. */
+    const char *input;   /* Its standard input. */
+    int64_t timeout_ms;  /* For everything, the connection included. */
+    size_t max_output;   /* Bytes of standard output. */
+};
+
 struct ssh_output {
     int status; /* Exit status of the command, or -1 if a signal ended it. */
     const char *out;
@@ -42,9 +49,8 @@ int ssh_parse_spec(struct arena *arena, const char *spec, struct ssh_spec *parse
 /* 's' quoted for a POSIX shell, so that it is one word with exactly these bytes, whatever they are. */
 const char *ssh_quote(struct arena *arena, const char *s);
 
-/* Runs 'command' on 'spec' with 'input' as its standard input.  0 if it ran to its end, whatever its
- * status.  Fails with ERR_DENIED (host key unknown or changed, no key accepted), ERR_UNREACHABLE,
- * ERR_TIMEOUT, or ERR_FAILED for more than 'max_output' bytes. */
+/* Runs 'command' on 'spec'.  0 if it ran to its end, whatever its status.  Fails with ERR_DENIED (host key
+ * unknown or changed, no key accepted), ERR_UNREACHABLE, ERR_TIMEOUT, or ERR_FAILED for more than
+ * 'max_output' bytes. */
 int ssh_run(struct arena *arena, const struct ssh_settings *settings, const char *spec,
-            const char *command, const char *input, int64_t timeout_ms, size_t max_output,
-            struct ssh_output *output, struct err *err);
+            const struct ssh_command *command, struct ssh_output *output, struct err *err);

@@ -72,13 +72,14 @@ START_TEST(a_host_that_refuses_is_unreachable)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
     const struct ssh_settings settings = { NULL, "/nonexistent" };
+    const struct ssh_command command = {
+        .command = "true", .input = "", .timeout_ms = 5000, .max_output = 100
+    };
     struct ssh_output output;
     struct err err = { 0 };
 
     /* Port 1 of the loopback: nobody listens there. */
-    ck_assert_int_eq(ssh_run(&arena, &settings, "root@127.0.0.1:1", "true", "", INT64_C(5000), 100,
-                             &output, &err),
-                     -1);
+    ck_assert_int_eq(ssh_run(&arena, &settings, "root@127.0.0.1:1", &command, &output, &err), -1);
     ck_assert_int_eq(err.code, ERR_UNREACHABLE);
     ck_assert_ptr_nonnull(strstr(err.text, "root@127.0.0.1:1"));
 }
