@@ -300,14 +300,6 @@ static bool resume_next(struct reconciler *reconciler)
     return false;
 }
 
-static const struct observed_guest *find_at(struct reconciler *reconciler, const char *host,
-                                            const char *uuid)
-{
-    const struct observed_host *found = observed_find_host(&reconciler->view.observed, host);
-
-    return found == NULL || !found->reachable ? NULL : observed_find_guest(found, uuid);
-}
-
 static bool begin_move(struct reconciler *reconciler, const struct executor_intent *intent,
                        size_t number, size_t total)
 {
@@ -476,29 +468,62 @@ static int64_t owed_grace_ms(const struct reconciler *reconciler)
     return 2 * reconciler->world.config->policy.stop_timeout_ms;
 }
 
-static const struct observed_guest *find_anywhere(struct reconciler *reconciler, const char *uuid,
-                                                  const char **host)
+static bool is_active_anywhere(const struct reconciler *reconciler, const char *uuid)
 {
     for (size_t i = 0; i < reconciler->view.observed.host_count; i++) {
-        const char *name = reconciler->view.observed.hosts[i].name;
-        const struct observed_guest *guest = find_at(reconciler, name, uuid);
+        const struct observed_guest *guest =
+            observed_find_guest(&reconciler->view.observed.hosts[i], uuid);
 
-        if (guest != NULL) {
-            *host = name;
-            return guest;
+        if (guest != NULL && observed_is_active(guest)) {
+            return true;
         }
     }
-    return NULL;
+    return false;
+}
+
+/* The guest where it may be started: off on one host and known to no other, not even to one that does not
+ * answer now.  What left a host by a migration runs elsewhere. */
+static const struct observed_guest *find_startable(const struct reconciler *reconciler,
+                                                   const char *uuid, const char **name)
+{
+    const struct observed_guest *found = NULL;
+
+    for (size_t i = 0; i < reconciler->view.observed.host_count; i++) {
+        const struct observed_host *host = &reconciler->view.observed.hosts[i];
+        const struct observed_guest *guest = observed_find_guest(host, uuid);
+
+        if (guest == NULL) {
+            continue;
+        }
+        if (found != NULL || !host->reachable || guest->state != GUEST_SHUTOFF ||
+            guest->reason == GUEST_REASON_MIGRATED) {
+            return NULL;
+        }
+        found = guest;
+        *name = host->name;
+    }
+    return found;
+}
+
+static bool is_running(const struct reconciler *reconciler, const char *uuid)
+{
+    for (size_t i = 0; i < reconciler->view.observed.host_count; i++) {
+        const struct observed_host *host = &reconciler->view.observed.hosts[i];
+        const struct observed_guest *guest = observed_find_guest(host, uuid);
+
+        if (host->reachable && guest != NULL && guest->state == GUEST_RUNNING) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void pay_running(struct reconciler *reconciler)
 {
     for (size_t i = 0; i < reconciler->ledger.owed_count; i++) {
         const struct journal_owed *owed = &reconciler->ledger.owed[i];
-        const char *host;
-        const struct observed_guest *guest = find_anywhere(reconciler, owed->uuid, &host);
 
-        if (guest != NULL && guest->state == GUEST_RUNNING &&
+        if (is_running(reconciler, owed->uuid) &&
             wall(reconciler) - owed->since_ms > owed_grace_ms(reconciler) &&
             ledger_find_move(&reconciler->ledger, owed->guest) == NULL) {
             struct journal_record record = { .kind = JOURNAL_OWED, .owed = *owed };
@@ -507,6 +532,19 @@ static void pay_running(struct reconciler *reconciler)
             note(reconciler, &record);
         }
     }
+}
+
+static void alarm_down(struct reconciler *reconciler, const char *guest)
+{
+    struct event event = { .kind = EVENT_ALARM, .guest = guest };
+
+    event.text =
+        text_format(&reconciler->arena,
+                    "'%s' was stopped for its move and is DOWN: it is not started, because "
+                    "no host that answers is the only one to know it",
+                    guest);
+    reconciler->result.failed++;
+    emit(reconciler, &event);
 }
 
 /* A guest that is owed a start, is off, and that no move will start: start it where it is. */
@@ -521,13 +559,17 @@ static bool restart_next(struct reconciler *reconciler)
             .es_digest = reconciler->revision.digest,
         };
 
-        intent.observed = find_anywhere(reconciler, owed->uuid, &intent.from);
+        if (is_active_anywhere(reconciler, owed->uuid) ||
+            ledger_find_move(&reconciler->ledger, owed->guest) != NULL ||
+            plan_moves(reconciler, owed->guest) || was_restarted(reconciler, owed->uuid)) {
+            continue;
+        }
+        intent.observed = find_startable(reconciler, owed->uuid, &intent.from);
         intent.to = intent.from;
-        if (intent.observed != NULL && intent.observed->state == GUEST_SHUTOFF &&
-            ledger_find_move(&reconciler->ledger, owed->guest) == NULL &&
-            !plan_moves(reconciler, owed->guest) && !was_restarted(reconciler, owed->uuid)) {
+        if (intent.observed != NULL) {
             return begin_move(reconciler, &intent, 1, 1);
         }
+        alarm_down(reconciler, owed->guest);
     }
     return false;
 }

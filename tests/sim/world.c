@@ -29,6 +29,7 @@
 struct life {
     struct world *world;
     struct loop *loop;
+    struct reconciler *reconciler;
     enum world_kill kill;
     size_t at;
     bool over;
@@ -78,6 +79,9 @@ static void submit(struct journal *self, const struct journal_batch *batch, jour
         return;
     }
     journal_submit(life->real_journal, batch, done, context);
+    if (life->world->commits == life->world->cancel_at) {
+        reconciler_cancel(life->reconciler);
+    }
 }
 
 static int moves(struct journal *self, struct arena *arena, bool open_only, const char *guest,
@@ -320,7 +324,6 @@ void world_live(struct world *world, enum world_kill kill, size_t at)
     struct life life = { .world = world, .kill = kill, .at = at };
     struct reconciler_options options = { .program = "test", .user = "test" };
     struct reconciler_world seams;
-    struct reconciler *reconciler;
 
     world->commits = 0;
     world->calls = 0;
@@ -337,15 +340,15 @@ void world_live(struct world *world, enum world_kill kill, size_t at)
         .config = &world->config,
         .events = { &life, on_event },
     };
-    reconciler = reconciler_new(&seams, &options);
-    reconciler_run(reconciler, on_done, &life);
+    life.reconciler = reconciler_new(&seams, &options);
+    reconciler_run(life.reconciler, on_done, &life);
     loop_run(life.loop);
     ck_assert_msg(life.over, "the controller stands still");
     world->fleet = dump(world, life.real_actuator);
     world->wall_ms = loop_wall_ms(life.loop);
     actuator_close(life.real_actuator);
     journal_close(life.real_journal);
-    reconciler_free(reconciler);
+    reconciler_free(life.reconciler);
     loop_manual_free(life.loop);
     check_invariants(world, world->fleet);
 }
@@ -548,6 +551,21 @@ void world_turn_off(struct world *world, const char *guest)
     world->fleet =
         text_format(&world->arena, "%.*s{\"state\":\"shutoff\",\"reason\":\"shutdown\",%s",
                     (int)(name - world->fleet), world->fleet, name + 1);
+}
+
+void world_add(struct world *world, const struct world_guest *guest, size_t index)
+{
+    struct text text = text_new(&world->arena);
+    char *host = strstr(world->fleet, text_format(&world->arena, "{\"name\":\"%s\"", guest->host));
+    char *guests = host == NULL ? NULL : strstr(host, "\"guests\":[");
+
+    ck_assert_ptr_nonnull(guests);
+    guests += strlen("\"guests\":[");
+    text_append_bytes(&text, world->fleet, (size_t)(guests - world->fleet));
+    print_guest(world, &text, guest, index);
+    text_append(&text, guests[strspn(guests, " \n")] == ']' ? "" : ",");
+    text_append(&text, guests);
+    world->fleet = text.data;
 }
 
 static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)

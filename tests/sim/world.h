@@ -46,6 +46,7 @@ struct world {
     char *fleet; /* JSON of the simulated fleet, between lives. */
     char *es_xml;
     int64_t wall_ms;
+    size_t cancel_at; /* A person says stop right after this commit was asked for; 0 = never. */
     size_t guest_count;
 
     size_t commits; /* Of the last life. */
@@ -72,6 +73,9 @@ void world_live(struct world *world, enum world_kill kill, size_t at);
 
 /* Edits es.xml: 'guest' belongs to 'host' from now on. */
 void world_want(struct world *world, const struct world_guest *guests, size_t count);
+
+/* Adds 'guest', which is the 'index'-th of the test's guests, to its host: behind the controller's back. */
+void world_add(struct world *world, const struct world_guest *guest, size_t index);
 
 /* Saves es.xml anew with the same placements: another revision. */
 void world_touch(struct world *world);
