@@ -592,6 +592,7 @@ static void decide(void *context)
     };
     struct step_facts step_facts = {
         .guests = { look_guest(&executor->look, 0), look_guest(&executor->look, 1) },
+        .resumed = executor->resumed,
         .proven = executor->proven,
         .error = executor->has_error ? &executor->error : NULL,
         .failed = executor->failed,

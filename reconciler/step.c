@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/step.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "model/observed.h"
@@ -60,6 +61,13 @@ static struct step end_on(const struct journal_move *move, const struct step_fac
     return run(OP_AUTOSTART, side);
 }
 
+/* What was decided in an earlier run need not be right any more: file, room and rules are looked at anew
+ * before anything is touched. */
+static struct step not_begun(void)
+{
+    return end(JOURNAL_MOVE_FAILED, "the run that planned it ended before it began");
+}
+
 /* The guest is at the source, untouched or back again. */
 static struct step at_source(const struct journal_move *move, const struct step_facts *facts)
 {
@@ -78,6 +86,9 @@ static struct step at_source(const struct journal_move *move, const struct step_
     }
     if (move->mode == MOVE_COLD) {
         return end(JOURNAL_MOVE_FAILED, "the guest was started meanwhile");
+    }
+    if (facts->resumed) {
+        return not_begun();
     }
     if (!facts->proven) {
         return run(OP_PREFLIGHT, SOURCE);
@@ -105,7 +116,10 @@ static struct step stopped(const struct journal_move *move, const struct step_fa
         }
         return run_back(OP_START, SOURCE);
     }
-    return facts->proven || move->tried ? run(OP_DEFINE, TARGET) : run(OP_PREFLIGHT, SOURCE);
+    if (move->tried || facts->proven) {
+        return run(OP_DEFINE, TARGET);
+    }
+    return facts->resumed ? not_begun() : run(OP_PREFLIGHT, SOURCE);
 }
 
 /* Shut off on both hosts, the target's definition is ours. */
@@ -146,10 +160,15 @@ static struct step restart(const struct journal_move *move, const struct step_fa
     const struct observed_guest *guest = facts->guests[SOURCE];
 
     if (guest == NULL) {
-        return stuck("its host does not answer, or does not know it any more");
+        return facts->verdict == SETTLE_LOST
+                   ? end(JOURNAL_MOVE_FAILED, "its host does not know it any more")
+                   : stuck("its host does not answer");
     }
     if (guest->state == GUEST_RUNNING) {
         return end_on(move, facts, SOURCE, JOURNAL_MOVE_DONE, NULL);
+    }
+    if (facts->resumed && guest->state == GUEST_SHUTOFF) {
+        return not_begun(); /* It may run elsewhere by now: that takes a look at every host. */
     }
     if (guest->state != GUEST_SHUTOFF || facts->failures >= STEP_START_TRIES) {
         return stuck("the guest is DOWN and could not be started");
@@ -168,8 +187,22 @@ static struct step adopt(const struct journal_move *move)
     return end(JOURNAL_MOVE_FAILED, "a migration that Berth did not begin is under way");
 }
 
+/* Nothing that could have led here was committed: another actor is at work on the guest. */
+static bool is_of_another(const struct journal_move *move, enum settle_verdict verdict)
+{
+    const uint32_t ours_only = 1U << SETTLE_DESTROY_TARGET | 1U << SETTLE_UNDEFINE_TARGET |
+                               1U << SETTLE_DESTROY_SOURCE | 1U << SETTLE_RESUME_SOURCE |
+                               1U << SETTLE_SWEEP_SOURCE | 1U << SETTLE_DEFINED_TWICE |
+                               1U << SETTLE_LOST;
+
+    return !move->tried && (ours_only >> verdict & 1U) != 0;
+}
+
 static struct step by_verdict(const struct journal_move *move, const struct step_facts *facts)
 {
+    if (is_of_another(move, facts->verdict)) {
+        return end(JOURNAL_MOVE_FAILED, "somebody else is moving the guest");
+    }
     switch (facts->verdict) {
     case SETTLE_WAIT:
         return (struct step){ .action = STEP_WAIT };

@@ -49,6 +49,32 @@ START_TEST(owed_start_is_not_paid_with_a_second_copy_of_a_guest_that_runs_elsewh
 }
 END_TEST
 
+/* The move was journaled, and nothing else; meanwhile the target has filled up. */
+START_TEST(move_that_had_not_begun_is_planned_anew_and_not_taken_up)
+{
+    const struct world_guest guests[] = {
+        { "vm1", "kvm1", "kvm2", "running", 600, false, false, NULL },
+        { "vm2", "kvm2", "kvm2", "running", 600, false, false, NULL },
+    };
+    const enum policy_mode modes[] = { POLICY_MODE_LIVE, POLICY_MODE_OFFLINE };
+    size_t at = 1;
+
+    do {
+        world_init(&world, 1024, guests, 1, "");
+        world.config.policy.mode = modes[_i];
+        world_live(&world, WORLD_KILL_AFTER_COMMIT, at++);
+    } while (world_open_moves(&world) == 0);
+    ck_assert_uint_eq(world.calls, 0);
+    world_add(&world, &guests[1], 1);
+    live();
+    ck_assert_uint_eq(world.calls, 0);
+    assert_is("vm1", "kvm1", "running");
+    ck_assert_uint_eq(world_open_moves(&world), 0);
+    ck_assert_int_eq(world.result.status, RECONCILER_BLOCKED);
+    world_deinit(&world);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("hazards");
@@ -57,6 +83,7 @@ int main(void)
     int failed;
 
     tcase_add_test(tcase, owed_start_is_not_paid_with_a_second_copy_of_a_guest_that_runs_elsewhere);
+    tcase_add_loop_test(tcase, move_that_had_not_begun_is_planned_anew_and_not_taken_up, 0, 2);
     suite_add_tcase(suite, tcase);
     world_set_up();
     runner = srunner_create(suite);

@@ -252,6 +252,67 @@ START_TEST(migration_that_we_did_not_begin_is_left_alone)
 }
 END_TEST
 
+START_TEST(half_state_that_we_cannot_have_made_is_left_alone)
+{
+    static const enum settle_verdict verdicts[] = {
+        SETTLE_DESTROY_TARGET, SETTLE_UNDEFINE_TARGET, SETTLE_DESTROY_SOURCE, SETTLE_RESUME_SOURCE,
+        SETTLE_SWEEP_SOURCE,   SETTLE_DEFINED_TWICE,   SETTLE_LOST,
+    };
+    static const enum move_mode modes[] = { MOVE_LIVE, MOVE_OFFLINE, MOVE_COLD };
+
+    for (size_t m = 0; m < ARRAY_LEN(modes); m++) {
+        for (size_t v = 0; v < ARRAY_LEN(verdicts); v++) {
+            struct journal_move move = move_of(modes[m], GUEST_RUNNING);
+            struct step_facts facts = { .verdict = verdicts[v], .guests = { &off, &off } };
+
+            assert_ends(step_next(&move, &facts), JOURNAL_MOVE_FAILED);
+            move.tried = true;
+            ck_assert_int_ne(step_next(&move, &facts).action, STEP_END);
+        }
+    }
+}
+END_TEST
+
+START_TEST(move_that_an_earlier_run_had_not_begun_is_not_begun_now)
+{
+    struct journal_move move = move_of(MOVE_LIVE, GUEST_RUNNING);
+    struct step_facts facts = {
+        .verdict = SETTLE_NOT_HAPPENED,
+        .guests = { &running, NULL },
+        .resumed = true,
+    };
+
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_FAILED);
+    move = move_of(MOVE_COLD, GUEST_SHUTOFF);
+    facts.verdict = SETTLE_STOPPED;
+    facts.guests[0] = &off;
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_FAILED);
+    move.tried = true;
+    assert_runs(step_next(&move, &facts), OP_DEFINE, 1);
+}
+END_TEST
+
+START_TEST(owed_start_of_an_earlier_run_waits_for_a_look_at_every_host)
+{
+    struct journal_move move = move_of(MOVE_OFFLINE, GUEST_RUNNING);
+    struct step_facts facts = {
+        .verdict = SETTLE_HOLD,
+        .guests = { &off, &off },
+        .resumed = true,
+    };
+
+    move.to = move.from;
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_FAILED);
+    facts.guests[0] = &running;
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_DONE);
+    facts.guests[0] = NULL;
+    facts.verdict = SETTLE_WAIT;
+    ck_assert_int_eq(step_next(&move, &facts).action, STEP_STUCK);
+    facts.verdict = SETTLE_LOST;
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_FAILED);
+}
+END_TEST
+
 START_TEST(guest_that_is_down_at_the_source_and_will_not_start_is_not_forgotten)
 {
     struct journal_move move = move_of(MOVE_OFFLINE, GUEST_RUNNING);
@@ -349,6 +410,9 @@ int main(void)
     tcase_add_test(tcase, guest_found_running_on_the_target_is_a_success_however_it_got_there);
     tcase_add_test(tcase, cancel_of_a_stopped_guest_starts_it_where_it_was);
     tcase_add_test(tcase, migration_that_we_did_not_begin_is_left_alone);
+    tcase_add_test(tcase, half_state_that_we_cannot_have_made_is_left_alone);
+    tcase_add_test(tcase, move_that_an_earlier_run_had_not_begun_is_not_begun_now);
+    tcase_add_test(tcase, owed_start_of_an_earlier_run_waits_for_a_look_at_every_host);
     tcase_add_test(tcase, guest_that_is_down_at_the_source_and_will_not_start_is_not_forgotten);
     tcase_add_test(tcase, owed_start_without_a_move_starts_the_guest_where_it_is);
     tcase_add_test(tcase, every_situation_has_an_answer_that_is_safe);
