@@ -82,6 +82,7 @@ static const struct cli_command command = {
         "Runs in the foreground and logs to stderr, one line an event.  SIGTERM ends it: a live\n"
         "migration under way finishes by itself and is taken up by the next start, an offline move is\n"
         "brought to its end first.",
+    .is_program = true,
     .run = run,
 };
 

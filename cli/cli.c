@@ -36,7 +36,7 @@ static void print_option(const char *name, char letter, const char *value, const
 static void print_help(const struct cli_command *command, const struct cli_option *options,
                        size_t count)
 {
-    printf("usage: berth %s [options]%s%s\n\n%s\n", command->name,
+    printf("usage: %s%s [options]%s%s\n\n%s\n", command->is_program ? "" : "berth ", command->name,
            command->arguments[0] == '\0' ? "" : " ", command->arguments, command->summary);
     if (command->details != NULL) {
         printf("\n%s\n", command->details);
@@ -46,7 +46,9 @@ static void print_help(const struct cli_command *command, const struct cli_optio
         print_option(options[i].name, options[i].letter, options[i].value, options[i].help);
     }
     print_option("config", 'c', "FILE", "read FILE in place of " CONFIG_DEFAULT_PATH);
-    print_option("json", '\0', NULL, "print the result as JSON");
+    if (!command->is_program) {
+        print_option("json", '\0', NULL, "print the result as JSON");
+    }
     print_option("help", 'h', NULL, "print this");
 }
 
@@ -87,7 +89,8 @@ static const struct cli_option *find_option(const struct cli_option *options, si
 
 static int bad_usage(const struct cli_command *command)
 {
-    (void)fprintf(stderr, "try 'berth %s --help'\n", command->name);
+    (void)fprintf(stderr, "try '%s%s --help'\n", command->is_program ? "" : "berth ",
+                  command->name);
     return CLI_INVALID;
 }
 
@@ -129,7 +132,7 @@ int cli_parse(struct cli *cli, const struct cli_command *command, const struct c
             set_option(option);
         } else if (found == 'c') {
             cli->config_path = optarg;
-        } else if (found == LONG_BASE + OPTIONS_MAX) {
+        } else if (found == LONG_BASE + OPTIONS_MAX && !command->is_program) {
             cli->json = true;
         } else if (found == 'h') {
             print_help(command, options, count);

@@ -55,6 +55,7 @@ struct cli_command {
     const char *arguments; /* "[ES_XML]" */
     const char *summary;   /* One line. */
     const char *details;   /* Paragraphs of --help, or NULL. */
+    bool is_program;       /* Run by its own name, not as 'berth NAME'; prints no JSON. */
     int (*run)(struct cli *cli, int argc, char **argv);
 };
 

@@ -102,6 +102,21 @@ static const char *user_name(struct cli *cli)
                          : text_format(&cli->arena, "uid %u", (unsigned)getuid());
 }
 
+/* A typing error must not look like 'nothing to do'. */
+static int check_only(struct cli *cli, const char *only)
+{
+    struct revision revision;
+    int status = only == NULL ? 0 : cli_load_revision(cli, NULL, &revision);
+
+    if (only != NULL && status == 0 &&
+        desired_find_guest(&revision.desired, only) == DESIRED_NONE) {
+        cli_error("'berth diff' lists the guests that are not in their place",
+                  "apply: --only: '%s' names no guest '%s'", cli->config.es_xml, only);
+        status = CLI_INVALID;
+    }
+    return status;
+}
+
 /* Shows what would be done and asks; -1 to go on, else the exit status. */
 static int ask(struct cli *cli)
 {
@@ -233,6 +248,10 @@ static int run(struct cli *cli, int argc, char **argv)
         return status;
     }
     status = cli_load_config(cli);
+    if (status != 0) {
+        return status;
+    }
+    status = check_only(cli, only);
     if (status != 0) {
         return status;
     }

@@ -67,6 +67,14 @@ static int print_history(struct cli *cli, struct journal *journal, const char *g
     return 0;
 }
 
+/* No journal yet: nothing was ever done. */
+static int print_nothing(struct cli *cli)
+{
+    static const char json[] = "{\"format\":\"berth.history/1\",\"moves\":[]}\n";
+
+    return cli->json ? cli_print(json, sizeof(json) - 1) : CLI_OK;
+}
+
 static const struct cli_command command;
 
 static int run(struct cli *cli, int argc, char **argv)
@@ -98,7 +106,7 @@ static int run(struct cli *cli, int argc, char **argv)
     }
     journal = journal_open_readonly(cli->config.state_dir, &err);
     if (journal == NULL) {
-        return cli_fail(&err);
+        return err.code == ERR_NOT_FOUND ? print_nothing(cli) : cli_fail(&err);
     }
     if (print_history(cli, journal, argc > 0 ? argv[0] : NULL, limit, &text, &err) != 0) {
         status = cli_fail(&err);

@@ -379,6 +379,21 @@ static void adopt_plan(struct reconciler *reconciler, const struct plan *plan)
     assert(active->valid);
 }
 
+/* What a person did not ask for is no news to them. */
+static void drop_unasked(struct reconciler *reconciler, struct plan *plan)
+{
+    const char *only = reconciler->options.only;
+
+    for (size_t i = 0; only != NULL && i < plan->block_count; i++) {
+        if (strcmp(plan->blocked[i].guest, only) == 0) {
+            plan->blocked = &plan->blocked[i];
+            plan->block_count = 1;
+            return;
+        }
+    }
+    plan->block_count = only == NULL ? plan->block_count : 0;
+}
+
 /* True if there is a verified plan to follow. */
 static bool choose_plan(struct reconciler *reconciler)
 {
@@ -396,6 +411,7 @@ static bool choose_plan(struct reconciler *reconciler)
         reconciler->result.failed++;
         return false;
     }
+    drop_unasked(reconciler, &plan);
     adopt_plan(reconciler, &plan);
     reconciler->result.blocked = plan.block_count;
     if (plan.move_count > 0) {
@@ -578,6 +594,9 @@ static bool restart_next(struct reconciler *reconciler)
 
 static enum reconciler_status final_status(const struct reconciler *reconciler)
 {
+    if (reconciler->ending) {
+        return RECONCILER_DONE;
+    }
     if (reconciler->cancelled) {
         return RECONCILER_CANCELLED;
     }
