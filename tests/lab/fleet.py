@@ -17,7 +17,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 
@@ -100,9 +99,10 @@ class Fleet:
             pass_fds=(self._lock,),
         )
         atexit.register(self.stop)
-        self.work = pathlib.Path(tempfile.mkdtemp(prefix="berth-lab-"))
         self.lab("sweep")
         self.lab("up", str(self.count))
+        self.work = self.dir / "work"  # where the guard's sweep finds it
+        self.work.mkdir()
         return self
 
     def _end_processes(self):
@@ -129,7 +129,6 @@ class Fleet:
             self._guard.stdin.close()
             self._guard.wait()
             os.close(self._lock)
-            shutil.rmtree(self.work, ignore_errors=True)
             self.id = None
             for number, handler in handlers.items():
                 signal.signal(number, handler)
