@@ -254,7 +254,7 @@ static const struct {
     { check_libvirt, true },
 };
 
-static struct pair pair_of(struct compat *compat, uint32_t guest, uint32_t host,
+static struct pair pair_of(struct compat *compat, uint32_t guest, uint32_t from, uint32_t to,
                            struct compat_objection *objection)
 {
     const struct fleet *fleet = compat->fleet;
@@ -262,8 +262,8 @@ static struct pair pair_of(struct compat *compat, uint32_t guest, uint32_t host,
     return (struct pair){
         .compat = compat,
         .guest = fleet->guests[guest].seen,
-        .source = fleet->hosts[fleet->guests[guest].at].seen,
-        .target = fleet->hosts[host].seen,
+        .source = fleet->hosts[from].seen,
+        .target = fleet->hosts[to].seen,
         .objection = objection,
     };
 }
@@ -316,7 +316,8 @@ bool compat_choose_mode(struct compat *compat, uint32_t guest, enum move_mode *m
                         struct compat_objection *objection)
 {
     const struct fleet *fleet = compat->fleet;
-    struct pair pair = pair_of(compat, guest, fleet->guests[guest].goal, objection);
+    struct pair pair =
+        pair_of(compat, guest, fleet->guests[guest].at, fleet->guests[guest].goal, objection);
     bool offline =
         policy_guest_mode(fleet->input->policy, fleet->guests[guest].name) == POLICY_MODE_OFFLINE;
 
@@ -344,10 +345,10 @@ bool compat_choose_mode(struct compat *compat, uint32_t guest, enum move_mode *m
                   pair.source->name, observed_reason_name(pair.guest->reason));
 }
 
-bool compat_judge(struct compat *compat, uint32_t guest, uint32_t host, enum move_mode mode,
-                  struct compat_objection *objection)
+bool compat_judge_hop(struct compat *compat, uint32_t guest, uint32_t from, uint32_t to,
+                      enum move_mode mode, struct compat_objection *objection)
 {
-    struct pair pair = pair_of(compat, guest, host, objection);
+    struct pair pair = pair_of(compat, guest, from, to, objection);
 
     for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
         if ((!checks[i].live_only || mode == MOVE_LIVE) && !checks[i].check(&pair)) {
@@ -355,6 +356,12 @@ bool compat_judge(struct compat *compat, uint32_t guest, uint32_t host, enum mov
         }
     }
     return true;
+}
+
+bool compat_judge(struct compat *compat, uint32_t guest, uint32_t host, enum move_mode mode,
+                  struct compat_objection *objection)
+{
+    return compat_judge_hop(compat, guest, compat->fleet->guests[guest].at, host, mode, objection);
 }
 
 const char *compat_check_name(enum compat_check check)

@@ -55,5 +55,9 @@ bool compat_choose_mode(struct compat *compat, uint32_t guest, enum move_mode *m
 bool compat_judge(struct compat *compat, uint32_t guest, uint32_t host, enum move_mode mode,
                   struct compat_objection *objection);
 
+/* Likewise for a hop that begins on 'from', where the guest will be by then. */
+bool compat_judge_hop(struct compat *compat, uint32_t guest, uint32_t from, uint32_t to,
+                      enum move_mode mode, struct compat_objection *objection);
+
 /* What 'check' is about, for the warning that it was skipped. */
 const char *compat_check_name(enum compat_check check);

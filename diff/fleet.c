@@ -221,6 +221,7 @@ static void open_guest(struct builder *b, const struct diff_guest *guest, bool i
         .name = guest->name,
         .diff = guest,
         .at = FLEET_NONE,
+        .origin = FLEET_NONE,
         .goal = b->of_desired[want->host],
         .place = FLEET_NONE,
         .in_flight = in_flight || has_migration_job(guest),
@@ -231,6 +232,7 @@ static void open_guest(struct builder *b, const struct diff_guest *guest, bool i
 
         this->seen = guest->at->guest;
         this->at = host_of(b, guest->at);
+        this->origin = this->at;
         this->charge_kib = charge.memory_kib;
         this->vcpus = charge.vcpus;
     }
@@ -324,18 +326,67 @@ struct fleet fleet_build(struct arena *arena, const struct plan_input *input,
     return b.fleet;
 }
 
+static void give_room(struct fleet *fleet, const struct fleet_guest *guest)
+{
+    fleet->hosts[guest->at].charged_kib -= guest->charge_kib;
+    fleet->hosts[guest->at].vcpus -= guest->vcpus;
+}
+
+static void relocate(struct fleet *fleet, struct fleet_guest *guest, uint32_t host)
+{
+    if (!guest->stopped) {
+        give_room(fleet, guest);
+    }
+    take_room(fleet, host, (struct charge){ guest->charge_kib, guest->vcpus });
+    guest->stopped = false;
+    if (guest->at != host) {
+        unlink_place(fleet, guest->place);
+        fleet->places[guest->place].host = host;
+        link_place(fleet, guest->place);
+        guest->at = host;
+    }
+}
+
 void fleet_move(struct fleet *fleet, uint32_t guest, uint32_t host)
 {
-    struct fleet_guest *this = &fleet->guests[guest];
-    struct fleet_host *source = &fleet->hosts[this->at];
+    relocate(fleet, &fleet->guests[guest], host);
+    fleet->guests[guest].hops++;
+}
 
-    source->charged_kib -= this->charge_kib;
-    source->vcpus -= this->vcpus;
-    take_room(fleet, host, (struct charge){ this->charge_kib, this->vcpus });
-    unlink_place(fleet, this->place);
-    fleet->places[this->place].host = host;
-    link_place(fleet, this->place);
-    this->at = host;
+void fleet_stop(struct fleet *fleet, uint32_t guest)
+{
+    give_room(fleet, &fleet->guests[guest]);
+    fleet->guests[guest].stopped = true;
+}
+
+void fleet_take_back(struct fleet *fleet, uint32_t guest, uint32_t host, bool stopped)
+{
+    struct fleet_guest *this = &fleet->guests[guest];
+
+    if (this->at != host) {
+        this->hops--;
+    }
+    relocate(fleet, this, host);
+    if (stopped) {
+        fleet_stop(fleet, guest);
+    }
+}
+
+enum move_mode fleet_mode(const struct fleet *fleet, uint32_t guest)
+{
+    const struct fleet_guest *this = &fleet->guests[guest];
+
+    if (this->stopped) {
+        return MOVE_OFFLINE;
+    }
+    return this->hops == 0 ? this->mode : this->later_mode;
+}
+
+bool fleet_is_movable(const struct fleet *fleet, uint32_t guest)
+{
+    const struct fleet_guest *this = &fleet->guests[guest];
+
+    return (this->waiting && !this->hopeless) || this->displaceable;
 }
 
 /* A guest is in one cluster or two: no need to sort them first. */
@@ -357,23 +408,26 @@ static bool share_cluster(const struct desired *desired, uint32_t a, uint32_t b)
 
 uint32_t fleet_find_rival(const struct fleet *fleet, uint32_t guest, uint32_t host)
 {
-    const struct desired *desired = fleet->input->desired;
     uint32_t rival = FLEET_NONE;
 
-    if (desired->guests[guest].cluster_count == 0) {
+    if (fleet->input->desired->guests[guest].cluster_count == 0) {
         return FLEET_NONE;
     }
     /* The list's order depends on the moves made so far, the answer must not: take the least. */
     for (uint32_t p = fleet->hosts[host].occupants; p != FLEET_NONE; p = fleet->places[p].next) {
         uint32_t other = fleet->places[p].guest;
 
-        if (other != guest && other < rival &&
-            fleet->guests[other].goal != fleet->guests[guest].goal &&
-            share_cluster(desired, guest, other)) {
+        if (other < rival && fleet_are_rivals(fleet, guest, other)) {
             rival = other;
         }
     }
     return rival;
+}
+
+bool fleet_are_rivals(const struct fleet *fleet, uint32_t a, uint32_t b)
+{
+    return fleet->guests[a].goal != fleet->guests[b].goal &&
+           share_cluster(fleet->input->desired, a, b);
 }
 
 bool fleet_is_left(const struct fleet *fleet, uint32_t guest)

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Fleet: hosts and guests as the planner works on them: numbers instead of names, flat arrays, and one
- * change, fleet_move(), which moving back undoes exactly.
+ * Fleet: hosts and guests as the planner works on them: numbers instead of names, flat arrays, and two
+ * changes, fleet_move() and fleet_stop(), which fleet_take_back() undoes exactly.
  *
  * Index order is name order for hosts and for guests, so that comparing indices compares names.  Guest
  * i is desired->guests[i]; guests that are not in the file are only the room they take.  Pure; belongs
@@ -51,13 +51,21 @@ struct fleet_guest {
     const struct diff_guest *diff;
     const struct observed_guest *seen; /* Where it is; NULL unless 'at' is known. */
     uint32_t at;                       /* Host, or FLEET_NONE. */
+    uint32_t origin;                   /* Where it was when the fleet was built. */
     uint32_t goal;                     /* Host of the file. */
     uint32_t place;                    /* Its one place, if it may move. */
     uint64_t charge_kib;               /* What it takes where it is. */
     uint32_t vcpus;                    /* Likewise. */
     bool in_flight;                    /* Some migration of it is under way. */
     bool waiting;                      /* To be moved: nothing but room and order forbids it. */
-    enum move_mode mode;               /* Of its move, once waiting. */
+    bool hopeless;                     /* It waits, but no order whatever can bring it home. */
+    bool displaceable;                 /* In its place, but may leave it for a while. */
+    bool no_detour;                    /* Policy lets it go to its own host only. */
+    bool park;                         /* It runs, and policy lets it be stopped early. */
+    bool stopped;                      /* By a stop: it takes no room where it is defined. */
+    uint32_t hops;                     /* Moves made of it. */
+    enum move_mode mode;               /* Of its first hop, once waiting or displaceable. */
+    enum move_mode later_mode;         /* Of the hops after it. */
     enum plan_code blocked; /* Why it is not moved; PLAN_CODE_COUNT = it is not blocked. */
 };
 
@@ -76,12 +84,28 @@ struct fleet {
 struct fleet fleet_build(struct arena *arena, const struct plan_input *input,
                          const struct diff *diff);
 
-/* Takes 'guest' from the host it is on and puts it on 'host'.  Its charge goes along. */
+/* Takes 'guest' from the host it is on and puts it on 'host'.  Its charge goes along; a stopped guest
+ * is charged again and runs. */
 void fleet_move(struct fleet *fleet, uint32_t guest, uint32_t host);
+
+/* Stops 'guest' where it is: it stays defined there and takes no room until it is moved. */
+void fleet_stop(struct fleet *fleet, uint32_t guest);
+
+/* Takes back the last change of 'guest': it was on 'host' before, and 'stopped' there or not. */
+void fleet_take_back(struct fleet *fleet, uint32_t guest, uint32_t host, bool stopped);
+
+/* How 'guest' makes its next hop. */
+enum move_mode fleet_mode(const struct fleet *fleet, uint32_t guest);
+
+/* True if 'guest' may take part in a plan. */
+bool fleet_is_movable(const struct fleet *fleet, uint32_t guest);
 
 /* A guest on 'host' that 'guest' must be apart from (planner.md, 'Apart'), or FLEET_NONE: both are in
  * one cluster and the file puts them on different hosts. */
 uint32_t fleet_find_rival(const struct fleet *fleet, uint32_t guest, uint32_t host);
+
+/* True if two guests must be apart. */
+bool fleet_are_rivals(const struct fleet *fleet, uint32_t a, uint32_t b);
 
 /* True if 'guest' waits and has not reached its host yet. */
 bool fleet_is_left(const struct fleet *fleet, uint32_t guest);

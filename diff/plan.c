@@ -137,21 +137,74 @@ static void collect_warnings(struct planner *planner)
     }
 }
 
-static const char *reason_of(struct planner *planner, const struct schedule_step *step)
+/* For each step the next one that brings somebody to the host it leaves, or the count: by a walk from the
+ * end. */
+static size_t *find_followers(struct planner *planner, const struct schedule *schedule)
+{
+    size_t *followers = ARENA_ARRAY(planner->arena, size_t, schedule->count);
+    size_t *arrivals = ARENA_ARRAY(planner->arena, size_t, planner->fleet.host_count);
+
+    for (size_t h = 0; h < planner->fleet.host_count; h++) {
+        arrivals[h] = schedule->count;
+    }
+    for (size_t i = schedule->count; i-- > 0;) {
+        followers[i] = arrivals[schedule->steps[i].from];
+        if (!schedule->steps[i].stop) {
+            arrivals[schedule->steps[i].to] = i;
+        }
+    }
+    return followers;
+}
+
+/* The guest that could not come to the host this step leaves while its guest is there, or NULL. */
+static const struct fleet_guest *find_enabled(const struct planner *planner,
+                                              const struct schedule *schedule, size_t index,
+                                              const size_t *followers)
 {
     const struct fleet *fleet = &planner->fleet;
-    const struct fleet_host *source = &fleet->hosts[fleet->guests[step->guest].at];
+    const struct trail_step *step = &schedule->steps[index];
+    uint32_t next;
 
-    if (step->relief) {
-        return text_format(planner->arena, "brings '%s' down, which is %s over its limit",
+    if (followers[index] == schedule->count) {
+        return NULL;
+    }
+    next = schedule->steps[followers[index]].guest;
+    return next != step->guest && (capacity_fit(fleet, next, step->from) != CAPACITY_FITS ||
+                                   fleet_are_rivals(fleet, next, step->guest))
+               ? &fleet->guests[next]
+               : NULL;
+}
+
+static const char *reason_of(struct planner *planner, const struct trail_step *step,
+                             const struct fleet_guest *enabled)
+{
+    const struct fleet *fleet = &planner->fleet;
+    const struct fleet_guest *guest = &fleet->guests[step->guest];
+    const struct fleet_host *source = &fleet->hosts[guest->at];
+    const char *for_now = step->to != guest->goal ? ", for now" : "";
+
+    if (step->stop) {
+        return text_format(planner->arena, "stopped early to make room on '%s'%s%s%s", source->name,
+                           enabled == NULL ? "" : " for '", enabled == NULL ? "" : enabled->name,
+                           enabled == NULL ? "" : "'");
+    }
+    if (guest->stopped) {
+        return "the file puts it there, and it runs again";
+    }
+    if (guest->hops == 0 && capacity_is_over(source)) {
+        return text_format(planner->arena, "brings '%s' down, which is %s over its limit%s",
                            source->name,
-                           size_text(planner, source->charged_kib - source->limit_kib));
+                           size_text(planner, source->charged_kib - source->limit_kib), for_now);
     }
-    if (step->enable != FLEET_NONE) {
-        return text_format(planner->arena, "makes room on '%s' for '%s'", source->name,
-                           fleet->guests[step->enable].name);
+    if (step->to == guest->goal && guest->hops > 0) {
+        return guest->origin == guest->goal ? "goes back to where the file puts it"
+                                            : "goes on to where the file puts it";
     }
-    return "the file puts it there";
+    if (enabled != NULL) {
+        return text_format(planner->arena, "makes room on '%s' for '%s'%s", source->name,
+                           enabled->name, for_now);
+    }
+    return step->to == guest->goal ? "the file puts it there" : "makes way for others, for now";
 }
 
 static struct plan_side side_of(const struct fleet_host *host, uint64_t during, uint64_t after)
@@ -165,38 +218,46 @@ static struct plan_side side_of(const struct fleet_host *host, uint64_t during, 
 }
 
 /* Makes one step on the fleet and writes it down with its proof. */
-static struct plan_move make_move(struct planner *planner, const struct schedule_step *step,
-                                  uint32_t seq)
+static struct plan_move make_move(struct planner *planner, const struct trail_step *step,
+                                  const struct fleet_guest *enabled, uint32_t seq)
 {
     struct fleet *fleet = &planner->fleet;
     const struct fleet_guest *guest = &fleet->guests[step->guest];
     const struct fleet_host *source = &fleet->hosts[guest->at];
     const struct fleet_host *target = &fleet->hosts[step->to];
     uint64_t kib = guest->charge_kib;
+    uint64_t leaves = guest->stopped ? 0 : kib;
+    uint64_t arrives = step->stop ? 0 : kib;
     struct plan_move move = {
         .seq = seq,
         .guest = guest->name,
         .uuid = guest->seen->uuid,
         .from = source->name,
         .to = target->name,
-        .mode = guest->mode,
+        .mode = step->stop ? MOVE_STOP : fleet_mode(fleet, step->guest),
         .detour = step->to != guest->goal,
         .memory_kib = kib,
-        .source = side_of(source, source->charged_kib, source->charged_kib - kib),
-        .target = side_of(target, target->charged_kib + kib, target->charged_kib + kib),
-        .reason = reason_of(planner, step),
+        .source = side_of(source, source->charged_kib, source->charged_kib - leaves),
+        .target = side_of(target, target->charged_kib + arrives, target->charged_kib + arrives),
+        .reason = reason_of(planner, step, enabled),
     };
 
-    fleet_move(fleet, step->guest, step->to);
+    if (step->stop) {
+        fleet_stop(fleet, step->guest);
+    } else {
+        fleet_move(fleet, step->guest, step->to);
+    }
     return move;
 }
 
 static void add_moves(struct planner *planner, struct plan *plan, const struct schedule *schedule)
 {
     struct plan_move *moves = ARENA_ARRAY(planner->arena, struct plan_move, schedule->count);
+    const size_t *followers = find_followers(planner, schedule);
 
     for (size_t i = 0; i < schedule->count; i++) {
-        moves[i] = make_move(planner, &schedule->steps[i], (uint32_t)i + 1);
+        moves[i] = make_move(planner, &schedule->steps[i],
+                             find_enabled(planner, schedule, i, followers), (uint32_t)i + 1);
         plan->detours += moves[i].detour;
         plan->interruptions += moves[i].mode == MOVE_OFFLINE;
         plan->memory_kib += moves[i].memory_kib;
@@ -233,7 +294,7 @@ struct plan plan_build(struct arena *arena, const struct plan_input *input)
         .input = input,
         .diff = diff_compute(arena, input->desired, input->observed),
     };
-    struct plan plan = { .es_xml_sha256 = input->es_xml_sha256, .method = PLAN_DIRECT };
+    struct plan plan = { .es_xml_sha256 = input->es_xml_sha256 };
     struct schedule schedule;
 
     planner.fleet = fleet_build(arena, input, &planner.diff);
@@ -243,7 +304,7 @@ struct plan plan_build(struct arena *arena, const struct plan_input *input)
         ARENA_ARRAY(arena, const char *, COMPAT_CHECK_COUNT + 3 * planner.fleet.host_count);
     planner.block_count =
         screen_guests(arena, &planner.fleet, &planner.diff, &planner.compat, planner.blocks);
-    schedule = schedule_find(arena, &planner.fleet);
+    schedule = schedule_find(arena, &planner.fleet, &planner.diff);
     add_moves(&planner, &plan, &schedule);
     if (schedule.left > 0 || planner.block_count > 0) {
         block_the_rest(&planner);
@@ -255,9 +316,10 @@ struct plan plan_build(struct arena *arena, const struct plan_input *input)
     plan.warning_count = planner.warning_count;
     plan.placed = planner.diff.counts[DIFF_PLACED];
     plan.complete = plan.block_count == 0;
+    plan.method = schedule.method;
     /* Each misplaced guest must move once at least, so a complete direct plan cannot be shorter. */
-    plan.optimal = plan.complete && plan.interruptions == 0 &&
-                   plan.move_count == planner.diff.counts[DIFF_MISPLACED];
+    plan.optimal = schedule.proven || (plan.complete && plan.interruptions == 0 &&
+                                       plan.move_count == planner.diff.counts[DIFF_MISPLACED]);
     return plan;
 }
 

@@ -317,6 +317,7 @@ void replay_move(struct replay *replay, uint32_t guest, uint32_t host, enum move
     if (this->stopped) {
         return;
     }
+    this->started = this->started || mode == MOVE_OFFLINE;
     unlink_stay(replay, source, this->stay);
     stay->host = host;
     stay->next = target->first;

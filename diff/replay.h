@@ -53,6 +53,7 @@ struct replay_guest {
     uint64_t vcpus; /* The most that any sighting or the file says. */
     bool moving;    /* In flight before the plan begins. */
     bool stopped;   /* By a stop move: it takes no room until it is moved. */
+    bool started;   /* By an offline move, whatever was seen of it. */
 };
 
 struct replay {

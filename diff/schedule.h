@@ -2,36 +2,38 @@
 #pragma once
 
 /*
- * Schedule: in which order the waiting guests move, so that every move fits at its instant (planner.md,
- * 'An algorithm that works').
+ * Schedule: which moves, in which order, bring the waiting guests home, every move fitting at its instant
+ * (planner.md, 'An algorithm that works').
  *
- * Knows room and rivals only; whether a guest may move at all was decided before.  Every step is a
- * final move today.  Pure, deterministic.
+ * Direct moves come first.  Where they end, guests go by way of temporary hosts (knot.h), and a small
+ * fleet is searched to the end (exact.h).  Whether a guest may move at all was decided before.  Pure,
+ * deterministic.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "diff/plan.h"
+#include "diff/trail.h"
+
 struct arena;
+struct diff;
 struct fleet;
 
-struct schedule_step {
-    uint32_t guest;
-    uint32_t to;
-    bool relief;     /* Its source was over its limit before. */
-    uint32_t enable; /* A guest that fits on the source only after this step, or FLEET_NONE. */
-};
-
 struct schedule {
-    const struct schedule_step *steps;
+    const struct trail_step *steps;
     size_t count;
-    size_t left; /* Waiting guests that no order was found for. */
+    size_t left; /* Waiting guests that no way was found for. */
+    enum plan_method method;
+    bool
+        proven; /* By a search: no schedule is better in guests left, interruptions, moves, memory. */
 };
 
-/* Orders the guests of 'fleet' that are waiting.  The fleet is as before afterwards: whoever wants the
- * state after the steps makes them. */
-struct schedule schedule_find(struct arena *arena, struct fleet *fleet);
+/* Brings the guests of 'fleet' home that are waiting.  The fleet is as before afterwards, but for what is
+ * known of its guests ('hopeless', 'displaceable'): whoever wants the state after the steps makes
+ * them. */
+struct schedule schedule_find(struct arena *arena, struct fleet *fleet, const struct diff *diff);
 
 /* True if 'guest' may enter 'host' now: there is room, the host takes guests, and no rival is there. */
 bool schedule_may_enter(const struct fleet *fleet, uint32_t guest, uint32_t host);

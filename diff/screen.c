@@ -264,6 +264,21 @@ static bool block_by_compat(struct screen *screen, uint32_t guest)
     return true;
 }
 
+/* What policy lets a movable guest do on its way.  A guest that is owed a start runs again after its
+ * first hop. */
+static void load_liberties(const struct fleet *fleet, struct fleet_guest *guest)
+{
+    const struct policy *policy = fleet->input->policy;
+    const struct policy_guest *own = policy_find_guest(policy, guest->name);
+    bool stays_live = guest->mode == MOVE_OFFLINE &&
+                      policy_guest_mode(policy, guest->name) != POLICY_MODE_OFFLINE;
+
+    guest->later_mode = stays_live ? MOVE_LIVE : guest->mode;
+    guest->no_detour = own != NULL && own->no_detour;
+    guest->park =
+        own != NULL && own->park && guest->seen->state == GUEST_RUNNING && guest->seen->persistent;
+}
+
 /* Decides for one guest whether it waits to be moved, is blocked, or is in its place. */
 static void decide(struct screen *screen, uint32_t guest)
 {
@@ -282,18 +297,20 @@ static void decide(struct screen *screen, uint32_t guest)
                !block_by_policy(screen, guest) && !block_by_target(screen, guest) &&
                !block_by_compat(screen, guest)) {
         this->waiting = true;
+        load_liberties(screen->fleet, this);
     }
 }
 
-/* Finds, for each misplaced guest, a sighting of its UUID under another name. */
-static void find_twins(struct screen *screen, struct arena *arena, const struct diff *diff)
+/* Finds, for each guest of 'class', a sighting of its UUID under another name. */
+static void find_twins(struct screen *screen, struct arena *arena, const struct diff *diff,
+                       enum diff_class class)
 {
     const struct fleet *fleet = screen->fleet;
-    struct lookup uuids = lookup_new(arena, diff->counts[DIFF_MISPLACED]);
+    struct lookup uuids = lookup_new(arena, diff->counts[class]);
 
     screen->twins = ARENA_ARRAY(arena, const struct diff_sighting *, fleet->guest_count);
     for (uint32_t i = 0; i < fleet->guest_count; i++) {
-        if (fleet->guests[i].diff->class == DIFF_MISPLACED) {
+        if (fleet->guests[i].diff->class == class) {
             lookup_add(&uuids, fleet->guests[i].seen->uuid, i);
         }
     }
@@ -320,10 +337,42 @@ size_t screen_guests(struct arena *arena, struct fleet *fleet, const struct diff
     };
 
     if (diff->counts[DIFF_MISPLACED] > 0) {
-        find_twins(&screen, arena, diff);
+        find_twins(&screen, arena, diff, DIFF_MISPLACED);
     }
     for (uint32_t i = 0; i < fleet->guest_count; i++) {
         decide(&screen, i);
     }
     return screen.block_count;
+}
+
+static bool may_be_displaced(struct screen *screen, uint32_t guest)
+{
+    const struct plan_input *input = screen->fleet->input;
+    struct fleet_guest *this = &screen->fleet->guests[guest];
+    const struct policy_guest *own = policy_find_guest(input->policy, this->name);
+    const struct fleet_host *home = &screen->fleet->hosts[this->goal];
+    bool pending = input->desired->guests[guest].pending_action != NULL;
+    struct compat_objection objection;
+
+    return this->diff->class == DIFF_PLACED && !this->in_flight && home->reachable &&
+           !home->maintenance && this->seen->job == GUEST_JOB_NONE &&
+           find_exclusion(input, this->name) == NULL && screen->twins[guest] == NULL &&
+           (own == NULL || (!own->pin && !own->no_detour)) &&
+           (!pending || input->policy->adopt_pending_actions) &&
+           compat_choose_mode(screen->compat, guest, &this->mode, &objection);
+}
+
+void screen_displaceable(struct arena *arena, struct fleet *fleet, const struct diff *diff)
+{
+    /* Its checks are not those of the plan's moves: what it must skip is counted nowhere. */
+    struct compat compat = { .arena = arena, .fleet = fleet };
+    struct screen screen = { .arena = arena, .fleet = fleet, .compat = &compat };
+
+    find_twins(&screen, arena, diff, DIFF_PLACED);
+    for (uint32_t i = 0; i < fleet->guest_count; i++) {
+        if (may_be_displaced(&screen, i)) {
+            fleet->guests[i].displaceable = true;
+            load_liberties(fleet, &fleet->guests[i]);
+        }
+    }
 }

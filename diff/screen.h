@@ -20,3 +20,7 @@ struct fleet;
  * guest).  Returns how many are blocked. */
 size_t screen_guests(struct arena *arena, struct fleet *fleet, const struct diff *diff,
                      struct compat *compat, struct plan_block *blocks);
+
+/* Finds, once direct moves do not suffice, who else may take part: guests in their place that may leave
+ * it for a while ('displaceable', 'mode'). */
+void screen_displaceable(struct arena *arena, struct fleet *fleet, const struct diff *diff);

@@ -234,14 +234,14 @@ static int check_mode(struct verifier *verifier, const struct step *step)
     if (mode != MOVE_LIVE && !seen->persistent) {
         return refuse(verifier, "unsafe", "it is transient and would vanish");
     }
-    if (step->who->stopped || seen->state == GUEST_SHUTOFF) {
+    if (step->who->stopped || (seen->state == GUEST_SHUTOFF && !step->who->started)) {
         if (mode != (owed ? MOVE_OFFLINE : MOVE_COLD)) {
             return refuse(verifier, "mode", "%s for a guest that is off and owed %s start",
                           op_mode_name(mode), owed ? "a" : "no");
         }
         return 0;
     }
-    if (seen->state == GUEST_RUNNING) {
+    if (seen->state == GUEST_RUNNING || step->who->started) {
         return check_running_mode(verifier, step, policy == POLICY_MODE_OFFLINE);
     }
     if (seen->state == GUEST_PAUSED) {
@@ -500,6 +500,24 @@ static int check_claims(struct verifier *verifier, size_t first)
     return 0;
 }
 
+/* Guests that the plan has stopped already and has not moved yet, if they are seen so: they take no room
+ * until then. */
+static void load_stopped(struct verifier *verifier, size_t first)
+{
+    for (size_t i = 0; i < first; i++) {
+        const struct plan_move *move = &verifier->plan->moves[i];
+        uint32_t guest = replay_find_guest(&verifier->world, move->guest);
+        const struct replay_guest *who =
+            guest == REPLAY_NONE ? NULL : &verifier->world.guests[guest];
+
+        if (move->mode == MOVE_STOP && who != NULL && verifier->last_moves[guest] >= first &&
+            who->sightings == 1 && !who->moving && !who->stopped &&
+            who->seen->state == GUEST_SHUTOFF && who->seen->owed_start) {
+            replay_move(&verifier->world, guest, who->host, MOVE_STOP);
+        }
+    }
+}
+
 int verify_plan(const struct plan_input *input, const struct plan *plan, size_t first,
                 struct err *err)
 {
@@ -513,6 +531,7 @@ int verify_plan(const struct plan_input *input, const struct plan *plan, size_t 
     };
 
     load_last_moves(&verifier);
+    load_stopped(&verifier, first);
     for (verifier.index = first; verifier.index < plan->move_count; verifier.index++) {
         struct step step = { .move = &plan->moves[verifier.index] };
 

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "diff/prospect.h"
+
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "diff/capacity.h"
+#include "diff/fleet.h"
+
+static bool may_leave(const struct fleet *fleet, uint32_t guest)
+{
+    return fleet_is_left(fleet, guest) && !fleet->guests[guest].hopeless;
+}
+
+struct prospect_leaving *prospect_leaving(struct arena *arena, const struct fleet *fleet)
+{
+    struct prospect_leaving *leaving =
+        ARENA_ARRAY(arena, struct prospect_leaving, fleet->host_count);
+
+    for (uint32_t g = 0; g < fleet->guest_count; g++) {
+        if (may_leave(fleet, g)) {
+            leaving[fleet->guests[g].at].kib += fleet->guests[g].charge_kib;
+            leaving[fleet->guests[g].at].vcpus += fleet->guests[g].vcpus;
+        }
+    }
+    return leaving;
+}
+
+static bool has_lasting_rival(const struct fleet *fleet, uint32_t guest)
+{
+    uint32_t goal = fleet->guests[guest].goal;
+
+    if (fleet_find_rival(fleet, guest, goal) == FLEET_NONE) {
+        return false;
+    }
+    for (uint32_t p = fleet->hosts[goal].occupants; p != FLEET_NONE; p = fleet->places[p].next) {
+        if (fleet_are_rivals(fleet, guest, fleet->places[p].guest) &&
+            !may_leave(fleet, fleet->places[p].guest)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum prospect prospect_of(const struct fleet *fleet, const struct prospect_leaving *leaving,
+                          uint32_t guest)
+{
+    const struct fleet_guest *this = &fleet->guests[guest];
+    const struct fleet_host *goal = &fleet->hosts[this->goal];
+    const struct prospect_leaving *gone = &leaving[this->goal];
+
+    if (goal->charged_kib - gone->kib + this->charge_kib > goal->limit_kib) {
+        return PROSPECT_NO_MEMORY;
+    }
+    if (goal->vcpus - gone->vcpus + this->vcpus > capacity_vcpu_cap(fleet->input->policy, goal)) {
+        return PROSPECT_NO_CPU;
+    }
+    return has_lasting_rival(fleet, guest) ? PROSPECT_RIVAL : PROSPECT_GOOD;
+}
+
+/* One more look at everybody.  Returns how many were found hopeless. */
+static size_t mark_more(struct fleet *fleet, struct prospect_leaving *leaving)
+{
+    size_t count = 0;
+
+    for (uint32_t g = 0; g < fleet->guest_count; g++) {
+        struct fleet_guest *this = &fleet->guests[g];
+
+        if (may_leave(fleet, g) && prospect_of(fleet, leaving, g) != PROSPECT_GOOD) {
+            this->hopeless = true;
+            leaving[this->at].kib -= this->charge_kib;
+            leaving[this->at].vcpus -= this->vcpus;
+            count++;
+        }
+    }
+    return count;
+}
+
+size_t prospect_mark(struct arena *arena, struct fleet *fleet)
+{
+    struct prospect_leaving *leaving = prospect_leaving(arena, fleet);
+    size_t total = 0;
+    size_t more;
+
+    do {
+        more = mark_more(fleet, leaving);
+        total += more;
+    } while (more > 0);
+    return total;
+}
