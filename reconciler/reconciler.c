@@ -156,6 +156,15 @@ static bool says_the_same(const struct journal_retry *before, const char *es_dig
     return before != NULL && before->code == code && strcmp(before->es_digest, es_digest) == 0;
 }
 
+/* Where the file wants the guest: not 'to', which may be a temporary host.  view.c compares with this. */
+static const char *wanted_host(const struct reconciler *reconciler, const struct journal_move *move)
+{
+    const struct desired *desired = &reconciler->revision.desired;
+    uint32_t index = desired_find_guest(desired, move->guest);
+
+    return index == DESIRED_NONE ? move->to : desired->hosts[desired->guests[index].host].name;
+}
+
 /* Keyed by guest, revision and error class; a permanent error parks the guest until what it depends on
  * changes (migration.md, 'Retry'). */
 static void note_retry(struct reconciler *reconciler, const struct journal_move *move)
@@ -178,7 +187,7 @@ static void note_retry(struct reconciler *reconciler, const struct journal_move 
         retry->next_ms = wall(reconciler) + event.wait_ms;
     } else {
         view_facts_digest(&reconciler->arena, &reconciler->view.observed, reconciler->world.config,
-                          move->guest, move->to, retry->observed_digest);
+                          move->guest, wanted_host(reconciler, move), retry->observed_digest);
     }
     event.text = retry->reason;
     note(reconciler, &record);
@@ -243,6 +252,15 @@ static bool is_stuck(const struct reconciler *reconciler, uint64_t seq)
     return false;
 }
 
+/* Cancelled in this run: it ends.  Cancelled in an earlier one, and settled only now: whoever runs 'berth
+ * apply' anew wants it moved; a daemon was asked nothing, so its guest is held until 'berth retry'. */
+static void note_cancelled(struct reconciler *reconciler, const struct journal_move *move)
+{
+    if (!reconciler->cancelled && reconciler->options.follow) {
+        note_retry(reconciler, move);
+    }
+}
+
 static void count_ended(struct reconciler *reconciler, const struct journal_move *move)
 {
     if (move->state == JOURNAL_MOVE_DONE) {
@@ -252,7 +270,7 @@ static void count_ended(struct reconciler *reconciler, const struct journal_move
     }
     reconciler->active.valid = false; /* The rest is planned and verified again without it. */
     if (move->state == JOURNAL_MOVE_CANCELLED) {
-        reconciler->cancelled = true;
+        note_cancelled(reconciler, move);
         return;
     }
     if (reconciler->resumed && move->error == ERR_CONFLICT) {
@@ -733,7 +751,7 @@ static void on_observed(void *context)
     emit(reconciler, &event);
     note_definitions(reconciler);
     pay_running(reconciler);
-    if (!reconciler->ending && resume_next(reconciler)) {
+    if (!reconciler->ending && !reconciler->cancelled && resume_next(reconciler)) {
         return;
     }
     if (reconciler->cancelled || reconciler->ending || !choose_plan(reconciler)) {
