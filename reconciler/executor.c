@@ -375,15 +375,41 @@ static void start_op(struct executor *executor)
     executor->ticket =
         calls_start(executor->world.calls, &op, on_op_done, on_op_progress, executor);
     arm_guard(executor);
+    if (kind == OP_ADOPT && executor->move.cancel_requested) {
+        calls_cancel(executor->world.calls, executor->ticket); /* Who was asked may have died. */
+    }
+}
+
+/* A person said stop while the intent was being written: what leads away from the source is not begun. */
+static bool is_called_off(const struct executor *executor)
+{
+    enum op_kind op = executor->step.op;
+
+    return executor->move.cancel_requested && !executor->step.back &&
+           (op == OP_MIGRATE || op == OP_STOP || (op == OP_DEFINE && executor->step.side == 1));
+}
+
+static void call_off(struct executor *executor)
+{
+    executor->record.state = JOURNAL_STEP_FAILED;
+    executor->record.error_text = "cancelled before it began";
+    executor->record.ended_ms = loop_wall_ms(loop_of(executor));
+    executor->has_record = true;
+    look_now(executor);
 }
 
 static void on_intent_committed(void *context, enum journal_result result, const struct err *err)
 {
     struct executor *executor = context;
 
-    if (is_committed(executor, result, err)) {
-        start_op(executor);
+    if (!is_committed(executor, result, err)) {
+        return;
     }
+    if (is_called_off(executor)) {
+        call_off(executor);
+        return;
+    }
+    start_op(executor);
 }
 
 /* What the intent changes of the move, before it is committed. */
@@ -500,17 +526,16 @@ static void end_move(struct executor *executor)
 
 static void wait_and_look(struct executor *executor)
 {
+    const struct observed_host *source = &executor->look.readings[0];
+    const struct observed_host *silent = source->reachable ? &executor->look.readings[1] : source;
     int64_t now = loop_now_ms(loop_of(executor));
 
     if (executor->waiting_since_ms == 0) {
         executor->waiting_since_ms = now;
     }
-    if ((executor->resumed && executor->move.unclear) ||
+    /* A host that was silent before gets no more time; a half state always gets its own. */
+    if ((executor->resumed && executor->move.unclear && !silent->reachable) ||
         now - executor->waiting_since_ms >= WAIT_LIMIT_MS) {
-        const struct observed_host *source = &executor->look.readings[0];
-        const struct observed_host *silent =
-            source->reachable ? &executor->look.readings[1] : source;
-
         give_up(executor, silent->reachable
                               ? "its hosts tell of a half move that does not go on"
                               : text_format(&executor->arena,
@@ -742,6 +767,8 @@ static void on_cancel_committed(void *context, enum journal_result result, const
     (void)is_committed(context, result, err);
 }
 
+/* A shutdown request cannot be taken back.  Whoever stopped waiting would leave a guest behind that goes
+ * down later, with nobody there to start it: so the wait goes on, and then it is started where it was. */
 void executor_cancel(struct executor *executor)
 {
     struct batch batch = { .count = 0 };
@@ -752,7 +779,9 @@ void executor_cancel(struct executor *executor)
     executor->move.cancel_requested = true;
     add(&batch, JOURNAL_MOVE)->move = executor->move;
     submit(executor, &batch, on_cancel_committed);
-    calls_cancel(executor->world.calls, executor->ticket);
+    if (executor->step.op != OP_STOP) {
+        calls_cancel(executor->world.calls, executor->ticket);
+    }
 }
 
 bool executor_may_leave(const struct executor *executor)

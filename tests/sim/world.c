@@ -33,6 +33,7 @@ struct life {
     enum world_kill kill;
     size_t at;
     bool over;
+    struct loop_timer end;
 
     struct journal journal; /* Counts, and dies. */
     struct journal *real_journal;
@@ -46,6 +47,23 @@ static void die(struct life *life)
     life->over = true;
     life->world->killed = true;
     loop_stop(life->loop);
+}
+
+static void cancel_run(void *context)
+{
+    struct life *life = context;
+
+    if (!life->over) {
+        life->world->calls_at_cancel = life->world->calls;
+        reconciler_cancel(life->reconciler);
+    }
+}
+
+static void end_run(void *context)
+{
+    struct life *life = context;
+
+    reconciler_end(life->reconciler);
 }
 
 static struct life *life_of_journal(struct journal *journal)
@@ -79,8 +97,8 @@ static void submit(struct journal *self, const struct journal_batch *batch, jour
         return;
     }
     journal_submit(life->real_journal, batch, done, context);
-    if (life->world->commits == life->world->cancel_at) {
-        reconciler_cancel(life->reconciler);
+    if (life->world->commits == life->world->cancel_at_commit) {
+        loop_post(life->loop, cancel_run, life); /* Before the commit is told. */
     }
 }
 
@@ -177,6 +195,9 @@ static void start(struct actuator *self, const struct op *op, uint64_t ticket)
         return;
     }
     actuator_start(life->real_actuator, op, ticket);
+    if (life->world->calls == life->world->cancel_at_call) {
+        loop_post(life->loop, cancel_run, life);
+    }
     if (life->world->calls == life->at && life->kill == WORLD_KILL_AFTER_CALL) {
         die(life);
     }
@@ -184,7 +205,11 @@ static void start(struct actuator *self, const struct op *op, uint64_t ticket)
 
 static void cancel(struct actuator *self, uint64_t ticket)
 {
-    actuator_cancel(life_of_actuator(self)->real_actuator, ticket);
+    const struct life *life = life_of_actuator(self);
+
+    if (!life->over) {
+        actuator_cancel(life->real_actuator, ticket);
+    }
 }
 
 static const struct actuator_ops actuator_ops = {
@@ -322,7 +347,11 @@ static void open_seams(struct life *life)
 void world_live(struct world *world, enum world_kill kill, size_t at)
 {
     struct life life = { .world = world, .kill = kill, .at = at };
-    struct reconciler_options options = { .program = "test", .user = "test" };
+    struct reconciler_options options = {
+        .program = "test",
+        .user = "test",
+        .follow = world->follow_ms > 0,
+    };
     struct reconciler_world seams;
 
     world->commits = 0;
@@ -342,10 +371,14 @@ void world_live(struct world *world, enum world_kill kill, size_t at)
     };
     life.reconciler = reconciler_new(&seams, &options);
     reconciler_run(life.reconciler, on_done, &life);
+    if (options.follow) {
+        loop_timer_start(life.loop, &life.end, world->follow_ms, end_run, &life);
+    }
     loop_run(life.loop);
     ck_assert_msg(life.over, "the controller stands still");
     world->fleet = dump(world, life.real_actuator);
     world->wall_ms = loop_wall_ms(life.loop);
+    loop_timer_stop(life.loop, &life.end);
     actuator_close(life.real_actuator);
     journal_close(life.real_journal);
     reconciler_free(life.reconciler);
@@ -384,14 +417,24 @@ static char *guest_uuid(struct arena *arena, size_t index)
     return text_format(arena, "00000000-0000-4000-8000-%012zx", index + 1);
 }
 
+static const char *reason_of(const char *state)
+{
+    if (strcmp(state, "incoming") == 0) {
+        return "starting-up";
+    }
+    return strcmp(state, "paused") == 0 ? "user" : "unknown";
+}
+
 static void print_guest(struct world *world, struct text *text, const struct world_guest *guest,
                         size_t index)
 {
+    bool incoming = strcmp(guest->state, "incoming") == 0;
+
     text_printf(text,
                 "{\"name\":\"%s\",\"uuid\":\"%s\",\"state\":\"%s\",\"reason\":\"%s\","
-                "\"memory_kib\":%u,\"vcpus\":1,\"persistent\":true,\"autostart\":%s,\"deaf\":%s%s}",
-                guest->name, guest_uuid(&world->arena, index), guest->state,
-                strcmp(guest->state, "paused") == 0 ? "user" : "unknown", guest->memory_mib * 1024,
+                "\"memory_kib\":%u,\"vcpus\":1,\"persistent\":%s,\"autostart\":%s,\"deaf\":%s%s}",
+                guest->name, guest_uuid(&world->arena, index), incoming ? "paused" : guest->state,
+                reason_of(guest->state), guest->memory_mib * 1024, incoming ? "false" : "true",
                 guest->autostart ? "true" : "false", guest->deaf ? "true" : "false",
                 guest->more == NULL ? "" : guest->more);
 }

@@ -32,7 +32,7 @@ struct world_guest {
     const char *name;
     const char *host;   /* Where it is at first. */
     const char *wanted; /* Where the file wants it. */
-    const char *state;  /* "running", "shutoff", "paused". */
+    const char *state;  /* "running", "shutoff", "paused", "incoming". */
     unsigned memory_mib;
     bool autostart;
     bool deaf;
@@ -46,11 +46,16 @@ struct world {
     char *fleet; /* JSON of the simulated fleet, between lives. */
     char *es_xml;
     int64_t wall_ms;
-    size_t cancel_at; /* A person says stop right after this commit was asked for; 0 = never. */
+    size_t
+        cancel_at_commit; /* A person says stop right after this commit was asked for; 0 = never. */
+    size_t cancel_at_call; /* The same with a call of the actuator. */
+    int64_t
+        follow_ms; /* Lives follow the file for so long, then are told to end; 0 = they do not. */
     size_t guest_count;
 
     size_t commits; /* Of the last life. */
     size_t calls;
+    size_t calls_at_cancel;
     bool killed;                     /* The last life was. */
     struct reconciler_result result; /* Of the last life, if it was not. */
     size_t moves_begun;
