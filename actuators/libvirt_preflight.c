@@ -2,6 +2,7 @@
 #include "actuators/libvirt_preflight.h"
 
 #include <libvirt/virterror.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #include "actuators/libvirt_error.h"
 #include "actuators/libvirt_move.h"
 #include "actuators/libvirt_observe.h"
+#include "actuators/libvirt_pool.h"
 #include "actuators/libvirt_xml.h"
 #include "base/arena.h"
 #include "base/text.h"
@@ -443,20 +445,67 @@ static struct libvirt_disk_host disk_host(const struct libvirt_move *move,
     return (struct libvirt_disk_host){ end->host.name, end->ssh, &move->ssh };
 }
 
-/* Asks the source about the claims, the target about everything. */
+/* One host's half of the questions; the source's is asked on a thread of its own. */
+struct inquiry {
+    struct libvirt_disk_host host;
+    struct arena arena;
+    struct libvirt_disk_item *items;
+    size_t count;
+    int status;
+    struct err err;
+};
+
+static void *run_inquiry(void *context)
+{
+    struct inquiry *inquiry = context;
+
+    inquiry->status = libvirt_disk_ask(&inquiry->arena, &inquiry->host, inquiry->items,
+                                       inquiry->count, &inquiry->err);
+    return NULL;
+}
+
+/* Takes the answers over into the move's arena. */
+static void keep_answers(const struct check *check, struct inquiry *inquiry)
+{
+    for (size_t i = 0; inquiry->status == 0 && i < inquiry->count; i++) {
+        if (inquiry->items[i].identity != NULL) {
+            inquiry->items[i].identity =
+                arena_strdup(check->move->arena, inquiry->items[i].identity);
+        }
+    }
+    arena_deinit(&inquiry->arena);
+}
+
+/* Asks the source about the claims, the target about everything: at once, because a connection by SSH
+ * takes most of the time before a move. */
 static int ask_hosts(const struct check *check, const struct questions *questions,
                      struct libvirt_disk_item *answers, struct err *err)
 {
     const struct libvirt_move *move = check->move;
-    struct libvirt_disk_host source = disk_host(move, &move->source);
     struct libvirt_disk_host target = disk_host(move, &move->target);
-    size_t claims = questions->claim_count;
+    struct inquiry source = {
+        .host = disk_host(move, &move->source),
+        .items = answers,
+        .count = questions->claim_count,
+    };
+    pthread_t thread;
+    bool threaded;
+    int status;
 
-    memcpy(answers, questions->items, claims * sizeof(*answers));
-    if (claims > 0 && libvirt_disk_ask(move->arena, &source, answers, claims, err) < 0) {
-        return -1;
+    memcpy(answers, questions->items, source.count * sizeof(*answers));
+    threaded = source.count > 0 && libvirt_pool_thread(&thread, run_inquiry, &source) == 0;
+    if (!threaded && source.count > 0) {
+        (void)run_inquiry(&source);
     }
-    return libvirt_disk_ask(move->arena, &target, questions->items, questions->item_count, err);
+    status = libvirt_disk_ask(move->arena, &target, questions->items, questions->item_count, err);
+    if (threaded) {
+        (void)pthread_join(thread, NULL); /* Bounded by the timeout of its command. */
+    }
+    keep_answers(check, &source);
+    if (source.status != 0) {
+        *err = source.err;
+    }
+    return source.status != 0 ? -1 : status;
 }
 
 static int judge(const struct check *check, const struct questions *questions,
