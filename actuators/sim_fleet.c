@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "actuators/sim_fleet.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -260,6 +261,8 @@ static void complete_migration(struct sim_fleet *fleet, struct sim_migration *mi
     struct sim_guest *guest = sim_fleet_find_guest(source, migration->uuid);
     struct sim_guest *copy = sim_fleet_find_guest(target, migration->uuid);
 
+    assert(guest != NULL &&
+           copy != NULL); /* A migration has both ends for as long as it is kept. */
     copy->state = guest->state;
     copy->reason = guest->state == GUEST_PAUSED ? guest->reason : GUEST_REASON_MIGRATED;
     copy->persistent = migration->persistent;

@@ -374,7 +374,7 @@ static int read_guests(struct arena *arena, json_t *json, const char *where, str
     host->guest_room = host->guest_count;
     for (size_t i = 0; i < host->guest_count; i++) {
         json_t *guest = json_array_get(json_object_get(json, "guests"), i);
-        char path[PATH_SIZE];
+        char path[PATH_SIZE + 32]; /* Within 'where', which has PATH_SIZE. */
         void *disks = NULL;
 
         (void)snprintf(path, sizeof(path), "%s.guests[%zu]", where, i);

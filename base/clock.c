@@ -49,11 +49,10 @@ char *clock_format(int64_t wall_ms, char buffer[CLOCK_TEXT_SIZE])
     ms = ms < year_10000_ms ? ms : year_10000_ms - 1;
     civil_from_days(ms / MS_PER_DAY, &year, &month, &day);
     rest = ms % MS_PER_DAY;
-    (void)snprintf(buffer, CLOCK_TEXT_SIZE,
-                   "%04" PRId64 "-%02" PRId64 "-%02" PRId64 "T%02" PRId64 ":%02" PRId64
-                   ":%02" PRId64 "Z",
-                   year, month, day, rest / MS_PER_HOUR, rest % MS_PER_HOUR / MS_PER_MINUTE,
-                   rest % MS_PER_MINUTE / MS_PER_SECOND);
+    (void)snprintf(buffer, CLOCK_TEXT_SIZE, "%04d-%02d-%02dT%02d:%02d:%02dZ", (int)(year % 10000),
+                   (int)(month % 100), (int)(day % 100), (int)(rest / MS_PER_HOUR),
+                   (int)(rest % MS_PER_HOUR / MS_PER_MINUTE),
+                   (int)(rest % MS_PER_MINUTE / MS_PER_SECOND));
     return buffer;
 }
 

@@ -308,5 +308,5 @@ static inline const struct plan_block *build_block_of(const struct plan *plan, c
             return &plan->blocked[i];
         }
     }
-    return NULL;
+    ck_abort_msg("'%s' is not blocked", guest);
 }
