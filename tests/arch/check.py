@@ -135,6 +135,11 @@ def symbols(build):
 def check_objects(build):
     """Judge debug or release objects only: sanitizers bring symbols of their own."""
     table = list(symbols(build))
+    alive = {(folder, stem) for folder, stem, _, _, _, name in table if name == "__assert_fail"}
+    for folder, stem in sorted({(folder, stem) for folder, stem, *_ in table}):
+        source = ROOT / folder / f"{stem}.c"
+        if re.search(r"^\s+assert\(", source.read_text(), re.M) and (folder, stem) not in alive:
+            say(f"{folder}/{stem}.c", 1, "its assertions were compiled away")
     allowed = set(PURE_LIBC) | {name for folder, stem, _, _, section, name in table if section != "*UND*"
                                 and (folder in PURE or folder == "base" and stem in PURE_BASE)}
     for folder, stem, scope, flags, section, name in table:

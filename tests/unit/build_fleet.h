@@ -300,7 +300,7 @@ static inline struct plan build_plan(struct build *build)
     return plan;
 }
 
-/* The block of 'guest', or NULL. */
+/* The block of 'guest', which must be there. */
 static inline const struct plan_block *build_block_of(const struct plan *plan, const char *guest)
 {
     for (size_t i = 0; i < plan->block_count; i++) {
