@@ -17,6 +17,7 @@
 #define START_TIMEOUT_MS INT64_C(120000)
 #define QUICK_OP_MS      INT64_C(60000)
 #define BATCH_MAX        8
+#define STATS_MAX_MS     (INT64_C(366) * 24 * 3600 * 1000) /* No migration takes a year. */
 
 static void look_now(void *context);
 static void decide(void *context);
@@ -148,6 +149,10 @@ static void on_op_progress(void *context, const struct actuator_progress *progre
     };
 
     event_emit(&executor->world.events, &event);
+    /* An earlier run may have died between its promise to cancel and the act. */
+    if (executor->move.cancel_requested && executor->step.op == OP_ADOPT) {
+        calls_cancel(executor->world.calls, executor->ticket);
+    }
 }
 
 static void note_failure(struct executor *executor, const struct err *err)
@@ -199,6 +204,25 @@ static void explain_deadline(struct executor *executor, struct err *err)
     }
 }
 
+static int64_t bounded_ms(int64_t ms)
+{
+    return ms < 0 ? 0 : ms > STATS_MAX_MS ? STATS_MAX_MS : ms;
+}
+
+static uint64_t bounded(uint64_t figure)
+{
+    return figure > INT64_MAX ? INT64_MAX : figure;
+}
+
+/* The journal refuses what it could not give back, and a host's figures must not end a controller. */
+static void note_stats(struct journal_move *move, const struct actuator_stats *stats)
+{
+    move->total_ms = bounded_ms(stats->total_ms);
+    move->downtime_ms = bounded_ms(stats->downtime_ms);
+    move->bytes = bounded(stats->bytes);
+    move->iterations = bounded(stats->iterations);
+}
+
 static void on_op_done(void *context, const struct actuator_completion *completion)
 {
     struct executor *executor = context;
@@ -207,10 +231,7 @@ static void on_op_done(void *context, const struct actuator_completion *completi
     executor->ticket = 0;
     loop_timer_stop(loop_of(executor), &executor->timer);
     if (is_migration(executor->step.op)) {
-        executor->move.total_ms = completion->stats.total_ms;
-        executor->move.downtime_ms = completion->stats.downtime_ms;
-        executor->move.bytes = completion->stats.bytes;
-        executor->move.iterations = completion->stats.iterations;
+        note_stats(&executor->move, &completion->stats);
     }
     if (completion->status != 0) {
         explain_deadline(executor, &err);
@@ -375,9 +396,6 @@ static void start_op(struct executor *executor)
     executor->ticket =
         calls_start(executor->world.calls, &op, on_op_done, on_op_progress, executor);
     arm_guard(executor);
-    if (kind == OP_ADOPT && executor->move.cancel_requested) {
-        calls_cancel(executor->world.calls, executor->ticket); /* Who was asked may have died. */
-    }
 }
 
 /* A person said stop while the intent was being written: what leads away from the source is not begun. */

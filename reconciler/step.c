@@ -100,12 +100,13 @@ static struct step at_source(const struct journal_move *move, const struct step_
 static struct step stopped(const struct journal_move *move, const struct step_facts *facts)
 {
     bool must_run = move->original == GUEST_RUNNING;
+    bool failing = has_failed(facts, OP_DEFINE) || has_failed(facts, OP_PREFLIGHT) ||
+                   facts->failures > STEP_START_TRIES;
 
     if (has_failed(facts, OP_PREFLIGHT) && !must_run) {
         return end(JOURNAL_MOVE_FAILED, NULL);
     }
-    if (move->back || move->cancel_requested || has_failed(facts, OP_DEFINE) ||
-        has_failed(facts, OP_PREFLIGHT)) {
+    if (move->back || move->cancel_requested || failing) {
         if (!must_run) {
             return end_on(move, facts, SOURCE,
                           move->cancel_requested ? JOURNAL_MOVE_CANCELLED : JOURNAL_MOVE_FAILED,
@@ -245,7 +246,8 @@ struct step step_next(const struct journal_move *move, const struct step_facts *
     struct step step =
         strcmp(move->from, move->to) == 0 ? restart(move, facts) : by_verdict(move, facts);
 
-    if (step.action == STEP_RUN && facts->failures > STEP_TRIES_MAX) {
+    /* Starts have their own count: whatever else has failed, a guest that must run gets its chance. */
+    if (step.action == STEP_RUN && step.op != OP_START && facts->failures > STEP_TRIES_MAX) {
         return stuck("its operations keep failing");
     }
     return step;

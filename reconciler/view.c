@@ -121,7 +121,8 @@ static bool exclusion_of(struct arena *arena, struct view *view, const struct re
     exclusion->code = code_of(retry->code);
     exclusion->reason =
         text_format(arena, "%s ('berth retry %s' tries again)", retry->reason, retry->guest);
-    return strcmp(digest, retry->observed_digest) == 0;
+    /* What a person has stopped waits for a person, whatever else changes. */
+    return retry->code == ERR_CANCELLED || strcmp(digest, retry->observed_digest) == 0;
 }
 
 static int compare_exclusions(const void *a, const void *b)

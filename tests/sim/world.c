@@ -34,6 +34,7 @@ struct life {
     size_t at;
     bool over;
     struct loop_timer end;
+    struct loop_timer cancel;
 
     struct journal journal; /* Counts, and dies. */
     struct journal *real_journal;
@@ -196,7 +197,7 @@ static void start(struct actuator *self, const struct op *op, uint64_t ticket)
     }
     actuator_start(life->real_actuator, op, ticket);
     if (life->world->calls == life->world->cancel_at_call) {
-        loop_post(life->loop, cancel_run, life);
+        loop_timer_start(life->loop, &life->cancel, life->world->cancel_after_ms, cancel_run, life);
     }
     if (life->world->calls == life->at && life->kill == WORLD_KILL_AFTER_CALL) {
         die(life);
@@ -379,6 +380,7 @@ void world_live(struct world *world, enum world_kill kill, size_t at)
     world->fleet = dump(world, life.real_actuator);
     world->wall_ms = loop_wall_ms(life.loop);
     loop_timer_stop(life.loop, &life.end);
+    loop_timer_stop(life.loop, &life.cancel);
     actuator_close(life.real_actuator);
     journal_close(life.real_journal);
     reconciler_free(life.reconciler);

@@ -48,7 +48,8 @@ struct world {
     int64_t wall_ms;
     size_t
         cancel_at_commit; /* A person says stop right after this commit was asked for; 0 = never. */
-    size_t cancel_at_call; /* The same with a call of the actuator. */
+    size_t cancel_at_call;   /* The same with a call of the actuator, ... */
+    int64_t cancel_after_ms; /* ... so long after it. */
     int64_t
         follow_ms; /* Lives follow the file for so long, then are told to end; 0 = they do not. */
     size_t guest_count;

@@ -331,6 +331,25 @@ START_TEST(guest_that_is_down_at_the_source_and_will_not_start_is_not_forgotten)
 }
 END_TEST
 
+/* The definition arrives each time, and each time its autostart cannot be cleared. */
+START_TEST(stopped_guest_whose_move_keeps_failing_is_started_where_it_was)
+{
+    struct journal_move move = move_of(MOVE_OFFLINE, GUEST_RUNNING);
+    struct step_facts facts = {
+        .verdict = SETTLE_STOPPED,
+        .guests = { &off, NULL },
+        .failures = 2,
+    };
+
+    move.tried = true;
+    assert_runs(step_next(&move, &facts), OP_DEFINE, 1);
+    facts.failures = 3;
+    assert_runs(step_next(&move, &facts), OP_START, 0);
+    facts.failures = 9;
+    assert_runs(step_next(&move, &facts), OP_START, 0);
+}
+END_TEST
+
 START_TEST(owed_start_without_a_move_starts_the_guest_where_it_is)
 {
     struct journal_move move = move_of(MOVE_OFFLINE, GUEST_RUNNING);
@@ -414,6 +433,7 @@ int main(void)
     tcase_add_test(tcase, move_that_an_earlier_run_had_not_begun_is_not_begun_now);
     tcase_add_test(tcase, owed_start_of_an_earlier_run_waits_for_a_look_at_every_host);
     tcase_add_test(tcase, guest_that_is_down_at_the_source_and_will_not_start_is_not_forgotten);
+    tcase_add_test(tcase, stopped_guest_whose_move_keeps_failing_is_started_where_it_was);
     tcase_add_test(tcase, owed_start_without_a_move_starts_the_guest_where_it_is);
     tcase_add_test(tcase, every_situation_has_an_answer_that_is_safe);
     suite_add_tcase(suite, tcase);
