@@ -667,7 +667,7 @@ static void rest(struct reconciler *reconciler)
 {
     int64_t retry_ms = next_retry_ms(reconciler);
 
-    if (reconciler->options.follow && !reconciler->ending) {
+    if (reconciler->options.follow && !reconciler->ending && !reconciler->cancelled) {
         follow(reconciler, retry_ms);
         return;
     }
@@ -925,6 +925,7 @@ void reconciler_cancel(struct reconciler *reconciler)
     reconciler->cancelled = true;
     if (reconciler->timer.armed) {
         loop_timer_stop(reconciler->world.loop, &reconciler->timer);
+        loop_timer_stop(reconciler->world.loop, &reconciler->file_timer);
         next_pass(reconciler);
     }
     executor_cancel(&reconciler->executor);

@@ -58,12 +58,17 @@ START_TEST(move_that_had_not_begun_is_planned_anew_and_not_taken_up)
     };
     const enum policy_mode modes[] = { POLICY_MODE_LIVE, POLICY_MODE_OFFLINE };
     size_t at = 1;
+    bool begun;
 
     do {
         world_init(&world, 1024, guests, 1, "");
         world.config.policy.mode = modes[_i];
         world_live(&world, WORLD_KILL_AFTER_COMMIT, at++);
-    } while (world_open_moves(&world) == 0);
+        begun = world_open_moves(&world) > 0;
+        if (!begun) {
+            world_deinit(&world);
+        }
+    } while (!begun);
     ck_assert_uint_eq(world.calls, 0);
     world_add(&world, &guests[1], 1);
     live();
@@ -166,6 +171,7 @@ START_TEST(move_cancelled_in_an_earlier_run_stays_cancelled_and_stops_no_other)
     };
     struct journal_move *moves;
     size_t at = 1;
+    bool cancelled;
 
     do {
         world_init(&world, 1024, guests, 2,
@@ -174,7 +180,11 @@ START_TEST(move_cancelled_in_an_earlier_run_stays_cancelled_and_stops_no_other)
         world.cancel_after_ms = 200;
         world_live(&world, WORLD_KILL_AFTER_COMMIT, ++at);
         ck_assert(world.killed);
-    } while (world_moves(&world, &moves) == 0 || !moves[0].cancel_requested);
+        cancelled = world_moves(&world, &moves) > 0 && moves[0].cancel_requested;
+        if (!cancelled) {
+            world_deinit(&world);
+        }
+    } while (!cancelled);
     ck_assert_uint_eq(world_open_moves(&world), 1);
     world.cancel_at_call = 0;
     world.follow_ms = 60000;
@@ -228,6 +238,22 @@ START_TEST(half_state_that_shows_after_its_move_was_given_up_is_ended_in_its_tim
 }
 END_TEST
 
+START_TEST(cancel_ends_a_run_that_follows)
+{
+    const struct world_guest guests[] = { { "vm1", "kvm1", "kvm2", "running", 96, false, false,
+                                            NULL } };
+
+    world_init(&world, 1024, guests, 1, "");
+    world.follow_ms = 60000;
+    world.cancel_at_call = 2;
+    world.cancel_after_ms = 5000; /* It rests by then. */
+    live();
+    ck_assert_int_eq(world.result.status, RECONCILER_CANCELLED);
+    assert_is("vm1", "kvm2", "running");
+    world_deinit(&world);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("hazards");
@@ -244,6 +270,7 @@ int main(void)
     tcase_add_test(tcase, move_cancelled_in_an_earlier_run_stays_cancelled_and_stops_no_other);
     tcase_add_test(tcase, guest_whose_temporary_host_refuses_it_is_parked);
     tcase_add_test(tcase, half_state_that_shows_after_its_move_was_given_up_is_ended_in_its_time);
+    tcase_add_test(tcase, cancel_ends_a_run_that_follows);
     suite_add_tcase(suite, tcase);
     world_set_up();
     runner = srunner_create(suite);
