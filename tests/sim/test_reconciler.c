@@ -248,6 +248,36 @@ START_TEST(one_parked_guest_does_not_stop_the_others)
 }
 END_TEST
 
+START_TEST(full_disk_begins_nothing_and_loses_nothing)
+{
+    const struct world_guest guests[] = { { "vm1", "kvm1", "kvm2", "running", 96, true, false,
+                                            NULL } };
+
+    for (size_t at = 1;; at++) {
+        size_t calls;
+
+        world_init(&world, 1024, guests, 1, "");
+        world.config.policy.mode = _i == 0 ? POLICY_MODE_LIVE : POLICY_MODE_OFFLINE;
+        world_live(&world, WORLD_FAIL_COMMIT, at);
+        if (!world.killed) {
+            break;
+        }
+        calls = world.calls;
+        ck_assert_msg(world.result.status == RECONCILER_FAILED || at == world.commits,
+                      "a run whose commit %zu failed ended with %d", at, (int)world.result.status);
+        ck_assert_msg(at > 4 || calls == 0, "commit %zu failed, and %zu operations were begun", at,
+                      calls);
+        live();
+        ck_assert_int_eq(world.result.status, RECONCILER_DONE);
+        assert_at("vm1", "kvm2", "running");
+        ck_assert(world_has_autostart(&world, "vm1", "kvm2"));
+        ck_assert_uint_eq(world_owed(&world), 0);
+        world_deinit(&world);
+    }
+    world_deinit(&world);
+}
+END_TEST
+
 /* The crash sweep: a controller killed at every commit and every call of a scenario; the next one brings
  * every guest to its place, running exactly once. */
 struct scenario {
@@ -321,6 +351,7 @@ int main(void)
     tcase_add_test(tcase, migration_whose_reply_was_lost_is_a_success);
     tcase_add_test(tcase, migration_that_never_ends_is_cancelled_at_its_deadline);
     tcase_add_test(tcase, one_parked_guest_does_not_stop_the_others);
+    tcase_add_loop_test(sweep, full_disk_begins_nothing_and_loses_nothing, 0, 2);
     tcase_add_loop_test(sweep, kill_at_every_commit_and_call_ends_in_the_same_place, 0,
                         (int)ARRAY_LEN(scenarios) * 4);
     tcase_set_timeout(sweep, 120);

@@ -79,6 +79,29 @@ static void ignore_result(void *context, enum journal_result result, const struc
     (void)err;
 }
 
+/* A full disk: the answer comes from the loop, as every answer of a journal. */
+struct refusal {
+    journal_done_fn *done;
+    void *context;
+};
+
+static void refuse(void *context)
+{
+    struct refusal *refusal = context;
+    struct err err;
+
+    err_set(&err, ERR_IO, "cannot write the journal: no space left on device");
+    refusal->done(refusal->context, JOURNAL_FAILED, &err);
+}
+
+static void fail_commit(struct life *life, journal_done_fn *done, void *context)
+{
+    struct refusal *refusal = ARENA_NEW(&life->world->arena, struct refusal);
+
+    *refusal = (struct refusal){ done, context };
+    loop_post(life->loop, refuse, refusal);
+}
+
 static void submit(struct journal *self, const struct journal_batch *batch, journal_done_fn *done,
                    void *context)
 {
@@ -88,6 +111,10 @@ static void submit(struct journal *self, const struct journal_batch *batch, jour
         return;
     }
     life->world->commits++;
+    if (life->world->commits >= life->at && life->kill == WORLD_FAIL_COMMIT) {
+        fail_commit(life, done, context);
+        return;
+    }
     if (life->world->commits == life->at && life->kill == WORLD_KILL_BEFORE_COMMIT) {
         die(life);
         return;
@@ -377,6 +404,9 @@ void world_live(struct world *world, enum world_kill kill, size_t at)
     }
     loop_run(life.loop);
     ck_assert_msg(life.over, "the controller stands still");
+    if (kill == WORLD_FAIL_COMMIT) {
+        world->killed = world->commits >= at;
+    }
     world->fleet = dump(world, life.real_actuator);
     world->wall_ms = loop_wall_ms(life.loop);
     loop_timer_stop(life.loop, &life.end);

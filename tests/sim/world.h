@@ -26,6 +26,7 @@ enum world_kill {
     WORLD_KILL_AFTER_COMMIT,  /* The batch is kept, nobody is told. */
     WORLD_KILL_BEFORE_CALL,   /* The operation is never begun. */
     WORLD_KILL_AFTER_CALL,    /* The operation is begun. */
+    WORLD_FAIL_COMMIT,        /* Nobody is killed: from here on the journal's disk is full. */
 };
 
 struct world_guest {
