@@ -31,6 +31,12 @@ struct piece {
     uint64_t kib;
     uint64_t cpus;
     bool movable;
+    bool no_detour;
+    bool park;
+    enum move_mode first;                         /* How it makes its first hop ... */
+    enum move_mode later;                         /* ... and the others. */
+    uint32_t runs[MOVE_MODE_COUNT][ORACLE_HOSTS]; /* By mode and host: a bit for each to go to. */
+    uint32_t apart;                               /* A bit for each it must be apart from. */
 };
 
 struct world {
@@ -257,6 +263,48 @@ static void read_strangers(struct world *world)
     }
 }
 
+static bool must_be_apart(const struct world *world, size_t a, size_t b)
+{
+    const struct desired *desired = world->input->desired;
+    const struct desired_guest *one = world->pieces[a].want;
+    const struct desired_guest *two = world->pieces[b].want;
+
+    for (uint32_t i = 0; i < one->cluster_count && one->host != two->host; i++) {
+        for (uint32_t j = 0; j < two->cluster_count; j++) {
+            if (desired->cluster_refs[one->first_cluster + i] ==
+                desired->cluster_refs[two->first_cluster + j]) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Works out what does not depend on where the others are. */
+static void prepare(struct world *world, size_t piece)
+{
+    static const enum move_mode modes[] = { MOVE_LIVE, MOVE_OFFLINE, MOVE_COLD };
+    struct piece *this = &world->pieces[piece];
+
+    this->no_detour = this->own != NULL && this->own->no_detour;
+    this->park = this->own != NULL && this->own->park && this->seen->state == GUEST_RUNNING &&
+                 this->seen->persistent;
+    this->first = mode_of(world, this, true);
+    this->later = mode_of(world, this, false);
+    for (size_t i = 0; i < world->piece_count; i++) {
+        this->apart |= must_be_apart(world, piece, i) ? 1U << i : 0;
+    }
+    for (size_t m = 0; m < ARRAY_LEN(modes); m++) {
+        for (uint32_t from = 0; from < world->site_count; from++) {
+            for (uint32_t to = 0; to < world->site_count; to++) {
+                this->runs[modes[m]][from] |=
+                    world->sites[to].open && can_run(world, this, from, to, modes[m]) ? 1U << to
+                                                                                      : 0;
+            }
+        }
+    }
+}
+
 static bool read_world(struct world *world, const struct plan_input *input)
 {
     bool plain =
@@ -273,6 +321,7 @@ static bool read_world(struct world *world, const struct plan_input *input)
     }
     read_strangers(world);
     for (size_t i = 0; i < world->piece_count; i++) {
+        prepare(world, i);
         if (world->pieces[i].movable) { /* From here on its place is part of the state. */
             world->sites[world->pieces[i].at].fixed_kib -= world->pieces[i].kib;
             world->sites[world->pieces[i].at].fixed_cpus -= world->pieces[i].cpus;
@@ -292,45 +341,45 @@ static uint64_t with_place(uint64_t state, size_t piece, uint32_t place)
     return (state & ~(UINT64_C(15) << 4 * piece)) | (uint64_t)place << 4 * piece;
 }
 
-static bool must_be_apart(const struct world *world, size_t a, size_t b)
-{
-    const struct desired *desired = world->input->desired;
-    const struct desired_guest *one = world->pieces[a].want;
-    const struct desired_guest *two = world->pieces[b].want;
+/* What a state takes on each host, and who is there. */
+struct load {
+    uint64_t kib[ORACLE_HOSTS];
+    uint64_t cpus[ORACLE_HOSTS];
+    uint32_t pieces[ORACLE_HOSTS];
+};
 
-    for (uint32_t i = 0; i < one->cluster_count && one->host != two->host; i++) {
-        for (uint32_t j = 0; j < two->cluster_count; j++) {
-            if (desired->cluster_refs[one->first_cluster + i] ==
-                desired->cluster_refs[two->first_cluster + j]) {
-                return true;
-            }
+static struct load load_of(const struct world *world, uint64_t state)
+{
+    struct load load = { 0 };
+
+    for (size_t s = 0; s < world->site_count; s++) {
+        load.kib[s] = world->sites[s].fixed_kib;
+        load.cpus[s] = world->sites[s].fixed_cpus;
+    }
+    for (size_t i = 0; i < world->piece_count; i++) {
+        uint32_t site = place_in(state, i);
+
+        load.pieces[site % STOPPED] |= 1U << i;
+        if (world->pieces[i].movable && site < STOPPED) {
+            load.kib[site] += world->pieces[i].kib;
+            load.cpus[site] += world->pieces[i].cpus;
         }
     }
-    return false;
+    return load;
 }
 
 /* Room on 'site' for a piece, and no rival. */
-static bool has_room(const struct world *world, uint64_t state, size_t piece, uint32_t site)
+static bool has_room(const struct world *world, const struct load *load, const struct piece *who,
+                     uint32_t site)
 {
     const struct site *where = &world->sites[site];
-    const struct piece *who = &world->pieces[piece];
-    uint64_t kib = where->fixed_kib + who->kib;
-    uint64_t cpus = where->fixed_cpus + who->cpus;
     uint64_t cap = where->cpu_limit;
 
-    for (size_t i = 0; i < world->piece_count; i++) {
-        if (place_in(state, i) % STOPPED == site && must_be_apart(world, piece, i)) {
-            return false;
-        }
-        if (world->pieces[i].movable && place_in(state, i) == site) {
-            kib += world->pieces[i].kib;
-            cpus += world->pieces[i].cpus;
-        }
-    }
     if (site == who->goal && world->input->policy->cpu_policy == POLICY_CPU_WARN) {
         cap = most(cap, where->cpu_file);
     }
-    return kib <= where->limit_kib && cpus <= cap;
+    return (load->pieces[site] & who->apart) == 0 &&
+           load->kib[site] + who->kib <= where->limit_kib && load->cpus[site] + who->cpus <= cap;
 }
 
 struct search {
@@ -441,21 +490,19 @@ static void reach(struct search *search, uint64_t state, struct oracle_cost cost
     }
 }
 
-static void try_move(struct search *search, uint64_t state, struct oracle_cost cost, size_t piece,
-                     uint32_t to)
+static void try_move(struct search *search, uint64_t state, const struct load *load,
+                     struct oracle_cost cost, size_t piece, uint32_t to)
 {
-    const struct world *world = search->world;
-    const struct piece *who = &world->pieces[piece];
+    const struct piece *who = &search->world->pieces[piece];
     uint32_t from = place_in(state, piece) % STOPPED;
     bool stopped = place_in(state, piece) >= STOPPED;
+    enum move_mode mode = stopped ? MOVE_OFFLINE : from == who->at ? who->first : who->later;
     /* What it does next must show from where it is. */
-    bool changes = mode_of(world, who, true) != mode_of(world, who, false);
-    enum move_mode mode = mode_of(world, who, from == who->at);
+    bool returns = who->first != who->later && to == who->at;
 
-    mode = stopped ? MOVE_OFFLINE : mode;
-    if (to == from || !world->sites[to].open || (changes && to == who->at) ||
-        (to != who->goal && (stopped || (who->own != NULL && who->own->no_detour))) ||
-        !can_run(world, who, from, to, mode) || !has_room(world, state, piece, to)) {
+    if (to == from || returns || (who->runs[mode][from] >> to & 1) == 0 ||
+        (to != who->goal && (stopped || who->no_detour)) ||
+        !has_room(search->world, load, who, to)) {
         return;
     }
     cost.moves++;
@@ -469,14 +516,12 @@ static void try_stop(struct search *search, uint64_t state, struct oracle_cost c
     const struct piece *who = &search->world->pieces[piece];
     uint32_t at = place_in(state, piece);
 
-    if (who->own == NULL || !who->own->park || who->seen->state != GUEST_RUNNING ||
-        !who->seen->persistent || at >= STOPPED || at == who->goal ||
-        !can_run(search->world, who, at, who->goal, MOVE_OFFLINE)) {
-        return;
+    if (who->park && at < STOPPED && at != who->goal &&
+        (who->runs[MOVE_OFFLINE][at] >> who->goal & 1) != 0) {
+        cost.moves++;
+        cost.kib += who->kib;
+        reach(search, with_place(state, piece, at + STOPPED), cost);
     }
-    cost.moves++;
-    cost.kib += who->kib;
-    reach(search, with_place(state, piece, at + STOPPED), cost);
 }
 
 /* The least cost with the frozen pieces where they are.  False if there is no way, or the budget ends. */
@@ -494,6 +539,7 @@ static bool run(struct search *search, uint64_t start, struct oracle_cost *cost)
     while (search->heap_count > 0 && search->count <= search->budget) {
         uint32_t slot = heap_pop(search);
         uint64_t state = search->states[slot];
+        struct load load;
         bool end = true;
 
         if (search->done[slot]) {
@@ -507,10 +553,11 @@ static bool run(struct search *search, uint64_t start, struct oracle_cost *cost)
             *cost = search->costs[slot];
             return true;
         }
+        load = load_of(world, state);
         for (size_t i = 0; i < world->piece_count; i++) {
             if (world->pieces[i].movable && (search->frozen >> i & 1) == 0) {
                 for (uint32_t to = 0; to < world->site_count; to++) {
-                    try_move(search, state, search->costs[slot], i, to);
+                    try_move(search, state, &load, search->costs[slot], i, to);
                 }
                 try_stop(search, state, search->costs[slot], i);
             }
