@@ -65,7 +65,7 @@ static bool wait_call(struct call *call)
     struct timespec until;
     bool ended;
 
-    (void)clock_gettime(CLOCK_REALTIME, &until);
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += POLL_MS * 1000000;
     if (until.tv_nsec >= 1000000000) {
         until.tv_nsec -= 1000000000;
@@ -74,7 +74,7 @@ static bool wait_call(struct call *call)
     (void)pthread_mutex_lock(&call->mutex);
     if (!call->ended) {
         /* Woken early or late, the caller looks once more and comes back. */
-        (void)pthread_cond_timedwait(&call->ended_changed, &call->mutex, &until);
+        (void)pthread_cond_clockwait(&call->ended_changed, &call->mutex, CLOCK_MONOTONIC, &until);
     }
     ended = call->ended;
     (void)pthread_mutex_unlock(&call->mutex);
@@ -228,6 +228,17 @@ static unsigned flags_of(const struct op_live *live)
     return flags;
 }
 
+/* While the call still waits for its turn the job may be another actor's backup or save, which is not ours
+ * to abort. */
+static bool abort_migration(const struct libvirt_move *move, virDomainPtr domain)
+{
+    enum guest_job job;
+    struct err ignored;
+
+    return libvirt_observe_job(domain, move->op->host, &job, &ignored) == 0 &&
+           (job == GUEST_JOB_OUTGOING || job == GUEST_JOB_NONE) && virDomainAbortJob(domain) == 0;
+}
+
 /* Reports, helps and, once cancelled, aborts, until the call has returned; also when nobody listens any
  * more, because the call uses what is ours. */
 static bool watch_call(struct call *call, virDomainPtr domain, bool began_paused)
@@ -245,7 +256,7 @@ static bool watch_call(struct call *call, virDomainPtr domain, bool began_paused
         bool cancelled = libvirt_pool_ask(move->job) == LIBVIRT_JOB_CANCELLED;
 
         if (cancelled) {
-            aborted |= virDomainAbortJob(domain) == 0;
+            aborted |= abort_migration(move, domain);
         }
         if (!read_progress(domain, &progress)) {
             continue;

@@ -488,7 +488,7 @@ static int ask_hosts(const struct check *check, const struct questions *question
         .items = answers,
         .count = questions->claim_count,
     };
-    pthread_t thread;
+    pthread_t thread = 0;
     bool threaded;
     int status;
 
