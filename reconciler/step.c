@@ -241,11 +241,21 @@ static struct step by_verdict(const struct journal_move *move, const struct step
     return stuck(settle_verdict_text(facts->verdict));
 }
 
+/* An early stop would go on to its target before the room there is free, and a forced move knows nothing of
+ * its source: neither is an offline move, and must not be carried out as one. */
+static bool is_carried_out(enum move_mode mode)
+{
+    return mode == MOVE_LIVE || mode == MOVE_OFFLINE || mode == MOVE_COLD;
+}
+
 struct step step_next(const struct journal_move *move, const struct step_facts *facts)
 {
     struct step step =
         strcmp(move->from, move->to) == 0 ? restart(move, facts) : by_verdict(move, facts);
 
+    if (!move->tried && !is_carried_out(move->mode)) {
+        return end(JOURNAL_MOVE_FAILED, "guests are not stopped early, nor moved by force, yet");
+    }
     /* Starts have their own count: whatever else has failed, a guest that must run gets its chance. */
     if (step.action == STEP_RUN && step.op != OP_START && facts->failures > STEP_TRIES_MAX) {
         return stuck("its operations keep failing");

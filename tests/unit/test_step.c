@@ -73,6 +73,21 @@ START_TEST(offline_move_stops_defines_undefines_and_starts)
 }
 END_TEST
 
+START_TEST(early_stop_is_not_carried_out_as_a_whole_move)
+{
+    struct journal_move move = move_of(MOVE_STOP, GUEST_RUNNING);
+    struct step_facts facts = {
+        .verdict = SETTLE_NOT_HAPPENED,
+        .guests = { &running, NULL },
+        .proven = true,
+    };
+
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_FAILED);
+    move.mode = MOVE_FORCED;
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_FAILED);
+}
+END_TEST
+
 START_TEST(cold_move_never_starts_the_guest)
 {
     struct journal_move move = move_of(MOVE_COLD, GUEST_SHUTOFF);
@@ -418,6 +433,7 @@ int main(void)
 
     tcase_add_test(tcase, new_live_move_checks_both_hosts_before_it_touches_anything);
     tcase_add_test(tcase, offline_move_stops_defines_undefines_and_starts);
+    tcase_add_test(tcase, early_stop_is_not_carried_out_as_a_whole_move);
     tcase_add_test(tcase, cold_move_never_starts_the_guest);
     tcase_add_test(tcase, failed_preflight_ends_the_move_with_nothing_touched);
     tcase_add_test(tcase, live_move_that_was_tried_is_not_tried_again_by_itself);
