@@ -149,6 +149,28 @@ enum guest_reason libvirt_observe_reason_of(int state, int reason)
     }
 }
 
+uint64_t libvirt_observe_free_kib(virConnectPtr connection)
+{
+    const char *const names[] = { VIR_NODE_MEMORY_STATS_FREE, VIR_NODE_MEMORY_STATS_BUFFERS,
+                                  VIR_NODE_MEMORY_STATS_CACHED };
+    const int cells = VIR_NODE_MEMORY_STATS_ALL_CELLS;
+    virNodeMemoryStats stats[16];
+    int count = 0;
+    uint64_t sum = 0;
+
+    if (virNodeGetMemoryStats(connection, cells, NULL, &count, 0) < 0 ||
+        count > (int)ARRAY_LEN(stats) ||
+        virNodeGetMemoryStats(connection, cells, stats, &count, 0) < 0) {
+        return 0;
+    }
+    for (int i = 0; i < count; i++) {
+        for (size_t j = 0; j < ARRAY_LEN(names); j++) {
+            sum += strcmp(stats[i].field, names[j]) == 0 ? stats[i].value : 0;
+        }
+    }
+    return sum;
+}
+
 int libvirt_observe_state(virDomainPtr domain, const char *host, enum guest_state *state,
                           enum guest_reason *reason, struct err *err)
 {
@@ -369,29 +391,6 @@ static int read_guests(const struct look *look, const stats_list *list, size_t c
     return 0;
 }
 
-/* Memory that a new guest could get: free, or only held by the page cache. */
-static uint64_t free_kib(virConnectPtr connection)
-{
-    const char *const names[] = { VIR_NODE_MEMORY_STATS_FREE, VIR_NODE_MEMORY_STATS_BUFFERS,
-                                  VIR_NODE_MEMORY_STATS_CACHED };
-    const int cells = VIR_NODE_MEMORY_STATS_ALL_CELLS;
-    virNodeMemoryStats stats[16];
-    int count = 0;
-    uint64_t sum = 0;
-
-    if (virNodeGetMemoryStats(connection, cells, NULL, &count, 0) < 0 ||
-        count > (int)ARRAY_LEN(stats) ||
-        virNodeGetMemoryStats(connection, cells, stats, &count, 0) < 0) {
-        return 0;
-    }
-    for (int i = 0; i < count; i++) {
-        for (size_t j = 0; j < ARRAY_LEN(names); j++) {
-            sum += strcmp(stats[i].field, names[j]) == 0 ? stats[i].value : 0;
-        }
-    }
-    return sum;
-}
-
 /* Free huge pages over all NUMA cells; the sizes are those that the capabilities named. */
 static void read_hugepages(const struct look *look, struct observed_host *host)
 {
@@ -419,7 +418,7 @@ static int read_node(const struct look *look, struct observed_host *host, struct
     }
     host->memory_kib = info.memory;
     host->cpus = info.cpus;
-    host->free_kib = free_kib(look->connection);
+    host->free_kib = libvirt_observe_free_kib(look->connection);
     read_hugepages(look, host);
     return 0;
 }

@@ -21,6 +21,10 @@ struct err;
 int libvirt_observe_host(struct arena *arena, virConnectPtr connection, struct observed_host *host,
                          struct err *err);
 
+/* Memory that a new guest could get on this host, now: free, or held by nothing but the page cache.  0 if
+ * the host does not say. */
+uint64_t libvirt_observe_free_kib(virConnectPtr connection);
+
 /* State of one guest, now.  ERR_NOT_FOUND if it has gone; 'host' is for the error's text. */
 int libvirt_observe_state(virDomainPtr domain, const char *host, enum guest_state *state,
                           enum guest_reason *reason, struct err *err);

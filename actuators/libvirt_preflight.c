@@ -15,6 +15,7 @@
 #include "actuators/libvirt_xml.h"
 #include "base/arena.h"
 #include "base/text.h"
+#include "model/quantity.h"
 
 /* Where libvirt keeps the state of emulated TPMs, one folder a guest. */
 #define TPM_STATE_FOLDER "/var/lib/libvirt/swtpm/"
@@ -285,6 +286,26 @@ static int check_cpu(const struct check *check, struct err *err)
                                           guest->machine, guest->virt_type, guest->cpu, flags) >= 0
                ? 0
                : libvirt_move_fail_libvirt(move, err);
+}
+
+/* Beside what is charged to the target: memory it really has now.  A guest on huge pages takes none of
+ * it. */
+static int check_memory(const struct check *check, struct err *err)
+{
+    const struct libvirt_move *move = check->move;
+    uint64_t free_kib = libvirt_observe_free_kib(move->target.connection);
+    struct text text = text_new(move->arena);
+
+    if (check->state == GUEST_SHUTOFF || check->guest.has_hugepages || free_kib == 0 ||
+        check->guest.memory_kib <= free_kib) {
+        return 0;
+    }
+    quantity_print_size(&text, check->guest.memory_kib);
+    text_append(&text, ", and has only ");
+    quantity_print_size(&text, free_kib);
+    return libvirt_move_fail(move, err, ERR_FAILED,
+                             "'%s' would need %s available now: free memory there", move->op->peer,
+                             text.data);
 }
 
 /* A page cache on one host does not know what the other has written. */
@@ -561,8 +582,8 @@ static int run_forced(struct check *check, struct err *err)
 static int run_checks(struct check *check, struct err *err)
 {
     static int (*const checks[])(const struct check *, struct err *) = {
-        check_state,   check_target_free, check_attachments, check_jobs,    check_versions,
-        check_machine, check_cpu,         check_caches,      check_storage,
+        check_state,   check_target_free, check_attachments, check_jobs,   check_versions,
+        check_machine, check_cpu,         check_memory,      check_caches, check_storage,
     };
 
     if (read_source(check, err) < 0 || read_xml(check, err) < 0) {

@@ -300,6 +300,7 @@ int libvirt_xml_read_guest(struct arena *arena, const char *xml, struct libvirt_
     }
     read.virt_type = attribute(arena, domain, "type");
     read.memory_kib = size_kib(arena, child(domain, "memory"));
+    read.has_hugepages = child(child(domain, "memoryBacking"), "hugepages") != NULL;
     read.vcpus = read_vcpus(arena, child(domain, "vcpu"));
     read.emulator = content(arena, child(devices, "emulator"));
     read_os(arena, child(domain, "os"), &read);

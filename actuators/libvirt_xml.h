@@ -47,6 +47,7 @@ struct libvirt_xml_guest {
     const char *cpu_mode;
     const char *cpu; /* The <cpu> element, as XML. */
     uint64_t memory_kib;
+    bool has_hugepages; /* Its memory comes from a pool of its own. */
     uint32_t vcpus;
     bool has_nvram;
     const char *nvram; /* Path. */

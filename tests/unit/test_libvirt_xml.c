@@ -68,6 +68,26 @@ START_TEST(facts_of_a_guest_are_read)
 }
 END_TEST
 
+START_TEST(huge_pages_of_a_guest_are_seen)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct libvirt_xml_guest guest;
+    struct err err;
+
+    ck_assert_int_eq(libvirt_xml_read_guest(&arena,
+                                            "<domain><name>a</name><uuid>" UUID "</uuid>"
+                                            "<memoryBacking><hugepages/></memoryBacking></domain>",
+                                            &guest, &err),
+                     0);
+    ck_assert(guest.has_hugepages);
+    ck_assert_int_eq(libvirt_xml_read_guest(&arena,
+                                            "<domain><name>a</name><uuid>" UUID "</uuid></domain>",
+                                            &guest, &err),
+                     0);
+    ck_assert(!guest.has_hugepages);
+}
+END_TEST
+
 START_TEST(vcpus_that_are_online_count)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
@@ -310,6 +330,7 @@ int main(void)
     int failed;
 
     tcase_add_test(guests, facts_of_a_guest_are_read);
+    tcase_add_test(guests, huge_pages_of_a_guest_are_seen);
     tcase_add_test(guests, vcpus_that_are_online_count);
     tcase_add_test(guests, disks_are_read_with_what_makes_them_safe_to_move);
     tcase_add_test(guests, network_disks_are_the_same_everywhere);
