@@ -12,14 +12,17 @@
 #include "diff/room.h"
 #include "diff/trail.h"
 
-/* Macros that are tried before the best of them is kept. */
-#define CHUNK 32
+/* Macros that are compared with each other. */
+#define CHUNK 4096
+
+/* Macros that are kept before all are compared anew ... */
+#define REFRESH 8
+
+/* ... unless this many moves were tried already: a fleet may be too large for care. */
+#define CARE_MAX 2000000
 
 /* Moves home that are counted in a macro's favour; more would not change which is best. */
-#define DRAIN_TRIAL 64
-
-/* A macro with one move too many that brings this many guests home is kept without looking further. */
-#define GAIN_ENOUGH 8
+#define DRAIN_TRIAL 1000
 
 /* Guests that one macro may send away from one host, and temporary hosts looked at for each. */
 #define EVICTIONS_MAX 8
@@ -46,15 +49,22 @@ struct knot {
     bool *closed;    /* By host: being emptied in this macro. */
     uint32_t *locks; /* The guests locked. */
     size_t lock_count;
-    struct trail_step *best; /* Steps of the best macro of a chunk. */
-    size_t best_count;
-    size_t best_capacity;
+    size_t spent; /* Moves tried. */
 };
 
-/* A guest that waits, and what its host lacks for it. */
+/* How good a macro is: guests brought home, and the moves that takes beyond one each. */
+struct score {
+    size_t gain;
+    size_t extra;
+    size_t interruptions;
+};
+
+/* A guest that waits, what its host lacks for it, and what its macro was worth when last tried. */
 struct waiter {
     uint32_t guest;
     uint64_t lack_kib;
+    struct score score;
+    size_t tried; /* Number of macros kept by then. */
 };
 
 /* An occupant that could go, and what it costs a useful GiB. */
@@ -281,67 +291,115 @@ static bool run_macro(struct knot *knot, uint32_t guest)
     return done;
 }
 
-/* How good a macro was: guests brought home, and the moves that took beyond one each. */
-struct score {
-    size_t gain;
-    size_t extra;
-    size_t interruptions;
-};
-
 static bool is_better(const struct score *a, const struct score *b)
 {
+    if (a->gain == 0 || b->gain == 0) {
+        return a->gain > b->gain;
+    }
     if (a->interruptions != b->interruptions) {
         return a->interruptions < b->interruptions;
     }
     return a->gain * (2 * b->extra + 1) > b->gain * (2 * a->extra + 1);
 }
 
-static void remember(struct knot *knot, size_t mark)
-{
-    const struct trail *trail = knot->trail;
-    size_t count = trail->count - mark;
-
-    if (count > knot->best_capacity) {
-        knot->best_capacity = 2 * count;
-        knot->best = ARENA_ARRAY(trail->arena, struct trail_step, knot->best_capacity);
-    }
-    memcpy(knot->best, &trail->steps[mark], count * sizeof(*knot->best));
-    knot->best_count = count;
-}
-
-/* Tries the macro of each guest of a chunk and keeps the best.  False if none gains. */
-static bool improve(struct knot *knot, const struct waiter *waiters, size_t count)
+/* Makes the macro of a guest and says what it is worth; the caller keeps it or takes it back. */
+static struct score try_macro(struct knot *knot, uint32_t guest)
 {
     struct trail *trail = knot->trail;
     size_t mark = trail->count;
     size_t left = trail->left;
     size_t interruptions = trail->interruptions;
-    struct score best = { 0 };
+    struct score score = { 0 };
 
-    for (size_t i = 0; i < count && !(best.gain >= GAIN_ENOUGH && best.extra <= 1); i++) {
-        const struct fleet_guest *guest = &trail->fleet->guests[waiters[i].guest];
-        struct score score;
+    if (trail->fleet->guests[guest].at == trail->fleet->guests[guest].goal ||
+        !run_macro(knot, guest)) {
+        return score;
+    }
+    knot->spent += trail->count - mark;
+    if (trail->left >= left || (knot->effort.clean && trail->astray > 0)) {
+        return score;
+    }
+    score.gain = left - trail->left;
+    score.extra = trail->count - mark - score.gain;
+    score.interruptions = trail->interruptions - interruptions;
+    return score;
+}
 
-        if (guest->at == guest->goal || !run_macro(knot, waiters[i].guest)) {
-            continue;
+static bool comes_before(const struct waiter *a, const struct waiter *b)
+{
+    if (is_better(&a->score, &b->score) || is_better(&b->score, &a->score)) {
+        return is_better(&a->score, &b->score);
+    }
+    if (a->lack_kib != b->lack_kib) {
+        return a->lack_kib < b->lack_kib;
+    }
+    return a->guest < b->guest;
+}
+
+/* Lets the first of a heap of waiters sink to where it belongs. */
+static void sink(struct waiter *heap, size_t count, size_t at)
+{
+    struct waiter waiter = heap[at];
+
+    for (size_t child = 2 * at + 1; child < count; child = 2 * at + 1) {
+        if (child + 1 < count && comes_before(&heap[child + 1], &heap[child])) {
+            child++;
         }
-        score.gain = left > trail->left ? left - trail->left : 0;
-        score.extra = trail->count - mark - score.gain;
-        score.interruptions = trail->interruptions - interruptions;
-        if (score.gain > 0 && (!knot->effort.clean || trail->astray == 0) &&
-            (best.gain == 0 || is_better(&score, &best))) {
-            best = score;
-            remember(knot, mark);
+        if (!comes_before(&heap[child], &waiter)) {
+            break;
         }
-        trail_undo(trail, mark);
+        heap[at] = heap[child];
+        at = child;
     }
-    for (size_t i = 0; best.gain > 0 && i < knot->best_count; i++) {
-        trail_make(trail, &knot->best[i]);
+    heap[at] = waiter;
+}
+
+/* Tries the macro of everybody in a chunk and puts the best first. */
+static void rank(struct knot *knot, struct waiter *heap, size_t count, size_t kept)
+{
+    size_t mark = knot->trail->count;
+
+    for (size_t i = 0; i < count; i++) {
+        heap[i].score = try_macro(knot, heap[i].guest);
+        heap[i].tried = kept;
+        trail_undo(knot->trail, mark);
     }
-    if (best.gain > 0) {
-        drain_sources(knot, mark, SIZE_MAX);
+    for (size_t i = count / 2; i-- > 0;) {
+        sink(heap, count, i);
     }
-    return best.gain > 0;
+}
+
+/* Keeps the best macros of a chunk one by one.  What the others are worth changes with each that is
+ * kept: the best by old worth is tried again, and kept if it is still the best.  All are tried again
+ * now and then.  True if any was kept. */
+static bool improve(struct knot *knot, struct waiter *heap, size_t count)
+{
+    struct trail *trail = knot->trail;
+    size_t kept = 0;
+
+    rank(knot, heap, count, kept);
+    while (count > 0 && heap[0].score.gain > 0) {
+        size_t mark = trail->count;
+        struct waiter top = heap[0];
+        struct score score = try_macro(knot, top.guest);
+
+        if (score.gain > 0 && (top.tried == kept || !is_better(&top.score, &score))) {
+            drain_sources(knot, mark, SIZE_MAX);
+            heap[0] = heap[--count];
+            if (++kept % REFRESH == 0 && knot->spent < CARE_MAX) {
+                rank(knot, heap, count, kept);
+                continue;
+            }
+        } else {
+            trail_undo(trail, mark);
+            heap[0].score = score;
+            heap[0].tried = kept;
+        }
+        if (count > 0) {
+            sink(heap, count, 0);
+        }
+    }
+    return kept > 0;
 }
 
 static int compare_waiters(const void *a, const void *b)
@@ -362,8 +420,10 @@ static size_t list_waiters(const struct trail *trail, struct waiter *waiters)
 
     for (size_t h = 0; h < trail->fleet->host_count; h++) {
         for (uint32_t g = trail->first[h]; g != FLEET_NONE; g = trail->next[g]) {
-            waiters[count++] =
-                (struct waiter){ g, lack_of(trail->fleet, g, trail->fleet->guests[g].goal) };
+            waiters[count++] = (struct waiter){
+                .guest = g,
+                .lack_kib = lack_of(trail->fleet, g, trail->fleet->guests[g].goal),
+            };
         }
     }
     if (count > 1) {
@@ -381,9 +441,7 @@ static bool go_round(struct knot *knot, struct waiter *waiters)
     for (size_t i = 0; i < count; i += CHUNK) {
         size_t chunk = count - i < CHUNK ? count - i : CHUNK;
 
-        while (improve(knot, &waiters[i], chunk)) {
-            any = true;
-        }
+        any = improve(knot, &waiters[i], chunk) || any;
     }
     return any;
 }
