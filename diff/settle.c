@@ -194,11 +194,11 @@ static enum settle_view view_of_state(const struct observed_guest *guest)
 
 static enum settle_view view_of_guest(const struct observed_guest *guest)
 {
+    if (is_postcopy(guest)) { /* First: one that failed keeps its job, and nothing comes of it. */
+        return SETTLE_PAUSED_POSTCOPY;
+    }
     if (guest->job == GUEST_JOB_OUTGOING) {
         return SETTLE_RUNNING_JOB;
-    }
-    if (is_postcopy(guest)) {
-        return SETTLE_PAUSED_POSTCOPY;
     }
     if (is_incoming(guest)) {
         return SETTLE_PAUSED_MIGRATION;

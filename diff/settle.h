@@ -23,7 +23,7 @@ enum settle_view {
     SETTLE_OFF,
     SETTLE_OFF_MIGRATED, /* Shut off, reason 'migrated'. */
     SETTLE_RUNNING,
-    SETTLE_RUNNING_JOB, /* Any state with an outgoing migration. */
+    SETTLE_RUNNING_JOB, /* Any state with an outgoing migration, but for post-copy. */
     SETTLE_PAUSED_USER,
     SETTLE_PAUSED_MIGRATION, /* Paused by a migration, or starting up. */
     SETTLE_PAUSED_POSTCOPY,  /* Post-copy, or post-copy failed. */

@@ -621,6 +621,15 @@ START_TEST(post_copy_is_seen_in_a_running_and_in_a_paused_guest)
 }
 END_TEST
 
+START_TEST(the_job_that_a_failed_post_copy_leaves_at_its_source_does_not_hide_it)
+{
+    ck_assert_int_eq(view_in(GUEST_PAUSED, GUEST_REASON_POSTCOPY_FAILED, GUEST_JOB_OUTGOING),
+                     SETTLE_PAUSED_POSTCOPY);
+    ck_assert_int_eq(view_in(GUEST_PAUSED, GUEST_REASON_POSTCOPY, GUEST_JOB_OUTGOING),
+                     SETTLE_PAUSED_POSTCOPY);
+}
+END_TEST
+
 START_TEST(a_half_state_of_a_migration_is_told_from_other_pauses)
 {
     ck_assert_int_eq(view_idle(GUEST_PAUSED, GUEST_REASON_MIGRATION), SETTLE_PAUSED_MIGRATION);
@@ -729,6 +738,7 @@ static void add_views(TCase *tcase)
     tcase_add_test(tcase, a_guest_is_the_same_only_if_name_and_uuid_agree);
     tcase_add_test(tcase, an_outgoing_migration_is_a_job_whatever_the_state);
     tcase_add_test(tcase, post_copy_is_seen_in_a_running_and_in_a_paused_guest);
+    tcase_add_test(tcase, the_job_that_a_failed_post_copy_leaves_at_its_source_does_not_hide_it);
     tcase_add_test(tcase, a_half_state_of_a_migration_is_told_from_other_pauses);
     tcase_add_test(tcase, an_incoming_guest_that_has_run_is_no_leftover);
     tcase_add_test(tcase, running_and_shut_off_guests_are_seen_as_such);
