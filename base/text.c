@@ -103,6 +103,46 @@ char *text_copy(struct arena *arena, const char *s, size_t length)
     return copy;
 }
 
+/* Bytes of the character at 's' if it would steer a terminal, else 0. */
+static size_t steering_length(const char *s)
+{
+    const unsigned char *u = (const unsigned char *)s;
+
+    if (u[0] < 0x20 || u[0] == 0x7f) {
+        return 1;
+    }
+    if (u[0] == 0xc2 && u[1] >= 0x80 && u[1] <= 0x9f) { /* C1: one of them begins a sequence too. */
+        return 2;
+    }
+    if (u[0] == 0xe2 && u[1] == 0x80 && u[2] >= 0xa8 && u[2] <= 0xae) { /* U+2028..U+202E */
+        return 3;
+    }
+    return u[0] == 0xe2 && u[1] == 0x81 && u[2] >= 0xa6 && u[2] <= 0xa9 ? 3
+                                                                        : 0; /* U+2066..U+2069 */
+}
+
+const char *text_visible(struct arena *arena, const char *s)
+{
+    size_t clean = 0;
+    struct text text;
+
+    while (s[clean] != '\0' && steering_length(s + clean) == 0) {
+        clean++;
+    }
+    if (s[clean] == '\0') {
+        return s;
+    }
+    text = text_new(arena);
+    text_append_bytes(&text, s, clean);
+    for (s += clean; *s != '\0';) {
+        size_t length = steering_length(s);
+
+        text_append_bytes(&text, length > 0 ? "?" : s, 1);
+        s += length > 0 ? length : 1;
+    }
+    return text.data;
+}
+
 bool text_equal(const char *a, const char *b)
 {
     return text_compare(a, b) == 0;

@@ -5,19 +5,23 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/err.h"
+#include "base/text.h"
 #include "diff/plan.h"
 #include "model/fault.h"
 #include "model/observed.h"
 #include "reconciler/event.h"
 #include "reconciler/journal/journal.h"
 
-/* A value in quotes, with what would end it early or break the line replaced. */
+/* A value in quotes, with what would end it early or steer a terminal replaced. */
 static void quoted(const char *key, const char *value)
 {
+    AUTO(arena) struct arena arena = ARENA_INIT;
+
     (void)fprintf(stderr, " %s=\"", key);
-    for (; *value != '\0'; value++) {
-        (void)fputc(*value == '"' || (unsigned char)*value < 0x20 ? '\'' : *value, stderr);
+    for (const char *c = text_visible(&arena, value); *c != '\0'; c++) {
+        (void)fputc(*c == '"' ? '\'' : *c, stderr);
     }
     (void)fputc('"', stderr);
 }

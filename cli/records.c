@@ -22,7 +22,7 @@ void records_print_move(struct text *text, const struct journal_move *move, int6
         text_printf(text, ", pause %" PRId64 " ms", move->downtime_ms);
     }
     if (move->error_text != NULL) {
-        text_printf(text, ": %s", move->error_text);
+        text_printf(text, ": %s", text_visible(text->arena, move->error_text));
     }
     text_append(text, "\n");
 }
@@ -31,10 +31,11 @@ void records_print_step(struct text *text, const struct journal_step *step)
 {
     char at[CLOCK_TEXT_SIZE];
 
-    text_printf(
-        text, "    %s  %2" PRIu32 " %-10s on %s: %s%s%s\n", clock_format(step->begun_ms, at),
-        step->number, op_kind_name(step->kind), step->host, journal_step_state_name(step->state),
-        step->error_text == NULL ? "" : ": ", step->error_text == NULL ? "" : step->error_text);
+    text_printf(text, "    %s  %2" PRIu32 " %-10s on %s: %s%s%s\n",
+                clock_format(step->begun_ms, at), step->number, op_kind_name(step->kind),
+                step->host, journal_step_state_name(step->state),
+                step->error_text == NULL ? "" : ": ",
+                step->error_text == NULL ? "" : text_visible(text->arena, step->error_text));
 }
 
 void records_json_instant(struct text *text, const char *name, int64_t wall_ms)

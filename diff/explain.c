@@ -46,7 +46,7 @@ static void print_sighting(struct text *text, const struct diff_sighting *sighti
 static void print_place(struct text *text, const struct plan_input *input,
                         const struct diff_guest *guest)
 {
-    text_printf(text, "'%s' ", guest->name);
+    text_printf(text, "'%s' ", text_visible(text->arena, guest->name));
     for (size_t i = 0; i < guest->found_count; i++) {
         text_append(text, i == 0 ? "" : i + 1 == guest->found_count ? " and " : ", ");
         print_sighting(text, &guest->sightings[i]);
@@ -72,7 +72,7 @@ static void print_move(struct text *text, const struct plan *plan, const struct 
 
     text_printf(text, "Move %u of %zu takes it %s from '%s' to '%s'%s: %s. ", move->seq,
                 plan->move_count, op_mode_name(move->mode), move->from, move->to,
-                move->detour ? " for a while" : "", move->reason);
+                move->detour ? " for a while" : "", text_visible(text->arena, move->reason));
     text_printf(text, "'%s' then has ", move->to);
     if (room == 0) {
         text_append(text, "nothing");
@@ -84,10 +84,11 @@ static void print_move(struct text *text, const struct plan *plan, const struct 
 
 static void print_block(struct text *text, const struct plan_block *block)
 {
-    text_printf(text, "It is not moved (%s): %s.\n", plan_code_name(block->code), block->reason);
+    text_printf(text, "It is not moved (%s): %s.\n", plan_code_name(block->code),
+                text_visible(text->arena, block->reason));
     for (size_t i = 0; i < block->certificate.unblock_count; i++) {
-        text_printf(text, "%s%s.\n",
-                    i == 0 ? "To unblock it: " : "Or: ", block->certificate.unblock[i]);
+        text_printf(text, "%s%s.\n", i == 0 ? "To unblock it: " : "Or: ",
+                    text_visible(text->arena, block->certificate.unblock[i]));
     }
 }
 

@@ -60,12 +60,15 @@ static void print_row(struct text *text, const struct table *table, const size_t
     }
 }
 
-/* The first row is the heading. */
+/* The first row is the heading.  Cells may hold names from outside. */
 static void print_table(struct arena *arena, struct text *text, const struct table *table,
                         bool colour)
 {
     size_t *widths = ARENA_ARRAY(arena, size_t, table->columns);
 
+    for (size_t cell = 0; cell < table->rows * table->columns; cell++) {
+        table->cells[cell] = text_visible(arena, table->cells[cell]);
+    }
     for (size_t column = 0; column < table->columns; column++) {
         widths[column] = column_width(table, column);
     }
@@ -130,10 +133,10 @@ static void print_blocked(struct text *text, const struct plan *plan, bool colou
         const struct plan_block *block = &plan->blocked[i];
 
         text_printf(text, "  %s: %s: %s\n", block->guest, plan_code_name(block->code),
-                    block->reason);
+                    text_visible(text->arena, block->reason));
         for (size_t line = 0; line < block->certificate.unblock_count; line++) {
             text_printf(text, "    %s%s\n", line == 0 ? "to unblock: " : "        or: ",
-                        block->certificate.unblock[line]);
+                        text_visible(text->arena, block->certificate.unblock[line]));
         }
     }
 }
@@ -192,7 +195,7 @@ void render_plan(struct arena *arena, struct text *text, const struct plan *plan
     }
     for (size_t i = 0; i < plan->warning_count; i++) {
         text_printf(text, "%sWarning:%s %s\n", colour ? YELLOW : "", colour ? PLAIN : "",
-                    plan->warnings[i]);
+                    text_visible(arena, plan->warnings[i]));
     }
     if (plan->warning_count > 0) {
         text_append(text, "\n");

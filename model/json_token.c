@@ -365,6 +365,23 @@ int json_token_end(struct json_token_reader *reader, struct err *err)
     return reader->at == reader->end ? 0 : syntax_error(reader, "something follows the end", err);
 }
 
+/* True at a character of U+0080..U+009F: JSON may hold it raw, but some terminals obey it. */
+static bool is_late_control(const char *s)
+{
+    const unsigned char *u = (const unsigned char *)s;
+
+    return u[0] == 0xc2 && u[1] >= 0x80 && u[1] <= 0x9f;
+}
+
+/* Bytes at 's', which 'room' end, that a string is written with as they are; 0 if they must not be. */
+static size_t plain_length(const char *s, size_t room)
+{
+    if (is_plain(*s)) {
+        return 1;
+    }
+    return (unsigned char)*s < 0x80 || is_late_control(s) ? 0 : utf8_length(s, room);
+}
+
 /* Appends the byte 'byte', which a JSON string cannot hold as it is. */
 static void write_escaped(struct text *text, unsigned char byte)
 {
@@ -403,16 +420,19 @@ void json_token_write_string(struct text *text, const char *s)
     length = strlen(s);
     text_append_bytes(text, "\"", 1);
     for (size_t i = 0; i < length;) {
-        size_t step = is_plain(s[i])                ? 1
-                      : (unsigned char)s[i] >= 0x80 ? utf8_length(s + i, length - i)
-                                                    : 0;
+        size_t step = plain_length(s + i, length - i);
 
         if (step > 0) {
             i += step;
             continue;
         }
         text_append_bytes(text, s + kept, i - kept);
-        write_escaped(text, (unsigned char)s[i]);
+        if (is_late_control(s + i)) {
+            i++; /* The byte behind 0xc2 is the number of the character. */
+            text_printf(text, "\\u%04x", (unsigned char)s[i]);
+        } else {
+            write_escaped(text, (unsigned char)s[i]);
+        }
         kept = ++i;
     }
     text_append_bytes(text, s + kept, length - kept);

@@ -58,7 +58,8 @@ int json_token_skip(struct json_token_reader *reader, size_t depth, struct err *
 /* Checks that nothing but white space is left. */
 int json_token_end(struct json_token_reader *reader, struct err *err);
 
-/* Appends 's' as a JSON string, or null.  Bytes that are not UTF-8 become U+FFFD. */
+/* Appends 's' as a JSON string, or null.  Bytes that are not UTF-8 become U+FFFD; controls that a terminal
+ * might obey are escaped, U+0080..U+009F included. */
 void json_token_write_string(struct text *text, const char *s);
 
 /* Appends 'number' in decimal. */

@@ -242,7 +242,7 @@ START_TEST(what_a_host_says_comes_out_as_valid_json)
     AUTO(arena) struct arena arena = ARENA_INIT;
     const struct observed_host host = {
         .name = "kvm1",
-        .error = "\"\\\n\t\x01\x7f"                                           /* Escaped. */
+        .error = "\"\\\n\t\x01\xc2\x9b\x7f"                                   /* Escaped. */
                  "\xc3\xa9\xf0\x9f\x98\x80"                                   /* As it is. */
                  "\xff|\xc3|\xed\xa0\x80|\xc0\x80|\xf5\x80\x80\x80|\xe2\x82", /* No UTF-8. */
     };
@@ -250,9 +250,9 @@ START_TEST(what_a_host_says_comes_out_as_valid_json)
     const char *json = written(&arena, &observed);
     struct observed back = read_good(&arena, json);
 
-    ck_assert_ptr_nonnull(strstr(json, "\"error\":\"\\\"\\\\\\n\\t\\u0001\x7f\xc3\xa9"));
+    ck_assert_ptr_nonnull(strstr(json, "\"error\":\"\\\"\\\\\\n\\t\\u0001\\u009b\x7f\xc3\xa9"));
     ck_assert_str_eq(back.hosts[0].error,
-                     "\"\\\n\t\x01\x7f\xc3\xa9\xf0\x9f\x98\x80"
+                     "\"\\\n\t\x01\xc2\x9b\x7f\xc3\xa9\xf0\x9f\x98\x80"
                      "\xef\xbf\xbd|\xef\xbf\xbd|\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd|"
                      "\xef\xbf\xbd\xef\xbf\xbd|\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd|"
                      "\xef\xbf\xbd\xef\xbf\xbd");

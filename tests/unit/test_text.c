@@ -164,6 +164,38 @@ START_TEST(a_number_is_digits_alone_within_its_limit)
 }
 END_TEST
 
+/* What is shown of a string from outside. */
+static const struct {
+    const char *given;
+    const char *shown;
+} outside[] = {
+    { "", "" },
+    { "vm1 \xe2\x86\x92 kvm\xc3\xbc", "vm1 \xe2\x86\x92 kvm\xc3\xbc" },
+    { "vm\x1b[31m", "vm?[31m" },
+    { "\n\r\t\x7f", "????" },
+    { "vm\xc2\x9b\x31m\xc2\xa0", "vm?1m\xc2\xa0" },
+    { "a\xe2\x80\xae\xe2\x81\xa6\xe2\x80\xa8z", "a???z" },
+    { "cut \xc2", "cut \xc2" },
+    { "cut \xe2\x80", "cut \xe2\x80" },
+};
+
+START_TEST(what_would_steer_a_terminal_is_not_shown)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+
+    ck_assert_str_eq(text_visible(&arena, outside[_i].given), outside[_i].shown);
+}
+END_TEST
+
+START_TEST(a_string_that_steers_no_terminal_is_not_copied)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    const char *name = "exa01vm01.example.com";
+
+    ck_assert_ptr_eq(text_visible(&arena, name), name);
+}
+END_TEST
+
 START_TEST(a_name_is_found_at_its_index_or_nowhere)
 {
     static const char *const names[] = { "live", "offline", "cold" };
@@ -194,6 +226,9 @@ int main(void)
     tcase_add_loop_test(tcase, a_uuid_has_one_form, 0, (int)ARRAY_LEN(uuids));
     tcase_add_loop_test(tcase, a_number_is_digits_alone_within_its_limit, 0,
                         (int)ARRAY_LEN(numbers));
+    tcase_add_loop_test(tcase, what_would_steer_a_terminal_is_not_shown, 0,
+                        (int)ARRAY_LEN(outside));
+    tcase_add_test(tcase, a_string_that_steers_no_terminal_is_not_copied);
     tcase_add_test(tcase, a_name_is_found_at_its_index_or_nowhere);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_ENV);
