@@ -2,9 +2,7 @@
 
 /* berth: the command line.  Finds the command and runs it. */
 
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -52,18 +50,9 @@ static void print_usage(FILE *stream)
         CONFIG_DEFAULT_PATH);
 }
 
-static bool use_colour(void)
-{
-    const char *no_colour = getenv("NO_COLOR");
-    const char *term = getenv("TERM");
-
-    return isatty(STDOUT_FILENO) == 1 && (no_colour == NULL || no_colour[0] == '\0') &&
-           (term == NULL || strcmp(term, "dumb") != 0);
-}
-
 static int run_command(const struct cli_command *command, int argc, char **argv)
 {
-    struct cli cli = { .command = command->name, .colour = use_colour() };
+    struct cli cli = { .command = command->name, .colour = cli_has_colour(STDOUT_FILENO) };
     int status;
 
     status = command->run(&cli, argc, argv);
@@ -89,22 +78,22 @@ int main(int argc, char **argv)
     const struct cli_command *command;
     const char *name = argc > 1 ? argv[1] : NULL;
 
-    (void)signal(SIGPIPE, SIG_IGN); /* A reader that went away is an error of the write. */
+    cli_begin();
     if (name == NULL) {
         print_usage(stderr);
         return CLI_INVALID;
     }
     if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
-        return help(argc, argv);
+        return cli_end(help(argc, argv));
     }
     if (strcmp(name, "--version") == 0) {
         printf("berth %s\n", BERTH_VERSION);
-        return CLI_OK;
+        return cli_end(CLI_OK);
     }
     command = find_command(name);
     if (command == NULL) {
         cli_error("'berth help' lists the commands", "there is no command '%s'", name);
         return CLI_INVALID;
     }
-    return run_command(command, argc - 1, argv + 1);
+    return cli_end(run_command(command, argc - 1, argv + 1));
 }

@@ -109,12 +109,12 @@ int main(int argc, char **argv)
     struct cli cli = { .command = "berthd" };
     int status;
 
-    (void)signal(SIGPIPE, SIG_IGN);
+    cli_begin();
     if (argc > 1 && strcmp(argv[1], "--version") == 0) {
         printf("berthd %s\n", BERTH_VERSION);
-        return CLI_OK;
+        return cli_end(CLI_OK);
     }
     status = run(&cli, argc, argv);
     arena_deinit(&cli.arena);
-    return status;
+    return cli_end(status);
 }

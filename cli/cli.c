@@ -2,7 +2,9 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +18,9 @@
 
 #define OPTIONS_MAX    16
 #define COMMON_OPTIONS 3 /* --config, --json, --help */
+
+/* Longest line of an error: two paths and a sentence. */
+#define ERROR_MAX_BYTES 9216
 
 /* Values of getopt_long() for long options, above every letter. */
 #define LONG_BASE 256
@@ -89,7 +94,7 @@ static const struct cli_option *find_option(const struct cli_option *options, si
 
 static int bad_usage(const struct cli_command *command)
 {
-    (void)fprintf(stderr, "try '%s%s --help'\n", command->is_program ? "" : "berth ",
+    (void)fprintf(stderr, "hint: try '%s%s --help'\n", command->is_program ? "" : "berth ",
                   command->name);
     return CLI_INVALID;
 }
@@ -109,8 +114,8 @@ static int check_count(const struct cli_command *command, int count, int min, in
     if (count >= min && count <= max) {
         return -1;
     }
-    (void)fprintf(stderr, "berth: %s: %s\n", command->name,
-                  count < min ? "an argument is missing" : "too many arguments");
+    cli_error(NULL, "%s: %s", command->name,
+              count < min ? "an argument is missing" : "too many arguments");
     return bad_usage(command);
 }
 
@@ -148,18 +153,56 @@ int cli_parse(struct cli *cli, const struct cli_command *command, const struct c
     return check_count(command, rest, min_arguments, max_arguments);
 }
 
+void cli_begin(void)
+{
+    int fd;
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    do { /* Open in no way that a standard stream is used: writing to it fails, as if it were closed. */
+        fd = open("/", O_PATH);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO) {
+        (void)close(fd);
+    }
+}
+
+int cli_end(int status)
+{
+    if ((fflush(stdout) == 0 && ferror(stdout) == 0) || status != CLI_OK) {
+        return status;
+    }
+    cli_error(NULL, "cannot write the result: %s", strerror(errno));
+    return CLI_FAILED;
+}
+
+bool cli_is_terminal(int fd)
+{
+    const char *term = getenv("TERM");
+
+    return isatty(fd) == 1 && (term == NULL || strcmp(term, "dumb") != 0);
+}
+
+bool cli_has_colour(int fd)
+{
+    const char *no_colour = getenv("NO_COLOR");
+
+    return cli_is_terminal(fd) && (no_colour == NULL || no_colour[0] == '\0');
+}
+
 void cli_error(const char *hint, const char *fmt, ...)
 {
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    char line[ERROR_MAX_BYTES];
     va_list args;
 
-    (void)fflush(stdout);
-    (void)fputs("berth: ", stderr);
     va_start(args, fmt);
-    (void)vfprintf(stderr, fmt, args);
+    (void)vsnprintf(line, sizeof(line), fmt, args);
     va_end(args);
-    (void)fputc('\n', stderr);
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "berth: %s\n", text_visible(&arena, line));
     if (hint != NULL) {
-        (void)fprintf(stderr, "%s\n", hint);
+        (void)fprintf(stderr, "hint: %s\n", hint);
     }
 }
 
@@ -168,11 +211,11 @@ static const char *hint_for(enum err_code code)
     switch (code) {
     case ERR_UNREACHABLE:
     case ERR_TIMEOUT:
-        return "hint: 'virsh -c URI list' from this machine shows whether libvirt answers there";
+        return "'virsh -c URI list' from this machine shows whether libvirt answers there";
     case ERR_DENIED:
-        return "hint: run it as a user who may, or see the rights of the file or key it names";
+        return "run it as a user who may, or see the rights of the file or key it names";
     case ERR_BUSY:
-        return "hint: wait for the other one to end, or stop it";
+        return "wait for the other one to end, or stop it";
     case ERR_NONE:
     case ERR_INVALID:
     case ERR_NOT_FOUND:
@@ -200,15 +243,32 @@ int cli_fail(const struct err *err)
     return err->code == ERR_CANCELLED ? CLI_CANCELLED : CLI_FAILED;
 }
 
+void cli_refuse(const char *file, const struct faults *faults, const struct err *err)
+{
+    if (faults->count > 0) {
+        cli_print_faults(file, faults);
+        return;
+    }
+    (void)cli_fail(err);
+    if (err->code == ERR_NOT_FOUND) {
+        (void)fprintf(
+            stderr, "hint: 'berth discover URI... > %s' writes one that describes what runs now\n",
+            file);
+    }
+}
+
 void cli_print_faults(const char *file, const struct faults *faults)
 {
+    AUTO(arena) struct arena arena = ARENA_INIT;
+
     (void)fflush(stdout);
     for (size_t i = 0; i < faults->count; i++) {
+        const char *message = text_visible(&arena, faults->items[i].text);
+
         if (faults->items[i].line == 0) {
-            (void)fprintf(stderr, "%s: %s\n", file, faults->items[i].text);
+            (void)fprintf(stderr, "%s: %s\n", file, message);
         } else {
-            (void)fprintf(stderr, "%s:%u: %s\n", file, faults->items[i].line,
-                          faults->items[i].text);
+            (void)fprintf(stderr, "%s:%u: %s\n", file, faults->items[i].line, message);
         }
     }
     if (faults->dropped > 0) {
@@ -248,17 +308,7 @@ int cli_load_revision(struct cli *cli, const char *path, struct revision *revisi
         0) {
         return 0;
     }
-    if (faults.count > 0) {
-        cli_print_faults(file, &faults);
-    } else {
-        (void)cli_fail(&err);
-        if (err.code == ERR_NOT_FOUND) {
-            (void)fprintf(stderr,
-                          "hint: 'berth discover URI... > %s' writes one that describes "
-                          "what runs now\n",
-                          file);
-        }
-    }
+    cli_refuse(file, &faults, &err);
     return CLI_INVALID;
 }
 

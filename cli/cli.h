@@ -72,11 +72,25 @@ int cli_load_config(struct cli *cli);
  * faults. */
 int cli_load_revision(struct cli *cli, const char *path, struct revision *revision);
 
-/* Prints "berth: 'what': why" and the hint, if any. */
+/* Makes the process fit to print: a reader that went away and a file that may not grow are errors of the
+ * write, and no file that is opened later takes the place of a standard stream that is closed. */
+void cli_begin(void);
+
+/* The exit status of a command that ends with 'status': what it printed must have been written. */
+int cli_end(int status);
+
+/* True if 'fd' is a terminal that obeys escape sequences; and if it is wanted coloured (NO_COLOR). */
+bool cli_is_terminal(int fd);
+bool cli_has_colour(int fd);
+
+/* Prints "berth: WHAT: WHY", and "hint: ..." if there is a hint. */
 void cli_error(const char *hint, const char *fmt, ...) PRINTF(2, 3);
 
 /* Prints '*err' as cli_error() does, with the hint its code has, and returns the exit status for it. */
 int cli_fail(const struct err *err);
+
+/* Prints why the es.xml at 'file' is not acted on: its faults, or '*err' if there are none. */
+void cli_refuse(const char *file, const struct faults *faults, const struct err *err);
 
 /* Prints "FILE:LINE: message" for each fault, and how many were left out. */
 void cli_print_faults(const char *file, const struct faults *faults);

@@ -29,25 +29,33 @@ struct apply {
     struct progress progress;
     struct reconciler *reconciler;
     struct reconciler_result result;
-    bool plan_shown;
+    const char *agreed; /* The plan as a person has seen it and said yes, or NULL. */
+    bool planned;
     bool interrupted;
+    bool unwritten; /* A result could not be written: said once, and the exit status tells. */
 };
+
+/* Moves go on when nobody can read of them. */
+static void print(struct apply *apply, const struct text *text)
+{
+    apply->unwritten = apply->unwritten || cli_print(text->data, text->length) != CLI_OK;
+}
 
 static void show_plan(struct apply *apply, const struct plan *plan)
 {
     struct text text = text_new(&apply->cli->arena);
 
-    if (apply->plan_shown) {
+    if (apply->planned) {
         if (plan->move_count > 0) {
             (void)fprintf(stderr, "planned anew: %zu move%s\n", plan->move_count,
                           plan->move_count == 1 ? "" : "s");
         }
         return;
     }
-    apply->plan_shown = true;
-    if (!apply->cli->json) {
-        render_plan(&apply->cli->arena, &text, plan, apply->cli->colour);
-        (void)cli_print(text.data, text.length);
+    apply->planned = true;
+    render_plan(&apply->cli->arena, &text, plan, apply->cli->colour);
+    if (!apply->cli->json && !text_equal(apply->agreed, text.data)) {
+        print(apply, &text);
     }
 }
 
@@ -58,11 +66,7 @@ static void on_event(void *context, const struct event *event)
     if (event->kind == EVENT_PLAN) {
         show_plan(apply, event->plan);
     } else if (event->kind == EVENT_FAULTS) {
-        if (event->faults->count > 0) {
-            cli_print_faults(apply->cli->config.es_xml, event->faults);
-        } else {
-            (void)cli_fail(event->err);
-        }
+        cli_refuse(apply->cli->config.es_xml, event->faults, event->err);
     } else {
         progress_show(&apply->progress, event);
     }
@@ -117,83 +121,125 @@ static int check_only(struct cli *cli, const char *only)
     return status;
 }
 
-/* Shows what would be done and asks; -1 to go on, else the exit status. */
-static int ask(struct cli *cli)
+/* What 'only' leaves of 'view': moves of that guest alone, and no word about why others stay. */
+static struct plan plan_only(struct cli *cli, struct view *view, const struct revision *revision,
+                             const struct ledger *ledger, const char *only)
 {
+    struct observed observed = view->observed;
+    struct plan plan;
+
+    view_build(view, &cli->arena, revision, &observed, ledger, &cli->config, only, cli_now_ms());
+    plan = plan_build(&cli->arena, &view->input);
+    for (size_t i = 0; i < plan.block_count; i++) {
+        if (strcmp(plan.blocked[i].guest, only) == 0) {
+            plan.blocked = &plan.blocked[i];
+            plan.block_count = 1;
+            return plan;
+        }
+    }
+    plan.block_count = 0;
+    return plan;
+}
+
+/* A person's answer to whether to go on. */
+static bool is_wanted(void)
+{
+    char answer[8] = "";
+
+    (void)fputs("Go on? [y/N] ", stderr);
+    if (fgets(answer, sizeof(answer), stdin) == NULL) {
+        (void)fputc('\n', stderr);
+    }
+    if (answer[0] == 'y' || answer[0] == 'Y') {
+        return true;
+    }
+    (void)fputs("nothing was done\n", stderr);
+    return false;
+}
+
+/* Shows what would be done and asks; -1 to go on, else the exit status. */
+static int ask(struct apply *apply, const char *only)
+{
+    struct cli *cli = apply->cli;
     struct text text = text_new(&cli->arena);
     struct revision revision;
     struct ledger ledger;
     struct view view;
     struct plan plan;
-    char answer[8] = "";
     int status = reach_view(cli, NULL, NULL, &revision, &ledger, &view);
 
     if (status != 0) {
         return status;
     }
-    plan = plan_build(&cli->arena, &view.input);
+    plan = only == NULL ? plan_build(&cli->arena, &view.input)
+                        : plan_only(cli, &view, &revision, &ledger, only);
     render_plan(&cli->arena, &text, &plan, cli->colour);
-    (void)cli_print(text.data, text.length);
+    if (cli_print(text.data, text.length) != CLI_OK) {
+        ledger_deinit(&ledger);
+        return CLI_FAILED; /* Nobody agrees to what they cannot read. */
+    }
     if (plan.move_count == 0 && ledger.move_count == 0 && ledger.owed_count == 0) {
         ledger_deinit(&ledger);
         return plan.block_count > 0 ? CLI_BLOCKED : CLI_OK;
     }
     if (ledger.move_count > 0) {
-        printf("%zu unfinished move%s of an earlier run will be settled first.\n",
-               ledger.move_count, ledger.move_count == 1 ? "" : "s");
+        (void)fprintf(stderr, "%zu unfinished move%s of an earlier run will be settled first.\n",
+                      ledger.move_count, ledger.move_count == 1 ? "" : "s");
     }
     ledger_deinit(&ledger);
-    printf("Go on? [y/N] ");
-    (void)fflush(stdout);
-    if (fgets(answer, sizeof(answer), stdin) == NULL || (answer[0] != 'y' && answer[0] != 'Y')) {
-        printf("nothing was done\n");
-        return CLI_CANCELLED;
-    }
-    return -1;
+    apply->agreed = text.data;
+    return is_wanted() ? -1 : CLI_CANCELLED;
 }
 
-static void print_json(struct cli *cli, const struct reconciler_result *result)
+static void summarize_json(struct text *text, const struct reconciler_result *result)
 {
-    struct text text = text_new(&cli->arena);
     size_t count = result->plan == NULL ? 0 : result->plan->block_count;
 
-    text_printf(&text,
+    text_printf(text,
                 "{\"format\":\"berth.apply/1\",\"status\":%d,\"moved\":%zu,\"failed\":%zu,"
                 "\"unfinished\":%zu,\"blocked\":[",
                 (int)result->status, result->moved, result->failed, result->stuck);
     for (size_t i = 0; i < count; i++) {
         const struct plan_block *block = &result->plan->blocked[i];
 
-        text_printf(&text, "%s\n {\"guest\":\"%s\",\"code\":\"%s\",\"reason\":", i == 0 ? "" : ",",
+        text_printf(text, "%s\n {\"guest\":\"%s\",\"code\":\"%s\",\"reason\":", i == 0 ? "" : ",",
                     block->guest, plan_code_name(block->code));
-        json_token_write_string(&text, block->reason);
-        text_append(&text, "}");
+        json_token_write_string(text, block->reason);
+        text_append(text, "}");
     }
-    text_append(&text, "]}\n");
-    (void)cli_print(text.data, text.length);
+    text_append(text, "]}\n");
 }
 
-static void print_summary(struct cli *cli, const struct reconciler_result *result)
+static void summarize(struct text *text, const struct reconciler_result *result)
 {
-    if (cli->json) {
-        print_json(cli, result);
+    if (result->moved + result->failed + result->stuck == 0) {
         return;
     }
-    if (result->moved + result->failed + result->stuck > 0) {
-        printf("%zu guest%s moved", result->moved, result->moved == 1 ? "" : "s");
-        if (result->failed > 0) {
-            printf(", %zu move%s failed", result->failed, result->failed == 1 ? "" : "s");
-        }
-        if (result->stuck > 0) {
-            printf(", %zu unfinished: 'berth apply' takes %s up", result->stuck,
-                   result->stuck == 1 ? "it" : "them");
-        }
-        if (result->blocked > 0) {
-            printf(", %zu guest%s blocked", result->blocked,
-                   result->blocked == 1 ? " is" : "s are");
-        }
-        printf("\n");
+    text_printf(text, "%zu guest%s moved", result->moved, result->moved == 1 ? "" : "s");
+    if (result->failed > 0) {
+        text_printf(text, ", %zu move%s failed", result->failed, result->failed == 1 ? "" : "s");
     }
+    if (result->stuck > 0) {
+        text_printf(text, ", %zu unfinished: 'berth apply' takes %s up", result->stuck,
+                    result->stuck == 1 ? "it" : "them");
+    }
+    if (result->blocked > 0) {
+        text_printf(text, ", %zu guest%s blocked", result->blocked,
+                    result->blocked == 1 ? " is" : "s are");
+    }
+    text_append(text, "\n");
+}
+
+static void print_summary(struct apply *apply)
+{
+    struct text text = text_new(&apply->cli->arena);
+
+    if (apply->cli->json) {
+        summarize_json(&text, &apply->result);
+    } else {
+        summarize(&text, &apply->result);
+    }
+    print(apply, &text);
 }
 
 static int act(struct apply *apply, const char *only)
@@ -226,9 +272,10 @@ static int act(struct apply *apply, const char *only)
     loop_run(apply->loop);
     actuator_close(world.actuator);
     journal_close(world.journal);
-    print_summary(cli, &apply->result);
+    print_summary(apply);
     reconciler_free(apply->reconciler);
-    return (int)apply->result.status;
+    return apply->unwritten && apply->result.status == RECONCILER_DONE ? CLI_FAILED
+                                                                       : (int)apply->result.status;
 }
 
 static const struct cli_command command;
@@ -256,17 +303,16 @@ static int run(struct cli *cli, int argc, char **argv)
         return status;
     }
     if (!yes && (isatty(STDIN_FILENO) == 0 || cli->json)) {
-        cli_error("hint: 'berth plan' shows what would be done; --yes does it",
+        cli_error("'berth plan' shows what would be done; --yes does it",
                   "apply: nobody can be asked: stdin is no terminal");
         return CLI_INVALID;
     }
     if (!yes) {
-        status = ask(cli);
+        status = ask(&apply, only);
         if (status >= 0) {
             return status;
         }
     }
-    apply.plan_shown = !yes;
     apply.progress = progress_new();
     apply.loop = loop_uv_new();
     status = act(&apply, only);

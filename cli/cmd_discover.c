@@ -115,7 +115,7 @@ static void describe_guests(struct cli *cli, const struct observed *observed,
             continue;
         }
         if (used > 0 && strcmp(guests[used - 1].name, guest->name) == 0) {
-            cli_error("hint: 'berth plan' will list it as duplicate until one definition is gone",
+            cli_error("'berth plan' will list it as duplicate until one definition is gone",
                       "'%s' is on '%s' too; it is written where it was found first", guest->name,
                       host);
             continue;

@@ -33,11 +33,7 @@ static void read_file(struct cli *cli, struct state *state)
     state->readable = source_read_revision(&source, &cli->arena, &cli->config.policy,
                                            &state->revision, &faults, &err) == 0;
     if (!state->readable) {
-        if (faults.count > 0) {
-            cli_print_faults(cli->config.es_xml, &faults);
-        } else {
-            (void)cli_fail(&err);
-        }
+        cli_refuse(cli->config.es_xml, &faults, &err);
     }
 }
 
@@ -73,8 +69,8 @@ static void print_run(struct text *text, const struct state *state)
     const struct journal_run *run = &state->runs[state->run_count - 1];
     char at[CLOCK_TEXT_SIZE];
 
-    text_printf(text, "last run    %s by %s at %s", run->program, run->user,
-                clock_format(run->begun_ms, at));
+    text_printf(text, "last run    %s by %s at %s", run->program,
+                text_visible(text->arena, run->user), clock_format(run->begun_ms, at));
     if (run->ended_ms != 0) {
         text_printf(text, ", ended with status %d\n", run->exit_status);
     } else {
@@ -101,6 +97,7 @@ static void print_waiting(struct text *text, const struct state *state, int64_t 
 {
     for (size_t i = 0; i < state->ledger.retry_count; i++) {
         const struct journal_retry *retry = &state->ledger.retries[i];
+        const char *reason = text_visible(text->arena, retry->reason);
         char wait[CLOCK_TEXT_SIZE];
 
         if (state->readable && strcmp(retry->es_digest, state->revision.digest) != 0) {
@@ -108,10 +105,10 @@ static void print_waiting(struct text *text, const struct state *state, int64_t 
         }
         if (retry->next_ms == INT64_MAX) {
             text_printf(text, "parked      %s: %s; 'berth retry %s' tries again\n", retry->guest,
-                        retry->reason, retry->guest);
+                        reason, retry->guest);
         } else {
             text_printf(text, "waiting     %s: %s; tried %" PRIu32 " times, next in %s\n",
-                        retry->guest, retry->reason, retry->attempts,
+                        retry->guest, reason, retry->attempts,
                         clock_format_duration(retry->next_ms - now_ms, wait));
         }
     }

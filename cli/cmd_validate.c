@@ -72,7 +72,7 @@ static int run(struct cli *cli, int argc, char **argv)
     if (source_read_revision(&source, &cli->arena, &cli->config.policy, &revision, &faults, &err) !=
             0 &&
         faults.count == 0) {
-        (void)cli_fail(&err);
+        cli_refuse(source.name, &faults, &err);
         return CLI_INVALID;
     }
     if (schema != NULL &&

@@ -3,12 +3,14 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/text.h"
+#include "cli/cli.h"
 #include "model/observed.h"
 #include "reconciler/event.h"
 #include "reconciler/journal/journal.h"
@@ -186,13 +188,15 @@ static void on_step_begin(struct progress *progress, const struct event *event)
 
 static void on_step_end(struct progress *progress, const struct event *event)
 {
+    AUTO(arena) struct arena arena = ARENA_INIT;
     char took[CLOCK_TEXT_SIZE];
 
     clear_bar(progress);
     if (event->err != NULL) {
         (void)fprintf(stderr, "      %s%s%s: %s\n", step_sentence(event->op),
                       event->op == OP_PREFLIGHT ? "" : " ",
-                      event->op == OP_PREFLIGHT ? "" : event->host, event->err->text);
+                      event->op == OP_PREFLIGHT ? "" : event->host,
+                      text_visible(&arena, event->err->text));
     } else if (is_plain_step(event->op)) {
         (void)fprintf(stderr, "      %s %s: %s\n", step_sentence(event->op), event->host,
                       clock_format_duration(event->elapsed_ms, took));
@@ -202,6 +206,8 @@ static void on_step_end(struct progress *progress, const struct event *event)
 static void on_move_end(struct progress *progress, const struct event *event)
 {
     const struct journal_move *move = event->move;
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    const char *error = text_visible(&arena, move->error_text == NULL ? "" : move->error_text);
     char took[CLOCK_TEXT_SIZE];
 
     clear_bar(progress);
@@ -209,7 +215,7 @@ static void on_move_end(struct progress *progress, const struct event *event)
     if (move->state != JOURNAL_MOVE_DONE) {
         paint(progress, "\033[31m");
         (void)fprintf(stderr, "      %s after %s: %s\n", journal_move_state_name(move->state), took,
-                      move->error_text);
+                      error);
         paint(progress, "\033[0m");
         return;
     }
@@ -222,17 +228,19 @@ static void on_move_end(struct progress *progress, const struct event *event)
     if (move->bytes > 0) {
         (void)fprintf(stderr, ", %.0f MiB copied", (double)move->bytes / MIB);
     }
-    (void)fprintf(stderr, "%s%s\n", move->error_text == NULL ? "" : "; but: ",
-                  move->error_text == NULL ? "" : move->error_text);
+    (void)fprintf(stderr, "%s%s\n", move->error_text == NULL ? "" : "; but: ", error);
 }
 
 static void on_observed(struct progress *progress, const struct event *event)
 {
+    AUTO(arena) struct arena arena = ARENA_INIT;
+
     for (size_t i = 0; !progress->hosts_told && i < event->observed->host_count; i++) {
         const struct observed_host *host = &event->observed->hosts[i];
 
         if (!host->reachable) {
-            (void)fprintf(stderr, "host %s is not reachable: %s\n", host->name, host->error);
+            (void)fprintf(stderr, "host %s is not reachable: %s\n", host->name,
+                          text_visible(&arena, host->error));
         }
     }
     progress->hosts_told = true;
@@ -257,21 +265,22 @@ static void on_retry(struct progress *progress, const struct event *event)
 static void on_warning(struct progress *progress, const char *word, const char *subject,
                        const char *text)
 {
+    AUTO(arena) struct arena arena = ARENA_INIT;
+
     clear_bar(progress);
     paint(progress, "\033[1;31m");
     (void)fprintf(stderr, "%s: %s%s%s", word, subject == NULL ? "" : subject,
-                  subject == NULL ? "" : ": ", text);
+                  subject == NULL ? "" : ": ", text_visible(&arena, text));
     paint(progress, "\033[0m");
     (void)fputc('\n', stderr);
 }
 
 struct progress progress_new(void)
 {
-    const char *no_colour = getenv("NO_COLOR");
-    struct progress progress = { .terminal = isatty(STDERR_FILENO) == 1 };
-
-    progress.colour = progress.terminal && (no_colour == NULL || no_colour[0] == '\0');
-    return progress;
+    return (struct progress){
+        .terminal = cli_is_terminal(STDERR_FILENO),
+        .colour = cli_has_colour(STDERR_FILENO),
+    };
 }
 
 void progress_show(struct progress *progress, const struct event *event)
