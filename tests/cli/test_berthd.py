@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""berthd: follows the file, keeps the last good one, is the only one that acts, and ends when told to."""
+
+import re
+import signal
+import unittest
+
+from world import (BERTHD, FAILED, FOR_EVER_MS, INVALID, OK, PATIENCE_S, CliTest, await_true, es_xml,
+                   run)
+
+HOME = {"kvm1": ["vm1"], "kvm2": []}
+AWAY = {"kvm1": [], "kvm2": ["vm1"]}
+
+
+class DaemonTest(CliTest):
+    def start_daemon(self):
+        """Until it acts: only one that holds the state directory says that it has started."""
+        said = self.said("started")
+        daemon = self.world.start(BERTHD, "-c", self.world.conf)
+        await_true("berthd has started", lambda: self.said("started") > said)
+        return daemon
+
+    def log(self):
+        return self.world.log.read_text() if self.world.log.exists() else ""
+
+    def said(self, event, pattern=""):
+        return len(re.findall(rf"^event={event}\b.*{pattern}", self.log(), re.M))
+
+    def await_said(self, event, pattern="", times=1):
+        await_true(f"'{event}' is logged", lambda: self.said(event, pattern) >= times)
+
+    def await_places(self, places):
+        await_true(f"the guests are at {places}", lambda: self.world.places() == places)
+
+    def finish_move(self):
+        """Lets the migration under way come to its end."""
+        self.world.await_move()
+        self.world.edit_fleet(lambda fleet: fleet["migrations"][0].update(duration_ms=1))
+
+    def assert_ends(self, daemon):
+        daemon.send_signal(signal.SIGTERM)
+        self.assertEqual(daemon.wait(PATIENCE_S), OK, self.log())
+        self.assertEqual(self.said("ending"), self.said("started"))
+
+
+class Follows(DaemonTest):
+    def test_each_edit_of_the_file_until_it_is_told_to_end(self):
+        daemon = self.start_daemon()
+        for places in (AWAY, HOME, AWAY):
+            self.world.want(places)
+            self.await_places(places)
+        self.await_said("move-end", "result=done", 3)
+        self.assert_ends(daemon)
+        for line in self.log().splitlines():
+            self.assertRegex(line, "^event=[a-z-]+( |$)")
+
+    def test_a_file_that_is_written_in_place(self):
+        daemon = self.start_daemon()
+        self.world.es.write_text(es_xml(AWAY))
+        self.await_places(AWAY)
+        self.assert_ends(daemon)
+
+    def test_a_file_that_was_not_there_at_first(self):
+        self.world.es.unlink()
+        daemon = self.start_daemon()
+        self.await_said("unreadable-file")
+        self.world.want(AWAY)
+        self.await_places(AWAY)
+        self.assert_ends(daemon)
+
+    def test_the_last_good_file_is_kept_while_a_save_is_faulty(self):
+        both = {"kvm1": [], "kvm2": ["vm1", "vm2"]}
+        self.world.have({"kvm1": ["vm1", "vm2"], "kvm2": []}, durations={"migrate_ms": FOR_EVER_MS})
+        self.world.want(both)
+        daemon = self.start_daemon()
+        self.world.await_move()
+        lines = es_xml(HOME).splitlines()
+        lines.insert(4, '<machine id="nobody_id"/>')
+        self.world.replace(self.world.es, "\n".join(lines))
+        self.finish_move()
+        await_true("the first move is over", lambda: self.said("move-end", "result=done"))
+        self.await_said("invalid-file", "line=5 ")
+        self.finish_move()
+        await_true("both guests have moved",
+                   lambda: {h: sorted(g) for h, g in self.world.places().items()} == both)
+        self.await_said("move-end", "result=done", 2)
+        self.assertEqual(self.said("invalid-file"), 1, self.log())
+        self.world.want({"kvm1": ["vm2"], "kvm2": ["vm1"]})
+        self.finish_move()
+        self.await_places({"kvm1": ["vm2"], "kvm2": ["vm1"]})
+        self.assert_ends(daemon)
+
+    def test_each_faulty_save_is_told_once_with_file_and_line(self):
+        daemon = self.start_daemon()
+        for number, text in enumerate(("", "<a>", "\n\n<b>"), start=1):
+            self.world.replace(self.world.es, text)
+            self.await_said("invalid-file", times=number)
+        self.world.want(AWAY)
+        self.await_places(AWAY)
+        told = re.findall(r"^event=invalid-file file=(\S+) line=(\d+) text=", self.log(), re.M)
+        self.assertEqual([file for file, _ in told], [str(self.world.es)] * 3)
+        self.assertEqual(told[0][1], "1")
+        self.assert_ends(daemon)
+
+
+class Ends(DaemonTest):
+    def test_a_move_under_way_goes_on_and_is_taken_up_by_the_next_start(self):
+        self.make_moves_slow()
+        daemon = self.start_daemon()
+        self.world.await_move()
+        self.assert_ends(daemon)
+        self.assertEqual([move["guest"] for move in self.world.status()["moves"]], ["vm1"])
+        self.finish_move()
+        daemon = self.start_daemon()
+        self.await_places(AWAY)
+        self.await_said("move-end", "result=done")
+        self.assertEqual(self.said("move-begin"), 1)
+        self.assert_ends(daemon)
+
+    def test_a_killed_daemon_leaves_the_same_behind(self):
+        self.make_moves_slow()
+        daemon = self.start_daemon()
+        self.world.await_move()
+        daemon.kill()
+        daemon.wait(PATIENCE_S)
+        self.finish_move()
+        self.assert_exit(self.world.berth("apply", "--yes"), OK)
+        self.assertEqual(self.world.places(), AWAY)
+
+
+class OnlyOne(DaemonTest):
+    def test_whoever_acts_besides_is_refused_with_its_pid(self):
+        daemon = self.start_daemon()
+        pid = f"in use by pid {daemon.pid}$"
+        self.assert_complains(run([BERTHD, "-c", self.world.conf]), FAILED, pid)
+        self.assert_complains(self.world.berth("apply", "--yes"), FAILED, pid)
+        self.assert_complains(self.world.berth("retry", "vm1"), FAILED, pid)
+        self.assertEqual(self.world.status()["controller_pid"], daemon.pid)
+        self.assertIsNone(daemon.poll())
+        self.assert_ends(daemon)
+        self.assertEqual(self.world.status()["controller_pid"], 0)
+        self.assert_exit(self.world.berth("apply", "--yes"), OK)
+
+    def test_a_config_it_cannot_use_is_told_at_once(self):
+        self.world.conf.write_text("[fleet]\nes_xlm = /x\n")
+        result = run([BERTHD, "-c", self.world.conf])
+        self.assert_exit(result, INVALID)
+        self.assertRegex(result.stderr, f"^{self.world.conf}:2: ")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The commands that only look: what they answer, and with which exit status."""
+
+import json
+import random
+import unittest
+
+from world import BERTH, BLOCKED, CliTest, FAILED, GIB, INVALID, OK, PENDING, es_xml, run, sim_guest
+
+
+class Statuses(CliTest):
+    def test_a_satisfied_fleet_has_an_empty_plan_and_no_difference(self):
+        for args in (["plan"], ["plan", "--exit-code"], ["diff"], ["diff", "--exit-code"]):
+            with self.subTest(args):
+                self.assert_exit(self.world.berth(*args), OK)
+        self.assertEqual(self.world.berth("diff").stdout, "")
+        self.assertIn("Nothing to do", self.world.berth("plan").stdout)
+        plan = json.loads(self.world.berth("plan", "--json").stdout)
+        self.assertEqual((plan["moves"], plan["blocked"], plan["complete"]), ([], [], True))
+
+    def test_pending_changes_are_told_by_the_exit_status_only_when_asked_for(self):
+        self.want_a_move()
+        for command in ("plan", "diff"):
+            with self.subTest(command):
+                self.assert_exit(self.world.berth(command), OK)
+                self.assert_exit(self.world.berth(command, "--exit-code"), PENDING)
+
+    def test_a_blocked_guest_is_told_also_when_other_moves_are_possible(self):
+        self.world.have({"kvm1": ["vm1", "vm2"], "kvm2": []}, memory_gib=2)
+        self.world.want({"kvm1": ["vm1"], "kvm2": ["vm2", "vm3"]})
+        for args in (["plan"], ["plan", "--exit-code"], ["plan", "--json"], ["plan", "--dot"]):
+            with self.subTest(args):
+                self.assert_exit(self.world.berth(*args), BLOCKED)
+        plan = json.loads(self.world.berth("plan", "--json").stdout)
+        self.assertEqual([move["guest"] for move in plan["moves"]], ["vm2"])
+        self.assertEqual([(b["guest"], b["code"]) for b in plan["blocked"]], [("vm3", "missing")])
+        self.assertRegex(self.world.berth("plan").stdout, "vm3: missing: ")
+
+    def test_apply_moves_what_it_can_and_tells_what_is_blocked(self):
+        self.world.have({"kvm1": ["vm1", "vm2"], "kvm2": []})
+        self.world.want({"kvm1": ["vm1"], "kvm2": ["vm2", "vm3"]})
+        result = self.world.berth("apply", "--yes")
+        self.assert_exit(result, BLOCKED)
+        self.assertRegex(result.stdout, "vm3: missing: ")
+        self.assertEqual(self.world.places(), {"kvm1": ["vm1"], "kvm2": ["vm2"]})
+
+    def test_apply_with_only_moves_that_guest_alone(self):
+        self.world.have({"kvm1": ["vm1", "vm2"], "kvm2": []})
+        self.world.want({"kvm1": [], "kvm2": ["vm1", "vm2"]})
+        self.assert_exit(self.world.berth("apply", "--yes", "--only", "vm2"), OK)
+        self.assertEqual(self.world.places(), {"kvm1": ["vm1"], "kvm2": ["vm2"]})
+        result = self.world.berth("apply", "--yes", "--only", "vm3")
+        self.assert_complains(result, INVALID, "no guest 'vm3'")
+
+    def test_a_host_that_does_not_answer_makes_observe_fail_but_print(self):
+        self.world.edit_fleet(lambda fleet: fleet["hosts"][1].update(power="off"))
+        result = self.world.berth("observe")
+        self.assert_exit(result, FAILED)
+        self.assertRegex(result.stderr, "^berth: host 'kvm2' is not reachable: ")
+        hosts = json.loads(result.stdout)["hosts"]
+        self.assertEqual([host["reachable"] for host in hosts], [True, False])
+
+    def test_a_guest_whose_target_does_not_answer_is_blocked(self):
+        self.want_a_move()
+        self.world.edit_fleet(lambda fleet: fleet["hosts"][1].update(power="off"))
+        for args in (["plan"], ["apply", "--yes"]):
+            with self.subTest(args):
+                result = self.world.berth(*args)
+                self.assert_exit(result, BLOCKED)
+                self.assertIn("unreachable-host", result.stdout)
+
+    def test_explain_knows_every_guest_and_no_other(self):
+        self.want_a_move()
+        result = self.world.berth("explain", "vm1")
+        self.assert_exit(result, OK)
+        self.assertRegex(result.stdout, "^'vm1' runs on 'kvm1' and belongs on 'kvm2'")
+        self.assert_complains(self.world.berth("explain", "vm9"), FAILED, "'vm9'")
+
+    def test_a_guest_that_does_not_wait_cannot_be_retried(self):
+        self.assert_complains(self.world.berth("retry", "vm1"), FAILED, "neither parked nor waiting")
+
+    def test_a_refused_move_parks_its_guest_until_a_retry(self):
+        self.want_a_move()
+        fault = {"op": "preflight", "error": "incompatible", "text": "no such CPU", "times": 99}
+        self.world.edit_fleet(lambda fleet: fleet.update(faults=[fault]))
+        result = self.world.berth("apply", "--yes")
+        self.assert_exit(result, FAILED)
+        self.assertIn("no such CPU", result.stderr)
+        self.world.edit_fleet(lambda fleet: fleet.update(faults=[]))
+        self.assert_exit(self.world.berth("apply", "--yes"), BLOCKED)
+        self.assertEqual(self.world.places()["kvm1"], ["vm1"])
+        self.assertRegex(self.world.berth("status").stdout, "parked +vm1: .*no such CPU")
+        result = self.world.berth("retry", "vm1", "--json")
+        self.assert_exit(result, OK)
+        self.assertEqual(json.loads(result.stdout)["format"], "berth.retry/1")
+        self.assert_exit(self.world.berth("apply", "--yes"), OK)
+        self.assertEqual(self.world.places()["kvm2"], ["vm1"])
+
+    def test_a_failed_move_is_in_the_history_with_its_reason(self):
+        self.want_a_move()
+        fault = {"op": "migrate", "error": "unsafe", "text": "a disk is not shared", "times": 99}
+        self.world.edit_fleet(lambda fleet: fleet.update(faults=[fault]))
+        self.assert_exit(self.world.berth("apply", "--yes"), FAILED)
+        self.assertEqual(self.world.places()["kvm1"], ["vm1"])
+        moves = json.loads(self.world.berth("history", "--json").stdout)["moves"]
+        self.assertEqual({(m["guest"], m["state"], m["error"]) for m in moves},
+                         {("vm1", "failed", "unsafe")})
+        self.assertIn("a disk is not shared", self.world.berth("history", "vm1").stdout)
+
+
+class FromFilesAlone(CliTest):
+    """plan --es FILE --observed FILE: no config, state directory, daemon or host."""
+
+    def setUp(self):
+        super().setUp()
+        guests = {f"kvm{n}": [f"vm{n}a", f"vm{n}b"] for n in range(1, 6)}
+        wanted = dict(zip(guests, [*list(guests.values())[1:], guests["kvm1"]]))
+        self.world.have(guests, memory_gib=11)  # 8 of them are reserved by default.
+        self.world.want(wanted)
+        self.observed = self.world.folder / "observed.json"
+        self.assert_exit(self.world.berth("observe", "--out", self.observed), OK)
+        self.empty = self.world.folder / "empty"
+        self.empty.mkdir()
+
+    def plan(self, *args, observed=None):
+        command = [BERTH, "plan", "--es", self.world.es, "--observed", observed or self.observed, *args]
+        return run(["env", "-i", *command], cwd=self.empty)
+
+    def test_nothing_but_the_two_files_is_needed(self):
+        self.world.conf.unlink()
+        self.world.sim.unlink()
+        result = self.plan("--json")
+        self.assert_exit(result, OK)
+        plan = json.loads(result.stdout)
+        self.assertTrue(plan["complete"])
+        self.assertEqual({m["guest"] for m in plan["moves"] if m["hop"] == "final"},
+                         {f"vm{n}{letter}" for n in range(1, 6) for letter in "ab"})
+        self.assertEqual(list(self.empty.iterdir()), [])
+        self.assertFalse(self.world.state.exists())
+
+    def test_a_state_directory_that_cannot_be_used_is_not_looked_at(self):
+        self.world.state.write_text("")
+        self.assert_exit(self.world.berth("plan", "--observed", self.observed), OK)
+
+    def test_the_same_input_gives_the_same_bytes(self):
+        for form in ([], ["--json"], ["--dot"]):
+            with self.subTest(form):
+                first = self.plan(*form)
+                self.assert_exit(first, OK)
+                self.assertEqual(self.plan(*form).stdout, first.stdout)
+
+    def test_the_order_of_hosts_and_guests_in_the_observation_does_not_matter(self):
+        first = self.plan("--json").stdout
+        observed = json.loads(self.observed.read_text())
+        dice = random.Random(1)
+        dice.shuffle(observed["hosts"])
+        for host in observed["hosts"]:
+            dice.shuffle(host["guests"])
+        other = self.world.folder / "shuffled.json"
+        other.write_text(json.dumps(observed))
+        self.assertEqual(self.plan("--json", observed=other).stdout, first)
+
+    def test_the_observation_may_come_from_stdin(self):
+        command = [BERTH, "plan", "--es", self.world.es, "--observed", "-", "--json"]
+        result = run(command, stdin=self.observed.read_text())
+        self.assert_exit(result, OK)
+        self.assertEqual(result.stdout, self.plan("--json").stdout)
+
+    def test_the_plan_of_a_recording_is_that_of_the_fleet_it_was_taken_from(self):
+        result = self.world.berth("plan", "--json")
+        self.assert_exit(result, OK)
+        self.assertEqual(
+            self.world.berth("plan", "--json", "--observed", self.observed).stdout, result.stdout
+        )
+
+
+class Discover(CliTest):
+    def discover(self, *args):
+        return self.world.berth("discover", f"sim:{self.world.sim}", *args)
+
+    def test_what_is_discovered_is_a_file_that_asks_for_nothing(self):
+        guests = ["vm1", sim_guest("vm2", state="shutoff", memory_kib=3 * GIB + 1024, vcpus=3)]
+        self.world.have({"kvm1": guests, "kvm2": ["vm3"], "kvm3": []})
+        result = self.discover()
+        self.assert_exit(result, OK)
+        self.world.es.write_text(result.stdout)
+        self.assert_exit(self.world.berth("validate"), OK)
+        self.assert_exit(self.world.berth("plan", "--exit-code"), OK)
+        self.assert_exit(self.world.berth("diff", "--exit-code"), OK)
+        self.assert_exit(self.world.berth("apply", "--yes"), OK)
+        self.assertEqual(self.discover().stdout, result.stdout)
+
+    def test_what_is_discovered_can_be_edited_into_a_move(self):
+        text = self.discover().stdout
+        moved = text.replace('<machine id="vm1_id"/>', "", 1).replace(
+            "<hostName>kvm2</hostName>", '<hostName>kvm2</hostName><machine id="vm1_id"/>')
+        self.world.es.write_text(moved)
+        self.assert_exit(self.world.berth("apply", "--yes"), OK)
+        self.assertEqual(self.world.places(), {"kvm1": [], "kvm2": ["vm1"]})
+
+    def test_as_json_it_is_an_observation_that_plan_reads(self):
+        path = self.world.folder / "observed.json"
+        path.write_text(self.discover("--json").stdout)
+        self.assert_exit(self.world.berth("plan", "--observed", path, "--exit-code"), OK)
+
+    def test_hosts_that_do_not_answer_are_not_left_out_silently(self):
+        self.world.edit_fleet(lambda fleet: fleet["hosts"][1].update(power="off"))
+        self.assert_complains(self.discover(), FAILED, "cannot describe 'kvm2'")
+
+
+if __name__ == "__main__":
+    unittest.main()

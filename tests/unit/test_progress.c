@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The bar of a move: from figures that may run backwards to a fraction that never does. */
+
+#include <check.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "actuators/actuator.h"
+#include "base/base.h"
+#include "cli/progress.h"
+
+#define GIB (UINT64_C(1) << 30)
+
+static struct actuator_progress memory(uint64_t total_bytes, uint64_t remaining_bytes)
+{
+    return (struct actuator_progress){
+        .phase = ACTUATOR_PHASE_MEMORY,
+        .total_bytes = total_bytes,
+        .remaining_bytes = remaining_bytes,
+    };
+}
+
+static struct actuator_progress in_phase(enum actuator_phase phase)
+{
+    return (struct actuator_progress){ .phase = phase };
+}
+
+START_TEST(what_is_copied_makes_the_bar_grow)
+{
+    double fraction = 0;
+
+    for (uint64_t left = 8; left-- > 0;) {
+        struct actuator_progress raw = memory(8 * GIB, left * GIB);
+        double next = progress_fraction(fraction, &raw);
+
+        ck_assert_double_gt(next, fraction);
+        fraction = next;
+    }
+    ck_assert_double_gt(fraction, 0.9);
+}
+END_TEST
+
+START_TEST(half_the_memory_is_about_half_the_bar)
+{
+    struct actuator_progress raw = memory(8 * GIB, 4 * GIB);
+
+    ck_assert_double_eq_tol(progress_fraction(0, &raw), 0.5, 0.05);
+}
+END_TEST
+
+START_TEST(the_bar_stays_when_a_dirty_guest_makes_more_remain)
+{
+    struct actuator_progress raw = memory(8 * GIB, 2 * GIB);
+    double before = progress_fraction(0, &raw);
+
+    raw = memory(8 * GIB, 6 * GIB);
+    ck_assert_double_eq(progress_fraction(before, &raw), before);
+    raw = memory(8 * GIB, 1 * GIB);
+    ck_assert_double_gt(progress_fraction(before, &raw), before);
+}
+END_TEST
+
+/* What hosts have reported, or might. */
+static const struct actuator_progress odd[] = {
+    { .phase = ACTUATOR_PHASE_MEMORY },
+    { .phase = ACTUATOR_PHASE_MEMORY, .remaining_bytes = GIB },
+    { .phase = ACTUATOR_PHASE_MEMORY, .total_bytes = GIB, .remaining_bytes = 2 * GIB },
+    { .phase = ACTUATOR_PHASE_MEMORY, .total_bytes = UINT64_MAX, .remaining_bytes = UINT64_MAX },
+    { .phase = ACTUATOR_PHASE_MEMORY, .total_bytes = UINT64_MAX, .remaining_bytes = 1 },
+    { .phase = ACTUATOR_PHASE_MEMORY, .total_bytes = 1 },
+    { .phase = ACTUATOR_PHASE_SETUP, .total_bytes = GIB },
+    { .phase = ACTUATOR_PHASE_WAIT, .total_bytes = GIB },
+    { .phase = ACTUATOR_PHASE_SWITCHOVER, .total_bytes = GIB, .remaining_bytes = GIB },
+    { .phase = ACTUATOR_PHASE_CLEANUP, .remaining_bytes = UINT64_MAX },
+};
+
+START_TEST(odd_figures_keep_it_within_its_bounds)
+{
+    static const double befores[] = { 0, 0.25, 0.5, 0.97 };
+
+    for (size_t i = 0; i < ARRAY_LEN(befores); i++) {
+        double fraction = progress_fraction(befores[i], &odd[_i]);
+
+        ck_assert_double_ge(fraction, befores[i]);
+        ck_assert_double_lt(fraction, 1);
+    }
+}
+END_TEST
+
+START_TEST(a_phase_that_comes_later_is_further_on_the_bar)
+{
+    static const enum actuator_phase phases[] = {
+        ACTUATOR_PHASE_SETUP,
+        ACTUATOR_PHASE_MEMORY,
+        ACTUATOR_PHASE_SWITCHOVER,
+        ACTUATOR_PHASE_CLEANUP,
+    };
+
+    for (size_t i = 1; i < ARRAY_LEN(phases); i++) {
+        struct actuator_progress earlier = in_phase(phases[i - 1]);
+        struct actuator_progress later = in_phase(phases[i]);
+
+        ck_assert_double_gt(progress_fraction(0, &later), progress_fraction(0, &earlier));
+    }
+}
+END_TEST
+
+START_TEST(a_phase_reported_late_takes_nothing_back)
+{
+    struct actuator_progress raw = in_phase(ACTUATOR_PHASE_CLEANUP);
+    double before = progress_fraction(0, &raw);
+
+    raw = in_phase(ACTUATOR_PHASE_SETUP);
+    ck_assert_double_eq(progress_fraction(before, &raw), before);
+    raw = memory(8 * GIB, 4 * GIB);
+    ck_assert_double_eq(progress_fraction(before, &raw), before);
+}
+END_TEST
+
+START_TEST(any_sequence_of_figures_only_grows)
+{
+    uint64_t seed = 1;
+    double fraction = 0;
+
+    for (int i = 0; i < 10000; i++) {
+        struct actuator_progress raw;
+        double next;
+
+        seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        raw = memory((seed >> 32) % 100, (seed >> 40) % 100);
+        raw.phase = (seed >> 20) % 50 == 0 ? ACTUATOR_PHASE_SETUP : ACTUATOR_PHASE_MEMORY;
+        next = progress_fraction(fraction, &raw);
+        ck_assert_double_ge(next, fraction);
+        ck_assert_double_lt(next, 1);
+        fraction = next;
+    }
+    ck_assert_double_gt(fraction, 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("progress");
+    TCase *tcase = tcase_create("progress");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_add_test(tcase, what_is_copied_makes_the_bar_grow);
+    tcase_add_test(tcase, half_the_memory_is_about_half_the_bar);
+    tcase_add_test(tcase, the_bar_stays_when_a_dirty_guest_makes_more_remain);
+    tcase_add_loop_test(tcase, odd_figures_keep_it_within_its_bounds, 0, (int)ARRAY_LEN(odd));
+    tcase_add_test(tcase, a_phase_that_comes_later_is_further_on_the_bar);
+    tcase_add_test(tcase, a_phase_reported_late_takes_nothing_back);
+    tcase_add_test(tcase, any_sequence_of_figures_only_grows);
+    suite_add_tcase(suite, tcase);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
