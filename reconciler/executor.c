@@ -249,14 +249,15 @@ static void on_stuck_committed(void *context, enum journal_result result, const 
     }
 }
 
-static void give_up(struct executor *executor, const char *text)
+/* 'code' unless an operation has failed before. */
+static void give_up(struct executor *executor, enum err_code code, const char *text)
 {
     struct batch batch = { .count = 0 };
 
     calls_drop(executor->world.calls, executor->ticket);
     executor->ticket = 0;
     executor->move.unclear = true;
-    executor->move.error = executor->move.error == ERR_NONE ? ERR_TIMEOUT : executor->move.error;
+    executor->move.error = executor->move.error == ERR_NONE ? code : executor->move.error;
     executor->move.error_text = arena_strdup(&executor->arena, text);
     emit(executor, EVENT_MOVE_STUCK, executor->has_error ? &executor->error : NULL,
          executor->move.error_text);
@@ -284,7 +285,7 @@ static void on_op_overdue(void *context)
     }
     executor->record.state = JOURNAL_STEP_UNCLEAR;
     executor->has_record = true;
-    give_up(executor,
+    give_up(executor, ERR_TIMEOUT,
             text_format(&executor->arena,
                         "'%s' on '%s' has not answered: '%s' may be paused or half moved; both "
                         "hosts keep its memory reserved until both tell what it is (if it stands "
@@ -554,12 +555,12 @@ static void wait_and_look(struct executor *executor)
     /* A host that was silent before gets no more time; a half state always gets its own. */
     if ((executor->resumed && executor->move.unclear && !silent->reachable) ||
         now - executor->waiting_since_ms >= WAIT_LIMIT_MS) {
-        give_up(executor, silent->reachable
-                              ? "its hosts tell of a half move that does not go on"
-                              : text_format(&executor->arena,
-                                            "'%s' does not answer (%s): what became of '%s' is "
-                                            "not known, both hosts keep its memory reserved",
-                                            silent->name, silent->error, executor->move.guest));
+        give_up(executor, ERR_CONFLICT,
+                silent->reachable ? "its hosts tell of a half move that does not go on"
+                                  : text_format(&executor->arena,
+                                                "'%s' does not answer (%s): what became of '%s' is "
+                                                "not known, both hosts keep its memory reserved",
+                                                silent->name, silent->error, executor->move.guest));
         return;
     }
     loop_timer_start(loop_of(executor), &executor->timer, LOOK_AGAIN_MS, look_now, executor);
@@ -603,6 +604,31 @@ static void watch_views(struct executor *executor)
     }
 }
 
+/* On neither host of its move.  Where somebody else has taken it, it is planned from there. */
+static void search(struct executor *executor)
+{
+    const char *guest = executor->move.guest;
+    struct arena *arena = &executor->arena;
+
+    if (executor->elsewhere != NULL) {
+        executor->step.state = JOURNAL_MOVE_FAILED;
+        executor->step.text =
+            text_format(arena, "somebody else has moved the guest to '%s'", executor->elsewhere);
+        end_move(executor);
+    } else if (executor->silent != NULL) {
+        give_up(executor, ERR_CONFLICT,
+                text_format(arena,
+                            "'%s' is on neither host of its move and may be on '%s', "
+                            "which does not answer",
+                            guest, executor->silent));
+    } else if (executor->resumed) {
+        give_up(executor, ERR_CONFLICT,
+                text_format(arena, "'%s' is MISSING: no host knows it", guest));
+    } else {
+        give_up(executor, ERR_CONFLICT, "the guest is on neither host of its move");
+    }
+}
+
 static void carry_out(struct executor *executor)
 {
     switch (executor->step.action) {
@@ -617,10 +643,10 @@ static void carry_out(struct executor *executor)
         end_move(executor);
         return;
     case STEP_SEARCH:
-        give_up(executor, "the guest is on neither host of its move");
+        search(executor);
         return;
     case STEP_STUCK:
-        give_up(executor, executor->step.text);
+        give_up(executor, ERR_CONFLICT, executor->step.text);
         return;
     }
 }
@@ -762,15 +788,43 @@ static int take_up_steps(struct executor *executor, struct err *err)
     return 0;
 }
 
+static void note_others(struct executor *executor, const struct observed *fleet)
+{
+    for (size_t i = 0; i < fleet->host_count; i++) {
+        const struct observed_host *host = &fleet->hosts[i];
+
+        if (strcmp(host->name, executor->move.from) == 0 ||
+            strcmp(host->name, executor->move.to) == 0) {
+            continue;
+        }
+        if (!host->reachable) {
+            executor->silent = arena_strdup(&executor->arena, host->name);
+        } else if (observed_find_guest(host, executor->move.uuid) != NULL) {
+            executor->elsewhere = arena_strdup(&executor->arena, host->name);
+        }
+    }
+}
+
+/* What an earlier run could not tell is no failure of the move: this one looks anew. */
+static void forget_unclear(struct journal_move *move)
+{
+    if (move->unclear && move->error == ERR_CONFLICT) {
+        move->error = ERR_NONE;
+        move->error_text = NULL;
+    }
+}
+
 void executor_resume(struct executor *executor, const struct journal_move *move,
-                     executor_done_fn *done, void *context)
+                     const struct observed *fleet, executor_done_fn *done, void *context)
 {
     struct err err;
 
     reset(executor, done, context);
     copy_move(executor, move);
+    forget_unclear(&executor->move);
+    note_others(executor, fleet);
     executor->resumed = true;
-    if (move->error != ERR_NONE) {
+    if (executor->move.error != ERR_NONE) {
         err_set(&executor->error, move->error, "%s", move->error_text);
     }
     if (take_up_steps(executor, &err) != 0) {

@@ -21,6 +21,7 @@
 #include "reconciler/step.h"
 
 struct calls;
+struct observed;
 struct policy;
 
 enum executor_outcome {
@@ -51,6 +52,9 @@ struct executor {
     struct journal_move move;
     bool active;
     bool resumed; /* Left open by an earlier run, or seen stuck before. */
+
+    const char *elsewhere; /* When it was taken up: a third host that knows the guest, or NULL. */
+    const char *silent;    /* A third host that did not answer then, or NULL. */
 
     struct look look;
     enum settle_view seen[2];
@@ -95,9 +99,9 @@ void executor_init(struct executor *executor, const struct executor_world *world
 void executor_begin(struct executor *executor, const struct executor_intent *intent,
                     executor_done_fn *done, void *context);
 
-/* Takes up a move that is open in the journal. */
+/* Takes up a move that is open in the journal; 'fleet' is what all hosts said just now. */
 void executor_resume(struct executor *executor, const struct journal_move *move,
-                     executor_done_fn *done, void *context);
+                     const struct observed *fleet, executor_done_fn *done, void *context);
 
 /* Asks the active move to end with the guest where it was; nothing happens if none is active. */
 void executor_cancel(struct executor *executor);

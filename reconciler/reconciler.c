@@ -311,7 +311,8 @@ static bool resume_next(struct reconciler *reconciler)
 
             emit(reconciler, &event);
             reconciler->resumed = true;
-            executor_resume(&reconciler->executor, move, on_move_done, reconciler);
+            executor_resume(&reconciler->executor, move, &reconciler->view.observed, on_move_done,
+                            reconciler);
             return true;
         }
     }

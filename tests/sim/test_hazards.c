@@ -254,6 +254,54 @@ START_TEST(cancel_ends_a_run_that_follows)
 }
 END_TEST
 
+/* Somebody else moved it while no controller lived. */
+START_TEST(guest_on_neither_host_of_its_move_is_looked_for_on_all)
+{
+    const struct world_guest before[] = { { "vm1", "kvm1", "kvm2", "running", 96, false, false,
+                                            NULL } };
+    const struct world_guest after[] = { { "vm1", "kvm3", "kvm2", "running", 96, false, false,
+                                           NULL } };
+
+    world_init(&world, 1024, before, 1, "");
+    world_live(&world, WORLD_KILL_BEFORE_CALL, 2);
+    world_remove(&world, "vm1");
+    world_add(&world, &after[0], 0);
+    world_freeze(&world, "kvm3", true);
+    live();
+    ck_assert_int_eq(world.result.status, RECONCILER_FAILED);
+    ck_assert_uint_eq(world_open_moves(&world), 1);
+    ck_assert_ptr_nonnull(strstr(world.last_text, "kvm3"));
+    world_freeze(&world, "kvm3", false);
+    live();
+    ck_assert_int_eq(world.result.status, RECONCILER_DONE);
+    ck_assert_uint_eq(world_open_moves(&world), 0);
+    assert_is("vm1", "kvm2", "running");
+    assert_is("vm1", "kvm3", "absent");
+    world_deinit(&world);
+}
+END_TEST
+
+/* What an earlier run could not tell is no failure of the move once it is told. */
+START_TEST(move_that_could_not_be_settled_is_planned_anew_once_it_is)
+{
+    const struct world_guest guests[] = { { "vm1", "kvm1", "kvm2", "running", 96, false, false,
+                                            NULL } };
+
+    world_init(&world, 1024, guests, 1, "");
+    world_live(&world, WORLD_KILL_BEFORE_CALL, 2);
+    world_freeze(&world, "kvm2", true);
+    live();
+    ck_assert_int_eq(world.result.status, RECONCILER_FAILED);
+    ck_assert_uint_eq(world_open_moves(&world), 1);
+    world_freeze(&world, "kvm2", false);
+    live();
+    ck_assert_int_eq(world.result.status, RECONCILER_DONE);
+    ck_assert_uint_eq(world.result.failed, 0);
+    assert_is("vm1", "kvm2", "running");
+    world_deinit(&world);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("hazards");
@@ -271,6 +319,8 @@ int main(void)
     tcase_add_test(tcase, guest_whose_temporary_host_refuses_it_is_parked);
     tcase_add_test(tcase, half_state_that_shows_after_its_move_was_given_up_is_ended_in_its_time);
     tcase_add_test(tcase, cancel_ends_a_run_that_follows);
+    tcase_add_test(tcase, guest_on_neither_host_of_its_move_is_looked_for_on_all);
+    tcase_add_test(tcase, move_that_could_not_be_settled_is_planned_anew_once_it_is);
     suite_add_tcase(suite, tcase);
     world_set_up();
     runner = srunner_create(suite);

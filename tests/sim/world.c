@@ -14,6 +14,7 @@
 #include "actuators/sim_json.h"
 #include "base/loop_manual.h"
 #include "base/text.h"
+#include "diff/plan.h"
 #include "model/es_write.h"
 #include "reconciler/journal/journal.h"
 #include "reconciler/source.h"
@@ -328,6 +329,10 @@ static void on_event(void *context, const struct event *event)
     const char *text = event->text;
 
     world->moves_begun += event->kind == EVENT_MOVE_BEGIN;
+    if (event->kind == EVENT_PLAN && world->plans++ == 0) {
+        world->first_plan_moves = event->plan->move_count;
+        world->first_plan_detours = event->plan->detours;
+    }
     world->steps_failed += event->kind == EVENT_STEP_END && event->err != NULL;
     if (event->kind == EVENT_MOVE_END && event->move->state != JOURNAL_MOVE_DONE) {
         text = event->move->error_text;
@@ -386,6 +391,9 @@ void world_live(struct world *world, enum world_kill kill, size_t at)
     world->calls = 0;
     world->killed = false;
     world->moves_begun = 0;
+    world->plans = 0;
+    world->first_plan_moves = 0;
+    world->first_plan_detours = 0;
     world->steps_failed = 0;
     world->last_text[0] = '\0';
     open_seams(&life);
@@ -471,19 +479,19 @@ static void print_guest(struct world *world, struct text *text, const struct wor
                 guest->more == NULL ? "" : guest->more);
 }
 
-static void print_fleet(struct world *world, unsigned memory_mib, const struct world_guest *guests,
-                        size_t count, const char *faults)
+static void print_fleet(struct world *world, const unsigned *memory_mib,
+                        const struct world_guest *guests, size_t count, const char *faults)
 {
     struct text text = text_new(&world->arena);
 
     text_printf(&text, "{\"format\":\"berth.sim/1\",\"faults\":[%s],\"hosts\":[", faults);
-    for (unsigned host = 1; host <= WORLD_HOSTS; host++) {
+    for (unsigned host = 1; host <= world->host_count; host++) {
         char name[16];
         const char *comma = "";
 
         (void)snprintf(name, sizeof(name), "kvm%u", host);
         text_printf(&text, "%s{\"name\":\"%s\",\"memory_kib\":%u,\"cpus\":64,\"guests\":[",
-                    host == 1 ? "" : ",", name, memory_mib * 1024);
+                    host == 1 ? "" : ",", name, memory_mib[host - 1] * 1024);
         for (size_t i = 0; i < count; i++) {
             if (strcmp(guests[i].host, name) == 0) {
                 text_append(&text, comma);
@@ -504,17 +512,17 @@ static int compare_guests(const void *a, const void *b)
 
 void world_want(struct world *world, const struct world_guest *guests, size_t count)
 {
-    struct desired_host *hosts = ARENA_ARRAY(&world->arena, struct desired_host, WORLD_HOSTS);
+    struct desired_host *hosts = ARENA_ARRAY(&world->arena, struct desired_host, world->host_count);
     struct desired_guest *items = ARENA_ARRAY(&world->arena, struct desired_guest, count + 1);
     struct desired desired = {
         .hosts = hosts,
-        .host_count = WORLD_HOSTS,
+        .host_count = world->host_count,
         .guests = items,
         .guest_count = count,
     };
     struct text text = text_new(&world->arena);
 
-    for (unsigned i = 0; i < WORLD_HOSTS; i++) {
+    for (unsigned i = 0; i < world->host_count; i++) {
         hosts[i].name = text_format(&world->arena, "kvm%u", i + 1);
         hosts[i].id = text_format(&world->arena, "kvm%u_id", i + 1);
     }
@@ -532,16 +540,28 @@ void world_want(struct world *world, const struct world_guest *guests, size_t co
     world->es_xml = text.data;
 }
 
-void world_init(struct world *world, unsigned memory_mib, const struct world_guest *guests,
-                size_t count, const char *faults)
+void world_init_hosts(struct world *world, const unsigned *memory_mib, size_t host_count,
+                      const struct world_guest *guests, size_t count, const char *faults)
 {
-    *world = (struct world){ .wall_ms = START_MS, .guest_count = count };
+    *world = (struct world){
+        .wall_ms = START_MS,
+        .host_count = host_count,
+        .guest_count = count,
+    };
     (void)snprintf(world->state_dir, sizeof(world->state_dir), "%s/XXXXXX", getenv(FOLDER));
     ck_assert_ptr_nonnull(mkdtemp(world->state_dir));
     world->config = config_default();
     world->config.policy.reserve = (struct policy_reserve){ 0 };
     print_fleet(world, memory_mib, guests, count, faults);
     world_want(world, guests, count);
+}
+
+void world_init(struct world *world, unsigned memory_mib, const struct world_guest *guests,
+                size_t count, const char *faults)
+{
+    const unsigned equal[WORLD_HOSTS] = { memory_mib, memory_mib, memory_mib };
+
+    world_init_hosts(world, equal, WORLD_HOSTS, guests, count, faults);
 }
 
 static const struct sim_guest *find(struct world *world, struct arena *arena, const char *guest,
@@ -640,6 +660,24 @@ void world_add(struct world *world, const struct world_guest *guest, size_t inde
     print_guest(world, &text, guest, index);
     text_append(&text, guests[strspn(guests, " \n")] == ']' ? "" : ",");
     text_append(&text, guests);
+    world->fleet = text.data;
+}
+
+void world_remove(struct world *world, const char *guest)
+{
+    struct text text = text_new(&world->arena);
+    char *begin = strstr(world->fleet, text_format(&world->arena, "{\"name\":\"%s\"", guest));
+    char *end = begin;
+    int depth = 0;
+
+    ck_assert_ptr_nonnull(begin);
+    do {
+        depth += (*end == '{') - (*end == '}');
+        end++;
+    } while (depth > 0);
+    end += *end == ',';
+    text_append_bytes(&text, world->fleet, (size_t)(begin - world->fleet));
+    text_append(&text, end);
     world->fleet = text.data;
 }
 

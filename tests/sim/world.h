@@ -53,6 +53,7 @@ struct world {
     int64_t cancel_after_ms; /* ... so long after it. */
     int64_t
         follow_ms; /* Lives follow the file for so long, then are told to end; 0 = they do not. */
+    size_t host_count;
     size_t guest_count;
 
     size_t commits; /* Of the last life. */
@@ -61,6 +62,9 @@ struct world {
     bool killed;                     /* The last life was. */
     struct reconciler_result result; /* Of the last life, if it was not. */
     size_t moves_begun;
+    size_t plans; /* Plans made in the last life, and the first of them. */
+    size_t first_plan_moves;
+    size_t first_plan_detours;
     size_t steps_failed;
     char last_text[256]; /* Of the last move that ended other than done, or alarm. */
 };
@@ -75,6 +79,10 @@ void world_tear_down(void);
 void world_init(struct world *world, unsigned memory_mib, const struct world_guest *guests,
                 size_t count, const char *faults);
 
+/* The same with 'host_count' hosts of their own memory, nine at most. */
+void world_init_hosts(struct world *world, const unsigned *memory_mib, size_t host_count,
+                      const struct world_guest *guests, size_t count, const char *faults);
+
 /* Lets a controller live: until it is done, or is killed at the 'at'-th commit or call (from 1). */
 void world_live(struct world *world, enum world_kill kill, size_t at);
 
@@ -83,6 +91,9 @@ void world_want(struct world *world, const struct world_guest *guests, size_t co
 
 /* Adds 'guest', which is the 'index'-th of the test's guests, to its host: behind the controller's back. */
 void world_add(struct world *world, const struct world_guest *guest, size_t index);
+
+/* Takes away the first 'guest' there is, with its definition: behind the controller's back. */
+void world_remove(struct world *world, const char *guest);
 
 /* Saves es.xml anew with the same placements: another revision. */
 void world_touch(struct world *world);
