@@ -607,7 +607,6 @@ static void watch_views(struct executor *executor)
 /* On neither host of its move.  Where somebody else has taken it, it is planned from there. */
 static void search(struct executor *executor)
 {
-    const char *guest = executor->move.guest;
     struct arena *arena = &executor->arena;
 
     if (executor->elsewhere != NULL) {
@@ -618,12 +617,11 @@ static void search(struct executor *executor)
     } else if (executor->silent != NULL) {
         give_up(executor, ERR_CONFLICT,
                 text_format(arena,
-                            "'%s' is on neither host of its move and may be on '%s', "
-                            "which does not answer",
-                            guest, executor->silent));
+                            "the guest is on neither host of its move and may be on '%s', which "
+                            "does not answer",
+                            executor->silent));
     } else if (executor->resumed) {
-        give_up(executor, ERR_CONFLICT,
-                text_format(arena, "'%s' is MISSING: no host knows it", guest));
+        give_up(executor, ERR_CONFLICT, "the guest is MISSING: no host knows it");
     } else {
         give_up(executor, ERR_CONFLICT, "the guest is on neither host of its move");
     }
