@@ -9,6 +9,7 @@
 #include "model/policy.h"
 #include "reconciler/calls.h"
 #include "reconciler/config.h"
+#include "reconciler/definition.h"
 
 #define LOOK_AGAIN_MS INT64_C(1000)
 #define WAIT_LIMIT_MS \
@@ -83,17 +84,11 @@ static void add_move(struct executor *executor, struct batch *batch)
 static void add_definition(struct executor *executor, struct batch *batch, const char *xml,
                            char digest[DIGEST_TEXT_SIZE])
 {
-    struct journal_object *object = &add(batch, JOURNAL_OBJECT)->object;
-    struct journal_definition *definition = &add(batch, JOURNAL_DEFINITION)->definition;
-
-    object->bytes = xml;
-    object->length = strlen(xml);
-    digest_of(xml, object->length, object->digest);
-    definition->uuid = executor->move.uuid;
-    definition->guest = executor->move.guest;
-    definition->at_ms = loop_wall_ms(loop_of(executor));
-    memcpy(definition->digest, object->digest, DIGEST_TEXT_SIZE);
-    memcpy(digest, object->digest, DIGEST_TEXT_SIZE);
+    assert(batch->count + 2 <= BATCH_MAX);
+    definition_record(&batch->records[batch->count], executor->move.uuid, executor->move.guest, xml,
+                      loop_wall_ms(loop_of(executor)));
+    memcpy(digest, batch->records[batch->count].object.digest, DIGEST_TEXT_SIZE);
+    batch->count += 2;
 }
 
 static void add_owed(struct executor *executor, struct batch *batch, bool paid)

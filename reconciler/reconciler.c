@@ -7,20 +7,22 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/backoff.h"
-#include "base/clock.h"
 #include "base/loop.h"
 #include "base/text.h"
 #include "diff/plan.h"
-#include "diff/plan_json.h"
 #include "diff/verify.h"
 #include "model/fault.h"
 #include "reconciler/calls.h"
 #include "reconciler/config.h"
+#include "reconciler/definition.h"
 #include "reconciler/executor.h"
+#include "reconciler/following.h"
 #include "reconciler/ledger.h"
+#include "reconciler/owed.h"
+#include "reconciler/retry.h"
 #include "reconciler/snapshot.h"
 #include "reconciler/source.h"
+#include "reconciler/standing.h"
 #include "reconciler/view.h"
 
 /* A person waits for 'berth apply': a failed move is tried again a few times within this run, later
@@ -32,16 +34,6 @@
 #define FOLLOW_FILE_MS  INT64_C(200)
 #define FOLLOW_HOSTS_MS INT64_C(60000)
 
-/* The plan that is followed, across passes (planner.md, 'Following a plan'). */
-struct active_plan {
-    struct arena arena;
-    struct plan plan;
-    char policy_digest[DIGEST_TEXT_SIZE];
-    struct journal_key key;
-    size_t next; /* Index of the move to take. */
-    bool valid;
-};
-
 struct reconciler {
     struct reconciler_world world;
     struct reconciler_options options;
@@ -52,15 +44,11 @@ struct reconciler {
     struct snapshot snapshot;
     struct ledger ledger;
     struct executor executor;
-    struct active_plan active;
+    struct following following;
     struct loop_timer timer;
     struct loop_timer file_timer;
 
-    struct arena good_arena; /* The last bytes of es.xml that could be acted on. */
-    const char *good;
-    size_t good_length;
-    uint64_t stamp; /* Of the source, at the last reading. */
-    bool was_faulty;
+    struct standing standing;
 
     struct arena arena; /* The pass. */
     struct revision revision;
@@ -73,6 +61,8 @@ struct reconciler {
     size_t restarted_count;
     struct journal_run run;
     struct reconciler_result result;
+    size_t notes;    /* Batches that nothing waits for, not yet answered. */
+    bool pass_waits; /* For them: a pass reads what they write. */
     bool began;
     bool resumed; /* The move under way was left open by an earlier run. */
     bool cancelled;
@@ -112,7 +102,7 @@ static void end_run(struct reconciler *reconciler, enum reconciler_status status
     }
     reconciler->ended = true;
     reconciler->result.status = status;
-    reconciler->result.plan = reconciler->active.valid ? &reconciler->active.plan : NULL;
+    reconciler->result.plan = reconciler->following.valid ? &reconciler->following.plan : NULL;
     reconciler->run.ended_ms = wall(reconciler);
     reconciler->run.exit_status = (int)status;
     record.run = reconciler->run;
@@ -129,32 +119,44 @@ static void journal_lost(struct reconciler *reconciler, const struct err *err)
     }
 }
 
-/* Records that nothing waits for: a failure ends the run before anything else is begun, because the
- * journal keeps the order of batches. */
 static void on_noted(void *context, enum journal_result result, const struct err *err)
 {
+    struct reconciler *reconciler = context;
+
+    reconciler->notes--;
     if (result != JOURNAL_COMMITTED) {
-        journal_lost(context, err);
+        journal_lost(reconciler, err);
+    } else if (reconciler->notes == 0 && reconciler->pass_waits) {
+        reconciler->pass_waits = false;
+        pass(reconciler);
     }
 }
 
-static void note(struct reconciler *reconciler, const struct journal_record *record)
+/* Records that only the next pass waits for: a failure ends the run before anything else is begun, because
+ * the journal keeps the order of batches. */
+static void note(struct reconciler *reconciler, const struct journal_record *records, size_t count)
 {
-    ledger_submit(&reconciler->ledger, record, 1, on_noted, reconciler);
+    reconciler->notes++;
+    ledger_submit(&reconciler->ledger, records, count, on_noted, reconciler);
+}
+
+static void post_pass(void *context)
+{
+    struct reconciler *reconciler = context;
+
+    if (reconciler->notes > 0) {
+        reconciler->pass_waits = true;
+    } else {
+        pass(reconciler);
+    }
 }
 
 static void next_pass(struct reconciler *reconciler)
 {
-    loop_post(reconciler->world.loop, pass, reconciler);
+    loop_post(reconciler->world.loop, post_pass, reconciler);
 }
 
 /* Retries -------------------------------------------------------------------------------------- */
-
-static bool says_the_same(const struct journal_retry *before, const char *es_digest,
-                          enum err_code code)
-{
-    return before != NULL && before->code == code && strcmp(before->es_digest, es_digest) == 0;
-}
 
 /* Where the file wants the guest: not 'to', which may be a temporary host.  view.c compares with this. */
 static const char *wanted_host(const struct reconciler *reconciler, const struct journal_move *move)
@@ -165,32 +167,26 @@ static const char *wanted_host(const struct reconciler *reconciler, const struct
     return index == DESIRED_NONE ? move->to : desired->hosts[desired->guests[index].host].name;
 }
 
-/* Keyed by guest, revision and error class; a permanent error parks the guest until what it depends on
- * changes (migration.md, 'Retry'). */
 static void note_retry(struct reconciler *reconciler, const struct journal_move *move)
 {
     const struct journal_retry *before = ledger_find_retry(&reconciler->ledger, move->guest);
-    struct err err = { .code = move->error };
+    int64_t now = wall(reconciler);
     struct journal_record record = { .kind = JOURNAL_RETRY };
-    struct journal_retry *retry = &record.retry;
-    struct event event = { .kind = EVENT_RETRY, .guest = move->guest, .wait_ms = -1 };
+    struct event event = {
+        .kind = EVENT_RETRY,
+        .guest = move->guest,
+        .text = move->error_text,
+        .wait_ms = -1,
+    };
 
-    retry->guest = move->guest;
-    memcpy(retry->es_digest, move->es_digest, DIGEST_TEXT_SIZE);
-    retry->code = move->error;
-    retry->attempts =
-        says_the_same(before, move->es_digest, move->error) ? before->attempts + 1 : 1;
-    retry->reason = move->error_text;
-    retry->next_ms = INT64_MAX;
-    if (err_is_retryable(&err)) {
-        event.wait_ms = backoff_delay_ms(retry->attempts, move->key.seq);
-        retry->next_ms = wall(reconciler) + event.wait_ms;
-    } else {
+    record.retry = retry_after(before, move, now);
+    if (record.retry.next_ms == INT64_MAX) {
         view_facts_digest(&reconciler->arena, &reconciler->view.observed, reconciler->world.config,
-                          move->guest, wanted_host(reconciler, move), retry->observed_digest);
+                          move->guest, wanted_host(reconciler, move), record.retry.observed_digest);
+    } else {
+        event.wait_ms = record.retry.next_ms - now;
     }
-    event.text = retry->reason;
-    note(reconciler, &record);
+    note(reconciler, &record, 1);
     emit(reconciler, &event);
 }
 
@@ -202,30 +198,16 @@ static void clear_retry(struct reconciler *reconciler, const struct journal_move
     if (before != NULL) {
         record.retry = *before;
         record.retry.cleared = true;
-        note(reconciler, &record);
+        note(reconciler, &record, 1);
     }
 }
 
-/* When the earliest guest whose backoff is worth waiting for in this run may be tried; 0 = none. */
+/* When the next try that this run waits for is due; 0 = none. */
 static int64_t next_retry_ms(struct reconciler *reconciler)
 {
-    bool follow = reconciler->options.follow;
-    int64_t earliest = 0;
-
-    for (size_t i = 0; i < reconciler->ledger.retry_count; i++) {
-        const struct journal_retry *retry = &reconciler->ledger.retries[i];
-        bool ours = strcmp(retry->es_digest, reconciler->revision.digest) == 0 &&
-                    (reconciler->options.only == NULL ||
-                     strcmp(reconciler->options.only, retry->guest) == 0);
-
-        if (ours && retry->next_ms > wall(reconciler) &&
-            (follow || retry->attempts < RUN_TRIES_MAX) &&
-            retry->next_ms - wall(reconciler) <= RUN_WAIT_MAX_MS &&
-            (earliest == 0 || retry->next_ms < earliest)) {
-            earliest = retry->next_ms;
-        }
-    }
-    return earliest;
+    return retry_next_ms(&reconciler->ledger, reconciler->revision.digest, reconciler->options.only,
+                         reconciler->options.follow ? UINT32_MAX : RUN_TRIES_MAX, wall(reconciler),
+                         RUN_WAIT_MAX_MS);
 }
 
 /* Moves ---------------------------------------------------------------------------------------- */
@@ -268,7 +250,7 @@ static void count_ended(struct reconciler *reconciler, const struct journal_move
         clear_retry(reconciler, move);
         return;
     }
-    reconciler->active.valid = false; /* The rest is planned and verified again without it. */
+    reconciler->following.valid = false; /* The rest is planned and verified again without it. */
     if (move->state == JOURNAL_MOVE_CANCELLED) {
         note_cancelled(reconciler, move);
         return;
@@ -290,7 +272,7 @@ static void on_move_done(void *context, enum executor_outcome outcome,
         count_ended(reconciler, move);
         break;
     case EXECUTOR_STUCK:
-        reconciler->active.valid = false;
+        reconciler->following.valid = false;
         remember_stuck(reconciler, move->key.seq);
         break;
     case EXECUTOR_STOPPED:
@@ -346,56 +328,23 @@ static bool begin_move(struct reconciler *reconciler, const struct executor_inte
 
 /* Plans ---------------------------------------------------------------------------------------- */
 
-static void note_plan(struct reconciler *reconciler, const struct plan *plan)
+static void note_plan(struct reconciler *reconciler, const struct text *json)
 {
-    struct text text = text_new(&reconciler->arena);
     struct journal_record records[2] = { { .kind = JOURNAL_OBJECT }, { .kind = JOURNAL_PLAN } };
+    struct journal_plan *plan = &records[1].plan;
 
-    plan_json_write(&text, plan);
-    records[0].object.bytes = text.data;
-    records[0].object.length = text.length;
-    digest_of(text.data, text.length, records[0].object.digest);
-    reconciler->active.key = ledger_key(&reconciler->ledger);
-    records[1].plan = (struct journal_plan){
-        .key = reconciler->active.key,
+    records[0].object.bytes = json->data;
+    records[0].object.length = json->length;
+    digest_of(json->data, json->length, records[0].object.digest);
+    *plan = (struct journal_plan){
+        .key = ledger_key(&reconciler->ledger),
         .run = reconciler->ledger.run,
         .at_ms = wall(reconciler),
     };
-    memcpy(records[1].plan.es_digest, reconciler->revision.digest, DIGEST_TEXT_SIZE);
-    memcpy(records[1].plan.policy_digest, reconciler->active.policy_digest, DIGEST_TEXT_SIZE);
-    memcpy(records[1].plan.plan_digest, records[0].object.digest, DIGEST_TEXT_SIZE);
-    ledger_submit(&reconciler->ledger, records, ARRAY_LEN(records), on_noted, reconciler);
-}
-
-/* The active plan is kept while file and policy are the same and its remainder verifies; without this a
- * displaced guest has a direct way home and the next pass undoes the detour for ever. */
-static bool holds_still(struct reconciler *reconciler)
-{
-    struct active_plan *active = &reconciler->active;
-    char digest[DIGEST_TEXT_SIZE];
-    struct err err;
-
-    config_policy_digest(reconciler->world.config, digest);
-    return active->valid && active->next < active->plan.move_count &&
-           strcmp(digest, active->policy_digest) == 0 &&
-           strcmp(active->plan.es_xml_sha256, reconciler->revision.digest) == 0 &&
-           verify_plan(&reconciler->view.input, &active->plan, active->next, &err) == 0;
-}
-
-/* The plan must outlive the pass it was made in, so it is made from its JSON in an arena of its own. */
-static void adopt_plan(struct reconciler *reconciler, const struct plan *plan)
-{
-    struct active_plan *active = &reconciler->active;
-    struct text text = text_new(&reconciler->arena);
-    struct err err;
-
-    arena_deinit(&active->arena);
-    active->next = 0;
-    config_policy_digest(reconciler->world.config, active->policy_digest);
-    plan_json_write(&text, plan);
-    active->valid =
-        plan_json_read(&active->arena, text.data, text.length, &active->plan, &err) == 0;
-    assert(active->valid);
+    memcpy(plan->es_digest, reconciler->revision.digest, DIGEST_TEXT_SIZE);
+    memcpy(plan->policy_digest, reconciler->following.policy_digest, DIGEST_TEXT_SIZE);
+    memcpy(plan->plan_digest, records[0].object.digest, DIGEST_TEXT_SIZE);
+    note(reconciler, records, ARRAY_LEN(records));
 }
 
 /* What a person did not ask for is no news to them. */
@@ -413,44 +362,53 @@ static void drop_unasked(struct reconciler *reconciler, struct plan *plan)
     plan->block_count = only == NULL ? plan->block_count : 0;
 }
 
+static void follow_plan(struct reconciler *reconciler, struct plan *plan, const char *policy_digest)
+{
+    struct event event = { .kind = EVENT_PLAN, .plan = &reconciler->following.plan };
+    struct text json = text_new(&reconciler->arena);
+
+    drop_unasked(reconciler, plan);
+    following_adopt(&reconciler->following, plan, policy_digest, &json);
+    reconciler->result.blocked = plan->block_count;
+    if (plan->move_count > 0) {
+        note_plan(reconciler, &json);
+    }
+    emit(reconciler, &event);
+}
+
 /* True if there is a verified plan to follow. */
 static bool choose_plan(struct reconciler *reconciler)
 {
-    struct event event = { .kind = EVENT_PLAN };
+    const struct plan_input *input = &reconciler->view.input;
+    struct event event = { .kind = EVENT_ALARM };
+    char digest[DIGEST_TEXT_SIZE];
     struct plan plan;
     struct err err;
 
-    if (holds_still(reconciler)) {
+    config_policy_digest(reconciler->world.config, digest);
+    if (following_holds(&reconciler->following, input, digest)) {
         return true;
     }
-    plan = plan_build(&reconciler->arena, &reconciler->view.input);
-    if (verify_plan(&reconciler->view.input, &plan, 0, &err) != 0) {
-        event = (struct event){ .kind = EVENT_ALARM, .text = err.text };
+    plan = plan_build(&reconciler->arena, input);
+    if (verify_plan(input, &plan, 0, &err) != 0) {
+        event.text = err.text;
         emit(reconciler, &event);
         reconciler->result.failed++;
         return false;
     }
-    drop_unasked(reconciler, &plan);
-    adopt_plan(reconciler, &plan);
-    reconciler->result.blocked = plan.block_count;
-    if (plan.move_count > 0) {
-        note_plan(reconciler, &plan);
-    }
-    event.plan = &reconciler->active.plan;
-    emit(reconciler, &event);
+    follow_plan(reconciler, &plan, digest);
     return true;
 }
 
 static bool take_next_move(struct reconciler *reconciler)
 {
-    struct active_plan *active = &reconciler->active;
-    const struct plan_move *move;
+    struct following *following = &reconciler->following;
+    const struct plan_move *move = following_take(following);
     struct executor_intent intent;
 
-    if (!active->valid || active->next >= active->plan.move_count) {
+    if (move == NULL) {
         return false;
     }
-    move = &active->plan.moves[active->next++];
     intent = (struct executor_intent){
         .guest = move->guest,
         .from = move->from,
@@ -462,19 +420,7 @@ static bool take_next_move(struct reconciler *reconciler)
     intent.observed = observed_find_guest_named(
         observed_find_host(&reconciler->view.observed, move->from), move->guest);
     intent.uuid = intent.observed->uuid;
-    return begin_move(reconciler, &intent, active->next, active->plan.move_count);
-}
-
-static bool plan_moves(const struct reconciler *reconciler, const char *guest)
-{
-    const struct active_plan *active = &reconciler->active;
-
-    for (size_t i = active->next; active->valid && i < active->plan.move_count; i++) {
-        if (strcmp(active->plan.moves[i].guest, guest) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return begin_move(reconciler, &intent, following->next, following->plan.move_count);
 }
 
 static bool was_restarted(struct reconciler *reconciler, const char *uuid)
@@ -503,68 +449,18 @@ static int64_t owed_grace_ms(const struct reconciler *reconciler)
     return 2 * reconciler->world.config->policy.stop_timeout_ms;
 }
 
-static bool is_active_anywhere(const struct reconciler *reconciler, const char *uuid)
-{
-    for (size_t i = 0; i < reconciler->view.observed.host_count; i++) {
-        const struct observed_guest *guest =
-            observed_find_guest(&reconciler->view.observed.hosts[i], uuid);
-
-        if (guest != NULL && observed_is_active(guest)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The guest where it may be started: off on one host and known to no other, not even to one that does not
- * answer now.  What left a host by a migration runs elsewhere. */
-static const struct observed_guest *find_startable(const struct reconciler *reconciler,
-                                                   const char *uuid, const char **name)
-{
-    const struct observed_guest *found = NULL;
-
-    for (size_t i = 0; i < reconciler->view.observed.host_count; i++) {
-        const struct observed_host *host = &reconciler->view.observed.hosts[i];
-        const struct observed_guest *guest = observed_find_guest(host, uuid);
-
-        if (guest == NULL) {
-            continue;
-        }
-        if (found != NULL || !host->reachable || guest->state != GUEST_SHUTOFF ||
-            guest->reason == GUEST_REASON_MIGRATED) {
-            return NULL;
-        }
-        found = guest;
-        *name = host->name;
-    }
-    return found;
-}
-
-static bool is_running(const struct reconciler *reconciler, const char *uuid)
-{
-    for (size_t i = 0; i < reconciler->view.observed.host_count; i++) {
-        const struct observed_host *host = &reconciler->view.observed.hosts[i];
-        const struct observed_guest *guest = observed_find_guest(host, uuid);
-
-        if (host->reachable && guest != NULL && guest->state == GUEST_RUNNING) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void pay_running(struct reconciler *reconciler)
 {
     for (size_t i = 0; i < reconciler->ledger.owed_count; i++) {
         const struct journal_owed *owed = &reconciler->ledger.owed[i];
 
-        if (is_running(reconciler, owed->uuid) &&
+        if (owed_is_running(&reconciler->view.observed, owed->uuid) &&
             wall(reconciler) - owed->since_ms > owed_grace_ms(reconciler) &&
             ledger_find_move(&reconciler->ledger, owed->guest) == NULL) {
             struct journal_record record = { .kind = JOURNAL_OWED, .owed = *owed };
 
             record.owed.paid = true;
-            note(reconciler, &record);
+            note(reconciler, &record, 1);
         }
     }
 }
@@ -594,12 +490,13 @@ static bool restart_next(struct reconciler *reconciler)
             .es_digest = reconciler->revision.digest,
         };
 
-        if (is_active_anywhere(reconciler, owed->uuid) ||
+        if (owed_is_active(&reconciler->view.observed, owed->uuid) ||
             ledger_find_move(&reconciler->ledger, owed->guest) != NULL ||
-            plan_moves(reconciler, owed->guest) || was_restarted(reconciler, owed->uuid)) {
+            following_moves(&reconciler->following, owed->guest) ||
+            was_restarted(reconciler, owed->uuid)) {
             continue;
         }
-        intent.observed = find_startable(reconciler, owed->uuid, &intent.from);
+        intent.observed = owed_find_startable(&reconciler->view.observed, owed->uuid, &intent.from);
         intent.to = intent.from;
         if (intent.observed != NULL) {
             return begin_move(reconciler, &intent, 1, 1);
@@ -636,15 +533,14 @@ static void look_again(void *context)
     arena_deinit(&reconciler->run_arena);
     reconciler->stuck = NULL;
     reconciler->restarted = NULL;
-    pass(reconciler);
+    post_pass(reconciler);
 }
 
 static void watch_file(void *context)
 {
     struct reconciler *reconciler = context;
-    struct source *source = reconciler->world.source;
 
-    if (source->stamp(source) != reconciler->stamp) {
+    if (standing_may_have_changed(&reconciler->standing)) {
         look_again(reconciler);
         return;
     }
@@ -674,66 +570,21 @@ static void rest(struct reconciler *reconciler)
     }
     if (retry_ms != 0 && !reconciler->cancelled && !reconciler->ending) {
         loop_timer_start(reconciler->world.loop, &reconciler->timer, retry_ms - wall(reconciler),
-                         pass, reconciler);
+                         post_pass, reconciler);
         return;
     }
     end_run(reconciler, final_status(reconciler));
 }
 
-static bool is_managed(const struct reconciler *reconciler, const struct observed_guest *guest)
-{
-    return guest->xml != NULL &&
-           desired_find_guest(&reconciler->revision.desired, guest->name) != DESIRED_NONE;
-}
-
-/* Adds the object and the record of 'guest' if its definition is not the one the journal has. */
-static size_t add_definition(struct reconciler *reconciler, const struct observed_guest *guest,
-                             struct journal_record records[2])
-{
-    const struct journal_definition *known =
-        ledger_find_definition(&reconciler->ledger, guest->uuid);
-    struct journal_object *object = &records[0].object;
-
-    records[0].kind = JOURNAL_OBJECT;
-    records[1].kind = JOURNAL_DEFINITION;
-    object->bytes = guest->xml;
-    object->length = strlen(guest->xml);
-    digest_of(object->bytes, object->length, object->digest);
-    if (known != NULL && strcmp(known->digest, object->digest) == 0) {
-        return 0;
-    }
-    records[1].definition = (struct journal_definition){
-        .uuid = guest->uuid,
-        .guest = guest->name,
-        .at_ms = wall(reconciler),
-    };
-    memcpy(records[1].definition.digest, object->digest, DIGEST_TEXT_SIZE);
-    return 2;
-}
-
-/* The definitions of guests the file names, whenever they changed: the last resort when a host is lost.
- * One batch: a commit for each guest would keep a large fleet waiting. */
 static void note_definitions(struct reconciler *reconciler)
 {
-    const struct observed *observed = &reconciler->view.observed;
-    struct journal_record *records;
-    size_t room = 0;
-    size_t count = 0;
+    size_t count;
+    struct journal_record *records = definition_changes(
+        &reconciler->arena, &reconciler->view.observed, &reconciler->revision.desired,
+        &reconciler->ledger, wall(reconciler), &count);
 
-    for (size_t h = 0; h < observed->host_count; h++) {
-        room += 2 * observed->hosts[h].guest_count;
-    }
-    records = ARENA_ARRAY(&reconciler->arena, struct journal_record, room);
-    for (size_t h = 0; h < observed->host_count; h++) {
-        for (size_t g = 0; observed->hosts[h].reachable && g < observed->hosts[h].guest_count;
-             g++) {
-            if (is_managed(reconciler, &observed->hosts[h].guests[g])) {
-                count += add_definition(reconciler, &observed->hosts[h].guests[g], &records[count]);
-            }
-        }
-    }
     if (count > 0) {
-        ledger_submit(&reconciler->ledger, records, count, on_noted, reconciler);
+        note(reconciler, records, count);
     }
 }
 
@@ -775,56 +626,27 @@ static void note_revision(struct reconciler *reconciler)
     memcpy(records[0].object.digest, revision->digest, DIGEST_TEXT_SIZE);
     memcpy(records[1].revision.digest, revision->digest, DIGEST_TEXT_SIZE);
     records[1].revision.at_ms = wall(reconciler);
-    ledger_submit(&reconciler->ledger, records, ARRAY_LEN(records), on_noted, reconciler);
-}
-
-/* The last good state stays in force while the file is faulty. */
-static void keep_good(struct reconciler *reconciler)
-{
-    const struct revision *revision = &reconciler->revision;
-
-    arena_deinit(&reconciler->good_arena);
-    reconciler->good = text_copy(&reconciler->good_arena, revision->bytes, revision->length);
-    reconciler->good_length = revision->length;
-}
-
-static int fall_back(struct reconciler *reconciler)
-{
-    struct faults faults = fault_list(&reconciler->arena);
-
-    if (!reconciler->options.follow || reconciler->good == NULL) {
-        return -1;
-    }
-    return source_check(&reconciler->arena, reconciler->good, reconciler->good_length,
-                        &reconciler->world.config->policy, &reconciler->revision, &faults);
+    note(reconciler, records, ARRAY_LEN(records));
 }
 
 static int load_revision(struct reconciler *reconciler)
 {
-    struct source *source = reconciler->world.source;
     struct faults faults = fault_list(&reconciler->arena);
     struct err err = { .code = ERR_NONE };
     struct event event = { .kind = EVENT_FAULTS, .faults = &faults, .err = &err };
-    uint64_t stamp = source->stamp(source);
-    bool told = reconciler->was_faulty && stamp == reconciler->stamp;
-    char before[DIGEST_TEXT_SIZE];
+    bool told = false;
+    enum standing_news news =
+        standing_read(&reconciler->standing, &reconciler->arena, &reconciler->world.config->policy,
+                      &reconciler->revision, &faults, &err, &told);
 
-    memcpy(before, reconciler->revision.digest, sizeof(before));
-    reconciler->stamp = stamp;
-    reconciler->was_faulty =
-        source_read_revision(source, &reconciler->arena, &reconciler->world.config->policy,
-                             &reconciler->revision, &faults, &err) != 0;
-    if (reconciler->was_faulty) {
-        if (!told) {
-            emit(reconciler, &event);
-        }
-        return fall_back(reconciler);
+    if (reconciler->standing.faulty && !told) {
+        emit(reconciler, &event);
     }
-    if (strcmp(before, reconciler->revision.digest) != 0) {
+    if (news == STANDING_NEW) {
         note_revision(reconciler);
-        keep_good(reconciler);
     }
-    return 0;
+    /* Who runs it once wants this file done, not the one before. */
+    return news == STANDING_NONE || (news == STANDING_KEPT && !reconciler->options.follow) ? -1 : 0;
 }
 
 static int load_ledger(struct reconciler *reconciler)
@@ -888,6 +710,7 @@ struct reconciler *reconciler_new(const struct reconciler_world *world,
     calls_init(&reconciler->calls, world->actuator);
     snapshot_init(&reconciler->snapshot, world->loop, &reconciler->calls);
     ledger_init(&reconciler->ledger, world->journal);
+    standing_init(&reconciler->standing, world->source);
     executor_world = (struct executor_world){
         .loop = world->loop,
         .calls = &reconciler->calls,
@@ -948,9 +771,9 @@ void reconciler_free(struct reconciler *reconciler)
     snapshot_deinit(&reconciler->snapshot);
     ledger_deinit(&reconciler->ledger);
     calls_deinit(&reconciler->calls);
-    arena_deinit(&reconciler->active.arena);
+    following_deinit(&reconciler->following);
+    standing_deinit(&reconciler->standing);
     arena_deinit(&reconciler->arena);
     arena_deinit(&reconciler->run_arena);
-    arena_deinit(&reconciler->good_arena);
     free(reconciler);
 }

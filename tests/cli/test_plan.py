@@ -82,12 +82,14 @@ class Statuses(CliTest):
 
     def test_a_refused_move_parks_its_guest_until_a_retry(self):
         self.want_a_move()
-        fault = {"op": "preflight", "error": "incompatible", "text": "no such CPU", "times": 99}
+        # Once: a second try in the same run, before the journal has the parking, would succeed.
+        fault = {"op": "preflight", "error": "incompatible", "text": "no such CPU", "times": 1}
         self.world.edit_fleet(lambda fleet: fleet.update(faults=[fault]))
         result = self.world.berth("apply", "--yes")
         self.assert_exit(result, FAILED)
         self.assertIn("no such CPU", result.stderr)
-        self.world.edit_fleet(lambda fleet: fleet.update(faults=[]))
+        moves = json.loads(self.world.berth("history", "--json").stdout)["moves"]
+        self.assertEqual([m["state"] for m in moves], ["failed"])
         self.assert_exit(self.world.berth("apply", "--yes"), BLOCKED)
         self.assertEqual(self.world.places()["kvm1"], ["vm1"])
         self.assertRegex(self.world.berth("status").stdout, "parked +vm1: .*no such CPU")
