@@ -40,8 +40,10 @@ static struct lookup index_guests(struct arena *arena, const struct desired *des
 {
     struct lookup names = lookup_new(arena, desired->guest_count);
 
-    for (size_t i = 0; i < desired->guest_count; i++) {
-        lookup_add(&names, desired->guests[i].name, (uint32_t)i);
+    if (desired->guest_count > 0) {
+        lookup_add_all(&names,
+                       (struct lookup_names){ &desired->guests[0].name, sizeof(desired->guests[0]),
+                                              desired->guest_count });
     }
     return names;
 }
@@ -61,15 +63,24 @@ static uint32_t *recognise(struct arena *arena, const struct desired *desired,
                            const struct observed *observed, size_t *first)
 {
     struct lookup names = index_guests(arena, desired);
-    uint32_t *known = ARENA_ARRAY(arena, uint32_t, count_sightings(observed));
-    size_t n = 0;
+    size_t total = count_sightings(observed);
+    uint32_t *known = ARENA_ARRAY(arena, uint32_t, total);
+    size_t done = 0;
 
     for (size_t h = 0; h < observed->host_count; h++) {
-        for (size_t g = 0; g < observed->hosts[h].guest_count; g++, n++) {
-            known[n] = lookup_find(&names, observed->hosts[h].guests[g].name);
-            if (known[n] != LOOKUP_NONE) {
-                first[known[n] + 1]++;
-            }
+        const struct observed_host *host = &observed->hosts[h];
+
+        if (host->guest_count > 0) {
+            lookup_find_all(&names,
+                            (struct lookup_names){ &host->guests[0].name, sizeof(host->guests[0]),
+                                                   host->guest_count },
+                            known + done);
+            done += host->guest_count;
+        }
+    }
+    for (size_t n = 0; n < total; n++) {
+        if (known[n] != LOOKUP_NONE) {
+            first[known[n] + 1]++;
         }
     }
     return known;

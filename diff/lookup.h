@@ -27,3 +27,16 @@ void lookup_add(struct lookup *lookup, const char *name, uint32_t value);
 
 /* The value of 'name', or LOOKUP_NONE. */
 uint32_t lookup_find(const struct lookup *lookup, const char *name);
+
+/* Names that are members of the structs of an array: &array[0].name, sizeof(array[0]), and how many. */
+struct lookup_names {
+    const char *const *first;
+    size_t stride;
+    size_t count;
+};
+
+/* Enters each with its index, as lookup_add() would one by one, but sooner. */
+void lookup_add_all(struct lookup *lookup, struct lookup_names names);
+
+/* The value of each, as lookup_find() would find it. */
+void lookup_find_all(const struct lookup *lookup, struct lookup_names names, uint32_t *values);

@@ -165,15 +165,14 @@ struct flight {
     bool charged;
 };
 
-static void load_sighting(struct replay *replay, uint32_t host, const struct observed_guest *seen,
-                          const struct end *ends, size_t end_count, const struct lookup *flying,
-                          struct flight *flights)
+static void load_sighting(struct replay *replay, uint32_t host, uint32_t guest,
+                          const struct observed_guest *seen, const struct end *ends,
+                          size_t end_count, const struct lookup *flying, struct flight *flights)
 {
-    uint32_t guest = replay_find_guest(replay, seen->name);
     const struct desired_guest *want =
         guest == REPLAY_NONE ? NULL : &replay->input->desired->guests[guest];
     struct end key = { seen->name, replay->hosts[host].name };
-    uint32_t flight = lookup_find(flying, seen->name);
+    uint32_t flight = end_count == 0 ? REPLAY_NONE : lookup_find(flying, seen->name);
     bool charged = takes_room(replay, seen);
 
     if (guest != REPLAY_NONE) {
@@ -222,6 +221,21 @@ static void load_ends(struct replay *replay, const struct end *ends, size_t coun
     }
 }
 
+/* Which guests of the file a host was seen with. */
+static const uint32_t *know_guests(struct arena *arena, const struct replay *replay,
+                                   const struct observed_host *host)
+{
+    uint32_t *guests = ARENA_ARRAY(arena, uint32_t, host->guest_count);
+
+    if (host->guest_count > 0) {
+        lookup_find_all(&replay->guest_names,
+                        (struct lookup_names){ &host->guests[0].name, sizeof(host->guests[0]),
+                                               host->guest_count },
+                        guests);
+    }
+    return guests;
+}
+
 static void load_guests(struct arena *arena, struct replay *replay)
 {
     const struct desired *desired = replay->input->desired;
@@ -242,8 +256,12 @@ static void load_guests(struct arena *arena, struct replay *replay)
     }
     replay->guest_names = lookup_new(arena, desired->guest_count);
     replay->guests = ARENA_ARRAY(arena, struct replay_guest, desired->guest_count);
+    if (desired->guest_count > 0) {
+        lookup_add_all(&replay->guest_names,
+                       (struct lookup_names){ &desired->guests[0].name, sizeof(desired->guests[0]),
+                                              desired->guest_count });
+    }
     for (size_t i = 0; i < desired->guest_count; i++) {
-        lookup_add(&replay->guest_names, desired->guests[i].name, (uint32_t)i);
         replay->guests[i].host = REPLAY_NONE;
         replay->guests[i].vcpus = desired->guests[i].vcpus;
     }
@@ -253,10 +271,12 @@ static void load_guests(struct arena *arena, struct replay *replay)
     replay->stays = ARENA_ARRAY(arena, struct replay_stay, stays);
     for (size_t h = 0; h < observed->host_count; h++) {
         const struct observed_host *host = &observed->hosts[h];
+        uint32_t index = replay_find_host(replay, host->name);
+        const uint32_t *known = know_guests(arena, replay, host);
 
         for (size_t g = 0; g < host->guest_count; g++) {
-            load_sighting(replay, replay_find_host(replay, host->name), &host->guests[g], ends,
-                          end_count, &flying, flights);
+            load_sighting(replay, index, known[g], &host->guests[g], ends, end_count, &flying,
+                          flights);
         }
     }
     load_ends(replay, ends, end_count, &flying, flights);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/base.h"
 #include "base/text.h"
 #include "diff/compat.h"
 #include "diff/diff.h"
@@ -301,28 +302,57 @@ static void decide(struct screen *screen, uint32_t guest)
     }
 }
 
-/* Finds, for each guest of 'class', a sighting of its UUID under another name. */
-static void find_twins(struct screen *screen, struct arena *arena, const struct diff *diff,
-                       enum diff_class class)
+/* Names with one UUID are twins of each other. */
+static void note_twins(struct screen *screen, uint32_t guest, const struct observed_host *host,
+                       const struct observed_guest *seen)
 {
     const struct fleet *fleet = screen->fleet;
-    struct lookup uuids = lookup_new(arena, diff->counts[class]);
+    uint32_t other = desired_find_guest(fleet->input->desired, seen->name);
+    struct diff_sighting *twin = ARENA_NEW(screen->arena, struct diff_sighting);
 
-    screen->twins = ARENA_ARRAY(arena, const struct diff_sighting *, fleet->guest_count);
+    *twin = (struct diff_sighting){ .host = host, .guest = seen };
+    screen->twins[guest] = twin;
+    if (other != DESIRED_NONE) {
+        screen->twins[other] = fleet->guests[guest].diff->at;
+    }
+}
+
+static void find_twins_on(struct screen *screen, struct arena *arena, const struct lookup *uuids,
+                          const struct observed_host *host)
+{
+    uint32_t *owners = ARENA_ARRAY(arena, uint32_t, host->guest_count);
+
+    if (host->guest_count == 0) {
+        return;
+    }
+    lookup_find_all(
+        uuids,
+        (struct lookup_names){ &host->guests[0].uuid, sizeof(host->guests[0]), host->guest_count },
+        owners);
+    for (size_t g = 0; g < host->guest_count; g++) {
+        if (owners[g] != LOOKUP_NONE &&
+            strcmp(screen->fleet->guests[owners[g]].name, host->guests[g].name) != 0) {
+            note_twins(screen, owners[g], host, &host->guests[g]);
+        }
+    }
+}
+
+/* Finds, for each guest of 'class', a sighting of its UUID under another name. */
+static void find_twins(struct screen *screen, const struct diff *diff, enum diff_class class)
+{
+    AUTO(arena) struct arena scratch = ARENA_INIT;
+    const struct fleet *fleet = screen->fleet;
+    const struct observed *observed = fleet->input->observed;
+    struct lookup uuids = lookup_new(&scratch, diff->counts[class]);
+
+    screen->twins = ARENA_ARRAY(screen->arena, const struct diff_sighting *, fleet->guest_count);
     for (uint32_t i = 0; i < fleet->guest_count; i++) {
         if (fleet->guests[i].diff->class == class) {
             lookup_add(&uuids, fleet->guests[i].seen->uuid, i);
         }
     }
-    for (size_t i = 0; i < diff->count; i++) {
-        for (size_t s = 0; s < diff->guests[i].found_count; s++) {
-            const struct diff_sighting *sighting = &diff->guests[i].sightings[s];
-            uint32_t guest = lookup_find(&uuids, sighting->guest->uuid);
-
-            if (guest != LOOKUP_NONE && fleet->guests[guest].diff != &diff->guests[i]) {
-                screen->twins[guest] = sighting;
-            }
-        }
+    for (size_t h = 0; h < observed->host_count; h++) {
+        find_twins_on(screen, &scratch, &uuids, &observed->hosts[h]);
     }
 }
 
@@ -337,7 +367,7 @@ size_t screen_guests(struct arena *arena, struct fleet *fleet, const struct diff
     };
 
     if (diff->counts[DIFF_MISPLACED] > 0) {
-        find_twins(&screen, arena, diff, DIFF_MISPLACED);
+        find_twins(&screen, diff, DIFF_MISPLACED);
     }
     for (uint32_t i = 0; i < fleet->guest_count; i++) {
         decide(&screen, i);
@@ -368,7 +398,7 @@ void screen_displaceable(struct arena *arena, struct fleet *fleet, const struct 
     struct compat compat = { .arena = arena, .fleet = fleet };
     struct screen screen = { .arena = arena, .fleet = fleet, .compat = &compat };
 
-    find_twins(&screen, arena, diff, DIFF_PLACED);
+    find_twins(&screen, diff, DIFF_PLACED);
     for (uint32_t i = 0; i < fleet->guest_count; i++) {
         if (may_be_displaced(&screen, i)) {
             fleet->guests[i].displaceable = true;

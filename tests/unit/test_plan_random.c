@@ -14,9 +14,8 @@
 #include "diff/plan_json.h"
 #include "oracle.h"
 
-/* Sanitizers and debugging take their time: fewer fleets then. */
-#if defined(__OPTIMIZE__) && !defined(BERTH_SANITIZED) && !defined(__SANITIZE_ADDRESS__) && \
-    !defined(__SANITIZE_THREAD__)
+/* Debug builds, sanitizers among them, take their time: fewer fleets there. */
+#ifdef MANY_FLEETS
 #define FLEETS 100000
 #define TIGHT  1000
 #else
