@@ -297,6 +297,18 @@ int cli_load_config(struct cli *cli)
     return CLI_INVALID;
 }
 
+int cli_start(struct cli *cli, const struct cli_command *command, const struct cli_option *options,
+              size_t count, int *argc, char **argv, int min_arguments, int max_arguments)
+{
+    int status = cli_parse(cli, command, options, count, argc, argv, min_arguments, max_arguments);
+
+    if (status < 0) {
+        status = cli_load_config(cli);
+        status = status == 0 ? -1 : status;
+    }
+    return status;
+}
+
 int cli_load_revision(struct cli *cli, const char *path, struct revision *revision)
 {
     const char *file = path != NULL ? path : cli->config.es_xml;

@@ -65,6 +65,10 @@ struct cli_command {
 int cli_parse(struct cli *cli, const struct cli_command *command, const struct cli_option *options,
               size_t count, int *argc, char **argv, int min_arguments, int max_arguments);
 
+/* cli_parse(), then cli_load_config(). */
+int cli_start(struct cli *cli, const struct cli_command *command, const struct cli_option *options,
+              size_t count, int *argc, char **argv, int min_arguments, int max_arguments);
+
 /* Reads the config file.  0, or the exit status after printing why not. */
 int cli_load_config(struct cli *cli);
 

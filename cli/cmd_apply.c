@@ -121,23 +121,16 @@ static int check_only(struct cli *cli, const char *only)
     return status;
 }
 
-/* What 'only' leaves of 'view': moves of that guest alone, and no word about why others stay. */
-static struct plan plan_only(struct cli *cli, struct view *view, const struct revision *revision,
-                             const struct ledger *ledger, const char *only)
+/* Moves of 'only' alone (NULL: of all), and no word about why others stay. */
+static struct plan make_plan(struct cli *cli, struct reach_sight *sight, const char *only)
 {
-    struct observed observed = view->observed;
+    struct observed observed = sight->view.observed;
     struct plan plan;
 
-    view_build(view, &cli->arena, revision, &observed, ledger, &cli->config, only, cli_now_ms());
-    plan = plan_build(&cli->arena, &view->input);
-    for (size_t i = 0; i < plan.block_count; i++) {
-        if (strcmp(plan.blocked[i].guest, only) == 0) {
-            plan.blocked = &plan.blocked[i];
-            plan.block_count = 1;
-            return plan;
-        }
-    }
-    plan.block_count = 0;
+    view_build(&sight->view, &cli->arena, &sight->revision, &observed, &sight->ledger, &cli->config,
+               only, cli_now_ms());
+    plan = plan_build(&cli->arena, &sight->view.input);
+    view_drop_unasked(&plan, only);
     return plan;
 }
 
@@ -162,31 +155,25 @@ static int ask(struct apply *apply, const char *only)
 {
     struct cli *cli = apply->cli;
     struct text text = text_new(&cli->arena);
-    struct revision revision;
-    struct ledger ledger;
-    struct view view;
+    AUTO(sight) struct reach_sight sight = { .es = NULL };
     struct plan plan;
-    int status = reach_view(cli, NULL, NULL, &revision, &ledger, &view);
+    int status = reach_see(cli, &sight);
 
     if (status != 0) {
         return status;
     }
-    plan = only == NULL ? plan_build(&cli->arena, &view.input)
-                        : plan_only(cli, &view, &revision, &ledger, only);
+    plan = make_plan(cli, &sight, only);
     render_plan(&cli->arena, &text, &plan, cli->colour);
     if (cli_print(text.data, text.length) != CLI_OK) {
-        ledger_deinit(&ledger);
         return CLI_FAILED; /* Nobody agrees to what they cannot read. */
     }
-    if (plan.move_count == 0 && ledger.move_count == 0 && ledger.owed_count == 0) {
-        ledger_deinit(&ledger);
+    if (plan.move_count == 0 && sight.ledger.move_count == 0 && sight.ledger.owed_count == 0) {
         return plan.block_count > 0 ? CLI_BLOCKED : CLI_OK;
     }
-    if (ledger.move_count > 0) {
+    if (sight.ledger.move_count > 0) {
         (void)fprintf(stderr, "%zu unfinished move%s of an earlier run will be settled first.\n",
-                      ledger.move_count, ledger.move_count == 1 ? "" : "s");
+                      sight.ledger.move_count, sight.ledger.move_count == 1 ? "" : "s");
     }
-    ledger_deinit(&ledger);
     apply->agreed = text.data;
     return is_wanted() ? -1 : CLI_CANCELLED;
 }
@@ -288,14 +275,10 @@ static int run(struct cli *cli, int argc, char **argv)
         { .name = "yes", .letter = 'y', .help = "do not ask first", .flag = &yes },
         { .name = "only", .value = "GUEST", .help = "move this guest alone", .text = &only },
     };
-    int status = cli_parse(cli, &command, options, ARRAY_LEN(options), &argc, argv, 0, 0);
+    int status = cli_start(cli, &command, options, ARRAY_LEN(options), &argc, argv, 0, 0);
     struct apply apply = { .cli = cli };
 
     if (status >= 0) {
-        return status;
-    }
-    status = cli_load_config(cli);
-    if (status != 0) {
         return status;
     }
     status = check_only(cli, only);

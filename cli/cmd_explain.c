@@ -6,8 +6,6 @@
 #include "diff/explain.h"
 #include "diff/plan.h"
 #include "model/json_token.h"
-#include "reconciler/ledger.h"
-#include "reconciler/view.h"
 
 static const struct cli_command command;
 
@@ -28,44 +26,28 @@ static int print_text(struct cli *cli, const char *guest, const struct text *exp
 
 static int run(struct cli *cli, int argc, char **argv)
 {
-    const char *es = NULL;
-    const char *observed = NULL;
+    AUTO(sight) struct reach_sight sight = { .es = NULL };
     const struct cli_option options[] = {
-        { .name = "es",
-          .value = "FILE",
-          .help = "read FILE in place of the config's es_xml",
-          .text = &es },
-        { .name = "observed",
-          .value = "FILE",
-          .help = "explain from a recorded observation ('-': stdin)",
-          .text = &observed },
+        REACH_SIGHT_OPTIONS(sight),
     };
-    int status = cli_parse(cli, &command, options, ARRAY_LEN(options), &argc, argv, 1, 1);
+    int status = cli_start(cli, &command, options, ARRAY_LEN(options), &argc, argv, 1, 1);
     struct text text = text_new(&cli->arena);
-    struct revision revision;
-    struct ledger ledger;
-    struct view view;
     struct plan plan;
 
     if (status >= 0) {
         return status;
     }
-    status = cli_load_config(cli);
-    if (status == 0) {
-        status = reach_view(cli, es, observed, &revision, &ledger, &view);
-    }
+    status = reach_see(cli, &sight);
     if (status != 0) {
         return status;
     }
-    plan = plan_build(&cli->arena, &view.input);
-    if (!explain_guest(&cli->arena, &text, &view.input, &plan, argv[0])) {
-        ledger_deinit(&ledger);
+    plan = plan_build(&cli->arena, &sight.view.input);
+    if (!explain_guest(&cli->arena, &text, &sight.view.input, &plan, argv[0])) {
         cli_error("'berth diff' and 'berth observe' list the names they know",
                   "neither es.xml nor any host that answers knows a guest '%s'", argv[0]);
         return CLI_FAILED;
     }
     status = print_text(cli, argv[0], &text);
-    ledger_deinit(&ledger);
     return status;
 }
 

@@ -87,7 +87,7 @@ static int run(struct cli *cli, int argc, char **argv)
           .help = "the newest N moves (default 50)",
           .text = &limit_text },
     };
-    int status = cli_parse(cli, &command, options, ARRAY_LEN(options), &argc, argv, 0, 1);
+    int status = cli_start(cli, &command, options, ARRAY_LEN(options), &argc, argv, 0, 1);
     struct text text = text_new(&cli->arena);
     uint64_t limit = LIMIT_DEFAULT;
     struct journal *journal;
@@ -99,10 +99,6 @@ static int run(struct cli *cli, int argc, char **argv)
     if (limit_text != NULL && !text_to_u64(limit_text, LIMIT_MAX, &limit)) {
         cli_error(NULL, "--limit: '%s' is no number up to %d", limit_text, LIMIT_MAX);
         return CLI_INVALID;
-    }
-    status = cli_load_config(cli);
-    if (status != 0) {
-        return status;
     }
     journal = journal_open_readonly(cli->config.state_dir, &err);
     if (journal == NULL) {

@@ -8,8 +8,6 @@
 #include "cli/commands.h"
 #include "cli/reach.h"
 #include "model/observed_json.h"
-#include "reconciler/ledger.h"
-#include "reconciler/view.h"
 
 static size_t warn_unreachable(const struct observed *observed)
 {
@@ -29,6 +27,7 @@ static const struct cli_command command;
 
 static int run(struct cli *cli, int argc, char **argv)
 {
+    AUTO(sight) struct reach_sight sight = { .es = NULL };
     const char *out = NULL;
     const struct cli_option options[] = {
         { .name = "out",
@@ -37,32 +36,25 @@ static int run(struct cli *cli, int argc, char **argv)
           .help = "write to FILE, replacing it whole",
           .text = &out },
     };
-    int status = cli_parse(cli, &command, options, ARRAY_LEN(options), &argc, argv, 0, 0);
+    int status = cli_start(cli, &command, options, ARRAY_LEN(options), &argc, argv, 0, 0);
     struct text text = text_new(&cli->arena);
-    struct revision revision;
-    struct ledger ledger;
-    struct view view;
     struct err err;
     size_t unreachable;
 
     if (status >= 0) {
         return status;
     }
-    status = cli_load_config(cli);
-    if (status == 0) {
-        status = reach_view(cli, NULL, NULL, &revision, &ledger, &view);
-    }
+    status = reach_see(cli, &sight);
     if (status != 0) {
         return status;
     }
-    observed_json_write(&text, &view.observed);
+    observed_json_write(&text, &sight.view.observed);
     if (out == NULL) {
         status = cli_print(text.data, text.length);
     } else if (file_replace(out, text.data, text.length, 0644, &err) != 0) {
         status = cli_fail(&err);
     }
-    unreachable = warn_unreachable(&view.observed);
-    ledger_deinit(&ledger);
+    unreachable = warn_unreachable(&sight.view.observed);
     return status == CLI_OK && unreachable > 0 ? CLI_FAILED : status;
 }
 

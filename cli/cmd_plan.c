@@ -8,8 +8,6 @@
 #include "diff/plan_json.h"
 #include "diff/render.h"
 #include "diff/verify.h"
-#include "reconciler/ledger.h"
-#include "reconciler/view.h"
 
 static const struct cli_command command;
 
@@ -37,45 +35,30 @@ static int print_plan(struct cli *cli, const struct plan *plan, bool dot)
 
 static int run(struct cli *cli, int argc, char **argv)
 {
-    const char *es = NULL;
-    const char *observed = NULL;
+    AUTO(sight) struct reach_sight sight = { .es = NULL };
     bool dot = false;
     bool exit_code = false;
     const struct cli_option options[] = {
-        { .name = "es",
-          .value = "FILE",
-          .help = "read FILE in place of the config's es_xml",
-          .text = &es },
-        { .name = "observed",
-          .value = "FILE",
-          .help = "plan from a recorded observation ('-': stdin), ask no host",
-          .text = &observed },
+        REACH_SIGHT_OPTIONS(sight),
         { .name = "dot", .help = "print a graph for graphviz", .flag = &dot },
         { .name = "exit-code", .help = "exit with 3 if moves are pending", .flag = &exit_code },
     };
-    int status = cli_parse(cli, &command, options, ARRAY_LEN(options), &argc, argv, 0, 0);
-    struct revision revision;
-    struct ledger ledger;
-    struct view view;
+    int status = cli_start(cli, &command, options, ARRAY_LEN(options), &argc, argv, 0, 0);
     struct plan plan;
     struct err err;
 
     if (status >= 0) {
         return status;
     }
-    status = cli_load_config(cli);
-    if (status == 0) {
-        status = reach_view(cli, es, observed, &revision, &ledger, &view);
-    }
+    status = reach_see(cli, &sight);
     if (status != 0) {
         return status;
     }
-    plan = plan_build(&cli->arena, &view.input);
-    if (verify_plan(&view.input, &plan, 0, &err) != 0) {
+    plan = plan_build(&cli->arena, &sight.view.input);
+    if (verify_plan(&sight.view.input, &plan, 0, &err) != 0) {
         return cli_fail(&err);
     }
     status = print_plan(cli, &plan, dot);
-    ledger_deinit(&ledger);
     return status == CLI_OK ? exit_status(&plan, exit_code) : status;
 }
 

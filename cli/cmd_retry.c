@@ -65,15 +65,11 @@ static const struct cli_command command;
 
 static int run(struct cli *cli, int argc, char **argv)
 {
-    int status = cli_parse(cli, &command, NULL, 0, &argc, argv, 1, 1);
+    int status = cli_start(cli, &command, NULL, 0, &argc, argv, 1, 1);
     struct text text = text_new(&cli->arena);
     struct err err;
 
     if (status >= 0) {
-        return status;
-    }
-    status = cli_load_config(cli);
-    if (status != 0) {
         return status;
     }
     if (retry_guest(cli, argv[0], &err) != 0) {

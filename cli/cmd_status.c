@@ -191,16 +191,12 @@ static const struct cli_command command;
 
 static int run(struct cli *cli, int argc, char **argv)
 {
-    int status = cli_parse(cli, &command, NULL, 0, &argc, argv, 0, 0);
+    int status = cli_start(cli, &command, NULL, 0, &argc, argv, 0, 0);
     struct text text = text_new(&cli->arena);
     struct state state = { .holder = 0 };
     struct err err;
 
     if (status >= 0) {
-        return status;
-    }
-    status = cli_load_config(cli);
-    if (status != 0) {
         return status;
     }
     if (read_state(cli, &state, &err) != 0) {

@@ -55,17 +55,13 @@ static int run(struct cli *cli, int argc, char **argv)
           .help = "check against this RELAX NG schema too (es.rng)",
           .text = &schema },
     };
-    int status = cli_parse(cli, &command, options, ARRAY_LEN(options), &argc, argv, 0, 1);
+    int status = cli_start(cli, &command, options, ARRAY_LEN(options), &argc, argv, 0, 1);
     struct faults faults = fault_list(&cli->arena);
     struct revision revision = { .length = 0 };
     struct err err = { .code = ERR_NONE };
     struct source source;
 
     if (status >= 0) {
-        return status;
-    }
-    status = cli_load_config(cli);
-    if (status != 0) {
         return status;
     }
     source = source_file(argc > 0 ? argv[0] : cli->config.es_xml);

@@ -159,29 +159,33 @@ static int read_ledger(struct cli *cli, struct ledger *ledger)
     return status == 0 ? 0 : cli_fail(&err);
 }
 
-int reach_view(struct cli *cli, const char *es, const char *observed_path,
-               struct revision *revision, struct ledger *ledger, struct view *view)
+int reach_see(struct cli *cli, struct reach_sight *sight)
 {
     struct observed *observed = ARENA_NEW(&cli->arena, struct observed);
-    int status = cli_load_revision(cli, es, revision);
+    bool recorded = sight->observed != NULL;
+    int status = cli_load_revision(cli, sight->es, &sight->revision);
 
-    *ledger = (struct ledger){ 0 };
-    if (status == 0 && observed_path == NULL) {
-        status = read_ledger(cli, ledger);
+    if (status == 0 && !recorded) {
+        status = read_ledger(cli, &sight->ledger);
     }
     if (status == 0) {
-        status = observed_path != NULL ? read_recorded(cli, observed_path, observed)
-                                       : ask_hosts(cli, revision, ledger, observed);
+        status = recorded ? read_recorded(cli, sight->observed, observed)
+                          : ask_hosts(cli, &sight->revision, &sight->ledger, observed);
     }
     if (status != 0) {
         return status;
     }
-    view_build(view, &cli->arena, revision, observed, observed_path != NULL ? NULL : ledger,
-               &cli->config, NULL, cli_now_ms());
-    view->input.recorded = observed_path != NULL;
-    if (observed_path != NULL) { /* What a recording says of moves in flight is all there is. */
-        view->observed.in_flight = observed->in_flight;
-        view->observed.in_flight_count = observed->in_flight_count;
+    view_build(&sight->view, &cli->arena, &sight->revision, observed,
+               recorded ? NULL : &sight->ledger, &cli->config, NULL, cli_now_ms());
+    sight->view.input.recorded = recorded;
+    if (recorded) { /* What a recording says of moves in flight is all there is. */
+        sight->view.observed.in_flight = observed->in_flight;
+        sight->view.observed.in_flight_count = observed->in_flight_count;
     }
     return 0;
+}
+
+void reach_sight_deinit(struct reach_sight *sight)
+{
+    ledger_deinit(&sight->ledger);
 }

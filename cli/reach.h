@@ -8,15 +8,16 @@
 
 #include <stddef.h>
 
+#include "base/base.h"
 #include "model/observed.h"
+#include "reconciler/ledger.h"
+#include "reconciler/source.h"
+#include "reconciler/view.h"
 
 struct actuator;
 struct cli;
 struct err;
-struct ledger;
 struct loop;
-struct revision;
-struct view;
 
 /* Opens the simulated fleet (uri = sim:FILE) or libvirt; hosts are found by the config's templates when
  * they are asked for, so a file that gains a host needs no new actuator.  'cli' must stay. */
@@ -32,9 +33,31 @@ struct actuator *reach_open_uris(struct cli *cli, struct loop *loop, const char 
 void reach_look(struct cli *cli, struct loop *loop, struct actuator *actuator,
                 const char *const *hosts, size_t count, struct observed *observed);
 
-/* Everything the looking commands need: es.xml at 'es' (NULL: the config's), the journal if there is
- * one, and the hosts: as 'observed_path' recorded them ("-" = stdin), or asked now.  0, or the exit
- * status after printing why not.  Results live in cli->arena; '*ledger' is emptied if nothing was ever
- * journaled, and is not consulted for a recorded observation. */
-int reach_view(struct cli *cli, const char *es, const char *observed_path,
-               struct revision *revision, struct ledger *ledger, struct view *view);
+/* What a looking command looks at. */
+struct reach_sight {
+    const char *es;       /* File in place of the config's es_xml, or NULL. */
+    const char *observed; /* A recorded observation ("-" = stdin) in place of the hosts, or NULL. */
+    struct revision revision;
+    struct ledger ledger; /* Empty if nothing was ever journaled, or for a recorded observation. */
+    struct view view;
+};
+
+/* The two options that fill 'sight', for a command's table. */
+#define REACH_SIGHT_OPTIONS(sight)                                                                \
+    { .name = "es",                                                                               \
+      .value = "FILE",                                                                            \
+      .help = "read FILE in place of the config's es_xml",                                        \
+      .text = &(sight).es },                                                                      \
+    {                                                                                             \
+        .name = "observed", .value = "FILE",                                                      \
+        .help = "use a recorded observation ('-': stdin), ask no host", .text = &(sight).observed \
+    }
+
+/* Reads es.xml, the journal if there is one, and the hosts.  0, or the exit status after printing why not.
+ * Results live in cli->arena. */
+int reach_see(struct cli *cli, struct reach_sight *sight);
+
+/* Releases what reach_see() filled; also when it failed. */
+void reach_sight_deinit(struct reach_sight *sight);
+
+AUTO_VALUE(sight, struct reach_sight, reach_sight_deinit);

@@ -347,27 +347,12 @@ static void note_plan(struct reconciler *reconciler, const struct text *json)
     note(reconciler, records, ARRAY_LEN(records));
 }
 
-/* What a person did not ask for is no news to them. */
-static void drop_unasked(struct reconciler *reconciler, struct plan *plan)
-{
-    const char *only = reconciler->options.only;
-
-    for (size_t i = 0; only != NULL && i < plan->block_count; i++) {
-        if (strcmp(plan->blocked[i].guest, only) == 0) {
-            plan->blocked = &plan->blocked[i];
-            plan->block_count = 1;
-            return;
-        }
-    }
-    plan->block_count = only == NULL ? plan->block_count : 0;
-}
-
 static void follow_plan(struct reconciler *reconciler, struct plan *plan, const char *policy_digest)
 {
     struct event event = { .kind = EVENT_PLAN, .plan = &reconciler->following.plan };
     struct text json = text_new(&reconciler->arena);
 
-    drop_unasked(reconciler, plan);
+    view_drop_unasked(plan, reconciler->options.only);
     following_adopt(&reconciler->following, plan, policy_digest, &json);
     reconciler->result.blocked = plan->block_count;
     if (plan->move_count > 0) {

@@ -203,6 +203,18 @@ void view_build(struct view *view, struct arena *arena, const struct revision *r
     }
 }
 
+void view_drop_unasked(struct plan *plan, const char *only)
+{
+    for (size_t i = 0; only != NULL && i < plan->block_count; i++) {
+        if (strcmp(plan->blocked[i].guest, only) == 0) {
+            plan->blocked = &plan->blocked[i];
+            plan->block_count = 1;
+            return;
+        }
+    }
+    plan->block_count = only == NULL ? plan->block_count : 0;
+}
+
 static int compare_names(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);

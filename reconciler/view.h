@@ -28,6 +28,10 @@ void view_build(struct view *view, struct arena *arena, const struct revision *r
                 const struct observed *observed, const struct ledger *ledger,
                 const struct config *config, const char *only, int64_t now_ms);
 
+/* Takes out of 'plan', made for 'only' (NULL: for all), the blocks of guests that nobody asked for: that
+ * they stay where they are is no news. */
+void view_drop_unasked(struct plan *plan, const char *only);
+
 /* Names of all hosts to look at: the file's, and those of open moves.  In 'arena', sorted, unique. */
 const char *const *view_hosts(struct arena *arena, const struct revision *revision,
                               const struct ledger *ledger, size_t *count);
