@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "tests/conformance/cases.h"
+#include "tests/runner.h"
 
 #define CASE_TIMEOUT_S 240.0
 
@@ -17,16 +18,10 @@ int main(void)
     Suite *suite = suite_create("conformance");
     TCase *all[] = { cases_seam(), cases_definition(), cases_power(), cases_preflight(),
                      cases_migration() };
-    SRunner *runner;
-    int failed;
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         tcase_set_timeout(all[i], CASE_TIMEOUT_S);
         suite_add_tcase(suite, all[i]);
     }
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

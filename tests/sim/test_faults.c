@@ -16,6 +16,7 @@
 
 #include "base/base.h"
 #include "base/text.h"
+#include "tests/runner.h"
 #include "world.h"
 
 #define SEEDS        1500
@@ -192,18 +193,14 @@ int main(void)
 {
     Suite *suite = suite_create("faults");
     TCase *tcase = tcase_create("faults");
-    SRunner *runner;
-    int failed;
+    int status;
 
     tcase_add_loop_test(tcase, whatever_happens_every_guest_ends_once_as_it_was, 0,
                         getenv("BERTH_SEED") != NULL ? 1 : SEEDS / SEEDS_A_TEST);
     tcase_set_timeout(tcase, 600);
     suite_add_tcase(suite, tcase);
     world_set_up();
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    status = runner_run(suite);
     world_tear_down();
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status;
 }

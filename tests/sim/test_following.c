@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "tests/runner.h"
 #include "world.h"
 
 #define FLEETS 300
@@ -140,17 +141,13 @@ int main(void)
 {
     Suite *suite = suite_create("following");
     TCase *tcase = tcase_create("plans");
-    SRunner *runner;
-    int failed;
+    int status;
 
     world_set_up();
     tcase_set_timeout(tcase, 600);
     tcase_add_test(tcase, every_move_of_a_plan_with_detours_is_made_once_and_then_it_is_quiet);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    status = runner_run(suite);
     world_tear_down();
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status;
 }

@@ -8,6 +8,7 @@
 
 #include "base/base.h"
 #include "base/text.h"
+#include "tests/runner.h"
 #include "world.h"
 
 static struct world world;
@@ -306,8 +307,7 @@ int main(void)
 {
     Suite *suite = suite_create("hazards");
     TCase *tcase = tcase_create("hazards");
-    SRunner *runner;
-    int failed;
+    int status;
 
     tcase_add_test(tcase, owed_start_is_not_paid_with_a_second_copy_of_a_guest_that_runs_elsewhere);
     tcase_add_loop_test(tcase, move_that_had_not_begun_is_planned_anew_and_not_taken_up, 0, 2);
@@ -323,10 +323,7 @@ int main(void)
     tcase_add_test(tcase, move_that_could_not_be_settled_is_planned_anew_once_it_is);
     suite_add_tcase(suite, tcase);
     world_set_up();
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    status = runner_run(suite);
     world_tear_down();
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "tests/runner.h"
 #include "world.h"
 
 static struct world world;
@@ -335,8 +336,7 @@ int main(void)
     Suite *suite = suite_create("reconciler");
     TCase *tcase = tcase_create("moves");
     TCase *sweep = tcase_create("crashes");
-    SRunner *runner;
-    int failed;
+    int status;
 
     tcase_add_test(tcase, running_guest_is_moved_live_because_the_file_says_so);
     tcase_add_test(tcase, guest_that_is_off_stays_off);
@@ -358,10 +358,7 @@ int main(void)
     suite_add_tcase(suite, tcase);
     suite_add_tcase(suite, sweep);
     world_set_up();
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    status = runner_run(suite);
     world_tear_down();
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status;
 }

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/base.h"
+#include "tests/runner.h"
 
 START_TEST(memory_is_zeroed_and_aligned)
 {
@@ -91,8 +92,6 @@ int main(void)
 {
     Suite *suite = suite_create("arena");
     TCase *tcase = tcase_create("arena");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(tcase, memory_is_zeroed_and_aligned);
     tcase_add_test(tcase, allocations_do_not_overlap);
@@ -101,8 +100,5 @@ int main(void)
     tcase_add_test(tcase, a_copied_string_is_independent_of_its_original);
     tcase_add_test(tcase, an_arena_may_be_used_again_after_its_end);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

@@ -5,6 +5,7 @@
 
 #include "base/backoff.h"
 #include "base/base.h"
+#include "tests/runner.h"
 
 #define SEEDS 2000
 
@@ -81,8 +82,6 @@ int main(void)
 {
     Suite *suite = suite_create("backoff");
     TCase *tcase = tcase_create("backoff");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_loop_test(tcase, every_delay_is_between_the_floor_and_the_whole, 0,
                         (int)ARRAY_LEN(bounds));
@@ -90,8 +89,5 @@ int main(void)
     tcase_add_test(tcase, the_longest_delay_never_shrinks_with_more_failures);
     tcase_add_test(tcase, the_same_seed_gives_the_same_delay);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

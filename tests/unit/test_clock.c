@@ -6,6 +6,7 @@
 
 #include "base/base.h"
 #include "base/clock.h"
+#include "tests/runner.h"
 
 /* An instant, and the one text that means it.  date -u -d @SECONDS. */
 static const struct {
@@ -165,8 +166,6 @@ int main(void)
 {
     Suite *suite = suite_create("clock");
     TCase *tcase = tcase_create("clock");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_loop_test(tcase, an_instant_is_written_as_its_text, 0, (int)ARRAY_LEN(instants));
     tcase_add_loop_test(tcase, a_text_is_read_as_its_instant, 0, (int)ARRAY_LEN(instants));
@@ -180,8 +179,5 @@ int main(void)
                         (int)ARRAY_LEN(durations));
     tcase_add_test(tcase, the_longest_duration_fits_its_buffer);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "model/fault.h"
 #include "reconciler/config.h"
+#include "tests/runner.h"
 
 #define GIB (UINT64_C(1024) * 1024)
 
@@ -644,15 +645,10 @@ int main(void)
     Suite *suite = suite_create("config");
     TCase *reading = tcase_create("reading");
     TCase *using = tcase_create("using");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     add_reading(reading);
     add_using(using);
     suite_add_tcase(suite, reading);
     suite_add_tcase(suite, using);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

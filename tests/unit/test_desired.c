@@ -4,6 +4,7 @@
 
 #include "base/base.h"
 #include "model/desired.h"
+#include "tests/runner.h"
 
 static struct desired three_of_each(void)
 {
@@ -58,16 +59,10 @@ int main(void)
 {
     Suite *suite = suite_create("desired");
     TCase *tcase = tcase_create("find");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tcase, every_host_and_guest_is_found_by_its_name);
     tcase_add_test(tcase, unknown_names_are_not_found);
     tcase_add_test(tcase, empty_state_has_nobody);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

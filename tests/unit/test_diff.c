@@ -2,6 +2,7 @@
 #include "diff/diff.h"
 
 #include "build_fleet.h"
+#include "tests/runner.h"
 
 static const struct diff_guest *guest_of(const struct diff *diff, const char *name)
 {
@@ -195,8 +196,6 @@ int main(void)
 {
     Suite *suite = suite_create("diff");
     TCase *tcase = tcase_create("classes");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tcase, guest_on_its_host_is_placed);
     tcase_add_test(tcase, guest_on_another_host_is_misplaced);
@@ -210,9 +209,5 @@ int main(void)
     tcase_add_test(tcase, guest_the_file_does_not_list_is_unmanaged);
     tcase_add_test(tcase, empty_fleet_has_an_empty_diff);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

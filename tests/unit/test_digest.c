@@ -5,6 +5,7 @@
 
 #include "base/base.h"
 #include "base/digest.h"
+#include "tests/runner.h"
 
 /* NIST, "SHA-256 examples", and the digest of nothing. */
 static const struct {
@@ -55,15 +56,10 @@ int main(void)
 {
     Suite *suite = suite_create("digest");
     TCase *tcase = tcase_create("digest");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_loop_test(tcase, known_bytes_have_their_known_digest, 0, (int)ARRAY_LEN(vectors));
     tcase_add_test(tcase, a_million_letters_have_their_known_digest);
     tcase_add_test(tcase, bytes_behind_a_nul_count);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

@@ -7,6 +7,7 @@
 
 #include "base/base.h"
 #include "base/err.h"
+#include "tests/runner.h"
 
 /* A message that cannot fit. */
 static const char *long_text(char *buffer, size_t size)
@@ -139,8 +140,6 @@ int main(void)
 {
     Suite *suite = suite_create("err");
     TCase *tcase = tcase_create("err");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(tcase, a_failure_carries_its_code_and_sentence);
     tcase_add_test(tcase, a_failed_system_call_is_told_in_words);
@@ -152,8 +151,5 @@ int main(void)
     tcase_add_test(tcase, a_name_of_a_later_version_is_internal);
     tcase_add_loop_test(tcase, only_what_can_pass_is_worth_a_retry, 0, (int)ARRAY_LEN(retries));
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

@@ -12,6 +12,7 @@
 #include "model/es_write.h"
 #include "model/es_xml.h"
 #include "model/fault.h"
+#include "tests/runner.h"
 #include "tests/unit/desired_same.h"
 
 static const char *write_text(struct arena *arena, const struct desired *desired)
@@ -226,8 +227,6 @@ int main(void)
 {
     Suite *suite = suite_create("es_write");
     TCase *tcase = tcase_create("write");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tcase, written_state_reads_back_the_same);
     tcase_add_test(tcase, written_text_is_the_same_after_reading_it_back);
@@ -236,9 +235,5 @@ int main(void)
     tcase_add_test(tcase, volumes_without_ids_keep_their_order);
     tcase_add_loop_test(tcase, examples_survive_writing, 0, ARRAY_LEN(examples));
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

@@ -8,6 +8,7 @@
 #include "model/desired.h"
 #include "model/es_xml.h"
 #include "model/fault.h"
+#include "tests/runner.h"
 
 /* A document with one machine a line: the first is on line 3. */
 #define DOCUMENT(machines, rest)           \
@@ -637,14 +638,8 @@ int main(void)
 {
     Suite *suite = suite_create("es_xml");
     TCase *tcase = tcase_create("read");
-    SRunner *runner;
-    int failed;
 
     add_tests(tcase);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

@@ -2,6 +2,7 @@
 #include "diff/explain.h"
 
 #include "build_fleet.h"
+#include "tests/runner.h"
 
 static struct build *small_fleet(struct arena *arena)
 {
@@ -85,8 +86,6 @@ int main(void)
 {
     Suite *suite = suite_create("explain");
     TCase *tcase = tcase_create("core");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tcase, guest_that_moves_is_told_how_and_why);
     tcase_add_test(tcase, guest_in_its_place_needs_one_sentence);
@@ -94,9 +93,5 @@ int main(void)
     tcase_add_test(tcase, unlisted_guest_is_left_alone);
     tcase_add_test(tcase, guest_nobody_knows_is_not_explained);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

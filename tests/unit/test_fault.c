@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/text.h"
 #include "model/fault.h"
+#include "tests/runner.h"
 
 START_TEST(faults_are_kept_in_the_order_found)
 {
@@ -100,8 +101,6 @@ int main(void)
 {
     Suite *suite = suite_create("fault");
     TCase *tcase = tcase_create("core");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tcase, faults_are_kept_in_the_order_found);
     tcase_add_test(tcase, sorting_orders_by_line_then_text_and_drops_repetitions);
@@ -110,9 +109,5 @@ int main(void)
     tcase_add_test(tcase, quoted_control_characters_do_not_reach_the_terminal);
     tcase_add_test(tcase, long_text_ends_between_two_characters);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

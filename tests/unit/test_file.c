@@ -14,6 +14,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "tests/runner.h"
 
 /* A folder of its own for each test, removed with all that is in it. */
 struct scratch {
@@ -328,8 +329,6 @@ int main(void)
 {
     Suite *suite = suite_create("file");
     TCase *tcase = tcase_create("file");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(tcase, what_was_written_is_read_back_with_a_nul_behind_it);
     tcase_add_test(tcase, a_file_of_many_chunks_is_read_whole);
@@ -347,8 +346,5 @@ int main(void)
     tcase_add_test(tcase, a_folder_is_made_with_its_parents_and_may_exist);
     tcase_add_test(tcase, a_folder_cannot_be_made_below_a_file);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

@@ -4,6 +4,7 @@
 #include "build_fleet.h"
 #include "diff/capacity.h"
 #include "diff/diff.h"
+#include "tests/runner.h"
 
 static struct fleet index_fleet(struct build *build)
 {
@@ -123,8 +124,6 @@ int main(void)
 {
     Suite *suite = suite_create("fleet");
     TCase *tcase = tcase_create("core");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tcase, index_order_is_name_order);
     tcase_add_test(tcase, moving_back_undoes_a_move_exactly);
@@ -132,9 +131,5 @@ int main(void)
     tcase_add_test(tcase, detour_is_measured_by_the_stricter_cpu_rule);
     tcase_add_test(tcase, absurd_sizes_are_bounded_before_they_are_added);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

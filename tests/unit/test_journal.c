@@ -30,6 +30,7 @@
 #include "base/loop_uv.h"
 #include "base/text.h"
 #include "reconciler/journal/journal.h"
+#include "tests/runner.h"
 
 #define UUID_A  "11111111-2222-3333-4444-555555555501"
 #define UUID_B  "11111111-2222-3333-4444-555555555502"
@@ -1623,16 +1624,10 @@ static TCase *files(void)
 int main(void)
 {
     Suite *suite = suite_create("journal");
-    SRunner *runner;
-    int failed;
 
     suite_add_tcase(suite, promises("threaded", set_up_threaded));
     suite_add_tcase(suite, promises("inline", set_up_inline));
     suite_add_tcase(suite, records());
     suite_add_tcase(suite, files());
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return runner_run(suite);
 }

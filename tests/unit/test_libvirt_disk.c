@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "tests/runner.h"
 
 #define MAX_OUTPUT ((size_t)1024 * 1024)
 
@@ -240,8 +241,6 @@ int main(void)
     Suite *suite = suite_create("libvirt_disk");
     TCase *script = tcase_create("script");
     TCase *answers = tcase_create("answers");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(script, one_file_by_two_names_is_the_same_storage);
     tcase_add_test(script, what_does_not_exist_is_missing);
@@ -252,9 +251,5 @@ int main(void)
     tcase_add_test(answers, answers_that_do_not_fit_the_questions_are_refused);
     suite_add_tcase(suite, script);
     suite_add_tcase(suite, answers);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

@@ -9,6 +9,7 @@
 #include "actuators/libvirt_observe.h"
 #include "base/arena.h"
 #include "base/base.h"
+#include "tests/runner.h"
 
 static bool is_retried(int number, int domain)
 {
@@ -128,8 +129,6 @@ int main(void)
     Suite *suite = suite_create("libvirt_error");
     TCase *errors = tcase_create("errors");
     TCase *words = tcase_create("words");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(errors, what_no_retry_can_change_is_permanent);
     tcase_add_test(errors, what_may_pass_is_retried);
@@ -142,9 +141,5 @@ int main(void)
     tcase_add_test(words, reasons_of_a_later_libvirt_are_unknown);
     suite_add_tcase(suite, errors);
     suite_add_tcase(suite, words);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

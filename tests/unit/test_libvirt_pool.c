@@ -9,6 +9,7 @@
 #include "base/base.h"
 #include "base/loop.h"
 #include "base/loop_uv.h"
+#include "tests/runner.h"
 
 /* Everything that a test's jobs share; what threads touch is atomic. */
 struct bench {
@@ -300,8 +301,6 @@ int main(void)
 {
     Suite *suite = suite_create("libvirt_pool");
     TCase *cases = tcase_create("pool");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(cases, results_arrive_once_on_the_loop_thread);
     tcase_add_test(cases, progress_arrives_before_the_result);
@@ -312,9 +311,5 @@ int main(void)
     tcase_add_test(cases, closing_waits_for_nobody);
     tcase_add_test(cases, results_that_nobody_has_read_go_with_the_pool);
     suite_add_tcase(suite, cases);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "model/observed.h"
+#include "tests/runner.h"
 
 #define UUID "d60176ca-aa33-4f76-866e-f13e640fc12e"
 
@@ -326,8 +327,6 @@ int main(void)
     Suite *suite = suite_create("libvirt_xml");
     TCase *guests = tcase_create("guests");
     TCase *hosts = tcase_create("hosts");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(guests, facts_of_a_guest_are_read);
     tcase_add_test(guests, huge_pages_of_a_guest_are_seen);
@@ -345,9 +344,5 @@ int main(void)
     tcase_add_test(hosts, fingerprints_are_equal_only_for_equal_cpus);
     suite_add_tcase(suite, guests);
     suite_add_tcase(suite, hosts);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

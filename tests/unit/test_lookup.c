@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/text.h"
+#include "tests/runner.h"
 
 START_TEST(every_name_is_found_and_no_other)
 {
@@ -47,16 +48,10 @@ int main(void)
 {
     Suite *suite = suite_create("lookup");
     TCase *tcase = tcase_create("core");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tcase, every_name_is_found_and_no_other);
     tcase_add_test(tcase, name_entered_twice_keeps_its_first_value);
     tcase_add_test(tcase, empty_table_finds_nothing);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

@@ -8,6 +8,7 @@
 #include "base/loop.h"
 #include "base/loop_manual.h"
 #include "base/loop_uv.h"
+#include "tests/runner.h"
 
 #define WALL_MS INT64_C(1795435200000) /* 2026-11-23T12:00:00Z */
 
@@ -649,8 +650,6 @@ int main(void)
     TCase *common = tcase_create("common");
     TCase *manual = tcase_create("manual");
     TCase *uv = tcase_create("uv");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     add_common(common);
     add_manual(manual);
@@ -660,8 +659,5 @@ int main(void)
     suite_add_tcase(suite, common);
     suite_add_tcase(suite, manual);
     suite_add_tcase(suite, uv);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

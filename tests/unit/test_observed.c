@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/base.h"
 #include "model/observed.h"
+#include "tests/runner.h"
 
 START_TEST(every_state_has_a_name_that_leads_back)
 {
@@ -186,8 +187,6 @@ int main(void)
 {
     Suite *suite = suite_create("observed");
     TCase *tcase = tcase_create("observed");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(tcase, every_state_has_a_name_that_leads_back);
     tcase_add_test(tcase, every_reason_has_a_name_that_leads_back);
@@ -201,8 +200,5 @@ int main(void)
     tcase_add_loop_test(tcase, only_a_guest_that_is_shut_off_has_no_process, 0,
                         (int)ARRAY_LEN(activities));
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "model/observed.h"
 #include "model/observed_json.h"
+#include "tests/runner.h"
 
 #define UUID_1 "c0ffee00-0000-4000-8000-000000000001"
 #define UUID_2 "c0ffee00-0000-4000-8000-000000000002"
@@ -422,8 +423,6 @@ int main(void)
 {
     Suite *suite = suite_create("observed_json");
     TCase *tcase = tcase_create("observed_json");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(tcase, what_is_written_is_read_back_to_the_byte);
     tcase_add_test(tcase, every_member_reaches_its_field);
@@ -444,8 +443,5 @@ int main(void)
     tcase_add_test(tcase, a_document_cut_anywhere_is_refused);
     tcase_add_test(tcase, a_document_beyond_the_limit_is_not_even_looked_at);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

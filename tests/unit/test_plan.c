@@ -2,6 +2,7 @@
 #include "diff/plan.h"
 
 #include "build_fleet.h"
+#include "tests/runner.h"
 
 /* Three hosts of 16 GiB and one guest, 'a', that runs on kvm1 and belongs on kvm2. */
 static struct build *one_move(struct arena *arena)
@@ -951,15 +952,9 @@ static TCase *compat_case(void)
 int main(void)
 {
     Suite *suite = suite_create("plan");
-    SRunner *runner;
-    int failed;
 
     suite_add_tcase(suite, order_case());
     suite_add_tcase(suite, screen_case());
     suite_add_tcase(suite, compat_case());
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

@@ -11,6 +11,7 @@
 #include "diff/diff_json.h"
 #include "diff/plan.h"
 #include "diff/plan_json.h"
+#include "tests/runner.h"
 
 #define UUID_1 "c0ffee00-0000-4000-8000-000000000001"
 #define MAX    (UINT64_C(1) << 53)
@@ -260,8 +261,6 @@ int main(void)
 {
     Suite *suite = suite_create("plan_json");
     TCase *tcase = tcase_create("plan_json");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(tcase, a_plan_is_written_as_the_contract_says);
     tcase_add_test(tcase, what_is_written_is_read_back_to_the_byte);
@@ -272,8 +271,5 @@ int main(void)
     tcase_add_test(tcase, a_plan_cut_anywhere_is_refused);
     tcase_add_test(tcase, a_diff_lists_what_is_not_placed_and_counts_everything);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

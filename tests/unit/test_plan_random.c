@@ -12,7 +12,9 @@
 
 #include "build_fleet.h"
 #include "diff/plan_json.h"
+#include "model/quantity.h"
 #include "oracle.h"
+#include "tests/runner.h"
 
 /* Debug builds, sanitizers among them, take their time: fewer fleets there. */
 #ifdef MANY_FLEETS
@@ -453,6 +455,125 @@ static const char *check_tight(struct build *build)
     return compare(build, TIGHT_BUDGET).problem;
 }
 
+/* A fleet on which the plan has been carried out, and what is blocked in it. */
+static struct build *carry_out(struct build *build, struct plan *plan)
+{
+    struct build *copy = copy_without(build, NULL);
+
+    *plan = plan_build(copy->arena, build_input(copy));
+    for (size_t i = 0; i < plan->move_count; i++) {
+        make_move(copy, &plan->moves[i]);
+    }
+    return copy;
+}
+
+static bool is_blocked(struct build *build, const char *guest)
+{
+    struct plan plan = plan_build(build->arena, build_input(build));
+
+    return build_block_of(&plan, guest) != NULL;
+}
+
+/* Every guest of a proven certificate is needed: without it the blocked one moves. */
+static const char *check_certificates(struct build *build)
+{
+    struct plan plan;
+    struct build *after = carry_out(build, &plan);
+
+    for (size_t b = 0; b < plan.block_count; b++) {
+        const struct plan_certificate *certificate = &plan.blocked[b].certificate;
+
+        for (size_t i = 0; certificate->proven && i < certificate->guest_count; i++) {
+            if (strcmp(certificate->guests[i], plan.blocked[b].guest) != 0 &&
+                is_blocked(copy_without(after, certificate->guests[i]), plan.blocked[b].guest)) {
+                return text_format(build->arena, "'%s' is blocked without '%s' too",
+                                   plan.blocked[b].guest, certificate->guests[i]);
+            }
+        }
+    }
+    return NULL;
+}
+
+static bool starts_with(const char *s, const char *prefix)
+{
+    return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+/* The word between the first two quotes after 'from'. */
+static const char *quoted(struct build *build, const char *from)
+{
+    const char *begin = strchr(from, '\'') + 1;
+
+    return text_copy(build->arena, begin, (size_t)(strchr(begin, '\'') - begin));
+}
+
+static void give_room(struct build *build, const char *host, const char *amount)
+{
+    char size[32];
+    uint64_t kib;
+
+    (void)snprintf(size, sizeof(size), "%.*s", (int)(strstr(amount, "iB") - amount + 2), amount);
+    ck_assert(quantity_parse_size(size, &kib));
+    for (size_t i = 0; i < build->host_count; i++) {
+        if (strcmp(build->hosts[i].name, host) == 0) {
+            build->hosts[i].memory_kib += kib;
+            return;
+        }
+    }
+    build_host(build, "spare", 0)->memory_kib = kib;
+}
+
+static struct policy_guest *policy_of(struct build *build, const char *guest)
+{
+    for (size_t i = 0; i < build->policy.guest_count; i++) {
+        if (strcmp(build->policy_guests[i].name, guest) == 0) {
+            return &build->policy_guests[i];
+        }
+    }
+    return build_policy_guest(build, guest);
+}
+
+/* Does what a sentence of a certificate asks for.  False if it is of another kind than these. */
+static bool obey(struct build *build, const char *sentence)
+{
+    if (strstr(sentence, " and ") != NULL) {
+        return false;
+    }
+    if (strstr(sentence, " free on any third host") != NULL) {
+        give_room(build, "spare", sentence);
+    } else if (strstr(sentence, " more room on ") != NULL) {
+        give_room(build, quoted(build, sentence), sentence);
+    } else if (starts_with(sentence, "park = yes")) {
+        policy_of(build, quoted(build, sentence))->park = true;
+    } else if (starts_with(sentence, "detour = yes")) {
+        policy_of(build, quoted(build, sentence))->no_detour = false;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static const char *check_advice(struct build *build)
+{
+    struct plan plan;
+    struct build *after = carry_out(build, &plan);
+
+    for (size_t b = 0; b < plan.block_count; b++) {
+        const struct plan_certificate *certificate = &plan.blocked[b].certificate;
+
+        for (size_t i = 0; i < certificate->unblock_count; i++) {
+            struct build *changed = copy_without(after, NULL);
+
+            if (obey(changed, certificate->unblock[i]) &&
+                is_blocked(changed, plan.blocked[b].guest)) {
+                return text_format(build->arena, "'%s' stays blocked in spite of: %s",
+                                   plan.blocked[b].guest, certificate->unblock[i]);
+            }
+        }
+    }
+    return NULL;
+}
+
 /* One of the three kinds of fleet. */
 static struct build *draw_any(struct arena *arena, uint64_t seed)
 {
@@ -536,6 +657,19 @@ START_TEST(nobody_is_left_whom_an_exhaustive_search_brings_home)
 }
 END_TEST
 
+START_TEST(nobody_is_named_in_a_proven_certificate_who_has_no_part_in_it)
+{
+    check_all(check_certificates, 3);
+}
+END_TEST
+
+START_TEST(what_a_certificate_asks_for_unblocks_the_guest)
+{
+    check_all(check_advice, 3);
+    check_all(check_advice, 4);
+}
+END_TEST
+
 START_TEST(tight_fleets_are_solved_with_the_fewest_moves)
 {
     size_t known = 0;
@@ -562,8 +696,6 @@ int main(void)
 {
     Suite *suite = suite_create("plan_random");
     TCase *tcase = tcase_create("properties");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(tcase, 300);
     tcase_add_test(tcase, fleets_drawn_here_are_of_every_kind);
@@ -572,11 +704,9 @@ int main(void)
     tcase_add_test(tcase, made_plan_leaves_nothing_to_move_and_the_same_blocks);
     tcase_add_test(tcase, plan_can_be_taken_up_at_any_move);
     tcase_add_test(tcase, nobody_is_left_whom_an_exhaustive_search_brings_home);
+    tcase_add_test(tcase, nobody_is_named_in_a_proven_certificate_who_has_no_part_in_it);
+    tcase_add_test(tcase, what_a_certificate_asks_for_unblocks_the_guest);
     tcase_add_test(tcase, tight_fleets_are_solved_with_the_fewest_moves);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

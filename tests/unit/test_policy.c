@@ -4,6 +4,7 @@
 
 #include "base/base.h"
 #include "model/policy.h"
+#include "tests/runner.h"
 
 #define GIB (UINT64_C(1024) * 1024)
 
@@ -109,8 +110,6 @@ int main(void)
 {
     Suite *suite = suite_create("policy");
     TCase *tcase = tcase_create("policy");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(tcase, the_defaults_are_those_of_the_contract);
     tcase_add_test(tcase, settings_are_found_by_name);
@@ -118,8 +117,5 @@ int main(void)
     tcase_add_loop_test(tcase, a_host_gives_what_it_has_less_its_reserve, 0,
                         (int)ARRAY_LEN(limits));
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

@@ -9,6 +9,7 @@
 #include "actuators/actuator.h"
 #include "base/base.h"
 #include "cli/progress.h"
+#include "tests/runner.h"
 
 #define GIB (UINT64_C(1) << 30)
 
@@ -143,8 +144,6 @@ int main(void)
 {
     Suite *suite = suite_create("progress");
     TCase *tcase = tcase_create("progress");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(tcase, what_is_copied_makes_the_bar_grow);
     tcase_add_test(tcase, half_the_memory_is_about_half_the_bar);
@@ -154,8 +153,5 @@ int main(void)
     tcase_add_test(tcase, a_phase_reported_late_takes_nothing_back);
     tcase_add_test(tcase, any_sequence_of_figures_only_grows);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "model/quantity.h"
+#include "tests/runner.h"
 
 #define MIB UINT64_C(1024)
 #define GIB (MIB * 1024)
@@ -176,8 +177,6 @@ int main(void)
 {
     Suite *suite = suite_create("quantity");
     TCase *tcase = tcase_create("core");
-    SRunner *runner;
-    int failed;
 
     tcase_add_loop_test(tcase, size_reads_as_kib, 0, ARRAY_LEN(sizes));
     tcase_add_loop_test(tcase, what_is_no_size_is_refused_and_nothing_written, 0,
@@ -187,9 +186,5 @@ int main(void)
                         ARRAY_LEN(no_durations));
     tcase_add_loop_test(tcase, size_is_printed_as_people_read_it, 0, ARRAY_LEN(printed));
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

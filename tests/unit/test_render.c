@@ -3,6 +3,7 @@
 
 #include "build_fleet.h"
 #include "diff/diff.h"
+#include "tests/runner.h"
 
 static struct build *small_fleet(struct arena *arena)
 {
@@ -143,8 +144,6 @@ int main(void)
 {
     Suite *suite = suite_create("render");
     TCase *tcase = tcase_create("core");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tcase, plan_is_a_table_and_a_summary);
     tcase_add_test(tcase, interrupted_guests_are_counted);
@@ -155,9 +154,5 @@ int main(void)
     tcase_add_test(tcase, diff_lists_who_is_not_in_place);
     tcase_add_test(tcase, diff_of_a_satisfied_fleet_is_empty);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

@@ -6,6 +6,7 @@
 #include "base/base.h"
 #include "diff/settle.h"
 #include "model/observed.h"
+#include "tests/runner.h"
 
 #define NAME "vm1.example.com"
 #define UUID "0f0e0d0c-0b0a-4908-8706-050403020100"
@@ -745,8 +746,6 @@ int main(void)
     TCase *rows = tcase_create("rows");
     TCase *rules = tcase_create("rules");
     TCase *views = tcase_create("views");
-    SRunner *runner;
-    int failed;
 
     add_rows(rows);
     add_rules(rules);
@@ -754,9 +753,5 @@ int main(void)
     suite_add_tcase(suite, rows);
     suite_add_tcase(suite, rules);
     suite_add_tcase(suite, views);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

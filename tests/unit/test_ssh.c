@@ -9,6 +9,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "tests/runner.h"
 
 START_TEST(addresses_are_taken_apart)
 {
@@ -89,17 +90,11 @@ int main(void)
 {
     Suite *suite = suite_create("ssh");
     TCase *cases = tcase_create("ssh");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(cases, addresses_are_taken_apart);
     tcase_add_test(cases, addresses_that_are_none_are_refused);
     tcase_add_test(cases, quoted_text_comes_out_of_a_shell_as_it_went_in);
     tcase_add_test(cases, a_host_that_refuses_is_unreachable);
     suite_add_tcase(suite, cases);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

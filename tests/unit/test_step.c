@@ -8,6 +8,7 @@
 #include "base/base.h"
 #include "model/observed.h"
 #include "reconciler/step.h"
+#include "tests/runner.h"
 
 static const struct observed_guest running = { .state = GUEST_RUNNING, .persistent = true };
 static const struct observed_guest off = { .state = GUEST_SHUTOFF, .persistent = true };
@@ -428,8 +429,6 @@ int main(void)
 {
     Suite *suite = suite_create("step");
     TCase *tcase = tcase_create("step");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tcase, new_live_move_checks_both_hosts_before_it_touches_anything);
     tcase_add_test(tcase, offline_move_stops_defines_undefines_and_starts);
@@ -453,9 +452,5 @@ int main(void)
     tcase_add_test(tcase, owed_start_without_a_move_starts_the_guest_where_it_is);
     tcase_add_test(tcase, every_situation_has_an_answer_that_is_safe);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/text.h"
+#include "tests/runner.h"
 
 START_TEST(a_new_text_is_an_empty_string)
 {
@@ -211,8 +212,6 @@ int main(void)
 {
     Suite *suite = suite_create("text");
     TCase *tcase = tcase_create("text");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(tcase, a_new_text_is_an_empty_string);
     tcase_add_test(tcase, a_text_grows_with_what_is_appended);
@@ -231,8 +230,5 @@ int main(void)
     tcase_add_test(tcase, a_string_that_steers_no_terminal_is_not_copied);
     tcase_add_test(tcase, a_name_is_found_at_its_index_or_nowhere);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

@@ -8,6 +8,7 @@
 #include "model/fault.h"
 #include "model/policy.h"
 #include "model/validate.h"
+#include "tests/runner.h"
 
 #define GIB (UINT64_C(1) << 20)
 
@@ -181,16 +182,10 @@ int main(void)
 {
     Suite *suite = suite_create("validate");
     TCase *tcase = tcase_create("capacity");
-    SRunner *runner;
-    int failed;
 
     tcase_add_loop_test(tcase, host_is_judged_by_its_declared_memory, 0, ARRAY_LEN(cases));
     tcase_add_test(tcase, each_host_answers_for_its_own_guests_only);
     tcase_add_test(tcase, reserve_beyond_the_memory_harms_only_hosts_with_guests);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }

@@ -2,6 +2,7 @@
 #include "diff/verify.h"
 
 #include "build_fleet.h"
+#include "tests/runner.h"
 
 /* A fleet whose plan has three moves: c makes room for b, b for a. */
 struct subject {
@@ -412,8 +413,6 @@ int main(void)
 {
     Suite *suite = suite_create("verify");
     TCase *tcase = tcase_create("mutations");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tcase, remainder_of_a_plan_verifies_in_the_world_its_beginning_left);
     tcase_add_test(tcase, move_before_there_is_room_is_refused);
@@ -435,9 +434,5 @@ int main(void)
     tcase_add_test(tcase, detour_verifies_when_the_final_hop_follows);
     tcase_add_test(tcase, parked_guest_frees_its_host_until_it_is_moved);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return runner_run(suite);
 }
