@@ -8,34 +8,27 @@
 #include "base/text.h"
 #include "model/policy.h"
 #include "reconciler/calls.h"
-#include "reconciler/config.h"
 #include "reconciler/definition.h"
+#include "reconciler/operation.h"
 
 #define LOOK_AGAIN_MS INT64_C(1000)
 #define WAIT_LIMIT_MS \
     INT64_C(90000) /* Longer than SETTLE_PATIENCE_MS: a half state gets its chance. */
 #define UNCLEAR_GRACE_MS INT64_C(30000) /* After a deadline (architecture.md, 'One at a time'). */
-#define START_TIMEOUT_MS INT64_C(120000)
-#define QUICK_OP_MS      INT64_C(60000)
 #define BATCH_MAX        8
 #define STATS_MAX_MS     (INT64_C(366) * 24 * 3600 * 1000) /* No migration takes a year. */
 
 static void look_now(void *context);
 static void decide(void *context);
 
-static bool is_migration(enum op_kind op)
-{
-    return op == OP_MIGRATE || op == OP_ADOPT;
-}
-
 static struct loop *loop_of(struct executor *executor)
 {
     return executor->world.loop;
 }
 
-static const char *host_of(const struct executor *executor, unsigned side)
+static const char *step_host(const struct executor *executor)
 {
-    return side == 0 ? executor->move.from : executor->move.to;
+    return operation_host(&executor->move, executor->step.side);
 }
 
 static void emit(struct executor *executor, enum event_kind kind, const struct err *err,
@@ -46,7 +39,7 @@ static void emit(struct executor *executor, enum event_kind kind, const struct e
         .move = &executor->move,
         .guest = executor->move.guest,
         .op = executor->step.op,
-        .host = host_of(executor, executor->step.side),
+        .host = step_host(executor),
         .err = err,
         .text = text,
     };
@@ -55,8 +48,6 @@ static void emit(struct executor *executor, enum event_kind kind, const struct e
     event.elapsed_ms = loop_now_ms(loop_of(executor)) - since;
     event_emit(&executor->world.events, &event);
 }
-
-/* Batches -------------------------------------------------------------------------------------- */
 
 struct batch {
     struct journal_record records[BATCH_MAX];
@@ -129,8 +120,6 @@ static bool is_committed(struct executor *executor, enum journal_result result,
     return true;
 }
 
-/* Operations ----------------------------------------------------------------------------------- */
-
 static void on_op_progress(void *context, const struct actuator_progress *progress)
 {
     struct executor *executor = context;
@@ -139,7 +128,7 @@ static void on_op_progress(void *context, const struct actuator_progress *progre
         .move = &executor->move,
         .guest = executor->move.guest,
         .op = executor->step.op,
-        .host = host_of(executor, executor->step.side),
+        .host = step_host(executor),
         .progress = progress,
     };
 
@@ -190,7 +179,7 @@ static void explain_deadline(struct executor *executor, struct err *err)
 {
     char limit[CLOCK_TEXT_SIZE];
 
-    if (executor->past_deadline && is_migration(executor->step.op)) {
+    if (executor->past_deadline && operation_is_migration(executor->step.op)) {
         clock_format_duration(executor->move.deadline_ms - executor->move.begun_ms, limit);
         err_set(
             err, ERR_TIMEOUT,
@@ -225,7 +214,7 @@ static void on_op_done(void *context, const struct actuator_completion *completi
 
     executor->ticket = 0;
     loop_timer_stop(loop_of(executor), &executor->timer);
-    if (is_migration(executor->step.op)) {
+    if (operation_is_migration(executor->step.op)) {
         note_stats(&executor->move, &completion->stats);
     }
     if (completion->status != 0) {
@@ -266,7 +255,7 @@ static void on_op_overdue(void *context)
 {
     struct executor *executor = context;
     const char *op = op_kind_name(executor->step.op);
-    const char *host = host_of(executor, executor->step.side);
+    const char *host = step_host(executor);
 
     if (executor->step.op == OP_PREFLIGHT) {
         struct err err;
@@ -298,19 +287,11 @@ static void on_deadline(void *context)
                      executor);
 }
 
-static int64_t op_timeout_ms(const struct executor *executor, enum op_kind op)
-{
-    if (op == OP_STOP) {
-        return executor->world.policy->stop_timeout_ms;
-    }
-    return op == OP_START ? START_TIMEOUT_MS : QUICK_OP_MS;
-}
-
 static void arm_guard(struct executor *executor)
 {
     enum op_kind op = executor->step.op;
 
-    if (is_migration(op)) {
+    if (operation_is_migration(op)) {
         int64_t left = executor->move.deadline_ms - loop_wall_ms(loop_of(executor));
 
         loop_timer_start(loop_of(executor), &executor->timer, left > 0 ? left : 0, on_deadline,
@@ -318,79 +299,25 @@ static void arm_guard(struct executor *executor)
         return;
     }
     loop_timer_start(loop_of(executor), &executor->timer,
-                     op_timeout_ms(executor, op) + UNCLEAR_GRACE_MS, on_op_overdue, executor);
-}
-
-static struct op_live live_settings(struct executor *executor)
-{
-    const struct policy *policy = executor->world.policy;
-    struct op_live live = {
-        .persistent = executor->move.persistent,
-        .max_downtime_ms = policy->max_downtime_ms,
-        .bandwidth_mib_s = policy->bandwidth_mib_s,
-        .parallel = policy->parallel,
-        .tls = policy->tls,
-        .allow_downgrade = policy->allow_downgrade,
-    };
-    struct err err;
-
-    if (policy->migrate_uri != NULL) {
-        live.migrate_uri =
-            config_expand(&executor->arena, policy->migrate_uri, executor->move.to, &err);
-    }
-    return live;
-}
-
-static const char *xml_for(struct executor *executor, enum op_kind op, unsigned side,
-                           struct err *err)
-{
-    const struct observed_guest *guest = look_guest(&executor->look, op == OP_DEFINE ? 0 : side);
-    struct journal *journal = executor->world.ledger->journal;
-    char *bytes;
-    size_t length;
-
-    if (op != OP_DEFINE && op != OP_UNDEFINE) {
-        return NULL;
-    }
-    if (guest != NULL && guest->xml != NULL && (op == OP_UNDEFINE || side == 1)) {
-        return guest->xml;
-    }
-    if (journal->ops->object(journal, &executor->arena, executor->move.xml_digest, &bytes, &length,
-                             err) != 0) {
-        return NULL;
-    }
-    return bytes;
+                     operation_timeout_ms(op, executor->world.policy) + UNCLEAR_GRACE_MS,
+                     on_op_overdue, executor);
 }
 
 static void start_op(struct executor *executor)
 {
-    enum op_kind kind = executor->step.op;
-    unsigned side = executor->step.side;
-    bool two_sided = is_migration(kind) || kind == OP_PREFLIGHT;
-    struct err err = { .code = ERR_NONE };
-    struct op op = {
-        .kind = kind,
-        .epoch = executor->world.ledger->epoch,
-        .guest = executor->move.guest,
-        .uuid = executor->move.uuid,
-        .host = host_of(executor, side),
-        .peer = two_sided ? executor->move.to : NULL,
-        .xml = xml_for(executor, kind, side, &err),
-        .mode = executor->move.mode,
-        .enable = true,
-        .timeout_ms = op_timeout_ms(executor, kind),
-        .live = live_settings(executor),
-    };
+    const struct executor_world *world = &executor->world;
+    struct err err;
+    struct op op;
 
     executor->step_begun_ms = loop_now_ms(loop_of(executor));
     emit(executor, EVENT_STEP_BEGIN, NULL, NULL);
-    if (err.code != ERR_NONE) {
+    if (operation_build(&executor->arena, world->policy, world->ledger, &executor->move,
+                        &executor->look, executor->step.op, executor->step.side, &op, &err) != 0) {
         note_outcome(executor, &err);
         look_now(executor);
         return;
     }
-    executor->ticket =
-        calls_start(executor->world.calls, &op, on_op_done, on_op_progress, executor);
+    executor->ticket = calls_start(world->calls, &op, on_op_done, on_op_progress, executor);
     arm_guard(executor);
 }
 
@@ -470,7 +397,7 @@ static void run_step(struct executor *executor)
         .move = executor->move.key,
         .number = ++executor->steps,
         .kind = executor->step.op,
-        .host = host_of(executor, executor->step.side),
+        .host = step_host(executor),
         .state = JOURNAL_STEP_INTENDED,
         .begun_ms = loop_wall_ms(loop_of(executor)),
     };
@@ -486,8 +413,6 @@ static void run_step(struct executor *executor)
     executor->record = record;
     submit(executor, &batch, on_intent_committed);
 }
-
-/* Outcomes ------------------------------------------------------------------------------------- */
 
 static void on_end_committed(void *context, enum journal_result result, const struct err *err)
 {
@@ -560,8 +485,6 @@ static void wait_and_look(struct executor *executor)
     }
     loop_timer_start(loop_of(executor), &executor->timer, LOOK_AGAIN_MS, look_now, executor);
 }
-
-/* Deciding ------------------------------------------------------------------------------------- */
 
 static bool is_target_same(struct executor *executor)
 {

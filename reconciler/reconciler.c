@@ -82,8 +82,6 @@ static void emit(struct reconciler *reconciler, const struct event *event)
     event_emit(&reconciler->world.events, event);
 }
 
-/* Ending --------------------------------------------------------------------------------------- */
-
 static void on_run_ended(void *context, enum journal_result result, const struct err *err)
 {
     struct reconciler *reconciler = context;
@@ -156,8 +154,6 @@ static void next_pass(struct reconciler *reconciler)
     loop_post(reconciler->world.loop, post_pass, reconciler);
 }
 
-/* Retries -------------------------------------------------------------------------------------- */
-
 /* Where the file wants the guest: not 'to', which may be a temporary host.  view.c compares with this. */
 static const char *wanted_host(const struct reconciler *reconciler, const struct journal_move *move)
 {
@@ -209,8 +205,6 @@ static int64_t next_retry_ms(struct reconciler *reconciler)
                          reconciler->options.follow ? UINT32_MAX : RUN_TRIES_MAX, wall(reconciler),
                          RUN_WAIT_MAX_MS);
 }
-
-/* Moves ---------------------------------------------------------------------------------------- */
 
 static void remember_stuck(struct reconciler *reconciler, uint64_t seq)
 {
@@ -326,8 +320,6 @@ static bool begin_move(struct reconciler *reconciler, const struct executor_inte
     return true;
 }
 
-/* Plans ---------------------------------------------------------------------------------------- */
-
 static void note_plan(struct reconciler *reconciler, const struct text *json)
 {
     struct journal_record records[2] = { { .kind = JOURNAL_OBJECT }, { .kind = JOURNAL_PLAN } };
@@ -426,8 +418,6 @@ static bool was_restarted(struct reconciler *reconciler, const char *uuid)
     return false;
 }
 
-/* Owed starts ---------------------------------------------------------------------------------- */
-
 /* A shutdown request that timed out may still take effect for this long. */
 static int64_t owed_grace_ms(const struct reconciler *reconciler)
 {
@@ -490,8 +480,6 @@ static bool restart_next(struct reconciler *reconciler)
     }
     return false;
 }
-
-/* The pass ------------------------------------------------------------------------------------- */
 
 static enum reconciler_status final_status(const struct reconciler *reconciler)
 {

@@ -25,8 +25,6 @@
 /* Environment variable that tells the tests' processes the folder of this program. */
 #define FOLDER "BERTH_SIM_FOLDER"
 
-/* Seams with a trap door ------------------------------------------------------------------------ */
-
 struct life {
     struct world *world;
     struct loop *loop;
@@ -265,8 +263,6 @@ static uint64_t stamp_source(struct source *self)
     return 1;
 }
 
-/* Invariants ----------------------------------------------------------------------------------- */
-
 static void read_fleet(struct arena *arena, const char *json, struct sim_fleet *fleet)
 {
     struct err err;
@@ -344,8 +340,6 @@ static void on_event(void *context, const struct event *event)
         check_invariants(world, dump(world, life->real_actuator));
     }
 }
-
-/* Lives ---------------------------------------------------------------------------------------- */
 
 static void on_done(void *context, const struct reconciler_result *result)
 {
@@ -449,8 +443,6 @@ void world_wait(struct world *world, int64_t ms)
 {
     world->wall_ms += ms;
 }
-
-/* The fleet and the file ----------------------------------------------------------------------- */
 
 static char *guest_uuid(struct arena *arena, size_t index)
 {

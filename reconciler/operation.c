@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/operation.h"
+
+#include "base/err.h"
+#include "model/policy.h"
+#include "reconciler/config.h"
+#include "reconciler/ledger.h"
+#include "reconciler/look.h"
+
+#define START_TIMEOUT_MS INT64_C(120000)
+#define QUICK_TIMEOUT_MS INT64_C(60000)
+
+bool operation_is_migration(enum op_kind kind)
+{
+    return kind == OP_MIGRATE || kind == OP_ADOPT;
+}
+
+int64_t operation_timeout_ms(enum op_kind kind, const struct policy *policy)
+{
+    if (kind == OP_STOP) {
+        return policy->stop_timeout_ms;
+    }
+    return kind == OP_START ? START_TIMEOUT_MS : QUICK_TIMEOUT_MS;
+}
+
+const char *operation_host(const struct journal_move *move, unsigned side)
+{
+    return side == 0 ? move->from : move->to;
+}
+
+static bool may_postcopy(const struct policy *policy, const char *guest)
+{
+    const struct policy_guest *own = policy_find_guest(policy, guest);
+
+    return own != NULL && own->has_postcopy ? own->postcopy : policy->postcopy;
+}
+
+static int read_live(struct arena *arena, const struct policy *policy,
+                     const struct journal_move *move, struct op_live *live, struct err *err)
+{
+    *live = (struct op_live){
+        .persistent = move->persistent,
+        .max_downtime_ms = policy->max_downtime_ms,
+        .bandwidth_mib_s = policy->bandwidth_mib_s,
+        .parallel = policy->parallel,
+        .tls = policy->tls,
+        .postcopy = may_postcopy(policy, move->guest),
+        .allow_downgrade = policy->allow_downgrade,
+    };
+    if (policy->migrate_uri == NULL) {
+        return 0;
+    }
+    live->migrate_uri = config_expand(arena, policy->migrate_uri, move->to, err);
+    return live->migrate_uri == NULL ? -1 : 0;
+}
+
+/* What is to be defined, or defined again if its guest turns out to run. */
+static int read_xml(struct arena *arena, const struct ledger *ledger,
+                    const struct journal_move *move, const struct look *look, enum op_kind kind,
+                    unsigned side, const char **xml, struct err *err)
+{
+    const struct observed_guest *guest = look_guest(look, kind == OP_DEFINE ? 0 : side);
+    struct journal *journal = ledger->journal;
+    char *bytes;
+    size_t length;
+
+    *xml = NULL;
+    if (kind != OP_DEFINE && kind != OP_UNDEFINE) {
+        return 0;
+    }
+    if (guest != NULL && guest->xml != NULL && (kind == OP_UNDEFINE || side == 1)) {
+        *xml = guest->xml;
+        return 0;
+    }
+    if (journal->ops->object(journal, arena, move->xml_digest, &bytes, &length, err) != 0) {
+        return -1;
+    }
+    *xml = bytes;
+    return 0;
+}
+
+int operation_build(struct arena *arena, const struct policy *policy, const struct ledger *ledger,
+                    const struct journal_move *move, const struct look *look, enum op_kind kind,
+                    unsigned side, struct op *op, struct err *err)
+{
+    bool two_sided = operation_is_migration(kind) || kind == OP_PREFLIGHT;
+
+    *op = (struct op){
+        .kind = kind,
+        .epoch = ledger->epoch,
+        .guest = move->guest,
+        .uuid = move->uuid,
+        .host = operation_host(move, side),
+        .peer = two_sided ? move->to : NULL,
+        .mode = move->mode,
+        .enable = true,
+        .timeout_ms = operation_timeout_ms(kind, policy),
+    };
+    return read_live(arena, policy, move, &op->live, err) == 0
+               ? read_xml(arena, ledger, move, look, kind, side, &op->xml, err)
+               : -1;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Operation: what a step of a move asks of the actuator, with everything that policy and journal add to it.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/op.h"
+#include "reconciler/journal/journal.h"
+
+struct arena;
+struct err;
+struct ledger;
+struct look;
+struct policy;
+
+/* True for what follows a migration to its end: it ends by the move's deadline, not by one of its own. */
+bool operation_is_migration(enum op_kind kind);
+
+/* How long 'kind' may take by policy; nothing to say of migrations. */
+int64_t operation_timeout_ms(enum op_kind kind, const struct policy *policy);
+
+/* The host of 'move' on 'side': 0 = source, 1 = target. */
+const char *operation_host(const struct journal_move *move, unsigned side);
+
+/* Builds 'kind' on 'side' of 'move' from the last look and the journal; strings live in 'arena' or are
+ * shared with the arguments.  Fails if the journal cannot give the definition that is needed. */
+int operation_build(struct arena *arena, const struct policy *policy, const struct ledger *ledger,
+                    const struct journal_move *move, const struct look *look, enum op_kind kind,
+                    unsigned side, struct op *op, struct err *err);
