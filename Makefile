@@ -14,8 +14,8 @@ define stage
 	@{ $(2); } || { status=$$?; echo "make $@: stage '$(1)' failed" >&2; exit $$status; }
 endef
 
-# $(call preset,NAME): configures and builds.
-preset = cmake --preset $(1) >build/$(1).log 2>&1 || { cat build/$(1).log; false; } && \
+# $(call preset,NAME[,OPTIONS]): configures and builds.
+preset = cmake --preset $(1) $(2) >build/$(1).log 2>&1 || { cat build/$(1).log; false; } && \
 	cmake --build --preset $(1) --parallel $(JOBS) -- --quiet
 
 FUZZERS = cmake -S . -B build/fuzz -G Ninja -DFUZZ=ON -DCMAKE_C_COMPILER=clang \
@@ -45,11 +45,13 @@ test:
 	$(call stage,packages,tools/packages.sh build test)
 	$(call stage,scripts,shellcheck tools/*.sh tests/lab/lab tests/lab/lab-image tests/lab/host-init \
 		tests/lab/guest-init)
+	$(call stage,format,find . -path ./build -prune -o -name '*.[ch]' -print0 | \
+		xargs -0 clang-format --dry-run -Werror)
 	$(call stage,gcc build,$(call preset,dev))
 	$(call stage,clang build with address and undefined behaviour checks,$(call preset,asan))
 	$(call stage,clang build with thread checks,$(call preset,tsan))
 	$(call stage,clang build of the fuzzers,$(FUZZERS))
-	$(call stage,release build,$(call preset,release))
+	$(call stage,release build,$(call preset,release,-DCMAKE_COMPILE_WARNING_AS_ERROR=ON))
 	$(call stage,architecture and style,python3 tests/arch/check.py build/release)
 	$(call stage,tests with address and undefined behaviour checks, \
 		ctest --preset asan -j $(JOBS) -L '$(PORTABLE)')

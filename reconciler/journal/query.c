@@ -183,9 +183,7 @@ int query_steps(struct journal *self, struct arena *arena, struct journal_key mo
 int query_owed(struct journal *self, struct arena *arena, struct journal_owed **items,
                size_t *count, struct err *err)
 {
-    const struct query query = { .kind = JOURNAL_OWED,
-                                 .where = "paid = 0",
-                                 .order = "uuid" };
+    const struct query query = { .kind = JOURNAL_OWED, .where = "paid = 0", .order = "uuid" };
     struct rows rows = { 0 };
 
     if (run(self, arena, &query, &rows, err) != 0) {

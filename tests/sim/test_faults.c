@@ -19,7 +19,12 @@
 #include "tests/runner.h"
 #include "world.h"
 
-#define SEEDS        1500
+/* Debug builds, sanitizers among them, take their time: fewer seeds there. */
+#ifdef MANY_FLEETS
+#define SEEDS 2500
+#else
+#define SEEDS 250
+#endif
 #define SEEDS_A_TEST 50 /* One process each. */
 #define GUESTS_MAX   5
 #define HOST_MIB     1024
