@@ -252,7 +252,8 @@ class Fleet:
         args = []
         for option, value in options.items():
             option = "--" + option.replace("_", "-")
-            args += [option] if value is True else [option, str(value)]
+            if value is not False:
+                args += [option] if value is True else [option, str(value)]
         self.lab("guest", name, host, *args)
         return name
 
