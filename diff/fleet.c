@@ -23,13 +23,13 @@ struct builder {
     const uint32_t *of_observed;
 };
 
-static void open_host(struct fleet_host *host, const struct plan_input *input,
+static void open_host(struct fleet_host *host, const char *name, const struct plan_input *input,
                       const struct desired_host *desired, const struct observed_host *seen)
 {
     const struct policy_host *own;
 
     *host = (struct fleet_host){
-        .name = seen != NULL ? seen->name : desired->name,
+        .name = name,
         .seen = seen,
         .reachable = seen != NULL && seen->reachable,
         .vcpu_limit = UINT64_MAX,
@@ -57,8 +57,8 @@ static void merge_hosts(struct builder *b, uint32_t *of_desired, uint32_t *of_ob
         int order = want == NULL ? 1 : seen == NULL ? -1 : strcmp(want->name, seen->name);
         uint32_t index = (uint32_t)b->fleet.host_count++;
 
-        open_host(&b->fleet.hosts[index], b->fleet.input, order <= 0 ? want : NULL,
-                  order >= 0 ? seen : NULL);
+        open_host(&b->fleet.hosts[index], order <= 0 ? want->name : seen->name, b->fleet.input,
+                  order <= 0 ? want : NULL, order >= 0 ? seen : NULL);
         if (order <= 0) {
             of_desired[d++] = index;
         }
@@ -312,7 +312,7 @@ struct fleet fleet_build(struct arena *arena, const struct plan_input *input,
         .fleet = {
             .input = input,
             .hosts = ARENA_ARRAY(arena, struct fleet_host,
-                                 desired->host_count + observed->host_count),
+                                 desired->host_count + observed->host_count + 1),
             .guests = ARENA_ARRAY(arena, struct fleet_guest, desired->guest_count),
             .guest_count = desired->guest_count,
             .places = ARENA_ARRAY(arena, struct fleet_place, count_places(input)),
@@ -322,6 +322,7 @@ struct fleet fleet_build(struct arena *arena, const struct plan_input *input,
     };
 
     merge_hosts(&b, of_desired, of_observed);
+    b.fleet.hosts[b.fleet.host_count].occupants = FLEET_NONE;
     add_guests(&b, diff);
     return b.fleet;
 }
@@ -370,6 +371,11 @@ void fleet_take_back(struct fleet *fleet, uint32_t guest, uint32_t host, bool st
     if (stopped) {
         fleet_stop(fleet, guest);
     }
+}
+
+uint32_t fleet_nowhere(const struct fleet *fleet)
+{
+    return (uint32_t)fleet->host_count;
 }
 
 enum move_mode fleet_mode(const struct fleet *fleet, uint32_t guest)

@@ -94,6 +94,9 @@ void fleet_stop(struct fleet *fleet, uint32_t guest);
 /* Takes back the last change of 'guest': it was on 'host' before, and 'stopped' there or not. */
 void fleet_take_back(struct fleet *fleet, uint32_t guest, uint32_t host, bool stopped);
 
+/* A host that is none: it holds anybody, and is no more than a place to take a guest out of the way. */
+uint32_t fleet_nowhere(const struct fleet *fleet);
+
 /* How 'guest' makes its next hop. */
 enum move_mode fleet_mode(const struct fleet *fleet, uint32_t guest);
 

@@ -7,8 +7,11 @@
 
 #include "base/arena.h"
 #include "base/text.h"
+#include "diff/blocking.h"
 #include "diff/capacity.h"
+#include "diff/compat.h"
 #include "diff/fleet.h"
+#include "diff/remedy.h"
 #include "diff/schedule.h"
 #include "model/quantity.h"
 
@@ -34,10 +37,12 @@ struct leaving {
 };
 
 struct obstacle_map {
-    const struct fleet *fleet;
-    struct leaving *leaving; /* By host. */
-    uint32_t *next;          /* By guest: the next who wants to leave the same host. */
-    uint32_t *helpers;       /* Hosts that take guests, most room first. */
+    struct fleet *fleet;
+    struct compat compat;
+    struct blocking *blocking; /* NULL = the fleet is too large to be searched. */
+    struct leaving *leaving;   /* By host. */
+    uint32_t *next;            /* By guest: the next who wants to leave the same host. */
+    uint32_t *helpers;         /* Hosts that take guests, most room first. */
     size_t helper_count;
 };
 
@@ -85,11 +90,13 @@ static void rank_helpers(struct arena *arena, struct obstacle_map *map)
     }
 }
 
-struct obstacle_map *obstacle_map_new(struct arena *arena, const struct fleet *fleet)
+struct obstacle_map *obstacle_map_new(struct arena *arena, struct fleet *fleet)
 {
     struct obstacle_map *map = ARENA_NEW(arena, struct obstacle_map);
 
     map->fleet = fleet;
+    map->compat = (struct compat){ .arena = arena, .fleet = fleet };
+    map->blocking = blocking_new(arena, fleet, &map->compat);
     map->leaving = ARENA_ARRAY(arena, struct leaving, fleet->host_count);
     map->next = ARENA_ARRAY(arena, uint32_t, fleet->guest_count);
     for (size_t h = 0; h < fleet->host_count; h++) {
@@ -256,37 +263,79 @@ static void print_departures(struct text *text, const struct obstacle_map *map, 
 
 /* Sentences of a certificate while it is written. */
 struct advice {
-    const char *lines[4];
+    const char *lines[6];
     size_t count;
 };
 
-/* More room where it is needed always helps; says how much. */
-static void advise_room(struct arena *arena, struct advice *advice, const struct fleet *fleet,
-                        uint32_t guest)
+/* A size that reads as no less than 'kib', whatever the digits that are printed. */
+static uint64_t at_least(uint64_t kib)
 {
-    const struct fleet_guest *this = &fleet->guests[guest];
-    const struct fleet_host *target = &fleet->hosts[this->goal];
-    uint64_t need = target->charged_kib + this->charge_kib;
+    uint64_t unit = 1;
 
-    if (need > target->limit_kib) {
-        advice->lines[advice->count++] =
-            text_format(arena, "%s more room on '%s' for '%s'",
-                        size_text(arena, need - target->limit_kib), target->name, this->name);
+    while (kib / unit >= 1024) {
+        unit *= 1024;
     }
+    if (kib % unit == 0) {
+        return kib;
+    }
+    return ((kib * 10 + unit - 1) / unit * unit + 9) / 10;
 }
 
-static void advise_cpu(struct arena *arena, struct advice *advice, const struct fleet *fleet,
-                       uint32_t guest)
+static bool lacks_cpu(const struct fleet *fleet, uint32_t guest)
 {
     const struct fleet_guest *this = &fleet->guests[guest];
     const struct fleet_host *target = &fleet->hosts[this->goal];
-    uint64_t cap = capacity_vcpu_cap(fleet->input->policy, target);
 
-    if (target->vcpus + this->vcpus > cap) {
-        advice->lines[advice->count++] = text_format(
-            arena,
-            "%llu more vCPUs on '%s' for '%s', a higher cpu_overcommit, or cpu_policy = warn",
-            (unsigned long long)(target->vcpus + this->vcpus - cap), target->name, this->name);
+    return target->vcpus + this->vcpus > capacity_vcpu_cap(fleet->input->policy, target);
+}
+
+static bool lacks_memory(const struct fleet *fleet, uint32_t guest)
+{
+    const struct fleet_guest *this = &fleet->guests[guest];
+    const struct fleet_host *target = &fleet->hosts[this->goal];
+
+    return target->charged_kib + this->charge_kib > target->limit_kib;
+}
+
+/* "2 more vCPUs on 'kvm2' for 'a', a higher cpu_overcommit, or cpu_policy = warn" */
+static void print_cpu_advice(struct text *text, const struct fleet *fleet, uint32_t guest)
+{
+    const struct fleet_guest *this = &fleet->guests[guest];
+    const struct fleet_host *target = &fleet->hosts[this->goal];
+    uint64_t need = target->vcpus + this->vcpus;
+    uint64_t cap = capacity_vcpu_cap(fleet->input->policy, target);
+    bool warn = need <= target->vcpu_file; /* Other than strict, policy would let it in. */
+
+    text_printf(text, "%llu more vCPUs on '%s' for '%s'%s a higher cpu_overcommit%s",
+                (unsigned long long)(need - cap), target->name, this->name, warn ? "," : " or",
+                warn ? ", or cpu_policy = warn" : "");
+}
+
+/* What the guest's host would have to offer for the guest to come at once: that always helps. */
+static void advise_place(struct arena *arena, struct advice *advice, const struct fleet *fleet,
+                         uint32_t guest)
+{
+    const struct fleet_guest *this = &fleet->guests[guest];
+    const struct fleet_host *target = &fleet->hosts[this->goal];
+    uint32_t rival = fleet_find_rival(fleet, guest, this->goal);
+    struct text text = text_new(arena);
+
+    if (lacks_memory(fleet, guest)) {
+        text_printf(
+            &text, "%s more room on '%s' for '%s'",
+            size_text(arena, at_least(target->charged_kib + this->charge_kib - target->limit_kib)),
+            target->name, this->name);
+    }
+    if (lacks_cpu(fleet, guest)) {
+        text_append(&text, text.length > 0 ? " and " : "");
+        print_cpu_advice(&text, fleet, guest);
+    }
+    if (rival != FLEET_NONE) {
+        text_printf(&text, "%s'%s' leaving '%s'", text.length > 0 ? " and " : "",
+                    fleet->guests[rival].name, target->name);
+    }
+    if (text.length > 0) {
+        advice->lines[advice->count++] = text.data;
     }
 }
 
@@ -304,12 +353,13 @@ static void advise_stuck(struct arena *arena, struct advice *advice, const struc
     uint32_t host = fleet->guests[guest].goal;
     uint64_t need = fleet->hosts[host].charged_kib + fleet->guests[guest].charge_kib;
     uint32_t stuck = FLEET_NONE;
+    bool suffices = !lacks_cpu(fleet, guest) && fleet_find_rival(fleet, guest, host) == FLEET_NONE;
 
     for (uint32_t p = fleet->hosts[host].occupants; p != FLEET_NONE; p = fleet->places[p].next) {
         const struct fleet_guest *other = &fleet->guests[fleet->places[p].guest];
 
         if (fleet->places[p].guest < stuck && other->goal != host &&
-            other->blocked != PLAN_CODE_COUNT &&
+            other->blocked != PLAN_CODE_COUNT && suffices &&
             need <= fleet->hosts[host].limit_kib + other->charge_kib) {
             stuck = fleet->places[p].guest;
         }
@@ -319,34 +369,6 @@ static void advise_stuck(struct arena *arena, struct advice *advice, const struc
             text_format(arena, "'%s' leaving '%s' (it is blocked: %s)", fleet->guests[stuck].name,
                         fleet->hosts[host].name, code_text(fleet, stuck));
     }
-}
-
-static void advise_rival(struct arena *arena, struct advice *advice, const struct fleet *fleet,
-                         uint32_t guest)
-{
-    uint32_t goal = fleet->guests[guest].goal;
-    uint32_t rival = fleet_find_rival(fleet, guest, goal);
-
-    if (rival != FLEET_NONE) {
-        advice->lines[advice->count++] = text_format(
-            arena, "'%s' leaving '%s'", fleet->guests[rival].name, fleet->hosts[goal].name);
-    }
-}
-
-static uint32_t smallest_of(const struct fleet *fleet, const struct chain *chain)
-{
-    uint32_t smallest = chain->guests[0];
-
-    for (size_t i = 1; i < chain->guest_count; i++) {
-        uint32_t guest = chain->guests[i];
-        uint64_t size = fleet->guests[guest].charge_kib;
-        uint64_t least = fleet->guests[smallest].charge_kib;
-
-        if (size < least || (size == least && guest < smallest)) {
-            smallest = guest;
-        }
-    }
-    return smallest;
 }
 
 static bool is_in_chain(const struct chain *chain, uint32_t host)
@@ -359,26 +381,55 @@ static bool is_in_chain(const struct chain *chain, uint32_t host)
     return false;
 }
 
-/* A ring is broken by room for its smallest guest anywhere outside it. */
-static void advise_helper(struct arena *arena, struct advice *advice,
-                          const struct obstacle_map *map, const struct chain *chain)
+/* A third host with room for 'guest', or FLEET_NONE. */
+static uint32_t find_helper(const struct obstacle_map *map, const struct chain *chain,
+                            uint32_t guest)
 {
-    const struct fleet *fleet = map->fleet;
-    uint32_t guest = smallest_of(fleet, chain);
-    const char *size = size_text(arena, fleet->guests[guest].charge_kib);
-
     for (size_t i = 0; i < map->helper_count && i < HELPERS_MAX; i++) {
         if (!is_in_chain(chain, map->helpers[i]) &&
-            schedule_may_enter(fleet, guest, map->helpers[i])) {
-            advice->lines[advice->count++] =
-                text_format(arena, "'%s' placed for a while on '%s', which has %s free",
-                            fleet->guests[guest].name, fleet->hosts[map->helpers[i]].name,
-                            size_text(arena, capacity_free_kib(&fleet->hosts[map->helpers[i]])));
-            return;
+            schedule_may_enter(map->fleet, guest, map->helpers[i])) {
+            return map->helpers[i];
         }
     }
+    return FLEET_NONE;
+}
+
+/* Says who could wait elsewhere for the chain to untie; only what was tried and helped. */
+static void advise_detour(struct arena *arena, struct advice *advice,
+                          const struct obstacle_map *map, const struct chain *chain)
+{
+    struct fleet *fleet = map->fleet;
+    uint32_t guest =
+        remedy_by_detour(fleet, (struct remedy_chain){ chain->guests, chain->guest_count });
+    uint32_t helper = guest == FLEET_NONE ? FLEET_NONE : find_helper(map, chain, guest);
+
+    if (guest == FLEET_NONE) {
+        return;
+    }
+    if (helper != FLEET_NONE && fleet->guests[guest].no_detour) {
+        advice->lines[advice->count++] = text_format(
+            arena, "detour = yes for '%s': '%s' has %s free", fleet->guests[guest].name,
+            fleet->hosts[helper].name, size_text(arena, capacity_free_kib(&fleet->hosts[helper])));
+        return;
+    }
     advice->lines[advice->count++] = text_format(
-        arena, "%s free on any third host that may take '%s'", size, fleet->guests[guest].name);
+        arena, "%s free on any third host that may take '%s'%s",
+        size_text(arena, at_least(fleet->guests[guest].charge_kib)), fleet->guests[guest].name,
+        fleet->guests[guest].no_detour ? ", and detour = yes for it" : "");
+}
+
+/* Says who could be stopped for it; the last resort. */
+static void advise_park(struct arena *arena, struct advice *advice, const struct obstacle_map *map,
+                        const struct chain *chain)
+{
+    uint32_t guest =
+        remedy_by_park(map->fleet, (struct remedy_chain){ chain->guests, chain->guest_count });
+
+    if (guest != FLEET_NONE) {
+        advice->lines[advice->count++] =
+            text_format(arena, "park = yes for '%s', which is then stopped until it has its place",
+                        map->fleet->guests[guest].name);
+    }
 }
 
 static int compare_index(const void *a, const void *b)
@@ -390,7 +441,8 @@ static int compare_index(const void *a, const void *b)
 }
 
 static struct plan_certificate certify(struct arena *arena, const struct fleet *fleet,
-                                       struct chain *chain, const struct advice *advice)
+                                       struct chain *chain, const struct advice *advice,
+                                       bool proven)
 {
     const char **guests = ARENA_ARRAY(arena, const char *, chain->guest_count);
     const char **hosts = ARENA_ARRAY(arena, const char *, chain->host_count);
@@ -414,6 +466,7 @@ static struct plan_certificate certify(struct arena *arena, const struct fleet *
         .host_count = chain->host_count,
         .unblock = unblock,
         .unblock_count = advice->count,
+        .proven = proven,
     };
 }
 
@@ -427,14 +480,13 @@ static struct plan_block explain_room(struct arena *arena, const struct fleet *f
     struct advice advice = { 0 };
 
     print_lack(&reason, fleet, guest);
-    advise_room(arena, &advice, fleet, guest);
-    advise_cpu(arena, &advice, fleet, guest);
+    advise_place(arena, &advice, fleet, guest);
     advise_stuck(arena, &advice, fleet, guest);
     return (struct plan_block){
         .guest = this->name,
         .code = PLAN_NO_CAPACITY,
         .reason = reason.data,
-        .certificate = certify(arena, fleet, &alone, &advice),
+        .certificate = certify(arena, fleet, &alone, &advice, true),
     };
 }
 
@@ -446,7 +498,7 @@ static struct plan_block explain_rival(struct arena *arena, const struct fleet *
     struct chain both = { { guest, rival }, 2, { this->goal }, 1 };
     struct advice advice = { 0 };
 
-    advise_rival(arena, &advice, fleet, guest);
+    advise_place(arena, &advice, fleet, guest);
     return (struct plan_block){
         .guest = this->name,
         .code = PLAN_APART,
@@ -455,8 +507,30 @@ static struct plan_block explain_rival(struct arena *arena, const struct fleet *
             "must be apart from '%s', which is in the same cluster, is on '%s' and "
             "does not move (%s)",
             fleet->guests[rival].name, fleet->hosts[this->goal].name, code_text(fleet, rival)),
-        .certificate = certify(arena, fleet, &both, &advice),
+        .certificate = certify(arena, fleet, &both, &advice, false),
     };
+}
+
+/* The chain again, with no more in it than what it takes, and where that is.  False, and the chain as it
+ * was, if nothing can be proven. */
+static bool reduce(const struct obstacle_map *map, struct chain *chain)
+{
+    struct blocking_set set;
+
+    if (map->blocking == NULL || !blocking_find(map->blocking, chain->guests[0], &set)) {
+        return false;
+    }
+    *chain = (struct chain){ 0 };
+    for (size_t i = 0; i < set.count; i++) {
+        const struct fleet_guest *guest = &map->fleet->guests[set.guests[i]];
+
+        (void)add_to_chain(chain->guests, &chain->guest_count, set.guests[i]);
+        (void)add_to_chain(chain->hosts, &chain->host_count, guest->goal);
+        if (set.count > 1) {
+            (void)add_to_chain(chain->hosts, &chain->host_count, guest->at);
+        }
+    }
+    return true;
 }
 
 /* Everybody would fit if everybody else went first. */
@@ -468,25 +542,31 @@ static struct plan_block explain_order(struct arena *arena, const struct obstacl
     uint32_t root = root_of(map, &chain);
     struct text reason = text_new(arena);
     struct advice advice = { 0 };
+    bool proven;
 
     print_lack(&reason, fleet, guest);
     print_departures(&reason, map, fleet->guests[guest].goal);
     if (root == FLEET_NONE) {
-        advise_helper(arena, &advice, map, &chain);
-        advise_room(arena, &advice, fleet, guest);
+        advise_detour(arena, &advice, map, &chain);
     } else {
         text_printf(&reason, ", and '%s' in turn ", fleet->guests[root].name);
         print_lack(&reason, fleet, root);
-        advise_room(arena, &advice, fleet, root);
-        advise_cpu(arena, &advice, fleet, root);
-        advise_stuck(arena, &advice, fleet, root);
-        advise_rival(arena, &advice, fleet, root);
+        if (remedy_by_leaving(map->fleet, (struct remedy_chain){ chain.guests, chain.guest_count },
+                              root)) {
+            advise_place(arena, &advice, fleet, root);
+            advise_stuck(arena, &advice, fleet, root);
+        }
     }
+    advise_place(arena, &advice, fleet, guest);
+    if (root == FLEET_NONE) {
+        advise_park(arena, &advice, map, &chain);
+    }
+    proven = reduce(map, &chain);
     return (struct plan_block){
         .guest = fleet->guests[guest].name,
         .code = root == FLEET_NONE ? PLAN_DEADLOCK : PLAN_NO_CAPACITY,
         .reason = reason.data,
-        .certificate = certify(arena, fleet, &chain, &advice),
+        .certificate = certify(arena, fleet, &chain, &advice, proven),
     };
 }
 

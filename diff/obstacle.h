@@ -16,8 +16,9 @@ struct fleet;
 struct obstacle_map;
 
 /* Prepares the explanations of one fleet, in the state that the plan leaves it in: who is left, what
- * each host could hold if they all left, which hosts have room. */
-struct obstacle_map *obstacle_map_new(struct arena *arena, const struct fleet *fleet);
+ * each host could hold if they all left, which hosts have room.  What is tried out on the fleet is taken
+ * back. */
+struct obstacle_map *obstacle_map_new(struct arena *arena, struct fleet *fleet);
 
 /* The block of 'guest', which is left (fleet_is_left()). */
 struct plan_block obstacle_explain(struct arena *arena, const struct obstacle_map *map,

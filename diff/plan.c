@@ -274,7 +274,7 @@ static int compare_blocks(const void *a, const void *b)
 /* Explains, on the fleet as the moves leave it, every guest that no order was found for. */
 static void block_the_rest(struct planner *planner)
 {
-    const struct fleet *fleet = &planner->fleet;
+    struct fleet *fleet = &planner->fleet;
     const struct obstacle_map *map = obstacle_map_new(planner->arena, fleet);
 
     for (uint32_t i = 0; i < fleet->guest_count; i++) {

@@ -393,7 +393,8 @@ struct search {
     uint32_t *heap;
     struct oracle_cost *keys;
     size_t heap_count;
-    uint32_t frozen; /* Pieces that stay in this search. */
+    uint32_t frozen;   /* Pieces that stay in this search. */
+    uint32_t required; /* Pieces that never may. */
 };
 
 #define EMPTY UINT64_MAX
@@ -604,7 +605,7 @@ static bool try_leaving(struct search *search, uint64_t start, uint32_t away, si
         struct oracle_cost cost;
 
         search->frozen = frozen;
-        if ((size_t)__builtin_popcount(frozen) == left) {
+        if ((size_t)__builtin_popcount(frozen) == left && (frozen & search->required) == 0) {
             if (run(search, start, &cost) && (!found || compare_costs(&cost, best) < 0)) {
                 *best = cost;
                 best->left = left;
@@ -618,43 +619,64 @@ static bool try_leaving(struct search *search, uint64_t start, uint32_t away, si
     }
 }
 
-/* Looks with one budget. */
-static bool ask(const struct world *world, size_t budget, struct oracle_cost *cost)
+/* Looks with one budget.  False if that was too little; '*found' tells whether there is a plan. */
+static bool ask(const struct world *world, size_t budget, uint32_t required,
+                struct oracle_cost *cost, bool *found)
 {
     struct search search = open_search(world, budget);
     uint64_t start = 0;
     uint32_t away = 0;
     bool tired = false;
 
+    search.required = required;
     for (size_t i = 0; i < world->piece_count; i++) {
         const struct piece *piece = &world->pieces[i];
 
         start = with_place(start, i, piece->at);
         away |= piece->movable && piece->at != piece->goal ? 1U << i : 0;
     }
-    for (size_t left = 0; !tired; left++) {
-        if (try_leaving(&search, start, away, left, cost, &tired)) {
-            break;
-        }
+    *found = false;
+    for (size_t left = 0; !tired && !*found && left <= (size_t)__builtin_popcount(away); left++) {
+        *found = try_leaving(&search, start, away, left, cost, &tired);
     }
     close_search(&search);
     return !tired;
 }
 
+/* Most fleets are small: their tables should be too. */
+static enum oracle_word ask_on(const struct world *world, size_t budget, uint32_t required,
+                               struct oracle_cost *cost, bool *found)
+{
+    for (size_t some = 100; some < budget; some *= 20) {
+        if (ask(world, some, required, cost, found)) {
+            return ORACLE_KNOWS;
+        }
+    }
+    return ask(world, budget, required, cost, found) ? ORACLE_KNOWS : ORACLE_TOO_LARGE;
+}
+
 enum oracle_word oracle_ask(const struct plan_input *input, size_t budget, struct oracle_cost *cost)
 {
     struct world world;
+    bool found; /* To leave everybody is a plan. */
+
+    return read_world(&world, input) ? ask_on(&world, budget, 0, cost, &found) : ORACLE_TOO_LARGE;
+}
+
+enum oracle_word oracle_brings_home(const struct plan_input *input, size_t budget,
+                                    const char *guest, bool *yes)
+{
+    struct world world;
+    struct oracle_cost cost;
+    uint32_t required = 0;
 
     if (!read_world(&world, input)) {
         return ORACLE_TOO_LARGE;
     }
-    /* Most fleets are small: their tables should be too. */
-    for (size_t some = 100; some < budget; some *= 20) {
-        if (ask(&world, some, cost)) {
-            return ORACLE_KNOWS;
-        }
+    for (size_t i = 0; i < world.piece_count; i++) {
+        required |= strcmp(world.pieces[i].want->name, guest) == 0 ? 1U << i : 0;
     }
-    return ask(&world, budget, cost) ? ORACLE_KNOWS : ORACLE_TOO_LARGE;
+    return ask_on(&world, budget, required, &cost, yes);
 }
 
 static bool ends_home(const struct plan *plan, const char *guest, const char *goal)

@@ -34,3 +34,7 @@ enum oracle_word oracle_ask(const struct plan_input *input, size_t budget,
 
 /* What 'plan' costs, in the same terms. */
 struct oracle_cost oracle_price(const struct plan_input *input, const struct plan *plan);
+
+/* Whether some plan for 'input' brings 'guest' home, whoever else it leaves. */
+enum oracle_word oracle_brings_home(const struct plan_input *input, size_t budget,
+                                    const char *guest, bool *yes);

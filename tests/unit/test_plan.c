@@ -180,7 +180,7 @@ START_TEST(guest_too_large_for_what_stays_on_its_host_is_no_capacity)
     expect_block(build, PLAN_NO_CAPACITY, "needs 4 GiB on 'kvm2', which has 3 GiB free of 16 GiB");
     plan = build_plan(build);
     ck_assert_str_eq(plan.blocked[0].certificate.unblock[0], "1 GiB more room on 'kvm2' for 'a'");
-    ck_assert(!plan.blocked[0].certificate.proven);
+    ck_assert(plan.blocked[0].certificate.proven);
 }
 END_TEST
 
@@ -206,6 +206,9 @@ START_TEST(swap_of_two_full_hosts_is_a_deadlock_with_a_way_out)
     ck_assert_str_eq(certificate->hosts[0], "kvm1");
     ck_assert_str_eq(certificate->unblock[0], "4 GiB free on any third host that may take 'a'");
     ck_assert_str_eq(certificate->unblock[1], "4 GiB more room on 'kvm2' for 'a'");
+    ck_assert_str_eq(certificate->unblock[2],
+                     "park = yes for 'a', which is then stopped until it has its place");
+    ck_assert(certificate->proven);
 }
 END_TEST
 
