@@ -58,7 +58,7 @@ test:
 	$(call stage,tests with thread checks,ctest --preset tsan -j $(JOBS) -L '$(PORTABLE)')
 	$(call stage,a moment of fuzzing,ctest --test-dir build/fuzz --output-on-failure -L '^fuzz$$')
 	$(call stage,every test of the release build, \
-		ctest --preset release -j $(JOBS) $(if $(AS_ROOT),,-LE '^lab$$'))
+		ctest --preset release -j $(JOBS) -LE '^(bench$(if $(AS_ROOT),,|lab))$$')
 	@$(if $(AS_ROOT),true,echo 'make test: NOT RUN, because they need root: the tests of label lab')
 
 demo: build
