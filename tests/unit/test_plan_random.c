@@ -20,8 +20,8 @@
 #define FLEETS 100000
 #define TIGHT  1000
 #else
-#define FLEETS 3000
-#define TIGHT  60
+#define FLEETS 600
+#define TIGHT  12
 #endif
 
 /* Placements that the exhaustive search looks at. */
