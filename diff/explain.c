@@ -44,7 +44,7 @@ static void print_sighting(struct text *text, const struct diff_sighting *sighti
 
 /* "'vm1' runs on 'kvm1' and belongs on 'kvm2' (line 12 of the file)." */
 static void print_place(struct text *text, const struct plan_input *input,
-                        const struct diff_guest *guest)
+                        const struct diff_guest *guest, bool displaced)
 {
     text_printf(text, "'%s' ", text_visible(text->arena, guest->name));
     for (size_t i = 0; i < guest->found_count; i++) {
@@ -58,7 +58,10 @@ static void print_place(struct text *text, const struct plan_input *input,
         text_append(text,
                     " and is not in the file: Berth counts its memory and never touches it.\n");
     } else if (guest->class == DIFF_PLACED) {
-        text_append(text, ", where the file wants it.\n");
+        text_append(text, displaced
+                              ? ", where the file wants it; it makes way for others and comes "
+                                "back.\n"
+                              : ", where the file wants it.\n");
     } else {
         text_printf(text, " and belongs on '%s' (line %u of the file).\n", guest->wanted,
                     input->desired->guests[guest->desired].line);
@@ -70,6 +73,11 @@ static void print_move(struct text *text, const struct plan *plan, const struct 
     const struct plan_side *side = &move->target;
     uint64_t room = side->limit_kib > side->after_kib ? side->limit_kib - side->after_kib : 0;
 
+    if (move->mode == MOVE_STOP) {
+        text_printf(text, "Move %u of %zu stops it on '%s': %s.\n", move->seq, plan->move_count,
+                    move->from, text_visible(text->arena, move->reason));
+        return;
+    }
     text_printf(text, "Move %u of %zu takes it %s from '%s' to '%s'%s: %s. ", move->seq,
                 plan->move_count, op_mode_name(move->mode), move->from, move->to,
                 move->detour ? " for a while" : "", text_visible(text->arena, move->reason));
@@ -92,6 +100,16 @@ static void print_block(struct text *text, const struct plan_block *block)
     }
 }
 
+static size_t count_moves(const struct plan *plan, const char *guest)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < plan->move_count; i++) {
+        count += strcmp(plan->moves[i].guest, guest) == 0;
+    }
+    return count;
+}
+
 bool explain_guest(struct arena *arena, struct text *text, const struct plan_input *input,
                    const struct plan *plan, const char *guest)
 {
@@ -103,7 +121,7 @@ bool explain_guest(struct arena *arena, struct text *text, const struct plan_inp
     if (found == NULL) {
         return false;
     }
-    print_place(text, input, found);
+    print_place(text, input, found, count_moves(plan, guest) > 0);
     for (size_t i = 0; i < plan->move_count; i++) {
         if (strcmp(plan->moves[i].guest, guest) == 0) {
             print_move(text, plan, &plan->moves[i]);

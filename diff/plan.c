@@ -16,6 +16,7 @@
 #include "diff/screen.h"
 #include "model/desired.h"
 #include "model/observed.h"
+#include "model/policy.h"
 #include "model/quantity.h"
 
 static const char *const code_names[PLAN_CODE_COUNT] = {
@@ -315,6 +316,7 @@ struct plan plan_build(struct arena *arena, const struct plan_input *input)
     plan.warnings = planner.warnings;
     plan.warning_count = planner.warning_count;
     plan.placed = planner.diff.counts[DIFF_PLACED];
+    plan.bandwidth_mib_s = input->policy->bandwidth_mib_s;
     plan.complete = plan.block_count == 0;
     plan.method = schedule.method;
     /* Each misplaced guest must move once at least, so a complete direct plan cannot be shorter. */

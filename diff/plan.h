@@ -128,6 +128,7 @@ struct plan {
     size_t interruptions; /* Guests that are stopped on the way. */
     uint64_t memory_kib;  /* Of all moves together. */
     size_t placed;        /* Guests that were where the file wants them.  Not part of the JSON. */
+    uint64_t bandwidth_mib_s; /* Policy's limit for a live move; 0 = none.  Not part of the JSON. */
 };
 
 /* Plans.  Never fails: what cannot be done is in 'blocked'. */

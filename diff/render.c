@@ -5,8 +5,10 @@
 
 #include "base/arena.h"
 #include "base/base.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include "diff/diff.h"
+#include "diff/lookup.h"
 #include "diff/plan.h"
 #include "model/quantity.h"
 
@@ -96,16 +98,101 @@ static const char *room_after(struct arena *arena, const struct plan_side *side)
     return room == 0 ? "none" : size_text(arena, room);
 }
 
-#define MOVE_COLUMNS 8
+/* What a move is on its guest's way. */
+enum hop {
+    HOP_ONLY,  /* Straight home. */
+    HOP_AWAY,  /* To a temporary host. */
+    HOP_ON,    /* From there to where it belongs, ... */
+    HOP_BACK,  /* ... which is where it was at first. */
+    HOP_STOP,  /* None yet: it is stopped early. */
+    HOP_START, /* After that. */
+};
+
+static enum hop hop_of(const struct plan_move *first, const struct plan_move *move)
+{
+    if (move->detour) {
+        return HOP_AWAY;
+    }
+    if (move->mode == MOVE_STOP) {
+        return HOP_STOP;
+    }
+    if (first == move) {
+        return HOP_ONLY;
+    }
+    if (first->mode == MOVE_STOP) {
+        return HOP_START;
+    }
+    return strcmp(first->from, move->to) == 0 ? HOP_BACK : HOP_ON;
+}
+
+static enum hop *find_hops(struct arena *arena, const struct plan *plan)
+{
+    enum hop *hops = ARENA_ARRAY(arena, enum hop, plan->move_count);
+    struct lookup firsts = lookup_new(arena, plan->move_count);
+
+    for (size_t i = 0; i < plan->move_count; i++) {
+        lookup_add(&firsts, plan->moves[i].guest, (uint32_t)i);
+        hops[i] = hop_of(&plan->moves[lookup_find(&firsts, plan->moves[i].guest)], &plan->moves[i]);
+    }
+    return hops;
+}
+
+static const char *hop_text(enum hop hop)
+{
+    static const char *const texts[] = {
+        [HOP_ONLY] = "",        [HOP_AWAY] = " (for now)", [HOP_ON] = " (at last)",
+        [HOP_BACK] = " (back)", [HOP_STOP] = " (later)",   [HOP_START] = " (runs again)",
+    };
+
+    return texts[hop];
+}
+
+/* What a live move is taken to copy where policy sets no limit: a 10 Gbit/s network. */
+#define USUAL_MIB_S 1000
+
+/* How long a shutdown and a start are taken to last. */
+#define RESTART_MS INT64_C(60000)
+
+static uint64_t rate_of(const struct plan *plan)
+{
+    return plan->bandwidth_mib_s == 0 ? USUAL_MIB_S : plan->bandwidth_mib_s;
+}
+
+/* An estimate for people: memory copied once, or a restart; a definition alone takes no time. */
+static int64_t duration_of(const struct plan *plan, const struct plan_move *move)
+{
+    switch (move->mode) {
+    case MOVE_LIVE:
+        return (int64_t)(move->memory_kib / 1024 * 1000 / rate_of(plan));
+    case MOVE_OFFLINE:
+    case MOVE_FORCED:
+        return RESTART_MS;
+    case MOVE_COLD:
+    case MOVE_STOP:
+    case MOVE_MODE_COUNT:
+        break;
+    }
+    return 0;
+}
+
+static const char *duration_text(struct arena *arena, int64_t ms)
+{
+    char buffer[CLOCK_TEXT_SIZE];
+
+    return ms < 1000 ? "a moment" : arena_strdup(arena, clock_format_duration(ms, buffer));
+}
+
+#define MOVE_COLUMNS 9
 
 static void print_moves(struct arena *arena, struct text *text, const struct plan *plan,
                         bool colour)
 {
     const char **cells = ARENA_ARRAY(arena, const char *, MOVE_COLUMNS *(plan->move_count + 1));
     const char **cell = cells;
-    struct table table = { cells, MOVE_COLUMNS, plan->move_count + 1, 1U << 0 | 1U << 5 | 1U << 6 };
+    const enum hop *hops = find_hops(arena, plan);
+    struct table table = { cells, MOVE_COLUMNS, plan->move_count + 1, 1U << 0 | 3U << 5 | 1U << 7 };
     static const char *const heading[MOVE_COLUMNS] = {
-        "#", "guest", "from", "to", "how", "memory", "room left there", "why",
+        "#", "guest", "from", "to", "how", "memory", "takes", "room left there", "why",
     };
 
     for (size_t i = 0; i < MOVE_COLUMNS; i++) {
@@ -117,9 +204,10 @@ static void print_moves(struct arena *arena, struct text *text, const struct pla
         *cell++ = text_format(arena, "%u", move->seq);
         *cell++ = move->guest;
         *cell++ = move->from;
-        *cell++ = text_format(arena, "→ %s%s", move->to, move->detour ? " (for now)" : "");
+        *cell++ = text_format(arena, "→ %s%s", move->to, hop_text(hops[i]));
         *cell++ = op_mode_name(move->mode);
         *cell++ = size_text(arena, move->memory_kib);
+        *cell++ = duration_text(arena, duration_of(plan, move));
         *cell++ = room_after(arena, &move->target);
         *cell++ = move->reason;
     }
@@ -146,6 +234,18 @@ static const char *plural(size_t count)
     return count == 1 ? "" : "s";
 }
 
+/* ", about 3 min 20 s at 1000 MiB/s": one move at a time. */
+static void print_duration(struct text *text, const struct plan *plan)
+{
+    int64_t total = 0;
+
+    for (size_t i = 0; i < plan->move_count; i++) {
+        total += duration_of(plan, &plan->moves[i]);
+    }
+    text_printf(text, ", about %s at %llu MiB/s", duration_text(text->arena, total),
+                (unsigned long long)rate_of(plan));
+}
+
 static void print_moves_summary(struct text *text, const struct plan *plan)
 {
     if (plan->move_count == 0) {
@@ -155,7 +255,7 @@ static void print_moves_summary(struct text *text, const struct plan *plan)
     text_printf(text, "%zu move%s, ", plan->move_count, plural(plan->move_count));
     quantity_print_size(text, plan->memory_kib);
     if (plan->detours > 0) {
-        text_printf(text, ", %zu by way of another host", plan->detours);
+        text_printf(text, ", %zu to a temporary host", plan->detours);
     }
     if (plan->interruptions == 0) {
         text_append(text, ", no guest interrupted");
@@ -163,6 +263,7 @@ static void print_moves_summary(struct text *text, const struct plan *plan)
         text_printf(text, ", %zu guest%s interrupted", plan->interruptions,
                     plural(plan->interruptions));
     }
+    print_duration(text, plan);
 }
 
 static void print_summary(struct text *text, const struct plan *plan)
@@ -219,17 +320,35 @@ static const char *arrow_style(enum move_mode mode)
     return "";
 }
 
+static const char *arrow_colour(enum hop hop)
+{
+    static const char *const colours[] = {
+        [HOP_ONLY] = "",
+        [HOP_STOP] = ", color=darkorange, fontcolor=darkorange",
+        [HOP_AWAY] = ", color=darkorange, fontcolor=darkorange",
+        [HOP_ON] = ", color=darkgreen, fontcolor=darkgreen",
+        [HOP_BACK] = ", color=darkgreen, fontcolor=darkgreen",
+        [HOP_START] = ", color=darkgreen, fontcolor=darkgreen",
+    };
+
+    return colours[hop];
+}
+
 void render_dot(struct text *text, const struct plan *plan)
 {
-    text_append(text, "digraph plan {\n    rankdir=LR;\n    node [shape=box];\n");
+    const enum hop *hops = find_hops(text->arena, plan);
+
+    text_append(text, "digraph plan {\n    rankdir=LR;\n    nodesep=0.4;\n    ranksep=1.2;\n"
+                      "    node [shape=box, style=rounded];\n    edge [fontsize=10];\n");
     for (size_t i = 0; i < plan->move_count; i++) {
         const struct plan_move *move = &plan->moves[i];
 
         /* Names are host names (contract.md): nothing in them needs escaping. */
-        text_printf(text, "    \"%s\" -> \"%s\" [label=\"%u. %s\\n", move->from, move->to,
-                    move->seq, move->guest);
+        text_printf(text, "    \"%s\" -> \"%s\" [label=\"%u. %s%s\\n", move->from, move->to,
+                    move->seq, move->guest, hop_text(hops[i]));
         quantity_print_size(text, move->memory_kib);
-        text_printf(text, ", %s\"%s];\n", op_mode_name(move->mode), arrow_style(move->mode));
+        text_printf(text, ", %s\"%s%s];\n", op_mode_name(move->mode), arrow_style(move->mode),
+                    arrow_colour(hops[i]));
     }
     text_append(text, "}\n");
 }

@@ -31,10 +31,10 @@ START_TEST(plan_is_a_table_and_a_summary)
 
     ck_assert_str_eq(
         plan_text(build, false),
-        "#  guest  from  to      how   memory  room left there  why\n"
-        "1  a      kvm1  → kvm2  live   4 GiB           12 GiB  the file puts it there\n"
+        "#  guest  from  to      how   memory  takes  room left there  why\n"
+        "1  a      kvm1  → kvm2  live   4 GiB  4.0 s           12 GiB  the file puts it there\n"
         "\n"
-        "1 move, 4 GiB, no guest interrupted.\n");
+        "1 move, 4 GiB, no guest interrupted, about 4.0 s at 1000 MiB/s.\n");
 }
 END_TEST
 
@@ -45,7 +45,7 @@ START_TEST(interrupted_guests_are_counted)
 
     build->policy.mode = POLICY_MODE_OFFLINE;
     ck_assert_ptr_nonnull(
-        strstr(plan_text(build, false), "\n1 move, 4 GiB, 1 guest interrupted.\n"));
+        strstr(plan_text(build, false), "\n1 move, 4 GiB, 1 guest interrupted, about 60 s at"));
 }
 END_TEST
 
@@ -88,6 +88,35 @@ START_TEST(colour_only_adds_escapes)
 }
 END_TEST
 
+START_TEST(estimate_goes_by_the_bandwidth_that_policy_allows)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct build *build = small_fleet(&arena);
+
+    build->policy.bandwidth_mib_s = 32;
+    ck_assert_ptr_nonnull(
+        strstr(plan_text(build, false), "no guest interrupted, about 2 min 8 s at 32 MiB/s.\n"));
+}
+END_TEST
+
+START_TEST(ways_over_another_host_and_back_are_marked)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct build *build = build_fleet(&arena);
+    const char *text;
+
+    (void)build_host(build, "kvm1", 4);
+    (void)build_host(build, "kvm2", 4);
+    (void)build_host(build, "kvm3", 4);
+    (void)build_guest(build, "a", 4, "kvm1", "kvm2");
+    (void)build_guest(build, "b", 4, "kvm2", "kvm1");
+    text = plan_text(build, false);
+    ck_assert_ptr_nonnull(strstr(text, "→ kvm3 (for now)"));
+    ck_assert_ptr_nonnull(strstr(text, " (at last)"));
+    ck_assert_ptr_nonnull(strstr(text, "3 moves, 12 GiB, 1 to a temporary host"));
+}
+END_TEST
+
 START_TEST(dot_draws_numbered_arrows)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
@@ -98,7 +127,10 @@ START_TEST(dot_draws_numbered_arrows)
     render_dot(&text, &plan);
     ck_assert_str_eq(text.data, "digraph plan {\n"
                                 "    rankdir=LR;\n"
-                                "    node [shape=box];\n"
+                                "    nodesep=0.4;\n"
+                                "    ranksep=1.2;\n"
+                                "    node [shape=box, style=rounded];\n"
+                                "    edge [fontsize=10];\n"
                                 "    \"kvm1\" -> \"kvm2\" [label=\"1. a\\n4 GiB, live\"];\n"
                                 "}\n");
 }
@@ -150,6 +182,8 @@ int main(void)
     tcase_add_test(tcase, blocked_guest_comes_with_what_would_unblock_it);
     tcase_add_test(tcase, satisfied_fleet_says_so);
     tcase_add_test(tcase, colour_only_adds_escapes);
+    tcase_add_test(tcase, estimate_goes_by_the_bandwidth_that_policy_allows);
+    tcase_add_test(tcase, ways_over_another_host_and_back_are_marked);
     tcase_add_test(tcase, dot_draws_numbered_arrows);
     tcase_add_test(tcase, diff_lists_who_is_not_in_place);
     tcase_add_test(tcase, diff_of_a_satisfied_fleet_is_empty);
