@@ -61,7 +61,7 @@ int file_read(struct arena *arena, const char *path, size_t max_bytes, char **by
         }
         if ((size_t)got > max_bytes - text.length) {
             return err_set(err, ERR_INVALID, "cannot read '%s': larger than %zu MiB", path,
-                           max_bytes / (1024 * 1024));
+                           max_bytes >> 20);
         }
         text_append_bytes(&text, chunk, (size_t)got);
     }

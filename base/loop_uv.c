@@ -241,7 +241,7 @@ static const struct loop_ops uv_ops = {
 static void must(int status, const char *what)
 {
     if (status != 0) {
-        fprintf(stderr, "cannot set up %s: %s\n", what, uv_strerror(status));
+        (void)fprintf(stderr, "cannot set up %s: %s\n", what, uv_strerror(status));
         abort();
     }
 }

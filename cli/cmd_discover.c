@@ -159,7 +159,7 @@ static int run(struct cli *cli, int argc, char **argv)
     const char **uris = ARENA_ARRAY(&cli->arena, const char *, (size_t)argc + 1);
     struct text text = text_new(&cli->arena);
     struct desired desired = { .host_count = 0 };
-    struct observed observed;
+    struct observed observed = { .host_count = 0 };
 
     if (status >= 0) {
         return status;
