@@ -10,8 +10,8 @@
 
 #include <stdio.h>
 
-#include "build_fleet.h"
 #include "diff/plan_json.h"
+#include "draw_fleet.h"
 #include "oracle.h"
 #include "tests/runner.h"
 
@@ -27,158 +27,6 @@
 /* Placements that the exhaustive search looks at. */
 #define BUDGET       3000
 #define TIGHT_BUDGET 400000
-
-struct dice {
-    uint64_t state;
-};
-
-/* SplitMix64: the same fleets everywhere. */
-static uint64_t roll(struct dice *dice, uint64_t sides)
-{
-    uint64_t z = dice->state += UINT64_C(0x9E3779B97F4A7C15);
-
-    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return (z ^ (z >> 31)) % sides;
-}
-
-static bool one_in(struct dice *dice, uint64_t sides)
-{
-    return roll(dice, sides) == 0;
-}
-
-static const char *pick_host(struct build *build, struct dice *dice)
-{
-    return build->file_hosts[roll(dice, build->file_host_count)].name;
-}
-
-static void disturb(struct build *build, struct dice *dice, const char *name,
-                    struct observed_guest *guest, const char *at)
-{
-    static const enum guest_state states[] = { GUEST_SHUTOFF, GUEST_SHUTOFF, GUEST_PAUSED,
-                                               GUEST_CRASHED };
-
-    if (one_in(dice, 4)) {
-        guest->state = states[roll(dice, ARRAY_LEN(states))];
-        guest->reason = one_in(dice, 2) ? GUEST_REASON_USER : GUEST_REASON_IO_ERROR;
-        guest->owed_start = guest->state == GUEST_SHUTOFF && one_in(dice, 3);
-        guest->autostart = one_in(dice, 3);
-    }
-    guest->config_memory_kib += roll(dice, 3) * GIB / 2;
-    guest->snapshots = one_in(dice, 12);
-    guest->persistent = !one_in(dice, 12);
-    guest->vcpus = 1 + (uint32_t)roll(dice, 8);
-    if (one_in(dice, 5)) {
-        struct policy_guest *own = build_policy_guest(build, name);
-
-        own->pin = one_in(dice, 4);
-        own->no_detour = one_in(dice, 3);
-        own->park = one_in(dice, 2);
-    }
-    if (one_in(dice, 15)) {
-        build_in_flight(build, name, at, pick_host(build, dice));
-    }
-    if (one_in(dice, 20)) {
-        build_exclusion(build, name, PLAN_HELD, "held");
-    }
-}
-
-static void add_guest(struct build *build, struct dice *dice, uint64_t number, bool calm)
-{
-    static const char *const clusters[] = { NULL, NULL, NULL, "c1", "c2" };
-    const char *name = text_format(build->arena, "vm%02u", (unsigned)number);
-    uint64_t gib = 1 + roll(dice, 6);
-    const char *at = pick_host(build, dice);
-    const char *goal = one_in(dice, 3) ? at : pick_host(build, dice);
-    struct observed_guest *guest;
-
-    build_wish(build, name, gib, goal)->cluster = clusters[roll(dice, ARRAY_LEN(clusters))];
-    if (!calm && one_in(dice, 25)) {
-        return; /* Seen nowhere. */
-    }
-    guest = build_sighting(build, name, gib, at);
-    if (!calm) {
-        disturb(build, dice, name, guest, at);
-    }
-    if (!calm && one_in(dice, 25)) {
-        *build_sighting(build, name, gib, pick_host(build, dice)) = *guest;
-    }
-}
-
-/* A fleet from 'seed'.  In a calm one nothing but room, order and clusters can be in the way. */
-static struct build *draw(struct arena *arena, uint64_t seed, bool calm)
-{
-    static const char *const names[] = { "kvm1", "kvm2", "kvm3", "kvm4", "kvm5", "kvm6" };
-    struct dice dice = { seed };
-    struct build *build = build_fleet(arena);
-    size_t hosts = 2 + roll(&dice, 5);
-    uint64_t guests = 1 + roll(&dice, 14);
-
-    for (size_t i = 0; i < hosts; i++) {
-        struct observed_host *host = build_host(build, names[i], 4 + roll(&dice, 16));
-
-        host->reachable = calm || !one_in(&dice, 15);
-        host->cpus = 4 + (uint32_t)roll(&dice, 32);
-        if (!calm && one_in(&dice, 15)) {
-            build_policy_host(build, names[i])->maintenance = true;
-        }
-    }
-    for (uint64_t i = 0; i < guests; i++) {
-        add_guest(build, &dice, i, calm);
-    }
-    if (one_in(&dice, 3)) {
-        (void)build_sighting(build, "stranger", 1 + roll(&dice, 5), pick_host(build, &dice));
-    }
-    build->policy.charge_off = one_in(&dice, 2);
-    build->policy.mode = one_in(&dice, 4) ? POLICY_MODE_OFFLINE : POLICY_MODE_AUTO;
-    build->policy.cpu_policy = one_in(&dice, 3) ? POLICY_CPU_STRICT : POLICY_CPU_WARN;
-    build->policy.guest_overhead_kib = roll(&dice, 2) * 1024;
-    return build;
-}
-
-static void draw_tight_guest(struct build *build, struct dice *dice, uint64_t number, size_t host,
-                             const char *goal, uint64_t loads[2][6], uint64_t gib)
-{
-    const char *name = text_format(build->arena, "vm%02u", (unsigned)number);
-    size_t end = 0;
-
-    while (strcmp(build->file_hosts[end].name, goal) != 0) {
-        end++;
-    }
-    loads[0][host] += gib;
-    loads[1][end] += gib;
-    build_wish(build, name, gib, goal)->cluster = one_in(dice, 6) ? "c1" : NULL;
-    (void)build_sighting(build, name, gib, build->file_hosts[host].name);
-}
-
-/* A fleet with hardly any room: each host can hold what it has and what it shall have, and perhaps a
- * little more. */
-static struct build *draw_tight(struct arena *arena, uint64_t seed)
-{
-    static const char *const names[] = { "kvm1", "kvm2", "kvm3", "kvm4", "kvm5", "kvm6" };
-    struct dice dice = { seed };
-    struct build *build = build_fleet(arena);
-    size_t hosts = 2 + roll(&dice, 5);
-    uint64_t guests = 2 + roll(&dice, 13);
-    uint64_t sizes = 1 + roll(&dice, 6);
-    uint64_t loads[2][6] = { 0 };
-
-    for (size_t i = 0; i < hosts; i++) {
-        (void)build_host(build, names[i], 1);
-    }
-    for (uint64_t i = 0; i < guests; i++) {
-        size_t host = roll(&dice, hosts);
-        const char *goal = one_in(&dice, 3) ? names[host] : pick_host(build, &dice);
-
-        draw_tight_guest(build, &dice, i, host, goal, loads, 1 + roll(&dice, sizes));
-    }
-    for (size_t i = 0; i < hosts; i++) {
-        uint64_t load = loads[0][i] > loads[1][i] ? loads[0][i] : loads[1][i];
-
-        build->hosts[i].memory_kib = (load + (one_in(&dice, 3) ? roll(&dice, 4) : 0)) * GIB;
-    }
-    return build;
-}
 
 static uint64_t first_seed(void)
 {
@@ -311,7 +159,7 @@ static void shuffle(struct dice *dice, void *items, size_t count, size_t size)
     char *bytes = items;
 
     for (size_t i = count; i > 1; i--) {
-        swap_bytes(bytes + (i - 1) * size, bytes + roll(dice, i) * size, size);
+        swap_bytes(bytes + (i - 1) * size, bytes + dice_roll(dice, i) * size, size);
     }
 }
 
@@ -624,7 +472,7 @@ static const char *check_advice(struct build *build)
 /* One of the three kinds of fleet. */
 static struct build *draw_any(struct arena *arena, uint64_t seed)
 {
-    return seed % 3 == 0 ? draw_tight(arena, seed) : draw(arena, seed, seed % 3 == 1);
+    return seed % 3 == 0 ? draw_tight(arena, seed) : draw_fleet(arena, seed, seed % 3 == 1);
 }
 
 static void check_all(property_fn *property, uint64_t step)
