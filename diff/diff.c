@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/base.h"
 #include "diff/lookup.h"
 #include "model/desired.h"
 #include "model/observed.h"
@@ -107,17 +108,17 @@ static void distribute(struct join *join, const struct observed *observed, const
 }
 
 /* A counting sort by guest: going through the hosts in order leaves each guest's sightings sorted. */
-static struct join join_sightings(struct arena *arena, const struct desired *desired,
-                                  const struct observed *observed)
+static struct join join_sightings(struct arena *arena, struct arena *scratch,
+                                  const struct desired *desired, const struct observed *observed)
 {
     size_t total = count_sightings(observed);
     struct join join = {
         .listed = ARENA_ARRAY(arena, struct diff_sighting, total),
-        .first = ARENA_ARRAY(arena, size_t, desired->guest_count + 1),
+        .first = ARENA_ARRAY(scratch, size_t, desired->guest_count + 1),
         .others = ARENA_ARRAY(arena, struct diff_sighting, total),
     };
-    const uint32_t *known = recognise(arena, desired, observed, join.first);
-    size_t *next = ARENA_ARRAY(arena, size_t, desired->guest_count + 1);
+    const uint32_t *known = recognise(scratch, desired, observed, join.first);
+    size_t *next = ARENA_ARRAY(scratch, size_t, desired->guest_count + 1);
 
     for (size_t i = 0; i < desired->guest_count; i++) {
         join.first[i + 1] += join.first[i];
@@ -254,11 +255,10 @@ static void classify(struct diff_guest *guest, const struct observed *observed, 
     }
 }
 
-static void see(struct arena *arena, struct diff_guest *guest,
-                const struct diff_sighting *sightings, size_t count)
+/* Writes the names of the hosts at 'found'. */
+static void see(const char **found, struct diff_guest *guest, const struct diff_sighting *sightings,
+                size_t count)
 {
-    const char **found = ARENA_ARRAY(arena, const char *, count);
-
     for (size_t i = 0; i < count; i++) {
         found[i] = sightings[i].host->name;
     }
@@ -288,17 +288,19 @@ static void add_unmanaged(struct arena *arena, struct diff_guest *guest, const s
         .class = DIFF_UNMANAGED,
         .desired = DESIRED_NONE,
     };
-    see(arena, guest, &join->others[*from], count);
+    see(ARENA_ARRAY(arena, const char *, count), guest, &join->others[*from], count);
     *from += count;
 }
 
 struct diff diff_compute(struct arena *arena, const struct desired *desired,
                          const struct observed *observed)
 {
-    struct join join = join_sightings(arena, desired, observed);
+    AUTO(arena) struct arena scratch = ARENA_INIT;
+    struct join join = join_sightings(arena, &scratch, desired, observed);
     bool silent = any_host_is_silent(desired, observed);
     struct diff_guest *guests =
         ARENA_ARRAY(arena, struct diff_guest, desired->guest_count + join.other_count);
+    const char **found = ARENA_ARRAY(arena, const char *, join.first[desired->guest_count]);
     struct diff diff = { .guests = guests };
     size_t other = 0;
 
@@ -313,7 +315,8 @@ struct diff diff_compute(struct arena *arena, const struct desired *desired,
         guest->name = want->name;
         guest->wanted = desired->hosts[want->host].name;
         guest->desired = (uint32_t)i;
-        see(arena, guest, &join.listed[join.first[i]], join.first[i + 1] - join.first[i]);
+        see(&found[join.first[i]], guest, &join.listed[join.first[i]],
+            join.first[i + 1] - join.first[i]);
         classify(guest, observed, silent);
     }
     while (other < join.other_count) {

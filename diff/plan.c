@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/base.h"
 #include "base/text.h"
 #include "diff/capacity.h"
 #include "diff/compat.h"
@@ -33,7 +34,8 @@ static const char *const method_names[PLAN_METHOD_COUNT] = {
 
 /* Work space of plan_build(). */
 struct planner {
-    struct arena *arena;
+    struct arena *arena;   /* Of the plan. */
+    struct arena *scratch; /* Of what the plan is found with. */
     const struct plan_input *input;
     struct diff diff;
     struct fleet fleet;
@@ -76,7 +78,7 @@ static uint64_t *sum_goals(struct planner *planner)
 {
     const struct fleet *fleet = &planner->fleet;
     const struct plan_input *input = planner->input;
-    uint64_t *goals = ARENA_ARRAY(planner->arena, uint64_t, fleet->host_count);
+    uint64_t *goals = ARENA_ARRAY(planner->scratch, uint64_t, fleet->host_count);
 
     for (size_t i = 0; i < fleet->guest_count; i++) {
         const struct fleet_guest *guest = &fleet->guests[i];
@@ -142,8 +144,8 @@ static void collect_warnings(struct planner *planner)
  * end. */
 static size_t *find_followers(struct planner *planner, const struct schedule *schedule)
 {
-    size_t *followers = ARENA_ARRAY(planner->arena, size_t, schedule->count);
-    size_t *arrivals = ARENA_ARRAY(planner->arena, size_t, planner->fleet.host_count);
+    size_t *followers = ARENA_ARRAY(planner->scratch, size_t, schedule->count);
+    size_t *arrivals = ARENA_ARRAY(planner->scratch, size_t, planner->fleet.host_count);
 
     for (size_t h = 0; h < planner->fleet.host_count; h++) {
         arrivals[h] = schedule->count;
@@ -276,7 +278,7 @@ static int compare_blocks(const void *a, const void *b)
 static void block_the_rest(struct planner *planner)
 {
     struct fleet *fleet = &planner->fleet;
-    const struct obstacle_map *map = obstacle_map_new(planner->arena, fleet);
+    const struct obstacle_map *map = obstacle_map_new(planner->scratch, fleet);
 
     for (uint32_t i = 0; i < fleet->guest_count; i++) {
         if (fleet_is_left(fleet, i)) {
@@ -290,22 +292,24 @@ static void block_the_rest(struct planner *planner)
 
 struct plan plan_build(struct arena *arena, const struct plan_input *input)
 {
+    AUTO(arena) struct arena scratch = ARENA_INIT;
     struct planner planner = {
         .arena = arena,
+        .scratch = &scratch,
         .input = input,
-        .diff = diff_compute(arena, input->desired, input->observed),
+        .diff = diff_compute(&scratch, input->desired, input->observed),
     };
     struct plan plan = { .es_xml_sha256 = input->es_xml_sha256 };
     struct schedule schedule;
 
-    planner.fleet = fleet_build(arena, input, &planner.diff);
+    planner.fleet = fleet_build(&scratch, input, &planner.diff);
     planner.compat = (struct compat){ .arena = arena, .fleet = &planner.fleet };
     planner.blocks = ARENA_ARRAY(arena, struct plan_block, planner.fleet.guest_count);
     planner.warnings =
         ARENA_ARRAY(arena, const char *, COMPAT_CHECK_COUNT + 3 * planner.fleet.host_count);
     planner.block_count =
         screen_guests(arena, &planner.fleet, &planner.diff, &planner.compat, planner.blocks);
-    schedule = schedule_find(arena, &planner.fleet, &planner.diff);
+    schedule = schedule_find(&scratch, &planner.fleet, &planner.diff);
     add_moves(&planner, &plan, &schedule);
     if (schedule.left > 0 || planner.block_count > 0) {
         block_the_rest(&planner);

@@ -188,25 +188,40 @@ def run(command, output):
     return seconds, usage.ru_maxrss / 1024, process.returncode
 
 
-def measure(arguments, fleet, folder):
+def generate(name, folder):
+    """Writes the input of a case and how many guests are misplaced."""
+    fleet = CASES[name][0]()
+    write_es(fleet, folder / "es.xml")
+    write_observed(fleet, folder / "observed.json")
+    (folder / "berth.conf").write_text("[capacity]\nhost_reserve = 0MiB\n")
+    (folder / "misplaced").write_text(str(sum(a != g for a, g in zip(fleet.at, fleet.goal))))
+
+
+def summary_of(path):
+    """Of a plan, read in a process of its own too."""
+    code = ("import json, sys; p = json.load(open(sys.argv[1])); print(json.dumps({"
+            "'moves': p['summary']['moves'], 'detours': p['summary']['detours'], "
+            "'blocked': len(p['blocked']), 'method': p['method']}))")
+    done = subprocess.run([sys.executable, "-c", code, str(path)], check=True, capture_output=True)
+    return json.loads(done.stdout)
+
+
+def measure(arguments, name, folder):
+    # In a process of its own: what this one has in memory would count as the peak of those it starts.
+    subprocess.run([sys.executable, __file__, "--generate", name, str(folder)], check=True)
     es, observed, conf, out = (folder / n for n in ("es.xml", "observed.json", "berth.conf", "out"))
-    write_es(fleet, es)
-    write_observed(fleet, observed)
-    conf.write_text("[capacity]\nhost_reserve = 0MiB\n")
+    wrong = int((folder / "misplaced").read_text())
     files = ["--es", str(es), "--observed", str(observed)]
     runs = [run([arguments.berth, "plan", "-c", str(conf), *files, "--json"], out)
             for _ in range(arguments.runs)]
     if any(status not in (0, 4) for _, _, status in runs):
         raise SystemExit(f"bench_plan: 'berth plan' ended with {runs[0][2]}")
-    plan = json.loads(out.read_text())
+    plan = summary_of(out)
     phases = [json.loads(subprocess.run([arguments.phases, str(es), str(observed)], check=True,
                                         capture_output=True).stdout)
               for _ in range(arguments.runs)]
-    wrong = sum(a != g for a, g in zip(fleet.at, fleet.goal))
     best = {name: min(p[name] for p in phases) for name in phases[0]}
-    return {"misplaced": wrong, "moves": plan["summary"]["moves"],
-            "detours": plan["summary"]["detours"], "blocked": len(plan["blocked"]),
-            "ratio": round(plan["summary"]["moves"] / max(wrong, 1), 4), "method": plan["method"],
+    return {"misplaced": wrong, **plan, "ratio": round(plan["moves"] / max(wrong, 1), 4),
             "seconds": round(min(r[0] for r in runs), 4), "mib": round(min(r[1] for r in runs), 1),
             **{name: round(value, 4) for name, value in best.items()}}
 
@@ -238,6 +253,9 @@ def print_table(results, before):
 
 
 def main():
+    if sys.argv[1:2] == ["--generate"]:
+        generate(sys.argv[2], pathlib.Path(sys.argv[3]))
+        return
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("berth")
     parser.add_argument("phases")
@@ -252,7 +270,7 @@ def main():
         with tempfile.TemporaryDirectory() as scratch:
             folder = pathlib.Path(scratch) if arguments.keep is None else arguments.keep / name
             folder.mkdir(parents=True, exist_ok=True)
-            results[name] = measure(arguments, CASES[name][0](), folder)
+            results[name] = measure(arguments, name, folder)
             print(f"{name}: {results[name]}", file=sys.stderr, flush=True)
     print_table(results, before)
     if arguments.save is not None:
