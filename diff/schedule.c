@@ -103,6 +103,7 @@ static void go_round_about(struct scheduler *scheduler)
         drain_all(scheduler, orders[i]);
         knot_untie(&scheduler->trail, scheduler->drain);
         polish_trail(&scheduler->trail);
+        polish_relief(&scheduler->trail);
         consider(scheduler);
         trail_undo(&scheduler->trail, 0);
         if (scheduler->best.cost.left == 0 &&
@@ -128,6 +129,7 @@ static bool search(struct scheduler *scheduler, bool *found)
         for (size_t i = 0; i < answer.step_count; i++) {
             trail_make(&scheduler->trail, &answer.steps[i]);
         }
+        polish_relief(&scheduler->trail);
         consider(scheduler);
         trail_undo(&scheduler->trail, 0);
     }

@@ -793,6 +793,26 @@ START_TEST(swap_of_two_cluster_members_needs_a_third_host)
 }
 END_TEST
 
+START_TEST(relief_comes_first_in_a_plan_with_detours_too)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct build *build = build_fleet(&arena);
+    struct plan plan;
+
+    (void)build_host(build, "kvm1", 4);
+    (void)build_host(build, "kvm2", 4);
+    (void)build_host(build, "kvm3", 8);
+    (void)build_host(build, "kvm4", 2);
+    (void)build_guest(build, "a", 4, "kvm1", "kvm2");
+    (void)build_guest(build, "b", 4, "kvm2", "kvm1");
+    (void)build_guest(build, "y", 2, "kvm4", "kvm4");
+    (void)build_guest(build, "z", 1, "kvm4", "kvm3");
+    plan = build_plan(build);
+    ck_assert_uint_eq(plan.move_count, 4);
+    ck_assert_str_eq(plan.moves[0].guest, "z");
+}
+END_TEST
+
 START_TEST(cluster_member_behind_one_that_stays_is_apart)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
@@ -901,6 +921,7 @@ static TCase *order_case(void)
     tcase_add_test(tcase, guest_on_its_way_out_still_counts_against_the_cpus);
     tcase_add_test(tcase, members_of_a_cluster_that_are_apart_never_meet);
     tcase_add_test(tcase, swap_of_two_cluster_members_needs_a_third_host);
+    tcase_add_test(tcase, relief_comes_first_in_a_plan_with_detours_too);
     tcase_add_test(tcase, cluster_member_behind_one_that_stays_is_apart);
     tcase_add_test(tcase, cluster_member_that_is_arriving_or_off_counts_too);
     tcase_add_test(tcase, members_that_share_a_host_already_may_stay_until_moved);
