@@ -35,6 +35,33 @@ START_TEST(name_entered_twice_keeps_its_first_value)
 }
 END_TEST
 
+START_TEST(names_looked_up_together_are_found_as_one_by_one)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct lookup lookup = lookup_new(&arena, 200);
+    struct {
+        unsigned other;
+        const char *name;
+    } items[200];
+    uint32_t values[200];
+    const char *stranger[] = { "host", "vm7", "" };
+
+    for (unsigned i = 0; i < 200; i++) {
+        items[i].name = text_format(&arena, "vm%u", i % 150);
+    }
+    lookup_add_all(&lookup, (struct lookup_names){ &items[0].name, sizeof(items[0]), 200 });
+    lookup_find_all(&lookup, (struct lookup_names){ &items[0].name, sizeof(items[0]), 200 },
+                    values);
+    for (unsigned i = 0; i < 200; i++) {
+        ck_assert_uint_eq(values[i], i % 150); /* The first of a name counts. */
+    }
+    lookup_find_all(&lookup, (struct lookup_names){ stranger, sizeof(stranger[0]), 3 }, values);
+    ck_assert_uint_eq(values[0], LOOKUP_NONE);
+    ck_assert_uint_eq(values[1], 7);
+    ck_assert_uint_eq(values[2], LOOKUP_NONE);
+}
+END_TEST
+
 START_TEST(empty_table_finds_nothing)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
@@ -51,6 +78,7 @@ int main(void)
 
     tcase_add_test(tcase, every_name_is_found_and_no_other);
     tcase_add_test(tcase, name_entered_twice_keeps_its_first_value);
+    tcase_add_test(tcase, names_looked_up_together_are_found_as_one_by_one);
     tcase_add_test(tcase, empty_table_finds_nothing);
     suite_add_tcase(suite, tcase);
     return runner_run(suite);
