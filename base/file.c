@@ -15,6 +15,8 @@
 #include "base/err.h"
 #include "base/text.h"
 
+#define CHUNK_BYTES 8192
+
 static void auto_fd(int *fd)
 {
     if (*fd >= 0) {
@@ -35,20 +37,26 @@ static int open_error(struct err *err, const char *path)
     return err_set_errno(err, code, os_errno, "cannot read '%s'", path);
 }
 
-int file_read(struct arena *arena, const char *path, size_t max_bytes, char **bytes, size_t *length,
-              struct err *err)
+/* Room for the whole file at once where its size is known: a text that grows leaves its smaller selves in
+ * the arena. */
+static size_t expected_size(int fd, size_t max_bytes)
 {
-    AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    struct text text = text_new(arena);
-    const size_t chunk_size = (size_t)256 * 1024;
-    char *chunk;
+    struct stat status;
 
-    if (fd < 0) {
-        return open_error(err, path);
+    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size < 0 ||
+        (size_t)status.st_size > max_bytes) {
+        return 0;
     }
-    chunk = arena_alloc(arena, chunk_size, 1);
+    return (size_t)status.st_size;
+}
+
+/* Appends what 'fd' gives, at most 'max_bytes'. */
+static int read_all(int fd, const char *path, size_t max_bytes, struct text *text, struct err *err)
+{
+    char chunk[CHUNK_BYTES];
+
     for (;;) {
-        ssize_t got = read(fd, chunk, chunk_size);
+        ssize_t got = read(fd, chunk, sizeof(chunk));
 
         if (got < 0 && errno == EINTR) {
             continue;
@@ -57,13 +65,28 @@ int file_read(struct arena *arena, const char *path, size_t max_bytes, char **by
             return err_set_errno(err, ERR_IO, errno, "cannot read '%s'", path);
         }
         if (got == 0) {
-            break;
+            return 0;
         }
-        if ((size_t)got > max_bytes - text.length) {
+        if ((size_t)got > max_bytes - text->length) {
             return err_set(err, ERR_INVALID, "cannot read '%s': larger than %zu MiB", path,
                            max_bytes >> 20);
         }
-        text_append_bytes(&text, chunk, (size_t)got);
+        text_append_bytes(text, chunk, (size_t)got);
+    }
+}
+
+int file_read(struct arena *arena, const char *path, size_t max_bytes, char **bytes, size_t *length,
+              struct err *err)
+{
+    AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    struct text text;
+
+    if (fd < 0) {
+        return open_error(err, path);
+    }
+    text = text_new_sized(arena, expected_size(fd, max_bytes));
+    if (read_all(fd, path, max_bytes, &text, err) != 0) {
+        return -1;
     }
     *bytes = text.data;
     *length = text.length;

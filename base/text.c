@@ -8,6 +8,8 @@
 
 #include "base/arena.h"
 
+#define TEXT_FIRST_BYTES ((size_t)64)
+
 #define HOST_NAME_MAX_BYTES  253
 #define HOST_LABEL_MAX_BYTES 63
 
@@ -47,7 +49,12 @@ static void PRINTF(2, 0) append_va(struct text *text, const char *fmt, va_list a
 
 struct text text_new(struct arena *arena)
 {
-    const size_t capacity = 64;
+    return text_new_sized(arena, TEXT_FIRST_BYTES);
+}
+
+struct text text_new_sized(struct arena *arena, size_t size)
+{
+    size_t capacity = size < TEXT_FIRST_BYTES ? TEXT_FIRST_BYTES : size + 1;
     struct text text = { .arena = arena, .capacity = capacity };
 
     text.data = arena_alloc(arena, capacity, 1);

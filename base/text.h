@@ -26,6 +26,9 @@ struct text {
 /* An empty text whose storage comes from 'arena'. */
 struct text text_new(struct arena *arena);
 
+/* The same with room for 'size' bytes before it has to grow. */
+struct text text_new_sized(struct arena *arena, size_t size);
+
 /* Appends formatted output. */
 void text_printf(struct text *text, const char *fmt, ...) PRINTF(2, 3);
 

@@ -109,11 +109,12 @@ void reach_look(struct cli *cli, struct loop *loop, struct actuator *actuator,
 static int read_recorded(struct cli *cli, const char *path, struct observed *observed)
 {
     const char *file = strcmp(path, "-") == 0 ? "/dev/stdin" : path;
+    AUTO(arena) struct arena scratch = ARENA_INIT; /* The text goes once it has been read. */
     struct err err;
     char *bytes;
     size_t length;
 
-    if (file_read(&cli->arena, file, OBSERVED_JSON_MAX_BYTES, &bytes, &length, &err) != 0 ||
+    if (file_read(&scratch, file, OBSERVED_JSON_MAX_BYTES, &bytes, &length, &err) != 0 ||
         observed_json_read(&cli->arena, bytes, length, observed, &err) != 0) {
         (void)err_wrap(&err, "observation '%s'", path);
         (void)cli_fail(&err);

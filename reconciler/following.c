@@ -20,6 +20,35 @@ bool following_holds(const struct following *following, const struct plan_input 
            verify_plan(input, &following->plan, following->next, &err) == 0;
 }
 
+/* The objective of planner.md, most important first. */
+struct cost {
+    uint64_t parts[4];
+};
+
+static struct cost cost_of(const struct plan *plan, size_t first)
+{
+    struct cost cost = { { plan->block_count, 0, plan->move_count - first, 0 } };
+
+    for (size_t i = first; i < plan->move_count; i++) {
+        cost.parts[1] += plan->moves[i].mode != MOVE_LIVE && plan->moves[i].mode != MOVE_COLD;
+        cost.parts[3] += plan->moves[i].memory_kib;
+    }
+    return cost;
+}
+
+bool following_is_beaten(const struct following *following, const struct plan *fresh)
+{
+    struct cost ours = cost_of(&following->plan, following->next);
+    struct cost theirs = cost_of(fresh, 0);
+
+    for (size_t i = 0; i < ARRAY_LEN(ours.parts); i++) {
+        if (ours.parts[i] != theirs.parts[i]) {
+            return theirs.parts[i] < ours.parts[i];
+        }
+    }
+    return false;
+}
+
 /* What is followed is made from what is journaled, so that both are the same. */
 void following_adopt(struct following *following, const struct plan *plan,
                      const char *policy_digest, struct text *json)

@@ -4,7 +4,8 @@
 /*
  * Following: the plan that is being carried out, across passes (planner.md, 'Following a plan').
  *
- * It is kept while file and policy are the same and its remainder verifies; without this a displaced guest
+ * It is kept while file and policy are the same, its remainder verifies and nothing strictly cheaper is
+ * known; without this a displaced guest
  * has a direct way home, and the next pass undoes the detour for ever.
  */
 
@@ -28,6 +29,10 @@ struct following {
 /* True if there are moves left and they are still right for the world of 'input'. */
 bool following_holds(const struct following *following, const struct plan_input *input,
                      const char *policy_digest);
+
+/* True if 'fresh', made for the world as it is now, is strictly cheaper than what is left to do: fewer guests
+ * left behind, fewer stopped on the way, fewer moves, less memory, in this order. */
+bool following_is_beaten(const struct following *following, const struct plan *fresh);
 
 /* Follows 'plan' from its first move on.  'json' gets its JSON appended, for the journal. */
 void following_adopt(struct following *following, const struct plan *plan,

@@ -339,12 +339,12 @@ static void note_plan(struct reconciler *reconciler, const struct text *json)
     note(reconciler, records, ARRAY_LEN(records));
 }
 
-static void follow_plan(struct reconciler *reconciler, struct plan *plan, const char *policy_digest)
+static void follow_plan(struct reconciler *reconciler, const struct plan *plan,
+                        const char *policy_digest)
 {
     struct event event = { .kind = EVENT_PLAN, .plan = &reconciler->following.plan };
     struct text json = text_new(&reconciler->arena);
 
-    view_drop_unasked(plan, reconciler->options.only);
     following_adopt(&reconciler->following, plan, policy_digest, &json);
     reconciler->result.blocked = plan->block_count;
     if (plan->move_count > 0) {
@@ -361,12 +361,15 @@ static bool choose_plan(struct reconciler *reconciler)
     char digest[DIGEST_TEXT_SIZE];
     struct plan plan;
     struct err err;
+    bool holds;
 
     config_policy_digest(reconciler->world.config, digest);
-    if (following_holds(&reconciler->following, input, digest)) {
+    holds = following_holds(&reconciler->following, input, digest);
+    plan = plan_build(&reconciler->arena, input);
+    view_drop_unasked(&plan, reconciler->options.only);
+    if (holds && !following_is_beaten(&reconciler->following, &plan)) {
         return true;
     }
-    plan = plan_build(&reconciler->arena, input);
     if (verify_plan(input, &plan, 0, &err) != 0) {
         event.text = err.text;
         emit(reconciler, &event);
