@@ -21,6 +21,11 @@
 /* ... unless this many moves were tried already: a fleet may be too large for care. */
 #define CARE_MAX 2000000
 
+/* Guests and hosts that are looked at in all, and by macros that make room on temporary hosts first; then
+ * it is left at what was found.  Fleets that are full to the brim would be searched for ever. */
+#define LOOKS_MAX      40000000
+#define DEEP_LOOKS_MAX 4000000
+
 /* Moves home that are counted in a macro's favour; more would not change which is best. */
 #define DRAIN_TRIAL 1000
 
@@ -49,7 +54,9 @@ struct knot {
     bool *closed;    /* By host: being emptied in this macro. */
     uint32_t *locks; /* The guests locked. */
     size_t lock_count;
-    size_t spent; /* Moves tried. */
+    size_t spent;      /* Moves tried. */
+    size_t looks;      /* Guests and hosts looked at. */
+    size_t deep_looks; /* Of them, by macros of some depth. */
 };
 
 /* How good a macro is: guests brought home, and the moves that takes beyond one each. */
@@ -74,6 +81,17 @@ struct leaver {
     uint64_t useful;
     uint64_t size;
 };
+
+static void note_look(struct knot *knot)
+{
+    knot->looks++;
+    knot->deep_looks += knot->effort.depth > 0;
+}
+
+static bool is_tired(const struct knot *knot)
+{
+    return knot->looks > LOOKS_MAX || (knot->effort.depth > 0 && knot->deep_looks > DEEP_LOOKS_MAX);
+}
 
 static int compare_leavers(const void *a, const void *b)
 {
@@ -121,7 +139,7 @@ static uint64_t usefulness(const struct knot *knot, uint32_t guest, uint32_t hos
 }
 
 /* Who could leave 'host' for 'guest', the best first.  Returns how many, BRANCH_MAX at most. */
-static size_t find_leavers(const struct knot *knot, uint32_t guest, uint32_t host,
+static size_t find_leavers(struct knot *knot, uint32_t guest, uint32_t host,
                            struct leaver leavers[BRANCH_MAX + 1])
 {
     const struct fleet *fleet = knot->trail->fleet;
@@ -133,6 +151,7 @@ static size_t find_leavers(const struct knot *knot, uint32_t guest, uint32_t hos
         struct leaver leaver = { .guest = other, .size = this->charge_kib };
         size_t at = count;
 
+        note_look(knot);
         if (other == guest || knot->locked[other] || this->stopped ||
             !fleet_is_movable(fleet, other) || (this->no_detour && !knot->effort.park)) {
             continue;
@@ -155,7 +174,7 @@ static size_t find_leavers(const struct knot *knot, uint32_t guest, uint32_t hos
 
 /* The fullest host that takes 'guest' for a while; rather one that has room for those who wait for it as
  * well. */
-static uint32_t find_refuge(const struct knot *knot, uint32_t guest)
+static uint32_t find_refuge(struct knot *knot, uint32_t guest)
 {
     const struct trail *trail = knot->trail;
     uint64_t size = trail->fleet->guests[guest].charge_kib;
@@ -165,6 +184,7 @@ static uint32_t find_refuge(const struct knot *knot, uint32_t guest)
     for (uint32_t host = room_first(trail->room, size); host != FLEET_NONE && seen < HOSTS_MAX;
          host = room_next(trail->room, host)) {
         seen++;
+        note_look(knot);
         if (knot->closed[host] || !trail_may_enter(trail, guest, host)) {
             continue;
         }
@@ -222,7 +242,7 @@ static bool evict_one(struct knot *knot, uint32_t guest, uint32_t host, unsigned
     struct leaver leavers[BRANCH_MAX + 1];
     size_t count = find_leavers(knot, guest, host, leavers);
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && !is_tired(knot); i++) {
         uint32_t leaver = leavers[i].guest;
 
         knot->locked[leaver] = true;
@@ -311,7 +331,7 @@ static struct score try_macro(struct knot *knot, uint32_t guest)
     size_t interruptions = trail->interruptions;
     struct score score = { 0 };
 
-    if (trail->fleet->guests[guest].at == trail->fleet->guests[guest].goal ||
+    if (is_tired(knot) || trail->fleet->guests[guest].at == trail->fleet->guests[guest].goal ||
         !run_macro(knot, guest)) {
         return score;
     }
