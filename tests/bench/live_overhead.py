@@ -6,7 +6,8 @@ One guest goes back and forth between two real hosts, moved in turn by 'berth ap
 commands are timed.  Then 'berth plan' of three hosts, end to end.  Prints medians and ratios of pairs of
 one run; figures of different runs or machines do not compare.
 
-usage: live_overhead.py [PAIRS]   (default 9; $BERTH: the program, default build/berth)"""
+usage: live_overhead.py [PAIRS [MBIT]]   (default 9; MBIT limits what a host may send, default: not;
+$BERTH: the program, default build/berth)"""
 
 import json
 import os
@@ -62,6 +63,9 @@ def main():
         fleet.lab("volume", "v1")
         fleet.guest("g1", "kvm1", disk="v1", memory=128)
         fleet.lab("attach", "kvm2", "v1")
+        if len(sys.argv) > 2:
+            for host in ("kvm1", "kvm2"):
+                fleet.disturb("rate", host, sys.argv[2])
         by_berth(fleet, "kvm2")  # Warm caches on both ways; not counted.
         by_virsh(fleet, "kvm2", "kvm1")
         for number in range(pairs):
