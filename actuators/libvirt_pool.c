@@ -126,6 +126,16 @@ static bool deliver(struct libvirt_pool *pool)
     return true;
 }
 
+/* The loop has ended with a call to on_mail() on its way. */
+static void drop_mail(void *context)
+{
+    struct libvirt_pool *pool = context;
+
+    (void)pthread_mutex_lock(&pool->mutex);
+    pool->posted = false;
+    leave(pool);
+}
+
 static void on_mail(void *context)
 {
     struct libvirt_pool *pool = context;
@@ -137,7 +147,7 @@ static void on_mail(void *context)
     /* What was mailed after the last look posted nothing, because this call was still under way. */
     if (pool->mail.first != NULL && !pool->closed) {
         pool->posted = true;
-        loop_post(pool->loop, on_mail, pool);
+        loop_post_owned(pool->loop, on_mail, drop_mail, pool);
     }
     leave(pool);
 }
@@ -154,7 +164,7 @@ static void send_mail(struct libvirt_job *job)
     }
     if (!pool->posted) {
         pool->posted = true;
-        loop_post(pool->loop, on_mail, pool);
+        loop_post_owned(pool->loop, on_mail, drop_mail, pool);
     }
 }
 

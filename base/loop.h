@@ -10,6 +10,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct loop;
@@ -23,7 +24,7 @@ struct loop_ops {
     int64_t (*wall_ms)(struct loop *self); /* Since 1970 (base/clock.h); may jump. */
     void (*timer_start)(struct loop *self, struct loop_timer *timer);
     void (*timer_stop)(struct loop *self, struct loop_timer *timer);
-    void (*post)(struct loop *self, loop_fn *fn, void *context);
+    void (*post)(struct loop *self, loop_fn *fn, loop_fn *drop, void *context);
     void (*run)(struct loop *self);
     void (*stop)(struct loop *self);
 };
@@ -73,7 +74,13 @@ static inline void loop_timer_stop(struct loop *loop, struct loop_timer *timer)
 /* Runs fn(context) on the loop thread soon, in the order of posting.  Any thread. */
 static inline void loop_post(struct loop *loop, loop_fn *fn, void *context)
 {
-    loop->ops->post(loop, fn, context);
+    loop->ops->post(loop, fn, NULL, context);
+}
+
+/* The same for a context that the call owns: a loop that ends before it has run calls drop(context). */
+static inline void loop_post_owned(struct loop *loop, loop_fn *fn, loop_fn *drop, void *context)
+{
+    loop->ops->post(loop, fn, drop, context);
 }
 
 /* Runs until loop_stop().  The manual loop returns too when nothing is left to run. */

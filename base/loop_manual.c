@@ -9,6 +9,7 @@
 struct post {
     struct post *next;
     loop_fn *fn;
+    loop_fn *drop; /* Or NULL. */
     void *context;
 };
 
@@ -86,7 +87,7 @@ static void manual_timer_start(struct loop *self, struct loop_timer *timer)
     timer->armed = true;
 }
 
-static void manual_post(struct loop *self, loop_fn *fn, void *context)
+static void manual_post(struct loop *self, loop_fn *fn, loop_fn *drop, void *context)
 {
     struct loop_manual *loop = manual_of(self);
     struct post *post = malloc(sizeof(*post));
@@ -94,7 +95,7 @@ static void manual_post(struct loop *self, loop_fn *fn, void *context)
     if (post == NULL) {
         abort();
     }
-    *post = (struct post){ .fn = fn, .context = context };
+    *post = (struct post){ .fn = fn, .drop = drop, .context = context };
     pthread_mutex_lock(&loop->mutex);
     *loop->last = post;
     loop->last = &post->next;
@@ -243,6 +244,9 @@ void loop_manual_free(struct loop *loop)
     struct loop_manual *manual = manual_of(loop);
 
     for (struct post *post = take_post(manual); post != NULL; post = take_post(manual)) {
+        if (post->drop != NULL) {
+            post->drop(post->context);
+        }
         free(post);
     }
     pthread_mutex_destroy(&manual->mutex);

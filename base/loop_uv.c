@@ -10,6 +10,7 @@
 struct post {
     struct post *next;
     loop_fn *fn;
+    loop_fn *drop; /* Or NULL. */
     void *context;
 };
 
@@ -95,6 +96,9 @@ static struct post *posts_take(struct posts *posts)
 static void posts_deinit(struct posts *posts)
 {
     for (struct post *post = posts_take(posts); post != NULL; post = posts_take(posts)) {
+        if (post->drop != NULL) {
+            post->drop(post->context);
+        }
         free(post);
     }
 }
@@ -179,12 +183,13 @@ static void uv_timer_disarm(struct loop *self, struct loop_timer *timer)
     }
 }
 
-static void uv_post(struct loop *self, loop_fn *fn, void *context)
+static void uv_post(struct loop *self, loop_fn *fn, loop_fn *drop, void *context)
 {
     struct loop_uv *loop = uv_of(self);
     struct post *post = allocate(sizeof(*post));
 
     post->fn = fn;
+    post->drop = drop;
     post->context = context;
     uv_mutex_lock(&loop->mutex);
     posts_add(&loop->posted, post);

@@ -129,6 +129,16 @@ static void deliver_posted(void *context)
     call_back(request);
 }
 
+/* The loop has ended before the answer was told.  A journal that is closed has let go of it. */
+static void drop_posted(void *context)
+{
+    struct store_request *request = context;
+
+    if (request->store == NULL) {
+        request_free(request);
+    }
+}
+
 static void deliver_timed(void *context)
 {
     struct store *store = context;
@@ -163,7 +173,7 @@ static void *commit_thread(void *context)
         commit(store, request);
         (void)pthread_mutex_lock(&store->mutex);
         list_append(&store->finished, request);
-        loop_post(store->loop, deliver_posted, request);
+        loop_post_owned(store->loop, deliver_posted, drop_posted, request);
         (void)pthread_mutex_unlock(&store->mutex);
     }
     return NULL;

@@ -483,6 +483,50 @@ START_TEST(the_manual_loop_runs_timers_of_one_instant_in_the_order_of_arming)
 }
 END_TEST
 
+struct parcel {
+    int opened;
+    int dropped;
+};
+
+static void open_parcel(void *context)
+{
+    ((struct parcel *)context)->opened++;
+}
+
+static void drop_parcel(void *context)
+{
+    ((struct parcel *)context)->dropped++;
+}
+
+START_TEST(what_a_posted_call_owns_is_given_back_if_it_never_runs)
+{
+    struct parcel manual = { 0 };
+    struct parcel uv = { 0 };
+    struct loop *loops[] = { loop_manual_new(WALL_MS), loop_uv_new() };
+
+    loop_post_owned(loops[0], open_parcel, drop_parcel, &manual);
+    loop_post_owned(loops[1], open_parcel, drop_parcel, &uv);
+    loop_manual_free(loops[0]);
+    loop_uv_free(loops[1]);
+    ck_assert_int_eq(manual.dropped, 1);
+    ck_assert_int_eq(uv.dropped, 1);
+    ck_assert_int_eq(manual.opened + uv.opened, 0);
+}
+END_TEST
+
+START_TEST(what_a_posted_call_owns_is_its_own_once_it_ran)
+{
+    struct parcel parcel = { 0 };
+    struct loop *loop = loop_manual_new(WALL_MS);
+
+    loop_post_owned(loop, open_parcel, drop_parcel, &parcel);
+    loop_run(loop);
+    loop_manual_free(loop);
+    ck_assert_int_eq(parcel.opened, 1);
+    ck_assert_int_eq(parcel.dropped, 0);
+}
+END_TEST
+
 START_TEST(the_manual_loop_runs_posted_calls_before_timers)
 {
     struct record record = { .loop = loop_manual_new(WALL_MS) };
@@ -636,6 +680,8 @@ static void add_manual(TCase *tcase)
 {
     tcase_add_test(tcase, the_manual_clock_starts_at_zero_and_moves_only_with_timers);
     tcase_add_test(tcase, the_manual_loop_runs_timers_of_one_instant_in_the_order_of_arming);
+    tcase_add_test(tcase, what_a_posted_call_owns_is_given_back_if_it_never_runs);
+    tcase_add_test(tcase, what_a_posted_call_owns_is_its_own_once_it_ran);
     tcase_add_test(tcase, the_manual_loop_runs_posted_calls_before_timers);
     tcase_add_test(tcase, the_manual_loop_returns_when_nothing_is_left);
     tcase_add_test(tcase, advancing_runs_what_falls_due_on_the_way_and_nothing_later);
