@@ -441,9 +441,11 @@ static int judge_claim(const struct check *check, const struct claim *claim,
                        claim->what, op->guest, claim->path, op->host, op->peer);
     }
     if (strcmp(from->identity, to->identity) != 0) {
-        return err_set(err, ERR_UNSAFE,
-                       "%s of '%s' (%s) is not the same storage on '%s': %.60s there, %.60s here",
-                       claim->what, op->guest, claim->path, op->peer, to->identity, from->identity);
+        return err_set(
+            err, ERR_UNSAFE,
+            "%s of '%s' (%s) is not the same storage on '%s' (%.45s) as on '%s' (%.45s): "
+            "attach the same volume to both",
+            claim->what, op->guest, claim->path, op->peer, to->identity, op->host, from->identity);
     }
     return 0;
 }

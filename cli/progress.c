@@ -140,6 +140,7 @@ static void on_move_begin(struct progress *progress, const struct event *event)
     progress->fraction = 0;
     progress->rate = 0;
     progress->last_line_ms = 0;
+    progress->told[0] = '\0';
     if (event->kind == EVENT_MOVE_RESUME) {
         (void)fprintf(stderr,
                       "%s: an earlier run left its move from %s to %s (%s) open: settling it\n",
@@ -197,10 +198,17 @@ static void on_step_end(struct progress *progress, const struct event *event)
                       event->op == OP_PREFLIGHT ? "" : " ",
                       event->op == OP_PREFLIGHT ? "" : event->host,
                       text_visible(&arena, event->err->text));
+        (void)snprintf(progress->told, sizeof(progress->told), "%s", event->err->text);
     } else if (is_plain_step(event->op)) {
         (void)fprintf(stderr, "      %s %s: %s\n", step_sentence(event->op), event->host,
                       clock_format_duration(event->elapsed_ms, took));
     }
+}
+
+/* The step that failed has said why already. */
+static bool is_told(const struct progress *progress, const struct journal_move *move)
+{
+    return move->error_text == NULL || strcmp(progress->told, move->error_text) == 0;
 }
 
 static void on_move_end(struct progress *progress, const struct event *event)
@@ -214,8 +222,8 @@ static void on_move_end(struct progress *progress, const struct event *event)
     (void)clock_format_duration(event->elapsed_ms, took);
     if (move->state != JOURNAL_MOVE_DONE) {
         paint(progress, "\033[31m");
-        (void)fprintf(stderr, "      %s after %s: %s\n", journal_move_state_name(move->state), took,
-                      error);
+        (void)fprintf(stderr, "      %s after %s%s%s\n", journal_move_state_name(move->state), took,
+                      is_told(progress, move) ? "" : ": ", is_told(progress, move) ? "" : error);
         paint(progress, "\033[0m");
         return;
     }

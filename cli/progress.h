@@ -20,6 +20,7 @@ struct progress {
     double rate;     /* Smoothed bytes a second. */
     int64_t last_line_ms;
     bool hosts_told; /* Unreachable hosts were named. */
+    char told[256];  /* The last error of a step: a move that ends by it need not say it again. */
 };
 
 /* For stderr as it is. */
