@@ -123,8 +123,8 @@ def symbols(build):
     for obj in sorted(pathlib.Path(build).rglob("*.c.o")):
         match = re.search(r"\.dir/([\w/]+)\.c\.o$", str(obj))
         folder = match and owner(match.group(1) + ".c")
-        if not folder:
-            continue
+        if not folder or not (ROOT / f"{match.group(1)}.c").exists():
+            continue  # an object that outlived its source tells nothing
         stem = pathlib.PurePath(match.group(1)).name
         for line in subprocess.check_output(["objdump", "-t", obj], text=True).splitlines():
             symbol = re.match(r"[0-9a-f]+ (.)(.{6}) (\S+)\s+[0-9a-f]+ +(?:\.hidden )?(\S+)$", line)
