@@ -62,6 +62,7 @@ test:
 	@$(if $(AS_ROOT),true,echo 'make test: NOT RUN, because they need root: the tests of label lab')
 
 demo: build
+	$(if $(AS_ROOT),$(call stage,packages of the demonstration,tools/packages.sh demo))
 	$(call stage,demonstration,tools/demo.sh)
 
 bench: build

@@ -7,8 +7,8 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 readonly here
-readonly berth=$here/build/berth
-readonly berthd=$here/build/berthd
+readonly berth=${BERTH:-$here/build/berth}
+readonly berthd=${BERTHD:-$here/build/berthd}
 export BERTH_LAB_ID=demo
 work=$(mktemp -d)
 daemon=""
@@ -16,20 +16,22 @@ real=""
 [ "$(id -u)" != 0 ] || real=1
 [ "${1:-}" != --simulated ] || real=""
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+bold="" dim="" plain=""
+if [ -t 1 ]; then bold=$'\033[1m' dim=$'\033[2m' plain=$'\033[0m'; fi
+
+say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 
 show() { # prints the command as a person would type it, and runs it where the controller lives
-    printf '\033[2m$ %s\033[0m\n' "$*"
+    printf '%s$ %s%s\n' "$dim" "$*" "$plain"
     run "$@" || [ $? = 4 ]
 }
 
-run() {
-    local program=$1
+run() { # 'berth' COMMAND...
     shift
     if [ -n "$real" ]; then
-        "$here/tests/lab/lab" ctl "$here/build/$program" "$@" -c "$work/berth.conf"
+        "$here/tests/lab/lab" ctl "$berth" "$@" -c "$work/berth.conf"
     else
-        "$here/build/$program" "$@" -c "$work/berth.conf"
+        "$berth" "$@" -c "$work/berth.conf"
     fi
 }
 
@@ -87,20 +89,17 @@ C
     "$berth" discover "sim:$work/fleet.json" >"$work/es.xml"
 }
 
-move_in_file() { # GUEST HOST: the edit a person would make: the reference goes into another host
-    python3 - "$work/es.xml" "$1" "$2" <<'P'
-import re, sys
-path, guest, host = sys.argv[1:]
-text = open(path).read()
-ident = re.search(r'<machine id="([^"]+)">\s*<hostName>%s<' % guest, text).group(1)
-text = re.sub(r'\s*<machine id="%s"/>' % ident, "", text)
-start = text.index("<hostName>%s<" % host)
-end = text.index("</machine>", start)
-text = text[:end] + '  <machine id="%s"/>\n    ' % ident + text[end:]
-open(path + ".new", "w").write(text)
-import os
-os.replace(path + ".new", path)
-P
+# The edit a person would make: the reference to GUEST goes into another host.  (perl is part of every
+# Debian; the file is replaced whole, as editors do.)
+move_in_file() { # GUEST HOST
+    perl -0777 -pe '
+        BEGIN { ($guest, $host) = splice(@ARGV, 0, 2); }
+        /<machine id="([^"]+)">\s*<hostName>\Q$guest\E</ or die "no guest $guest";
+        my $id = $1;
+        s/\s*<machine id="\Q$id\E"\/>//;
+        s/(<hostName>\Q$host\E<.*?)(\s*)<\/machine>/$1\n      <machine id="$id"\/>$2<\/machine>/s;
+    ' "$1" "$2" "$work/es.xml" >"$work/es.xml.new"
+    mv "$work/es.xml.new" "$work/es.xml"
 }
 
 if [ -n "$real" ]; then real_fleet; else simulated_fleet; fi
