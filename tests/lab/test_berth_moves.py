@@ -346,23 +346,13 @@ class Faults(BerthTest):
 class Transports(BerthTest):
     """The ways to a host's libvirt that the README names."""
 
-    def moves_through(self, uri):
+    def test_a_guest_moves_through_the_ssh_program(self):
+        # The program has a configuration of its own; here it must not look for one.
+        uri = f"qemu+ssh://root@%h/system?keyfile={fleet.dir}/id&no_tty=1&no_verify=1"
         fleet.guest("g1", "kvm1")
         fleet.want({"fleet.uri": uri, "fleet.peer_uri": "qemu+tcp://%h/system"}, g1="kvm2")
         self.assert_exit(self.apply(), DONE)
         self.assert_runs_once("g1", "kvm2")
-
-    def test_a_guest_moves_through_the_ssh_program(self):
-        # The program has a configuration of its own; here it must not look for one.
-        self.moves_through(
-            f"qemu+ssh://root@%h/system?keyfile={fleet.dir}/id&no_tty=1&no_verify=1"
-        )
-
-    def test_a_guest_moves_through_libssh(self):
-        self.moves_through(
-            f"qemu+libssh://root@%h/system?keyfile={fleet.dir}/id"
-            f"&known_hosts={fleet.dir}/known_hosts&known_hosts_verify=normal"
-        )
 
     def test_a_host_describes_itself_through_its_socket(self):
         fleet.guest("g1", "kvm1")
