@@ -17,6 +17,8 @@
 #include "base/text.h"
 #include "model/quantity.h"
 
+#define IDENTITY_SHOWN ((size_t)32) /* Bytes of a storage's identity in a sentence. */
+
 /* Where libvirt keeps the state of emulated TPMs, one folder a guest. */
 #define TPM_STATE_FOLDER "/var/lib/libvirt/swtpm/"
 
@@ -422,6 +424,14 @@ static int fail_missing(const struct check *check, const char *what, const char 
                    what, check->move->op->guest, path, host);
 }
 
+/* The end of an identity: what two storages of one kind differ in comes last. */
+static const char *identity_end(const char *identity)
+{
+    size_t length = strlen(identity);
+
+    return length > IDENTITY_SHOWN ? identity + length - IDENTITY_SHOWN : identity;
+}
+
 static int judge_claim(const struct check *check, const struct claim *claim,
                        const struct libvirt_disk_item *from, const struct libvirt_disk_item *to,
                        struct err *err)
@@ -441,11 +451,11 @@ static int judge_claim(const struct check *check, const struct claim *claim,
                        claim->what, op->guest, claim->path, op->host, op->peer);
     }
     if (strcmp(from->identity, to->identity) != 0) {
-        return err_set(
-            err, ERR_UNSAFE,
-            "%s of '%s' (%s) is not the same storage on '%s' (%.45s) as on '%s' (%.45s): "
-            "attach the same volume to both",
-            claim->what, op->guest, claim->path, op->peer, to->identity, op->host, from->identity);
+        return err_set(err, ERR_UNSAFE,
+                       "%s of '%s' (%s) is not the same storage on '%s' (%s) as on '%s' (%s): "
+                       "attach the same volume to both",
+                       claim->what, op->guest, claim->path, op->peer, identity_end(to->identity),
+                       op->host, identity_end(from->identity));
     }
     return 0;
 }
