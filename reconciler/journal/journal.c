@@ -45,6 +45,12 @@ static const char *const step_state_names[JOURNAL_STEP_STATE_COUNT] = {
     [JOURNAL_STEP_UNCLEAR] = "unclear",
 };
 
+static const char *const scope_names[JOURNAL_SCOPE_COUNT] = {
+    [JOURNAL_SCOPE_FLEET] = "fleet",
+    [JOURNAL_SCOPE_HOST] = "host",
+    [JOURNAL_SCOPE_GUEST] = "guest",
+};
+
 static void list_append(struct store_list *list, struct store_request *request)
 {
     request->next = NULL;
@@ -275,8 +281,8 @@ static void close_readonly(struct journal *self)
         .name = "sqlite", .submit = submit, .moves = query_moves, .steps = query_steps,         \
         .owed = query_owed, .retries = query_retries, .revisions = query_revisions,             \
         .definitions = query_definitions, .runs = query_runs, .active_plan = query_active_plan, \
-        .events = query_events, .object = query_object, .next_seq = query_next_seq,             \
-        .close = (how),                                                                         \
+        .events = query_events, .holds = query_holds, .places = query_places,                   \
+        .object = query_object, .next_seq = query_next_seq, .close = (how),                     \
     }
 
 static const struct journal_ops threaded_ops = STORE_OPS(close_threaded);
@@ -411,4 +417,15 @@ const char *journal_step_state_name(enum journal_step_state state)
 enum journal_step_state journal_step_state_from_name(const char *name)
 {
     return (enum journal_step_state)text_index(step_state_names, JOURNAL_STEP_STATE_COUNT, name);
+}
+
+const char *journal_scope_name(enum journal_scope scope)
+{
+    assert(scope < JOURNAL_SCOPE_COUNT);
+    return scope_names[scope];
+}
+
+enum journal_scope journal_scope_from_name(const char *name)
+{
+    return (enum journal_scope)text_index(scope_names, JOURNAL_SCOPE_COUNT, name);
 }

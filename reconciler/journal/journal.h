@@ -169,6 +169,34 @@ struct journal_event {
     const char *text;
 };
 
+enum journal_scope {
+    JOURNAL_SCOPE_FLEET,
+    JOURNAL_SCOPE_HOST,
+    JOURNAL_SCOPE_GUEST,
+    JOURNAL_SCOPE_COUNT,
+};
+
+/* A person wants nothing moved: in the whole fleet, from or to a host, or one guest. */
+struct journal_hold {
+    enum journal_scope scope;
+    const char *name;   /* Of the host or guest; "" for the fleet. */
+    const char *user;   /* Who said so. */
+    const char *reason; /* In that person's words, or NULL. */
+    int64_t since_ms;
+    bool released;
+};
+
+/* Where a guest was last seen to be where the file wanted it: what differs from it later is drift, not a
+ * wish of the file that is still to be carried out. */
+struct journal_place {
+    const char *guest;
+    const char *uuid;
+    const char *host;
+    bool running; /* Had a process. */
+    int64_t at_ms;
+    bool forgotten; /* The file does not name the guest any more. */
+};
+
 struct journal_object {
     const char *bytes;
     size_t length;
@@ -185,6 +213,8 @@ enum journal_kind {
     JOURNAL_RUN,
     JOURNAL_PLAN,
     JOURNAL_EVENT,
+    JOURNAL_HOLD,
+    JOURNAL_PLACE,
     JOURNAL_OBJECT,
 };
 
@@ -200,6 +230,8 @@ struct journal_record {
         struct journal_run run;
         struct journal_plan plan;
         struct journal_event event;
+        struct journal_hold hold;
+        struct journal_place place;
         struct journal_object object;
     };
 };
@@ -217,8 +249,9 @@ typedef void journal_done_fn(void *context, enum journal_result result, const st
  *
  * Answers ascend: moves, runs, plans and events by key, revisions by time, steps by number, the rest
  * by guest or UUID.  'limit' (0 = all) keeps the newest, of open moves the oldest; 'guest' NULL means
- * every guest.  owed() leaves out what is paid, retries() what is cleared.  A guest has one retry and
- * one definition, a UUID one owed start: the last one put.  next_seq() is one more than the greatest
+ * every guest.  owed() leaves out what is paid, retries() what is cleared, holds() what is released,
+ * places() what is forgotten.  A guest has one retry, one definition and one place, a UUID one owed
+ * start, a scope and name one hold: the last one put.  next_seq() is one more than the greatest
  * seq of the current epoch, the greatest that any batch had.  What cannot be a record of ours is
  * ERR_INVALID, on the way in (FAILED) as on the way out.  active_plan() and object() may answer
  * ERR_NOT_FOUND, object() ERR_IO if its bytes do not match the digest.
@@ -245,6 +278,10 @@ struct journal_ops {
                        struct err *err);
     int (*events)(struct journal *self, struct arena *arena, const char *guest, size_t limit,
                   struct journal_event **items, size_t *count, struct err *err);
+    int (*holds)(struct journal *self, struct arena *arena, struct journal_hold **items,
+                 size_t *count, struct err *err);
+    int (*places)(struct journal *self, struct arena *arena, struct journal_place **items,
+                  size_t *count, struct err *err);
     int (*object)(struct journal *self, struct arena *arena, const char *digest, char **bytes,
                   size_t *length, struct err *err);
     int (*next_seq)(struct journal *self, uint64_t *seq, struct err *err);
@@ -289,3 +326,5 @@ const char *journal_move_state_name(enum journal_move_state state);
 enum journal_move_state journal_move_state_from_name(const char *name);
 const char *journal_step_state_name(enum journal_step_state state);
 enum journal_step_state journal_step_state_from_name(const char *name);
+const char *journal_scope_name(enum journal_scope scope);
+enum journal_scope journal_scope_from_name(const char *name);

@@ -137,6 +137,20 @@ static int run(struct journal *self, struct arena *arena, const struct query *qu
     return 0;
 }
 
+/* 'items' is the address of a pointer to the record's struct. */
+static int list(struct journal *self, struct arena *arena, const struct query *query, void *items,
+                size_t *count, struct err *err)
+{
+    struct rows rows = { 0 };
+
+    if (run(self, arena, query, &rows, err) != 0) {
+        return -1;
+    }
+    memcpy(items, &rows.items, sizeof(rows.items));
+    *count = rows.count;
+    return 0;
+}
+
 /* NOLINTNEXTLINE(readability-function-size): the parameters are the seam's. */
 int query_moves(struct journal *self, struct arena *arena, bool open_only, const char *guest,
                 size_t limit, struct journal_move **items, size_t *count, struct err *err)
@@ -151,14 +165,8 @@ int query_moves(struct journal *self, struct arena *arena, bool open_only, const
         .newest = !open_only,
         .limit = limit,
     };
-    struct rows rows = { 0 };
 
-    if (run(self, arena, &query, &rows, err) != 0) {
-        return -1;
-    }
-    *items = (struct journal_move *)(void *)rows.items;
-    *count = rows.count;
-    return 0;
+    return list(self, arena, &query, items, count, err);
 }
 
 int query_steps(struct journal *self, struct arena *arena, struct journal_key move,
@@ -170,42 +178,24 @@ int query_steps(struct journal *self, struct arena *arena, struct journal_key mo
         .order = "number",
         .key = &move,
     };
-    struct rows rows = { 0 };
 
-    if (run(self, arena, &query, &rows, err) != 0) {
-        return -1;
-    }
-    *items = (struct journal_step *)(void *)rows.items;
-    *count = rows.count;
-    return 0;
+    return list(self, arena, &query, items, count, err);
 }
 
 int query_owed(struct journal *self, struct arena *arena, struct journal_owed **items,
                size_t *count, struct err *err)
 {
     const struct query query = { .kind = JOURNAL_OWED, .where = "paid = 0", .order = "uuid" };
-    struct rows rows = { 0 };
 
-    if (run(self, arena, &query, &rows, err) != 0) {
-        return -1;
-    }
-    *items = (struct journal_owed *)(void *)rows.items;
-    *count = rows.count;
-    return 0;
+    return list(self, arena, &query, items, count, err);
 }
 
 int query_retries(struct journal *self, struct arena *arena, struct journal_retry **items,
                   size_t *count, struct err *err)
 {
     const struct query query = { .kind = JOURNAL_RETRY, .where = "cleared = 0", .order = "guest" };
-    struct rows rows = { 0 };
 
-    if (run(self, arena, &query, &rows, err) != 0) {
-        return -1;
-    }
-    *items = (struct journal_retry *)(void *)rows.items;
-    *count = rows.count;
-    return 0;
+    return list(self, arena, &query, items, count, err);
 }
 
 int query_revisions(struct journal *self, struct arena *arena, size_t limit,
@@ -218,28 +208,16 @@ int query_revisions(struct journal *self, struct arena *arena, size_t limit,
         .newest = true,
         .limit = limit,
     };
-    struct rows rows = { 0 };
 
-    if (run(self, arena, &query, &rows, err) != 0) {
-        return -1;
-    }
-    *items = (struct journal_revision *)(void *)rows.items;
-    *count = rows.count;
-    return 0;
+    return list(self, arena, &query, items, count, err);
 }
 
 int query_definitions(struct journal *self, struct arena *arena, struct journal_definition **items,
                       size_t *count, struct err *err)
 {
     const struct query query = { .kind = JOURNAL_DEFINITION, .where = "1", .order = "uuid" };
-    struct rows rows = { 0 };
 
-    if (run(self, arena, &query, &rows, err) != 0) {
-        return -1;
-    }
-    *items = (struct journal_definition *)(void *)rows.items;
-    *count = rows.count;
-    return 0;
+    return list(self, arena, &query, items, count, err);
 }
 
 int query_runs(struct journal *self, struct arena *arena, size_t limit, struct journal_run **items,
@@ -252,14 +230,8 @@ int query_runs(struct journal *self, struct arena *arena, size_t limit, struct j
         .newest = true,
         .limit = limit,
     };
-    struct rows rows = { 0 };
 
-    if (run(self, arena, &query, &rows, err) != 0) {
-        return -1;
-    }
-    *items = (struct journal_run *)(void *)rows.items;
-    *count = rows.count;
-    return 0;
+    return list(self, arena, &query, items, count, err);
 }
 
 int query_active_plan(struct journal *self, struct arena *arena, struct journal_plan *plan,
@@ -297,14 +269,28 @@ int query_events(struct journal *self, struct arena *arena, const char *guest, s
         .newest = true,
         .limit = limit,
     };
-    struct rows rows = { 0 };
 
-    if (run(self, arena, &query, &rows, err) != 0) {
-        return -1;
-    }
-    *items = (struct journal_event *)(void *)rows.items;
-    *count = rows.count;
-    return 0;
+    return list(self, arena, &query, items, count, err);
+}
+
+int query_holds(struct journal *self, struct arena *arena, struct journal_hold **items,
+                size_t *count, struct err *err)
+{
+    const struct query query = { .kind = JOURNAL_HOLD,
+                                 .where = "released = 0",
+                                 .order = "scope, name" };
+
+    return list(self, arena, &query, items, count, err);
+}
+
+int query_places(struct journal *self, struct arena *arena, struct journal_place **items,
+                 size_t *count, struct err *err)
+{
+    const struct query query = { .kind = JOURNAL_PLACE,
+                                 .where = "forgotten = 0",
+                                 .order = "guest" };
+
+    return list(self, arena, &query, items, count, err);
 }
 
 int query_object(struct journal *self, struct arena *arena, const char *digest, char **bytes,

@@ -44,6 +44,14 @@ int query_active_plan(struct journal *self, struct arena *arena, struct journal_
 int query_events(struct journal *self, struct arena *arena, const char *guest, size_t limit,
                  struct journal_event **items, size_t *count, struct err *err);
 
+/* Holds that are not released, by scope, then name. */
+int query_holds(struct journal *self, struct arena *arena, struct journal_hold **items,
+                size_t *count, struct err *err);
+
+/* Places that are not forgotten, by guest. */
+int query_places(struct journal *self, struct arena *arena, struct journal_place **items,
+                 size_t *count, struct err *err);
+
 /* The object called 'digest'. */
 int query_object(struct journal *self, struct arena *arena, const char *digest, char **bytes,
                  size_t *length, struct err *err);

@@ -34,6 +34,7 @@ enum field_kind {
     FIELD_OP,
     FIELD_STEP_STATE,
     FIELD_ERR,
+    FIELD_SCOPE,
 };
 
 struct field {
@@ -72,6 +73,7 @@ ENUMERATION(observed_state, guest_state)
 ENUMERATION(journal_move_state, journal_move_state)
 ENUMERATION(journal_step_state, journal_step_state)
 ENUMERATION(err_code, err_code)
+ENUMERATION(journal_scope, journal_scope)
 
 static const struct {
     unsigned count;
@@ -87,6 +89,7 @@ static const struct {
     AT(STEP_STATE) = { JOURNAL_STEP_STATE_COUNT, name_of_journal_step_state,
                        value_of_journal_step_state },
     AT(ERR) = { ERR_CODE_COUNT, name_of_err_code, value_of_err_code },
+    AT(SCOPE) = { JOURNAL_SCOPE_COUNT, name_of_journal_scope, value_of_journal_scope },
 #undef AT
 };
 
@@ -198,6 +201,24 @@ static const struct field event_fields[] = {
     { "text", FIELD_TEXT, offsetof(struct journal_event, text) },
 };
 
+static const struct field hold_fields[] = {
+    { "scope", FIELD_SCOPE, offsetof(struct journal_hold, scope) },
+    { "name", FIELD_TEXT, offsetof(struct journal_hold, name) },
+    { "user", FIELD_TEXT, offsetof(struct journal_hold, user) },
+    { "reason", FIELD_TEXT_OR_NULL, offsetof(struct journal_hold, reason) },
+    { "since_ms", FIELD_TIME, offsetof(struct journal_hold, since_ms) },
+    { "released", FIELD_FLAG, offsetof(struct journal_hold, released) },
+};
+
+static const struct field place_fields[] = {
+    { "guest", FIELD_NAME, offsetof(struct journal_place, guest) },
+    { "uuid", FIELD_UUID, offsetof(struct journal_place, uuid) },
+    { "host", FIELD_NAME, offsetof(struct journal_place, host) },
+    { "running", FIELD_FLAG, offsetof(struct journal_place, running) },
+    { "at_ms", FIELD_TIME, offsetof(struct journal_place, at_ms) },
+    { "forgotten", FIELD_FLAG, offsetof(struct journal_place, forgotten) },
+};
+
 #define TABLE(row)                                                                \
     {                                                                             \
 #row, row##_fields, ARRAY_LEN(row##_fields), sizeof(struct journal_##row) \
@@ -208,7 +229,8 @@ static const struct record_table tables[] = {
     [JOURNAL_OWED] = TABLE(owed),         [JOURNAL_RETRY] = TABLE(retry),
     [JOURNAL_REVISION] = TABLE(revision), [JOURNAL_DEFINITION] = TABLE(definition),
     [JOURNAL_RUN] = TABLE(run),           [JOURNAL_PLAN] = TABLE(plan),
-    [JOURNAL_EVENT] = TABLE(event),
+    [JOURNAL_EVENT] = TABLE(event),       [JOURNAL_HOLD] = TABLE(hold),
+    [JOURNAL_PLACE] = TABLE(place),
 };
 
 static bool is_text(enum field_kind kind)

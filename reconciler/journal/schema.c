@@ -61,8 +61,18 @@ static const char version_1[] =
     "CREATE INDEX event_guest ON event (guest, epoch, seq) WHERE guest IS NOT NULL;"
     "PRAGMA application_id = 0x42727468;";
 
+static const char version_2[] =
+    "CREATE TABLE hold ("
+    "  scope TEXT NOT NULL, name TEXT NOT NULL, user TEXT NOT NULL, reason TEXT,"
+    "  since_ms INTEGER NOT NULL, released INTEGER NOT NULL,"
+    "  PRIMARY KEY (scope, name)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE place ("
+    "  guest TEXT NOT NULL PRIMARY KEY, uuid TEXT NOT NULL, host TEXT NOT NULL,"
+    "  running INTEGER NOT NULL, at_ms INTEGER NOT NULL, forgotten INTEGER NOT NULL)"
+    "  STRICT, WITHOUT ROWID;";
+
 /* migrations[n] leads from version n to n + 1. */
-static const char *const migrations[] = { version_1 };
+static const char *const migrations[] = { version_1, version_2 };
 
 static int refuse_later(sqlite3 *db, int64_t version, struct err *err)
 {

@@ -169,6 +169,22 @@ static int definitions(struct journal *self, struct arena *arena, struct journal
     return real->ops->definitions(real, arena, items, count, err);
 }
 
+static int holds(struct journal *self, struct arena *arena, struct journal_hold **items,
+                 size_t *count, struct err *err)
+{
+    struct journal *real = life_of_journal(self)->real_journal;
+
+    return real->ops->holds(real, arena, items, count, err);
+}
+
+static int places(struct journal *self, struct arena *arena, struct journal_place **items,
+                  size_t *count, struct err *err)
+{
+    struct journal *real = life_of_journal(self)->real_journal;
+
+    return real->ops->places(real, arena, items, count, err);
+}
+
 static int object(struct journal *self, struct arena *arena, const char *digest, char **bytes,
                   size_t *length, struct err *err)
 {
@@ -192,6 +208,8 @@ static const struct journal_ops journal_ops = {
     .owed = owed,
     .retries = retries,
     .definitions = definitions,
+    .holds = holds,
+    .places = places,
     .object = object,
     .next_seq = next_seq,
 };

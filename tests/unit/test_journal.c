@@ -1537,6 +1537,72 @@ START_TEST(journal_of_version_1_opens_and_says_what_it_said)
 }
 END_TEST
 
+static struct journal_record hold_record(enum journal_scope scope, const char *name, bool released)
+{
+    return (struct journal_record){
+        .kind = JOURNAL_HOLD,
+        .hold = { .scope = scope,
+                  .name = name,
+                  .user = "alice",
+                  .reason = "disk change",
+                  .since_ms = BEGUN,
+                  .released = released },
+    };
+}
+
+START_TEST(hold_is_listed_until_it_is_released)
+{
+    struct journal *journal = open_journal();
+    struct journal_record records[] = { hold_record(JOURNAL_SCOPE_GUEST, "vm1", false),
+                                        hold_record(JOURNAL_SCOPE_HOST, "kvm1", false),
+                                        hold_record(JOURNAL_SCOPE_FLEET, "", false) };
+    struct journal_record released = hold_record(JOURNAL_SCOPE_HOST, "kvm1", true);
+    struct journal_hold *holds;
+    size_t count;
+    struct err err;
+
+    put(journal, records, ARRAY_LEN(records));
+    put(journal, &released, 1);
+    ck_assert_int_eq(journal->ops->holds(journal, &bench.arena, &holds, &count, &err), 0);
+    ck_assert_uint_eq(count, 2);
+    ck_assert_int_eq(holds[0].scope, JOURNAL_SCOPE_FLEET);
+    ck_assert_int_eq(holds[1].scope, JOURNAL_SCOPE_GUEST);
+    ck_assert_str_eq(holds[1].name, "vm1");
+    ck_assert_str_eq(holds[1].user, "alice");
+    ck_assert_str_eq(holds[1].reason, "disk change");
+    ck_assert_int_eq(holds[1].since_ms, BEGUN);
+    journal_close(journal);
+}
+END_TEST
+
+START_TEST(last_place_of_a_guest_is_listed_until_it_is_forgotten)
+{
+    struct journal *journal = open_journal();
+    struct journal_record record = {
+        .kind = JOURNAL_PLACE,
+        .place = { .guest = "vm1", .uuid = UUID_A, .host = "kvm1", .at_ms = BEGUN },
+    };
+    struct journal_place *places;
+    size_t count;
+    struct err err;
+
+    put(journal, &record, 1);
+    record.place.host = "kvm2";
+    record.place.running = true;
+    put(journal, &record, 1);
+    ck_assert_int_eq(journal->ops->places(journal, &bench.arena, &places, &count, &err), 0);
+    ck_assert_uint_eq(count, 1);
+    ck_assert_str_eq(places[0].host, "kvm2");
+    ck_assert_str_eq(places[0].uuid, UUID_A);
+    ck_assert(places[0].running);
+    record.place.forgotten = true;
+    put(journal, &record, 1);
+    ck_assert_int_eq(journal->ops->places(journal, &bench.arena, &places, &count, &err), 0);
+    ck_assert_uint_eq(count, 0);
+    journal_close(journal);
+}
+END_TEST
+
 START_TEST(names_of_states_lead_back_to_them)
 {
     for (enum journal_move_state i = 0; i < JOURNAL_MOVE_STATE_COUNT; i++) {
@@ -1545,6 +1611,10 @@ START_TEST(names_of_states_lead_back_to_them)
     for (enum journal_step_state i = 0; i < JOURNAL_STEP_STATE_COUNT; i++) {
         ck_assert_int_eq(journal_step_state_from_name(journal_step_state_name(i)), i);
     }
+    for (enum journal_scope i = 0; i < JOURNAL_SCOPE_COUNT; i++) {
+        ck_assert_int_eq(journal_scope_from_name(journal_scope_name(i)), i);
+    }
+    ck_assert_int_eq(journal_scope_from_name("x"), JOURNAL_SCOPE_COUNT);
     ck_assert_int_eq(journal_move_state_from_name("x"), JOURNAL_MOVE_STATE_COUNT);
     ck_assert_int_eq(journal_step_state_from_name("x"), JOURNAL_STEP_STATE_COUNT);
 }
@@ -1581,6 +1651,8 @@ static TCase *records(void)
     tcase_add_checked_fixture(tcase, set_up_inline, tear_down);
     tcase_add_test(tcase, every_member_of_a_step_is_read_back);
     tcase_add_test(tcase, owed_start_is_listed_until_it_is_paid);
+    tcase_add_test(tcase, hold_is_listed_until_it_is_released);
+    tcase_add_test(tcase, last_place_of_a_guest_is_listed_until_it_is_forgotten);
     tcase_add_test(tcase, guest_has_one_retry_until_it_is_cleared);
     tcase_add_test(tcase, revision_acted_on_again_becomes_the_newest);
     tcase_add_test(tcase, definition_of_a_guest_is_its_last_one);
