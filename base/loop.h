@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Loop: time, timers and the way back from worker threads.  One of the four seams (R3): production
- * runs on libuv (loop_uv.h), deterministic tests on a loop whose clock they move (loop_manual.h).
+ * Loop: time, timers, descriptors and the way back from worker threads.  One of the four seams (R3):
+ * production runs on libuv (loop_uv.h), deterministic tests on a loop whose clock they move
+ * (loop_manual.h).
  *
  * The thread that runs the loop owns every mutable object of the program.  Only loop_post() may be
  * called from other threads.
@@ -15,6 +16,7 @@
 
 struct loop;
 struct loop_timer;
+struct loop_watch;
 
 typedef void loop_fn(void *context);
 
@@ -24,6 +26,8 @@ struct loop_ops {
     int64_t (*wall_ms)(struct loop *self); /* Since 1970 (base/clock.h); may jump. */
     void (*timer_start)(struct loop *self, struct loop_timer *timer);
     void (*timer_stop)(struct loop *self, struct loop_timer *timer);
+    void (*watch_start)(struct loop *self, struct loop_watch *watch);
+    void (*watch_stop)(struct loop *self, struct loop_watch *watch);
     void (*post)(struct loop *self, loop_fn *fn, loop_fn *drop, void *context);
     void (*run)(struct loop *self);
     void (*stop)(struct loop *self);
@@ -38,6 +42,15 @@ struct loop_timer {
     loop_fn *fn;
     void *context;
     int64_t due_ms; /* Monotonic instant; valid while armed. */
+    bool armed;
+    void *impl; /* The loop's own. */
+};
+
+/* A descriptor that is waited for, embedded in its user; zero-initialised means stopped. */
+struct loop_watch {
+    loop_fn *fn;
+    void *context;
+    int fd;
     bool armed;
     void *impl; /* The loop's own. */
 };
@@ -69,6 +82,26 @@ static inline void loop_timer_start(struct loop *loop, struct loop_timer *timer,
 static inline void loop_timer_stop(struct loop *loop, struct loop_timer *timer)
 {
     loop->ops->timer_stop(loop, timer);
+}
+
+/* Calls fn(context) on the loop thread whenever 'fd' can be read without waiting, or has failed, again and
+ * again until stopped: level-triggered.  'fd' is a socket, pipe or the like, never a plain file; the caller
+ * keeps it, and stops before closing it.  The loop makes it non-blocking.  One watch a descriptor; starting
+ * an armed watch is a bug. */
+static inline void loop_watch_start(struct loop *loop, struct loop_watch *watch, int fd,
+                                    loop_fn *fn, void *context)
+{
+    watch->fn = fn;
+    watch->context = context;
+    watch->fd = fd;
+    loop->ops->watch_start(loop, watch);
+}
+
+/* Ends it, also from its own callback: 'fn' is not called again, the descriptor may be closed and 'watch'
+ * released at once.  Nothing happens if it is not armed. */
+static inline void loop_watch_stop(struct loop *loop, struct loop_watch *watch)
+{
+    loop->ops->watch_stop(loop, watch);
 }
 
 /* Runs fn(context) on the loop thread soon, in the order of posting.  Any thread. */

@@ -20,6 +20,7 @@ struct loop_manual {
     struct loop_timer **timers; /* Armed, by due instant, then in the order of arming. */
     size_t timer_count;
     size_t timer_capacity;
+    struct loop_watch *watches; /* Armed; linked through 'impl'. */
     size_t limit;
     bool exhausted;
     bool stopping;
@@ -85,6 +86,35 @@ static void manual_timer_start(struct loop *self, struct loop_timer *timer)
     loop->timers[i] = timer;
     loop->timer_count++;
     timer->armed = true;
+}
+
+static void manual_watch_start(struct loop *self, struct loop_watch *watch)
+{
+    struct loop_manual *loop = manual_of(self);
+
+    assert(!watch->armed);
+    watch->armed = true;
+    watch->impl = loop->watches;
+    loop->watches = watch;
+}
+
+static void manual_watch_stop(struct loop *self, struct loop_watch *watch)
+{
+    struct loop_manual *loop = manual_of(self);
+    struct loop_watch *before = loop->watches;
+
+    if (!watch->armed) {
+        return;
+    }
+    if (before == watch) {
+        loop->watches = watch->impl;
+    } else {
+        while (before->impl != watch) {
+            before = before->impl;
+        }
+        before->impl = watch->impl;
+    }
+    watch->armed = false;
 }
 
 static void manual_post(struct loop *self, loop_fn *fn, loop_fn *drop, void *context)
@@ -196,6 +226,8 @@ static const struct loop_ops manual_ops = {
     .wall_ms = manual_wall_ms,
     .timer_start = manual_timer_start,
     .timer_stop = manual_timer_stop,
+    .watch_start = manual_watch_start,
+    .watch_stop = manual_watch_stop,
     .post = manual_post,
     .run = manual_run,
     .stop = manual_stop,
@@ -227,6 +259,20 @@ void loop_manual_advance(struct loop *loop, int64_t ms)
 void loop_manual_jump(struct loop *loop, int64_t ms)
 {
     manual_of(loop)->wall_ms += ms;
+}
+
+bool loop_manual_ready(struct loop *loop, int fd)
+{
+    struct loop_watch *watch = manual_of(loop)->watches;
+
+    while (watch != NULL && watch->fd != fd) {
+        watch = watch->impl;
+    }
+    if (watch == NULL) {
+        return false;
+    }
+    watch->fn(watch->context);
+    return true;
 }
 
 void loop_manual_limit(struct loop *loop, size_t limit)

@@ -5,7 +5,8 @@
  * Loop with a clock that only tests move: the deterministic implementation of base/loop.h.
  *
  * loop_run() runs posted calls in order and, when none is left, jumps to the next timer; it returns
- * when neither is left, after loop_stop(), or after 'limit' callbacks.
+ * when neither is left, after loop_stop(), or after 'limit' callbacks.  It polls no descriptor: the test
+ * says when one can be read.
  */
 
 #include <stddef.h>
@@ -20,6 +21,9 @@ void loop_manual_advance(struct loop *loop, int64_t ms);
 
 /* Moves the wall clock alone, as a clock jump does. */
 void loop_manual_jump(struct loop *loop, int64_t ms);
+
+/* Runs the callback of the watch on 'fd' in this call, as if it could be read; false if nobody watches it. */
+bool loop_manual_ready(struct loop *loop, int fd);
 
 /* Callbacks run by loop_run() before it gives up (a livelock shows as reaching it); 0 = no limit. */
 void loop_manual_limit(struct loop *loop, size_t limit);

@@ -37,11 +37,16 @@ struct loop_uv {
     struct posts ready;  /* Of the loop thread: taken from 'posted', still to run. */
 };
 
-/* libuv's side of an armed timer.  It is ours and not part of struct loop_timer because libuv needs
- * it until the handle has closed, a turn of the loop after the user may have released the timer. */
+/* libuv's side of an armed timer or watch.  It is ours and not part of struct loop_timer because libuv
+ * needs it until the handle has closed, a turn of the loop after the user may have released the timer. */
 struct timer_handle {
     uv_timer_t uv;
     struct loop_timer *timer;
+};
+
+struct watch_handle {
+    uv_poll_t uv;
+    struct loop_watch *watch;
 };
 
 static struct loop_uv *uv_of(struct loop *loop)
@@ -119,7 +124,15 @@ static int64_t uv_wall_ms(struct loop *self)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void must(int status, const char *what)
+{
+    if (status != 0) {
+        (void)fprintf(stderr, "cannot set up %s: %s\n", what, uv_strerror(status));
+        abort();
+    }
+}
+
+static void on_handle_closed(uv_handle_t *handle)
 {
     free(handle->data);
 }
@@ -131,7 +144,7 @@ static void release_handle(struct timer_handle *handle)
     handle->timer->impl = NULL;
     handle->timer->armed = false;
     handle->timer = NULL;
-    uv_close((uv_handle_t *)uv, on_timer_closed);
+    uv_close((uv_handle_t *)uv, on_handle_closed);
 }
 
 static void on_timer(uv_timer_t *uv)
@@ -180,6 +193,50 @@ static void uv_timer_disarm(struct loop *self, struct loop_timer *timer)
     (void)self;
     if (timer->armed) {
         release_handle(timer->impl);
+    }
+}
+
+/* libuv ends a poll that reports an error; its user is told as of data, and sees the error when reading. */
+static void on_poll(uv_poll_t *uv, int status, int events)
+{
+    struct watch_handle *handle = uv->data;
+    const struct loop_uv *loop = uv->loop->data;
+
+    (void)events;
+    if (status != 0) {
+        must(uv_poll_start(uv, UV_READABLE, on_poll), "a watch");
+    }
+    if (!loop->stopping) { /* Otherwise it is told by the next run: it can still be read. */
+        handle->watch->fn(handle->watch->context);
+    }
+}
+
+static void uv_watch_arm(struct loop *self, struct loop_watch *watch)
+{
+    struct loop_uv *loop = uv_of(self);
+    struct watch_handle *handle;
+
+    assert(!watch->armed);
+    handle = allocate(sizeof(*handle));
+    must(uv_poll_init(&loop->uv, &handle->uv, watch->fd), "a watch");
+    handle->uv.data = handle;
+    handle->watch = watch;
+    watch->impl = handle;
+    watch->armed = true;
+    must(uv_poll_start(&handle->uv, UV_READABLE, on_poll), "a watch");
+}
+
+static void uv_watch_disarm(struct loop *self, struct loop_watch *watch)
+{
+    struct watch_handle *handle = watch->impl;
+
+    (void)self;
+    if (watch->armed) {
+        uv_poll_t *uv = &handle->uv;
+
+        watch->impl = NULL;
+        watch->armed = false;
+        uv_close((uv_handle_t *)uv, on_handle_closed);
     }
 }
 
@@ -238,18 +295,12 @@ static const struct loop_ops uv_ops = {
     .wall_ms = uv_wall_ms,
     .timer_start = uv_timer_arm,
     .timer_stop = uv_timer_disarm,
+    .watch_start = uv_watch_arm,
+    .watch_stop = uv_watch_disarm,
     .post = uv_post,
     .run = uv_run_loop,
     .stop = uv_stop_loop,
 };
-
-static void must(int status, const char *what)
-{
-    if (status != 0) {
-        (void)fprintf(stderr, "cannot set up %s: %s\n", what, uv_strerror(status));
-        abort();
-    }
-}
 
 struct loop *loop_uv_new(void)
 {
@@ -291,13 +342,15 @@ void loop_uv_on_signal(struct loop *loop, int signum, loop_fn *fn, void *context
 
 static void close_handle(uv_handle_t *handle, void *context)
 {
+    bool owned = handle->type == UV_TIMER || handle->type == UV_POLL;
+
     (void)context;
     if (!uv_is_closing(handle)) {
-        uv_close(handle, handle->type == UV_TIMER ? on_timer_closed : NULL);
+        uv_close(handle, owned ? on_handle_closed : NULL);
     }
 }
 
-/* Timers still armed are not touched: their users may have gone. */
+/* Timers and watches still armed are not touched: their users may have gone. */
 void loop_uv_free(struct loop *loop)
 {
     struct loop_uv *uv = uv_of(loop);

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/base.h"
 #include "base/loop.h"
@@ -451,6 +452,266 @@ START_TEST(calls_of_other_threads_are_dropped_with_the_loop)
 }
 END_TEST
 
+/* A pipe, and what is read from it; 'stop_at' ends the watch from its own callback, NUL never. */
+struct reader {
+    struct record *record;
+    struct loop_watch watch;
+    int ends[2];
+    char stop_at;
+    struct reader *other; /* Its watch is ended by any read, or NULL. */
+};
+
+static void open_reader(struct reader *reader, struct record *record)
+{
+    *reader = (struct reader){ .record = record };
+    ck_assert_int_eq(pipe(reader->ends), 0);
+}
+
+static void put(const struct reader *reader, char letter)
+{
+    ck_assert_int_eq(write(reader->ends[1], &letter, 1), 1);
+}
+
+static void close_reader(struct reader *reader)
+{
+    loop_watch_stop(reader->record->loop, &reader->watch);
+    close(reader->ends[0]);
+    close(reader->ends[1]);
+}
+
+/* One byte a call, though more may be there. */
+static void read_one(void *context)
+{
+    struct reader *reader = context;
+    struct letter letter = { .record = reader->record };
+
+    ck_assert_int_eq(read(reader->ends[0], &letter.letter, 1), 1);
+    note(&letter);
+    if (reader->other != NULL) {
+        loop_watch_stop(reader->record->loop, &reader->other->watch);
+    }
+    if (letter.letter == reader->stop_at) {
+        loop_watch_stop(reader->record->loop, &reader->watch);
+    }
+    if (letter.letter == '.') {
+        loop_stop(reader->record->loop);
+    }
+}
+
+static void watch_reader(struct reader *reader)
+{
+    loop_watch_start(reader->record->loop, &reader->watch, reader->ends[0], read_one, reader);
+}
+
+/* Lets the loop see that the descriptors of 'readers' can be read: by itself, or because it is told. */
+static void run_ready(int kind, struct record *record, struct reader *const *readers, size_t count)
+{
+    if (kinds[kind].new == loop_uv_new) {
+        loop_run(record->loop);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        while (loop_manual_ready(record->loop, readers[i]->ends[0])) {
+            if (record->text[record->length - 1] == '.') {
+                return;
+            }
+        }
+    }
+}
+
+START_TEST(a_descriptor_is_told_as_long_as_it_can_be_read)
+{
+    struct record record = { .loop = kinds[_i].new() };
+    struct reader a;
+    struct reader *const readers[] = { &a };
+
+    open_reader(&a, &record);
+    watch_reader(&a);
+    ck_assert(a.watch.armed);
+    ck_assert_uint_eq(record.length, 0);
+    put(&a, 'x');
+    put(&a, 'y');
+    put(&a, '.');
+    run_ready(_i, &record, readers, 1);
+    ck_assert_str_eq(record.text, "xy.");
+    close_reader(&a);
+    ck_assert(!a.watch.armed);
+    kinds[_i].free(record.loop);
+}
+END_TEST
+
+START_TEST(a_watch_may_be_stopped_released_and_its_descriptor_closed_at_once)
+{
+    struct record record = { .loop = kinds[_i].new() };
+    struct reader *a = calloc(1, sizeof(*a));
+    struct reader b;
+    struct reader *const readers[] = { &b };
+    int fd;
+
+    ck_assert_ptr_nonnull(a);
+    open_reader(a, &record);
+    watch_reader(a);
+    put(a, 'a');
+    fd = a->ends[0];
+    close_reader(a);
+    free(a);
+    open_reader(&b, &record); /* The same number, another pipe. */
+    ck_assert_int_eq(b.ends[0], fd);
+    watch_reader(&b);
+    put(&b, '.');
+    run_ready(_i, &record, readers, 1);
+    ck_assert_str_eq(record.text, ".");
+    close_reader(&b);
+    kinds[_i].free(record.loop);
+}
+END_TEST
+
+START_TEST(a_watch_may_stop_itself_and_be_started_again)
+{
+    struct record record = { .loop = kinds[_i].new() };
+    struct reader a;
+    struct reader *const readers[] = { &a };
+
+    open_reader(&a, &record);
+    a.stop_at = '.';
+    watch_reader(&a);
+    put(&a, '.');
+    put(&a, '.');
+    run_ready(_i, &record, readers, 1);
+    ck_assert(!a.watch.armed);
+    ck_assert_str_eq(record.text, ".");
+    watch_reader(&a);
+    run_ready(_i, &record, readers, 1);
+    ck_assert_str_eq(record.text, "..");
+    close_reader(&a);
+    kinds[_i].free(record.loop);
+}
+END_TEST
+
+START_TEST(a_watch_may_stop_another_that_can_be_read_with_it)
+{
+    struct record record = { .loop = kinds[_i].new() };
+    struct reader a;
+    struct reader b;
+    struct reader *const readers[] = { &a, &b };
+
+    open_reader(&a, &record);
+    open_reader(&b, &record);
+    a.other = &b;
+    b.other = &a;
+    watch_reader(&a);
+    watch_reader(&b);
+    put(&a, '.');
+    put(&b, '.');
+    run_ready(_i, &record, readers, 2);
+    ck_assert_str_eq(record.text, ".");
+    ck_assert(a.watch.armed != b.watch.armed);
+    close_reader(&a);
+    close_reader(&b);
+    kinds[_i].free(record.loop);
+}
+END_TEST
+
+START_TEST(stopping_a_watch_that_is_not_armed_does_nothing)
+{
+    struct record record = { .loop = kinds[_i].new() };
+    struct loop_watch watch = { 0 };
+
+    loop_watch_stop(record.loop, &watch);
+    ck_assert(!watch.armed);
+    kinds[_i].free(record.loop);
+}
+END_TEST
+
+START_TEST(a_loop_may_be_freed_with_watches_armed)
+{
+    struct record record = { .loop = kinds[_i].new() };
+    struct reader a;
+
+    open_reader(&a, &record);
+    watch_reader(&a);
+    put(&a, '.');
+    kinds[_i].free(record.loop);
+    ck_assert_uint_eq(record.length, 0);
+    close(a.ends[0]);
+    close(a.ends[1]);
+}
+END_TEST
+
+START_TEST(a_stop_holds_back_what_can_be_read_until_the_next_run)
+{
+    struct record record = { .loop = loop_uv_new() };
+    struct reader a;
+    struct reader b;
+
+    open_reader(&a, &record);
+    open_reader(&b, &record);
+    watch_reader(&a);
+    watch_reader(&b);
+    put(&a, '.');
+    put(&b, '.');
+    loop_run(record.loop);
+    ck_assert_str_eq(record.text, ".");
+    loop_run(record.loop);
+    ck_assert_str_eq(record.text, "..");
+    close_reader(&a);
+    close_reader(&b);
+    loop_uv_free(record.loop);
+}
+END_TEST
+
+/* The second time it ends the watch. */
+static void note_failure(void *context)
+{
+    struct reader *reader = context;
+    struct letter letter = { .record = reader->record, .letter = 'e' };
+
+    note(&letter);
+    if (reader->record->length == 2) {
+        loop_watch_stop(reader->record->loop, &reader->watch);
+        loop_stop(reader->record->loop);
+    }
+}
+
+START_TEST(a_descriptor_that_has_failed_is_told_until_its_watch_is_stopped)
+{
+    struct record record = { .loop = loop_uv_new() };
+    struct reader a;
+
+    open_reader(&a, &record);
+    loop_watch_start(record.loop, &a.watch, a.ends[1], note_failure, &a);
+    close(a.ends[0]); /* The end that writes reports an error from now on. */
+    loop_run(record.loop);
+    ck_assert_str_eq(record.text, "ee");
+    close(a.ends[1]);
+    loop_uv_free(record.loop);
+}
+END_TEST
+
+START_TEST(the_manual_loop_says_whether_anybody_watches_a_descriptor)
+{
+    struct record record = { .loop = loop_manual_new(WALL_MS) };
+    struct reader a;
+    struct reader b;
+
+    open_reader(&a, &record);
+    open_reader(&b, &record);
+    watch_reader(&a);
+    watch_reader(&b);
+    put(&a, 'a');
+    ck_assert(loop_manual_ready(record.loop, a.ends[0]));
+    ck_assert(!loop_manual_ready(record.loop, a.ends[1]));
+    loop_watch_stop(record.loop, &a.watch);
+    ck_assert(!loop_manual_ready(record.loop, a.ends[0]));
+    put(&b, 'b');
+    ck_assert(loop_manual_ready(record.loop, b.ends[0]));
+    ck_assert_str_eq(record.text, "ab");
+    close_reader(&a);
+    close_reader(&b);
+    loop_manual_free(record.loop);
+}
+END_TEST
+
 START_TEST(the_manual_clock_starts_at_zero_and_moves_only_with_timers)
 {
     struct record record = { .loop = loop_manual_new(WALL_MS) };
@@ -669,6 +930,12 @@ static void add_common(TCase *tcase)
         a_loop_may_be_freed_before_it_ran,
         calls_posted_by_many_threads_all_run_in_each_threads_order,
         calls_of_other_threads_are_dropped_with_the_loop,
+        a_descriptor_is_told_as_long_as_it_can_be_read,
+        a_watch_may_be_stopped_released_and_its_descriptor_closed_at_once,
+        a_watch_may_stop_itself_and_be_started_again,
+        a_watch_may_stop_another_that_can_be_read_with_it,
+        stopping_a_watch_that_is_not_armed_does_nothing,
+        a_loop_may_be_freed_with_watches_armed,
     };
 
     for (size_t i = 0; i < ARRAY_LEN(tests); i++) {
@@ -688,6 +955,7 @@ static void add_manual(TCase *tcase)
     tcase_add_test(tcase, a_wall_clock_jump_moves_no_timer);
     tcase_add_test(tcase, the_limit_ends_a_livelock);
     tcase_add_test(tcase, a_run_that_ends_just_at_the_limit_is_not_exhausted);
+    tcase_add_test(tcase, the_manual_loop_says_whether_anybody_watches_a_descriptor);
 }
 
 int main(void)
@@ -700,6 +968,8 @@ int main(void)
     add_common(common);
     add_manual(manual);
     tcase_add_test(uv, a_signal_runs_its_callback_in_place_of_its_default_effect);
+    tcase_add_test(uv, a_stop_holds_back_what_can_be_read_until_the_next_run);
+    tcase_add_test(uv, a_descriptor_that_has_failed_is_told_until_its_watch_is_stopped);
     tcase_add_test(uv, the_real_clock_moves_within_one_callback);
     tcase_set_timeout(common, 60); /* The storm under a sanitizer. */
     suite_add_tcase(suite, common);
