@@ -772,6 +772,11 @@ void executor_cancel(struct executor *executor)
     }
 }
 
+const char *executor_guest(const struct executor *executor)
+{
+    return executor->active ? executor->move.guest : NULL;
+}
+
 bool executor_may_leave(const struct executor *executor)
 {
     return !executor->active || executor->move.mode == MOVE_LIVE;

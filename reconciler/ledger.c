@@ -26,6 +26,8 @@ static int read_all(struct ledger *fresh, struct err *err)
         journal->ops->retries(journal, arena, &fresh->retries, &fresh->retry_count, err) != 0 ||
         journal->ops->definitions(journal, arena, &fresh->definitions, &fresh->definition_count,
                                   err) != 0 ||
+        journal->ops->holds(journal, arena, &fresh->holds, &fresh->hold_count, err) != 0 ||
+        journal->ops->places(journal, arena, &fresh->places, &fresh->place_count, err) != 0 ||
         journal->ops->next_seq(journal, &seq, err) != 0) {
         return -1;
     }
@@ -89,6 +91,22 @@ const struct journal_definition *ledger_find_definition(const struct ledger *led
                                                         const char *uuid)
 {
     return find(uuid, ledger->definitions, ledger->definition_count, sizeof(*ledger->definitions));
+}
+
+const struct journal_place *ledger_find_place(const struct ledger *ledger, const char *guest)
+{
+    return find(guest, ledger->places, ledger->place_count, sizeof(*ledger->places));
+}
+
+const struct journal_hold *ledger_find_hold(const struct ledger *ledger, enum journal_scope scope,
+                                            const char *name)
+{
+    for (size_t i = 0; i < ledger->hold_count; i++) {
+        if (ledger->holds[i].scope == scope && strcmp(ledger->holds[i].name, name) == 0) {
+            return &ledger->holds[i];
+        }
+    }
+    return NULL;
 }
 
 void ledger_submit(struct ledger *ledger, const struct journal_record *records, size_t count,

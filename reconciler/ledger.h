@@ -3,7 +3,7 @@
 
 /*
  * Ledger: what the journal holds that still matters, as one reading: open moves, owed starts, retries,
- * known definitions.  The journal stays the only truth: a pass reads anew.  Loop thread.
+ * known definitions, holds, places.  The journal stays the only truth: a pass reads anew.  Loop thread.
  */
 
 #include <stddef.h>
@@ -28,6 +28,10 @@ struct ledger {
     size_t retry_count;
     struct journal_definition *definitions;
     size_t definition_count;
+    struct journal_hold *holds; /* Not released. */
+    size_t hold_count;
+    struct journal_place *places; /* Not forgotten. */
+    size_t place_count;
 };
 
 /* An empty ledger on 'journal', which the caller keeps. */
@@ -45,6 +49,11 @@ const struct journal_owed *ledger_find_owed(const struct ledger *ledger, const c
 const struct journal_retry *ledger_find_retry(const struct ledger *ledger, const char *guest);
 const struct journal_definition *ledger_find_definition(const struct ledger *ledger,
                                                         const char *uuid);
+const struct journal_place *ledger_find_place(const struct ledger *ledger, const char *guest);
+
+/* The hold of exactly this scope and name ("" for the fleet), or NULL. */
+const struct journal_hold *ledger_find_hold(const struct ledger *ledger, enum journal_scope scope,
+                                            const char *name);
 
 /* Submits 'count' records as one batch of this epoch. */
 void ledger_submit(struct ledger *ledger, const struct journal_record *records, size_t count,

@@ -18,6 +18,7 @@
 #include "reconciler/executor.h"
 #include "reconciler/following.h"
 #include "reconciler/ledger.h"
+#include "reconciler/order.h"
 #include "reconciler/owed.h"
 #include "reconciler/retry.h"
 #include "reconciler/snapshot.h"
@@ -45,6 +46,7 @@ struct reconciler {
     struct ledger ledger;
     struct executor executor;
     struct following following;
+    struct errands errands;
     struct loop_timer timer;
     struct loop_timer file_timer;
 
@@ -63,6 +65,7 @@ struct reconciler {
     struct reconciler_result result;
     size_t notes;    /* Batches that nothing waits for, not yet answered. */
     bool pass_waits; /* For them: a pass reads what they write. */
+    bool overtaken;  /* The pass under way began before something that it must know. */
     bool began;
     bool resumed; /* The move under way was left open by an earlier run. */
     bool cancelled;
@@ -552,6 +555,31 @@ static void rest(struct reconciler *reconciler)
     end_run(reconciler, final_status(reconciler));
 }
 
+/* What rests is woken; a pass under way sees that it has been overtaken; a move goes on. */
+static void wake(struct reconciler *reconciler)
+{
+    reconciler->overtaken = true;
+    if (reconciler->timer.armed) {
+        look_again(reconciler);
+    }
+}
+
+static void on_order(void *context, const struct order *order)
+{
+    struct reconciler *reconciler = context;
+    const char *moving = executor_guest(&reconciler->executor);
+
+    if (order->verb == ORDER_CANCEL && moving != NULL && strcmp(moving, order->name) == 0) {
+        executor_cancel(&reconciler->executor);
+    }
+    wake(reconciler);
+}
+
+static void on_order_lost(void *context, const struct err *err)
+{
+    journal_lost(context, err);
+}
+
 static void note_definitions(struct reconciler *reconciler)
 {
     size_t count;
@@ -570,6 +598,10 @@ static void on_observed(void *context)
     struct event event = { .kind = EVENT_OBSERVED };
 
     if (reconciler->ended) {
+        return;
+    }
+    if (reconciler->overtaken) {
+        next_pass(reconciler);
         return;
     }
     view_build(&reconciler->view, &reconciler->arena, &reconciler->revision,
@@ -645,7 +677,9 @@ static void pass(void *context)
     if (reconciler->ended) {
         return;
     }
+    reconciler->overtaken = false;
     arena_deinit(&reconciler->arena);
+    reconciler->revision = (struct revision){ 0 };
     if (load_ledger(reconciler) != 0) {
         return;
     }
@@ -695,6 +729,13 @@ struct reconciler *reconciler_new(const struct reconciler_world *world,
         .events = world->events,
     };
     executor_init(&reconciler->executor, &executor_world);
+    reconciler->errands = (struct errands){
+        .loop = world->loop,
+        .ledger = &reconciler->ledger,
+        .context = reconciler,
+        .committed = on_order,
+        .lost = on_order_lost,
+    };
     return reconciler;
 }
 
@@ -731,6 +772,40 @@ void reconciler_cancel(struct reconciler *reconciler)
     executor_cancel(&reconciler->executor);
 }
 
+/* A cancel is for what is moving, whoever names it. */
+static int address(struct reconciler *reconciler, struct order *order, const char *name,
+                   struct err *err)
+{
+    const char *moving = executor_guest(&reconciler->executor);
+
+    if (order->verb != ORDER_CANCEL) {
+        return order_address(order, name, &reconciler->revision.desired, err);
+    }
+    if (moving == NULL) {
+        return err_set(err, ERR_NOT_FOUND, "cannot cancel: nothing is moving");
+    }
+    if (name != NULL && *name != '\0' && strcmp(name, moving) != 0) {
+        return err_set(err, ERR_NOT_FOUND, "cannot cancel '%.64s': '%s' is what is moving", name,
+                       moving);
+    }
+    order->scope = JOURNAL_SCOPE_GUEST;
+    order->name = moving;
+    return 0;
+}
+
+void reconciler_order(struct reconciler *reconciler, const struct order *order, const char *name,
+                      errand_answer_fn *answer, void *context)
+{
+    struct order addressed = *order;
+    struct err err;
+
+    if (address(reconciler, &addressed, name, &err) != 0) {
+        errands_refuse(&reconciler->errands, &err, answer, context);
+        return;
+    }
+    errands_run(&reconciler->errands, &addressed, wall(reconciler), answer, context);
+}
+
 void reconciler_end(struct reconciler *reconciler)
 {
     reconciler->ending = true;
@@ -743,6 +818,7 @@ void reconciler_free(struct reconciler *reconciler)
 {
     loop_timer_stop(reconciler->world.loop, &reconciler->timer);
     loop_timer_stop(reconciler->world.loop, &reconciler->file_timer);
+    errands_deinit(&reconciler->errands);
     executor_deinit(&reconciler->executor);
     snapshot_deinit(&reconciler->snapshot);
     ledger_deinit(&reconciler->ledger);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "reconciler/errand.h"
 #include "reconciler/event.h"
 
 struct actuator;
@@ -68,6 +69,11 @@ void reconciler_run(struct reconciler *reconciler, reconciler_done_fn *done, voi
 /* A person says stop: the running move is asked to end with its guest where it was, nothing else is
  * begun, and the run ends RECONCILER_CANCELLED. */
 void reconciler_cancel(struct reconciler *reconciler);
+
+/* Carries out what a person asks of a running controller: 'name' (NULL or "" = the fleet; for a cancel:
+ * whatever is moving) is found in the file, the rest of 'order' is given.  Answered as errands_run() says. */
+void reconciler_order(struct reconciler *reconciler, const struct order *order, const char *name,
+                      errand_answer_fn *answer, void *context);
 
 /* Ends a run that follows: nothing new is begun.  A live migration under way is left to finish by itself
  * and is adopted by the next run; an offline move is brought to its end first. */

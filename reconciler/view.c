@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/view.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "base/digest.h"
 #include "base/text.h"
 #include "reconciler/config.h"
+#include "reconciler/hold.h"
 #include "reconciler/ledger.h"
 #include "reconciler/source.h"
 
@@ -125,61 +127,85 @@ static bool exclusion_of(struct arena *arena, struct view *view, const struct re
     return retry->code == ERR_CANCELLED || strcmp(digest, retry->observed_digest) == 0;
 }
 
-static int compare_exclusions(const void *a, const void *b)
+void view_exclude(struct view *view, const char *guest, enum plan_code code, const char *reason)
 {
-    const struct plan_exclusion *left = a;
-    const struct plan_exclusion *right = b;
+    struct plan_exclusion *exclusions = view->exclusions;
+    size_t count = view->input.exclusion_count;
+    size_t at = count; /* They mostly come in order. */
 
-    return strcmp(left->guest, right->guest);
+    while (at > 0 && strcmp(exclusions[at - 1].guest, guest) > 0) {
+        at--;
+    }
+    if (at > 0 && strcmp(exclusions[at - 1].guest, guest) == 0) {
+        return;
+    }
+    assert(count < view->exclusion_capacity);
+    memmove(&exclusions[at + 1], &exclusions[at], (count - at) * sizeof(*exclusions));
+    exclusions[at] = (struct plan_exclusion){ .guest = guest, .code = code, .reason = reason };
+    view->input.exclusion_count = count + 1;
 }
 
-static void join_retries(struct arena *arena, struct view *view, const struct revision *revision,
-                         const struct ledger *ledger, const struct config *config, int64_t now_ms)
+static void exclude_retries(struct arena *arena, struct view *view, const struct revision *revision,
+                            const struct ledger *ledger, const struct config *config,
+                            int64_t now_ms)
 {
-    struct plan_exclusion *exclusions =
-        ARENA_ARRAY(arena, struct plan_exclusion, ledger->retry_count + 1);
-    size_t count = 0;
-
     for (size_t i = 0; i < ledger->retry_count; i++) {
-        if (exclusion_of(arena, view, revision, config, &ledger->retries[i], now_ms,
-                         &exclusions[count])) {
-            count++;
+        struct plan_exclusion exclusion;
+
+        if (exclusion_of(arena, view, revision, config, &ledger->retries[i], now_ms, &exclusion)) {
+            view_exclude(view, exclusion.guest, exclusion.code, exclusion.reason);
         }
     }
-    qsort(exclusions, count, sizeof(*exclusions), compare_exclusions);
-    view->input.exclusions = exclusions;
-    view->input.exclusion_count = count;
 }
 
 /* Everything but 'only' stays where it is. */
-static void keep_only(struct arena *arena, struct view *view, const struct desired *desired,
-                      const char *only)
+static void exclude_unasked(struct arena *arena, struct view *view, const struct desired *desired,
+                            const char *only)
 {
-    struct plan_exclusion *exclusions =
-        ARENA_ARRAY(arena, struct plan_exclusion, desired->guest_count + 1);
-    size_t count = 0;
-    size_t next = 0;
+    const char *reason = text_format(arena, "not asked for: only '%s' is", only);
 
     for (size_t i = 0; i < desired->guest_count; i++) {
-        const char *name = desired->guests[i].name;
-
-        while (next < view->input.exclusion_count &&
-               strcmp(view->input.exclusions[next].guest, name) < 0) {
-            next++;
-        }
-        if (strcmp(name, only) != 0) {
-            exclusions[count++] = (struct plan_exclusion){
-                .guest = name,
-                .code = PLAN_HELD,
-                .reason = text_format(arena, "not asked for: only '%s' is", only),
-            };
-        } else if (next < view->input.exclusion_count &&
-                   strcmp(view->input.exclusions[next].guest, name) == 0) {
-            exclusions[count++] = view->input.exclusions[next];
+        if (strcmp(desired->guests[i].name, only) != 0) {
+            view_exclude(view, desired->guests[i].name, PLAN_HELD, reason);
         }
     }
-    view->input.exclusions = exclusions;
-    view->input.exclusion_count = count;
+}
+
+/* A held host gives nobody away and takes nobody. */
+static bool is_on(const struct observed *observed, const char *host, const char *guest)
+{
+    const struct observed_host *found = observed_find_host(observed, host);
+
+    return found != NULL && observed_find_guest_named(found, guest) != NULL;
+}
+
+static bool hold_concerns(const struct journal_hold *hold, const struct view *view,
+                          const struct desired_guest *guest)
+{
+    switch (hold->scope) {
+    case JOURNAL_SCOPE_FLEET:
+        return true;
+    case JOURNAL_SCOPE_HOST:
+        return strcmp(view->input.desired->hosts[guest->host].name, hold->name) == 0 ||
+               is_on(&view->observed, hold->name, guest->name);
+    case JOURNAL_SCOPE_GUEST:
+        return strcmp(guest->name, hold->name) == 0;
+    case JOURNAL_SCOPE_COUNT:
+        break;
+    }
+    return false;
+}
+
+static void exclude_held(struct arena *arena, struct view *view, const struct journal_hold *hold)
+{
+    const struct desired *desired = view->input.desired;
+    const char *reason = hold_text(arena, hold);
+
+    for (size_t i = 0; i < desired->guest_count; i++) {
+        if (hold_concerns(hold, view, &desired->guests[i])) {
+            view_exclude(view, desired->guests[i].name, PLAN_HELD, reason);
+        }
+    }
 }
 
 void view_build(struct view *view, struct arena *arena, const struct revision *revision,
@@ -193,14 +219,21 @@ void view_build(struct view *view, struct arena *arena, const struct revision *r
         .policy = &config->policy,
         .es_xml_sha256 = revision->digest,
     };
-    if (ledger != NULL) {
-        join_owed(arena, ledger, &view->observed);
-        join_moves(arena, ledger, &view->observed);
-        join_retries(arena, view, revision, ledger, config, now_ms);
-    }
+    view->exclusion_capacity = revision->desired.guest_count;
+    view->exclusions = ARENA_ARRAY(arena, struct plan_exclusion, view->exclusion_capacity + 1);
+    view->input.exclusions = view->exclusions;
     if (only != NULL) {
-        keep_only(arena, view, &revision->desired, only);
+        exclude_unasked(arena, view, &revision->desired, only);
     }
+    if (ledger == NULL) {
+        return;
+    }
+    join_owed(arena, ledger, &view->observed);
+    join_moves(arena, ledger, &view->observed);
+    for (size_t i = 0; i < ledger->hold_count; i++) {
+        exclude_held(arena, view, &ledger->holds[i]);
+    }
+    exclude_retries(arena, view, revision, ledger, config, now_ms);
 }
 
 void view_drop_unasked(struct plan *plan, const char *only)

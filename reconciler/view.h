@@ -3,7 +3,7 @@
 
 /*
  * View: the observation joined with what the journal knows, as the planner's input: open moves are in
- * flight, owed starts are owed, guests in backoff or parked are kept out with their reason.
+ * flight, owed starts are owed, guests that are held, in backoff or parked are kept out with their reason.
  */
 
 #include <stddef.h>
@@ -20,6 +20,8 @@ struct revision;
 struct view {
     struct observed observed; /* Of the snapshot, with in_flight and owed_start. */
     struct plan_input input;
+    struct plan_exclusion *exclusions; /* What 'input' has, as long as it still grows. */
+    size_t exclusion_capacity;         /* Every guest of the file. */
 };
 
 /* Joins.  Everything is in 'arena' or shared with the arguments, which must stay.  'ledger' may be NULL:
@@ -27,6 +29,10 @@ struct view {
 void view_build(struct view *view, struct arena *arena, const struct revision *revision,
                 const struct observed *observed, const struct ledger *ledger,
                 const struct config *config, const char *only, int64_t now_ms);
+
+/* Keeps 'guest' out of the plan, unless there is a reason already: the first one stays.  Strings must stay
+ * as long as 'view'. */
+void view_exclude(struct view *view, const char *guest, enum plan_code code, const char *reason);
 
 /* Takes out of 'plan', made for 'only' (NULL: for all), the blocks of guests that nobody asked for: that
  * they stay where they are is no news. */
