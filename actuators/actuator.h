@@ -6,8 +6,8 @@
  *
  * Contract, checked for every implementation by tests/conformance:
  *   - observe() and start() return at once; each yields exactly one completion with its ticket.
- *   - Completions and progress arrive on the loop thread, never from inside observe(), start() or
- *     cancel().
+ *   - Completions, progress and notices arrive on the loop thread, never from inside another call of
+ *     the seam.
  *   - observe() of a host completes by its deadline, whatever the host does: an answer that is late
  *     is an answer of 'unreachable', never of 'empty'.
  *   - At most one operation a guest is under way at a time (the caller's duty).
@@ -15,9 +15,13 @@
  *   - start() of an operation whose effect already holds succeeds.
  *   - cancel() is advice: the completion still arrives and says what really happened.  Only MIGRATE,
  *     ADOPT and STOP can be cancelled; STOP cannot take a shutdown request back, only stop waiting.
- *   - close() may be called with operations under way; no completion arrives after it.
+ *   - A notice says 'look again' and is never a fact to act on: it may be lost, come twice, late or out
+ *     of order, and what it tells of may be over.  Whoever needs to know looks, now and then without any.
+ *   - No notice tells of a host that is not watched.
+ *   - close() may be called with operations under way and hosts watched; nothing is reported after it.
  */
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -65,11 +69,29 @@ struct actuator_progress {
     uint64_t iteration;
 };
 
+/* What may have changed on a watched host, the weightier the later: of notices that are merged the last
+ * in this list stays. */
+enum actuator_notice_kind {
+    ACTUATOR_NOTICE_ITERATION, /* A migration away from here begins a pass over the guest's memory. */
+    ACTUATOR_NOTICE_JOB_ENDED, /* A migration away from here, or another job, is over, either way. */
+    ACTUATOR_NOTICE_LIFECYCLE, /* Defined, started, paused, stopped, arrived, gone ... */
+    ACTUATOR_NOTICE_MANY,      /* More guests than are told one by one. */
+    ACTUATOR_NOTICE_LINK_DOWN, /* The host is not heard any more; it is being tried again. */
+    ACTUATOR_NOTICE_LINK_UP,   /* It is heard from now on; what happened before was not told. */
+};
+
+struct actuator_notice {
+    enum actuator_notice_kind kind;
+    const char *host;
+    const char *guest; /* Its name; NULL of the last three kinds: the host as a whole. */
+};
+
 /* Where an actuator reports to; functions run on the loop thread. */
 struct actuator_sink {
     void *context;
     void (*done)(void *context, const struct actuator_completion *completion);
     void (*progress)(void *context, const struct actuator_progress *progress); /* May be NULL. */
+    void (*notice)(void *context, const struct actuator_notice *notice);       /* May be NULL. */
 };
 
 struct actuator_ops {
@@ -77,6 +99,7 @@ struct actuator_ops {
     void (*observe)(struct actuator *self, const char *host, int64_t deadline_ms, uint64_t ticket);
     void (*start)(struct actuator *self, const struct op *op, uint64_t ticket);
     void (*cancel)(struct actuator *self, uint64_t ticket);
+    void (*watch)(struct actuator *self, const char *const *hosts, size_t count);
     void (*close)(struct actuator *self);
 };
 
@@ -102,6 +125,15 @@ static inline void actuator_start(struct actuator *actuator, const struct op *op
 static inline void actuator_cancel(struct actuator *actuator, uint64_t ticket)
 {
     actuator->ops->cancel(actuator, ticket);
+}
+
+/* Keeps an ear on exactly these hosts from now on, and gives notices of what changes there; the set is
+ * copied and replaces the one before.  A host that was watched already stays so without a gap; one that
+ * no longer is among them is let go at once, and one that nobody knows is passed over.  A link that is
+ * lost is made again with growing, uneven pauses for as long as the host is watched. */
+static inline void actuator_watch(struct actuator *actuator, const char *const *hosts, size_t count)
+{
+    actuator->ops->watch(actuator, hosts, count);
 }
 
 /* Ends the actuator and releases it. */

@@ -10,6 +10,7 @@
 #include "actuators/sim_json.h"
 #include "actuators/sim_rules.h"
 #include "actuators/sim_store.h"
+#include "actuators/sim_watch.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -55,6 +56,7 @@ struct sim {
     struct actuator actuator;
     struct loop *loop;
     struct sim_store *store;
+    struct sim_watch *watch;
     struct call *calls;
 };
 
@@ -152,6 +154,7 @@ static enum sim_answer leave(struct call *call, enum sim_answer answer)
         call->err = err;
         return SIM_ANSWER_FAILED;
     }
+    sim_watch_touch(call->sim->watch);
     return answer;
 }
 
@@ -172,8 +175,8 @@ static void take_fault(struct call *call, struct sim_fleet *fleet)
 {
     if (!call->asked) {
         call->has_fault =
-            sim_fleet_take_fault(fleet, call->observes ? OP_KIND_COUNT : call->op.kind, call->host,
-                                 call->observes ? NULL : call->op.guest, &call->fault);
+            sim_fleet_take_fault(fleet, call->observes ? SIM_TARGET_OBSERVE : call->op.kind,
+                                 call->host, call->observes ? NULL : call->op.guest, &call->fault);
         if (call->has_fault) {
             call->fault.text = copy(&call->arena, call->fault.text);
         }
@@ -552,10 +555,25 @@ static void sim_cancel(struct actuator *actuator, uint64_t ticket)
     }
 }
 
+static void on_notice(void *context, const struct actuator_notice *notice)
+{
+    const struct actuator_sink sink = ((const struct sim *)context)->actuator.sink;
+
+    if (sink.notice != NULL) {
+        sink.notice(sink.context, notice);
+    }
+}
+
+static void sim_watch(struct actuator *actuator, const char *const *hosts, size_t count)
+{
+    sim_watch_set(sim_of(actuator)->watch, hosts, count);
+}
+
 static void sim_close(struct actuator *actuator)
 {
     struct sim *sim = sim_of(actuator);
 
+    sim_watch_free(sim->watch);
     while (sim->calls != NULL) {
         struct call *call = sim->calls;
 
@@ -571,6 +589,7 @@ static const struct actuator_ops sim_ops = {
     .observe = sim_observe,
     .start = sim_start,
     .cancel = sim_cancel,
+    .watch = sim_watch,
     .close = sim_close,
 };
 
@@ -584,6 +603,7 @@ static struct actuator *sim_new(struct loop *loop, struct sim_store *store)
     sim->actuator.ops = &sim_ops;
     sim->loop = loop;
     sim->store = store;
+    sim->watch = sim_watch_new(loop, store, on_notice, sim);
     return &sim->actuator;
 }
 
@@ -641,13 +661,18 @@ int sim_dump(struct actuator *actuator, struct text *text, struct err *err)
         sim_store_leave(sim->store, err) != 0) {
         return -1;
     }
+    sim_watch_touch(sim->watch);
     sim_json_write(text, fleet);
     return 0;
 }
 
 int sim_load(struct actuator *actuator, const char *bytes, size_t length, struct err *err)
 {
-    return sim_store_replace(sim_of(actuator)->store, bytes, length, err);
+    struct sim *sim = sim_of(actuator);
+    int status = sim_store_replace(sim->store, bytes, length, err);
+
+    sim_watch_touch(sim->watch);
+    return status;
 }
 
 int sim_set_power(struct actuator *actuator, const char *host, enum sim_power power,
@@ -657,6 +682,7 @@ int sim_set_power(struct actuator *actuator, const char *host, enum sim_power po
     int64_t wall_ms = loop_wall_ms(sim->loop);
     struct sim_fleet *fleet;
     struct sim_host *found;
+    int status;
 
     if (sim_store_enter(sim->store, wall_ms, &fleet, err) != 0) {
         return -1;
@@ -671,5 +697,7 @@ int sim_set_power(struct actuator *actuator, const char *host, enum sim_power po
     found->power = power;
     fleet->changed = true;
     sim_fleet_advance(fleet, wall_ms);
-    return sim_store_leave(sim->store, err);
+    status = sim_store_leave(sim->store, err);
+    sim_watch_touch(sim->watch);
+    return status;
 }

@@ -327,13 +327,41 @@ void sim_fleet_advance(struct sim_fleet *fleet, int64_t wall_ms)
     }
 }
 
-bool sim_fleet_take_fault(struct sim_fleet *fleet, enum op_kind kind, const char *host,
-                          const char *guest, struct sim_fault *fault)
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+int64_t sim_fleet_next_ms(const struct sim_fleet *fleet)
+{
+    int64_t next_ms = INT64_MAX;
+
+    for (size_t i = 0; i < fleet->host_count; i++) {
+        const struct sim_host *host = &fleet->hosts[i];
+
+        for (size_t j = 0; j < host->guest_count; j++) {
+            int64_t stops_ms = host->guests[j].stops_ms;
+
+            next_ms = stops_ms != 0 ? earlier(next_ms, stops_ms) : next_ms;
+        }
+    }
+    for (size_t i = 0; i < fleet->migration_count; i++) {
+        const struct sim_migration *migration = &fleet->migrations[i];
+
+        if (!migration->stalled && !sim_fleet_is_frozen(fleet, migration)) {
+            next_ms = earlier(next_ms, migration->begun_ms + migration->duration_ms);
+        }
+    }
+    return next_ms;
+}
+
+bool sim_fleet_take_fault(struct sim_fleet *fleet, unsigned op, const char *host, const char *guest,
+                          struct sim_fault *fault)
 {
     for (size_t i = 0; i < fleet->fault_count; i++) {
         struct sim_fault *candidate = &fleet->faults[i];
 
-        if (candidate->op != kind ||
+        if (candidate->op != op ||
             (candidate->host != NULL && strcmp(candidate->host, host) != 0) ||
             (candidate->guest != NULL && !text_equal(candidate->guest, guest))) {
             continue;
@@ -350,7 +378,7 @@ bool sim_fleet_take_fault(struct sim_fleet *fleet, enum op_kind kind, const char
     return false;
 }
 
-static enum guest_job job_of(const struct sim_fleet *fleet, const struct sim_host *host,
+enum guest_job sim_fleet_job(const struct sim_fleet *fleet, const struct sim_host *host,
                              const struct sim_guest *guest)
 {
     if (sim_fleet_find_migration(fleet, guest->uuid, host->name, NULL) != NULL) {
@@ -370,7 +398,7 @@ static struct observed_guest observe_guest(const struct sim_fleet *fleet,
         .uuid = guest->uuid,
         .state = guest->state,
         .reason = guest->reason,
-        .job = job_of(fleet, host, guest),
+        .job = sim_fleet_job(fleet, host, guest),
         .memory_kib = guest->memory_kib,
         .config_memory_kib =
             guest->config_memory_kib != 0 ? guest->config_memory_kib : guest->memory_kib,

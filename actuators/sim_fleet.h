@@ -90,11 +90,18 @@ enum sim_when {
     SIM_WHEN_LOST,   /* The error arrives half-way and the work goes on; anything else as AFTER. */
     SIM_WHEN_AFTER,  /* Done, but the reply is an error. */
     SIM_WHEN_HANG,   /* No reply. */
+    SIM_WHEN_TWICE,  /* A notice that comes twice; anything else as BEFORE. */
     SIM_WHEN_COUNT,
 };
 
+/* What a fault can meet besides an operation. */
+enum sim_target {
+    SIM_TARGET_OBSERVE = OP_KIND_COUNT, /* Looking at a host. */
+    SIM_TARGET_NOTICE,                  /* A notice on its way. */
+};
+
 struct sim_fault {
-    enum op_kind op;   /* OP_KIND_COUNT = looking at a host. */
+    unsigned op;       /* An enum op_kind or an enum sim_target. */
     const char *guest; /* NULL = any, as the next. */
     const char *host;
     enum err_code error; /* ERR_NONE: only slow. */
@@ -181,10 +188,18 @@ void sim_fleet_abort_migration(struct sim_fleet *fleet, struct sim_migration *mi
  * that are over. */
 void sim_fleet_advance(struct sim_fleet *fleet, int64_t wall_ms);
 
-/* Uses up the first fault scripted for 'kind' (OP_KIND_COUNT = observe) on 'host' and 'guest' (may be
+/* The instant (wall clock) at which something happens by itself next: a shutdown or a migration is over.
+ * INT64_MAX = nothing is under way. */
+int64_t sim_fleet_next_ms(const struct sim_fleet *fleet);
+
+/* Uses up the first fault scripted for 'op' (as struct sim_fault has it) on 'host' and 'guest' (may be
  * NULL) and copies it out; false if there is none. */
-bool sim_fleet_take_fault(struct sim_fleet *fleet, enum op_kind kind, const char *host,
-                          const char *guest, struct sim_fault *fault);
+bool sim_fleet_take_fault(struct sim_fleet *fleet, unsigned op, const char *host, const char *guest,
+                          struct sim_fault *fault);
+
+/* The job of 'guest' on 'host'. */
+enum guest_job sim_fleet_job(const struct sim_fleet *fleet, const struct sim_host *host,
+                             const struct sim_guest *guest);
 
 /* What 'host' answers at 'wall_ms', strings in 'arena' or the fleet's. */
 struct observed_host sim_fleet_observe(const struct sim_fleet *fleet, const struct sim_host *host,

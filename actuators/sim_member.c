@@ -20,7 +20,7 @@ static const char *const power_names[SIM_POWER_COUNT] = {
 
 static const char *const when_names[SIM_WHEN_COUNT] = {
     [SIM_WHEN_BEFORE] = "before", [SIM_WHEN_MIDDLE] = "middle", [SIM_WHEN_LOST] = "lost",
-    [SIM_WHEN_AFTER] = "after",   [SIM_WHEN_HANG] = "hang",
+    [SIM_WHEN_AFTER] = "after",   [SIM_WHEN_HANG] = "hang",     [SIM_WHEN_TWICE] = "twice",
 };
 
 bool sim_member_is_plain(const char *s)
@@ -51,7 +51,23 @@ static enum err_code code_from_name(const char *name)
 static bool op_from_name(const char *name, unsigned *op)
 {
     *op = op_kind_from_name(name);
-    return *op < OP_KIND_COUNT || strcmp(name, "observe") == 0;
+    if (*op < OP_KIND_COUNT) {
+        return true;
+    }
+    *op = strcmp(name, "notice") == 0 ? SIM_TARGET_NOTICE : SIM_TARGET_OBSERVE;
+    return *op == SIM_TARGET_NOTICE || strcmp(name, "observe") == 0;
+}
+
+static const char *op_name(unsigned op)
+{
+    switch (op) {
+    case SIM_TARGET_OBSERVE:
+        return "observe";
+    case SIM_TARGET_NOTICE:
+        return "notice";
+    default:
+        return op_kind_name(op);
+    }
 }
 
 /* Reads the name of an enumeration's value; false if there is none of that name. */
@@ -94,7 +110,7 @@ static const char *word_of(enum sim_member_words words, unsigned value)
     case SIM_WORDS_ERROR:
         return err_code_name(value);
     case SIM_WORDS_OP:
-        return value == OP_KIND_COUNT ? "observe" : op_kind_name(value);
+        return op_name(value);
     }
     return "";
 }

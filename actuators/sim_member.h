@@ -35,7 +35,7 @@ enum sim_member_words {
     SIM_WORDS_POWER,
     SIM_WORDS_WHEN,
     SIM_WORDS_ERROR,
-    SIM_WORDS_OP, /* OP_KIND_COUNT is "observe". */
+    SIM_WORDS_OP, /* Operations, "observe" and "notice". */
 };
 
 struct sim_member {

@@ -28,6 +28,7 @@ struct sim_store {
     struct stat seen;   /* The file that was read or written last. */
     struct arena arena; /* Holds 'fleet'. */
     struct sim_fleet fleet;
+    uint64_t version;
 };
 
 static struct sim_store *store_new(void)
@@ -57,6 +58,7 @@ static int load(struct sim_store *store, const char *bytes, size_t length, struc
     store->fleet = fleet;
     store->fleet.arena = &store->arena;
     store->loaded = true;
+    store->version++;
     return 0;
 }
 
@@ -193,9 +195,28 @@ int sim_store_leave(struct sim_store *store, struct err *err)
         status = save(store, err);
         store->loaded = store->loaded && status == 0;
     }
+    store->version += store->fleet.changed ? 1 : 0;
     store->fleet.changed = false;
     unlock(store);
     return status;
+}
+
+uint64_t sim_store_version(const struct sim_store *store)
+{
+    return store->version;
+}
+
+bool sim_store_is_shared(const struct sim_store *store)
+{
+    return store->path != NULL;
+}
+
+bool sim_store_is_stale(const struct sim_store *store)
+{
+    struct stat now;
+
+    return store->path != NULL &&
+           (!store->loaded || stat(store->path, &now) != 0 || !is_same_file(&now, &store->seen));
 }
 
 int sim_store_replace(struct sim_store *store, const char *bytes, size_t length, struct err *err)

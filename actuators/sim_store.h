@@ -9,6 +9,7 @@
  * present; leaving replaces the file if anything changed.  One thread.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,15 @@ int sim_store_enter(struct sim_store *store, int64_t wall_ms, struct sim_fleet *
 
 /* Ends the access.  On failure the file is as it was and what was changed is forgotten. */
 int sim_store_leave(struct sim_store *store, struct err *err);
+
+/* A number that is another one whenever the fleet in memory may be another one.  Asks nobody. */
+uint64_t sim_store_version(const struct sim_store *store);
+
+/* True if other processes can reach the fleet too. */
+bool sim_store_is_shared(const struct sim_store *store);
+
+/* True if the file is no longer the one that was read or written last.  Takes no lock. */
+bool sim_store_is_stale(const struct sim_store *store);
 
 /* Replaces the whole fleet by 'length' bytes of JSON, outside of an access. */
 int sim_store_replace(struct sim_store *store, const char *bytes, size_t length, struct err *err);

@@ -62,6 +62,15 @@ static void on_progress(void *context, const struct actuator_progress *progress)
     }
 }
 
+static void on_notice(void *context, const struct actuator_notice *notice)
+{
+    const struct calls *calls = context;
+
+    if (calls->notice != NULL) {
+        calls->notice(calls->notice_context, notice);
+    }
+}
+
 static uint64_t enter(struct calls *calls, calls_done_fn *done, calls_progress_fn *progress,
                       void *context)
 {
@@ -77,9 +86,7 @@ static uint64_t enter(struct calls *calls, calls_done_fn *done, calls_progress_f
 void calls_init(struct calls *calls, struct actuator *actuator)
 {
     *calls = (struct calls){ .actuator = actuator };
-    actuator->sink.context = calls;
-    actuator->sink.done = on_done;
-    actuator->sink.progress = on_progress;
+    actuator->sink = (struct actuator_sink){ calls, on_done, on_progress, on_notice };
 }
 
 uint64_t calls_observe(struct calls *calls, const char *host, int64_t deadline_ms,
@@ -114,6 +121,17 @@ void calls_drop(struct calls *calls, uint64_t ticket)
     if (entry != NULL) {
         *entry = (struct calls_entry){ 0 };
     }
+}
+
+void calls_watch(struct calls *calls, const char *const *hosts, size_t count)
+{
+    actuator_watch(calls->actuator, hosts, count);
+}
+
+void calls_on_notice(struct calls *calls, calls_notice_fn *notice, void *context)
+{
+    calls->notice = notice;
+    calls->notice_context = context;
 }
 
 void calls_deinit(struct calls *calls)

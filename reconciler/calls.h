@@ -15,6 +15,7 @@
 
 typedef void calls_done_fn(void *context, const struct actuator_completion *completion);
 typedef void calls_progress_fn(void *context, const struct actuator_progress *progress);
+typedef void calls_notice_fn(void *context, const struct actuator_notice *notice);
 
 struct calls_entry {
     uint64_t ticket; /* 0 = free. */
@@ -28,6 +29,8 @@ struct calls {
     uint64_t last_ticket;
     struct calls_entry *entries;
     size_t capacity;
+    calls_notice_fn *notice; /* Or NULL. */
+    void *notice_context;
 };
 
 /* Takes the actuator's sink; does not own the actuator. */
@@ -46,6 +49,12 @@ void calls_cancel(struct calls *calls, uint64_t ticket);
 
 /* Stops waiting: a completion of 'ticket' that comes later is dropped. */
 void calls_drop(struct calls *calls, uint64_t ticket);
+
+/* Keeps watch over exactly these hosts, as actuator_watch() says. */
+void calls_watch(struct calls *calls, const char *const *hosts, size_t count);
+
+/* Hands every notice of the actuator to notice(context); NULL drops them. */
+void calls_on_notice(struct calls *calls, calls_notice_fn *notice, void *context);
 
 /* Releases the table; completions that come later would have no place to go, so close the actuator
  * first. */

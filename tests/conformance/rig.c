@@ -58,7 +58,7 @@ static void on_progress(void *context, const struct actuator_progress *progress)
 static void listen_to(struct rig *rig)
 {
     rig->actuator = world_actuator(rig->world);
-    rig->actuator->sink = (struct actuator_sink){ rig, on_done, on_progress };
+    rig->actuator->sink = (struct actuator_sink){ rig, on_done, on_progress, NULL };
 }
 
 const char *rig_new_name(struct rig *rig)

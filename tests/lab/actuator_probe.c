@@ -313,7 +313,7 @@ int main(int argc, char **argv)
     }
     probe.loop = loop_uv_new();
     probe.actuator = open_hosts(&probe, argv);
-    probe.actuator->sink = (struct actuator_sink){ &probe, on_done, on_progress };
+    probe.actuator->sink = (struct actuator_sink){ &probe, on_done, on_progress, NULL };
     for (int i = first; i <= argc; i++) {
         if (i == argc || strcmp(argv[i], ",") == 0) {
             add_command(&probe, &argv[first], (size_t)(i - first));

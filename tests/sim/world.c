@@ -257,11 +257,20 @@ static void cancel(struct actuator *self, uint64_t ticket)
     }
 }
 
+static void watch(struct actuator *self, const char *const *hosts, size_t count)
+{
+    struct life *life = life_of_actuator(self);
+
+    life->real_actuator->sink = self->sink;
+    actuator_watch(life->real_actuator, hosts, count);
+}
+
 static const struct actuator_ops actuator_ops = {
     .name = "mortal",
     .observe = observe,
     .start = start,
     .cancel = cancel,
+    .watch = watch,
 };
 
 static int read_source(struct source *self, struct arena *arena, char **bytes, size_t *length,

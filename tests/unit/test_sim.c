@@ -76,7 +76,7 @@ static void listen_to(struct rig *rig, struct actuator *actuator)
 {
     ck_assert_ptr_nonnull(actuator);
     rig->actuator = actuator;
-    actuator->sink = (struct actuator_sink){ &rig->heard, on_done, on_progress };
+    actuator->sink = (struct actuator_sink){ &rig->heard, on_done, on_progress, NULL };
 }
 
 static struct rig *rig_new(const char *faults, const char *more, const char *others)
