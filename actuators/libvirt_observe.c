@@ -42,6 +42,7 @@ struct look {
     struct arena *arena;
     virConnectPtr connection;
     const char *host;
+    const struct observed_host *node; /* What is known of it already. */
     struct uuid_set traits[TRAIT_COUNT];
 };
 
@@ -169,6 +170,14 @@ uint64_t libvirt_observe_free_kib(virConnectPtr connection)
         }
     }
     return sum;
+}
+
+uint64_t libvirt_observe_free_pages(virConnectPtr connection, uint64_t page_kib)
+{
+    unsigned size = (unsigned)page_kib;
+    unsigned long long pages = 0;
+
+    return virNodeGetFreePages(connection, 1, &size, -1, 1, &pages, 0) > 0 ? pages : 0;
 }
 
 int libvirt_observe_state(virDomainPtr domain, const char *host, enum guest_state *state,
@@ -334,7 +343,42 @@ static int read_definition(const struct look *look, virDomainPtr domain,
     guest->hostdevs = (int32_t)facts.hostdevs;
     guest->machine = facts.machine;
     guest->cpu_mode = facts.cpu_mode;
+    guest->hugepage_kib = libvirt_xml_hugepages_on(&facts, look->node);
+    guest->numa_nodes = facts.numa_nodes;
     return 0;
+}
+
+/* What backs the guest now.  Where that is not what its definition says, nobody can tell what it will
+ * take elsewhere. */
+static int read_live_memory(const struct look *look, virDomainPtr domain,
+                            struct observed_guest *guest, struct err *err)
+{
+    struct libvirt_xml_guest facts;
+    char *xml = virDomainGetXMLDesc(domain, 0);
+    int status;
+
+    if (xml == NULL) {
+        return libvirt_error_set(err, "cannot read the live definition of guest '%s' on '%s'",
+                                 guest->name, look->host);
+    }
+    status = libvirt_xml_read_guest(look->arena, xml, &facts, err);
+    free(xml);
+    if (status < 0) {
+        return err_wrap(err, "guest '%s' on '%s'", guest->name, look->host);
+    }
+    if (libvirt_xml_hugepages_on(&facts, look->node) != guest->hugepage_kib) {
+        guest->hugepage_kib = OBSERVED_UNKNOWN;
+    }
+    if (facts.numa_nodes != guest->numa_nodes) {
+        guest->numa_nodes = OBSERVED_UNKNOWN;
+    }
+    return 0;
+}
+
+/* Only where there is more than one kind of memory, or of place for it. */
+static bool has_kinds_of_memory(const struct observed_host *host)
+{
+    return host->hugepage_count > 0 || host->numa_nodes > 1;
 }
 
 /* What a guest with a process really has; what libvirt calls 'maxMem' includes hot-plugged memory. */
@@ -348,6 +392,10 @@ static int read_live(const struct look *look, virDomainPtr domain, struct observ
     }
     guest->memory_kib = info.maxMem;
     guest->vcpus = info.nrVirtCpu;
+    if (guest->persistent && has_kinds_of_memory(look->node) &&
+        read_live_memory(look, domain, guest, err) < 0) {
+        return -1;
+    }
     return libvirt_observe_job(domain, look->host, &guest->job, err);
 }
 
@@ -392,19 +440,14 @@ static int read_guests(const struct look *look, const stats_list *list, size_t c
 }
 
 /* Free huge pages over all NUMA cells; the sizes are those that the capabilities named. */
-static void read_hugepages(const struct look *look, struct observed_host *host)
+static void read_free_pages(const struct look *look, struct observed_host *host)
 {
     struct observed_hugepages *pages =
         ARENA_ARRAY(look->arena, struct observed_hugepages, host->hugepage_count);
 
     for (size_t i = 0; i < host->hugepage_count; i++) {
-        unsigned size = (unsigned)host->hugepages[i].page_kib;
-        unsigned long long free_pages = 0;
-
         pages[i] = host->hugepages[i];
-        if (virNodeGetFreePages(look->connection, 1, &size, -1, 1, &free_pages, 0) > 0) {
-            pages[i].free = free_pages;
-        }
+        pages[i].free = libvirt_observe_free_pages(look->connection, pages[i].page_kib);
     }
     host->hugepages = pages;
 }
@@ -419,7 +462,7 @@ static int read_node(const struct look *look, struct observed_host *host, struct
     host->memory_kib = info.memory;
     host->cpus = info.cpus;
     host->free_kib = libvirt_observe_free_kib(look->connection);
-    read_hugepages(look, host);
+    read_free_pages(look, host);
     return 0;
 }
 
@@ -428,7 +471,9 @@ int libvirt_observe_host(struct arena *arena, virConnectPtr connection, struct o
 {
     /* The state alone: other groups would ask each QEMU, and wait for it. */
     const unsigned groups = VIR_DOMAIN_STATS_STATE;
-    struct look look = { .arena = arena, .connection = connection, .host = host->name };
+    struct look look = {
+        .arena = arena, .connection = connection, .host = host->name, .node = host
+    };
     AUTO(stats) stats_list *list = NULL;
     int count;
 

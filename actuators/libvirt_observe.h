@@ -25,6 +25,9 @@ int libvirt_observe_host(struct arena *arena, virConnectPtr connection, struct o
  * the host does not say. */
 uint64_t libvirt_observe_free_kib(virConnectPtr connection);
 
+/* Huge pages of this size that are free now, on all NUMA nodes together; 0 if the host has none. */
+uint64_t libvirt_observe_free_pages(virConnectPtr connection, uint64_t page_kib);
+
 /* State of one guest, now.  ERR_NOT_FOUND if it has gone; 'host' is for the error's text. */
 int libvirt_observe_state(virDomainPtr domain, const char *host, enum guest_state *state,
                           enum guest_reason *reason, struct err *err);

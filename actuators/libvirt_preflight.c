@@ -298,7 +298,7 @@ static int check_memory(const struct check *check, struct err *err)
     uint64_t free_kib = libvirt_observe_free_kib(move->target.connection);
     struct text text = text_new(move->arena);
 
-    if (check->state == GUEST_SHUTOFF || check->guest.has_hugepages || free_kib == 0 ||
+    if (check->state == GUEST_SHUTOFF || check->guest.hugepage_kib != 0 || free_kib == 0 ||
         check->guest.memory_kib <= free_kib) {
         return 0;
     }
@@ -308,6 +308,41 @@ static int check_memory(const struct check *check, struct err *err)
     return libvirt_move_fail(move, err, ERR_FAILED,
                              "'%s' would need %s available now: free memory there", move->op->peer,
                              text.data);
+}
+
+/* The same for the pool of huge pages that it takes there. */
+static int check_pages(const struct check *check, struct err *err)
+{
+    const struct libvirt_move *move = check->move;
+    int32_t page_kib = libvirt_xml_hugepages_on(&check->guest, &move->target.host);
+    uint64_t need;
+    uint64_t pages;
+
+    if (check->state == GUEST_SHUTOFF || page_kib <= 0) {
+        return 0;
+    }
+    need = (check->guest.memory_kib + (uint64_t)page_kib - 1) / (uint64_t)page_kib;
+    pages = libvirt_observe_free_pages(move->target.connection, (uint64_t)page_kib);
+    return need <= pages ? 0
+                         : libvirt_move_fail(move, err, ERR_FAILED,
+                                             "'%s' would need %llu huge pages of %d KiB free now, "
+                                             "and has only %llu: free or add some there",
+                                             move->op->peer, (unsigned long long)need,
+                                             (int)page_kib, (unsigned long long)pages);
+}
+
+static int check_nodes(const struct check *check, struct err *err)
+{
+    const struct libvirt_move *move = check->move;
+    int32_t need = check->guest.numa_nodes;
+
+    if (need == OBSERVED_UNKNOWN || (need > 0 && (uint32_t)need > move->target.host.numa_nodes)) {
+        return libvirt_move_fail(move, err, ERR_INCOMPATIBLE,
+                                 "its memory is bound to NUMA nodes (numatune) that '%s' does not "
+                                 "have, or that cannot be told: change or remove numatune",
+                                 move->op->peer);
+    }
+    return 0;
 }
 
 /* A page cache on one host does not know what the other has written. */
@@ -594,8 +629,9 @@ static int run_forced(struct check *check, struct err *err)
 static int run_checks(struct check *check, struct err *err)
 {
     static int (*const checks[])(const struct check *, struct err *) = {
-        check_state,   check_target_free, check_attachments, check_jobs,   check_versions,
-        check_machine, check_cpu,         check_memory,      check_caches, check_storage,
+        check_state,    check_target_free, check_attachments, check_jobs,
+        check_versions, check_machine,     check_cpu,         check_memory,
+        check_pages,    check_nodes,       check_caches,      check_storage,
     };
 
     if (read_source(check, err) < 0 || read_xml(check, err) < 0) {

@@ -14,7 +14,8 @@
 #include "base/text.h"
 #include "model/observed.h"
 
-#define BASE_PAGE_KIB 4
+#define ORDINARY_PAGE_KIB 4  /* A definition may name this size too. */
+#define NODES_MAX         64 /* Of a set of NUMA nodes that is kept as bits. */
 
 AUTO_POINTER(document, xmlDoc, xmlFreeDoc);
 AUTO_POINTER(buffer, xmlBuffer, xmlBufferFree);
@@ -279,6 +280,139 @@ static uint32_t read_vcpus(struct arena *arena, const xmlNode *vcpu)
     return vcpus > UINT32_MAX ? UINT32_MAX : (uint32_t)vcpus;
 }
 
+/* The number that '*at' begins with, below NODES_MAX; '*at' is behind it then. */
+static bool take_node(const char **at, unsigned *node)
+{
+    const char *begin = *at;
+
+    *node = 0;
+    while (**at >= '0' && **at <= '9' && *node < NODES_MAX) {
+        *node = *node * 10 + (unsigned)(*(*at)++ - '0');
+    }
+    return *at != begin && *node < NODES_MAX;
+}
+
+/* Adds the nodes of a list as libvirt writes them, "0-3,^2,8".  False if it is none. */
+static bool add_nodes(const char *list, uint64_t *nodes)
+{
+    for (const char *at = list;; at++) {
+        bool without = *at == '^';
+        unsigned first;
+        unsigned last;
+
+        at += without;
+        if (!take_node(&at, &first)) {
+            return false;
+        }
+        last = first;
+        if (*at == '-' && (at++, !take_node(&at, &last))) {
+            return false;
+        }
+        for (unsigned node = first; node <= last; node++) {
+            *nodes = without ? *nodes & ~(UINT64_C(1) << node) : *nodes | UINT64_C(1) << node;
+        }
+        if (*at != ',') {
+            return *at == '\0';
+        }
+    }
+}
+
+/* True if the page sizes are for all nodes of the guest itself: for all in one word, or one by one. */
+static bool back_whole_guest(struct arena *arena, const xmlNode *domain, const xmlNode *hugepages)
+{
+    size_t cells = count(child(child(domain, "cpu"), "numa"), "cell");
+    uint64_t nodes = 0;
+
+    for (const xmlNode *page = child(hugepages, "page"); page != NULL; page = next(page)) {
+        const char *set = attribute(arena, page, "nodeset");
+
+        if (set == NULL) {
+            return true;
+        }
+        if (!add_nodes(set, &nodes)) {
+            return false;
+        }
+    }
+    cells = cells == 0 ? 1 : cells;
+    return cells <= NODES_MAX && (~nodes & UINT64_MAX >> (NODES_MAX - cells)) == 0;
+}
+
+/* Of a <page> or <pagesize>, whose number is 'size'; OBSERVED_UNKNOWN if it is none. */
+static int32_t page_size(struct arena *arena, const xmlNode *node, const char *size)
+{
+    const char *unit = attribute(arena, node, "unit");
+    uint64_t kib = unit == NULL || strcmp(unit, "KiB") == 0 ? number(size) : 0;
+
+    if (kib == ORDINARY_PAGE_KIB) {
+        return 0;
+    }
+    return observed_is_hugepage_size(kib) ? (int32_t)kib : OBSERVED_UNKNOWN;
+}
+
+static int32_t one_page_size(struct arena *arena, const xmlNode *page)
+{
+    int32_t kib = page_size(arena, page, attribute(arena, page, "size"));
+
+    while ((page = next(page)) != NULL) {
+        if (page_size(arena, page, attribute(arena, page, "size")) != kib) {
+            return OBSERVED_UNKNOWN;
+        }
+    }
+    return kib;
+}
+
+/* Modules that were plugged in may be backed by pages of their own. */
+static bool have_modules_pages(struct arena *arena, const xmlNode *devices, int32_t hugepage_kib)
+{
+    for (const xmlNode *node = child(devices, "memory"); node != NULL; node = next(node)) {
+        const xmlNode *size = child(child(node, "source"), "pagesize");
+
+        if (size != NULL && page_size(arena, size, content(arena, size)) != hugepage_kib) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void read_pages(struct arena *arena, const xmlNode *domain, struct libvirt_xml_guest *guest)
+{
+    const xmlNode *hugepages = child(child(domain, "memoryBacking"), "hugepages");
+    const xmlNode *page = child(hugepages, "page");
+
+    if (page != NULL) {
+        guest->hugepage_kib = back_whole_guest(arena, domain, hugepages)
+                                  ? one_page_size(arena, page)
+                                  : OBSERVED_UNKNOWN;
+    } else if (hugepages != NULL) {
+        guest->hugepage_kib = OBSERVED_UNKNOWN;
+        guest->default_pages = true;
+    }
+    if (!have_modules_pages(arena, child(domain, "devices"), guest->hugepage_kib)) {
+        guest->hugepage_kib = OBSERVED_UNKNOWN;
+        guest->default_pages = false;
+    }
+}
+
+/* Whatever the mode, libvirt starts a guest only where every node that it names exists. */
+static void read_nodes(struct arena *arena, const xmlNode *numatune,
+                       struct libvirt_xml_guest *guest)
+{
+    static const char *const names[] = { "memory", "memnode" };
+    uint64_t nodes = 0;
+    bool known = true;
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        for (const xmlNode *node = child(numatune, names[i]); node != NULL; node = next(node)) {
+            const char *set = attribute(arena, node, "nodeset");
+
+            known = known && (set == NULL || add_nodes(set, &nodes));
+        }
+    }
+    guest->numa_nodes = !known       ? OBSERVED_UNKNOWN
+                        : nodes == 0 ? 0
+                                     : (int32_t)(NODES_MAX - (unsigned)__builtin_clzll(nodes));
+}
+
 int libvirt_xml_read_guest(struct arena *arena, const char *xml, struct libvirt_xml_guest *guest,
                            struct err *err)
 {
@@ -300,7 +434,8 @@ int libvirt_xml_read_guest(struct arena *arena, const char *xml, struct libvirt_
     }
     read.virt_type = attribute(arena, domain, "type");
     read.memory_kib = size_kib(arena, child(domain, "memory"));
-    read.has_hugepages = child(child(domain, "memoryBacking"), "hugepages") != NULL;
+    read_pages(arena, domain, &read);
+    read_nodes(arena, child(domain, "numatune"), &read);
     read.vcpus = read_vcpus(arena, child(domain, "vcpu"));
     read.emulator = content(arena, child(devices, "emulator"));
     read_os(arena, child(domain, "os"), &read);
@@ -314,6 +449,13 @@ int libvirt_xml_read_guest(struct arena *arena, const char *xml, struct libvirt_
     read_disks(arena, devices, &read);
     *guest = read;
     return 0;
+}
+
+int32_t libvirt_xml_hugepages_on(const struct libvirt_xml_guest *guest,
+                                 const struct observed_host *host)
+{
+    return guest->default_pages && host->hugepage_count == 1 ? (int32_t)host->hugepages[0].page_kib
+                                                             : guest->hugepage_kib;
 }
 
 static int compare_texts(const void *a, const void *b)
@@ -416,14 +558,6 @@ static void read_machines(struct arena *arena, const xmlNode *top, struct observ
     host->machine_count = sort_unique(machines, used);
 }
 
-static int compare_pages(const void *a, const void *b)
-{
-    const struct observed_hugepages *left = a;
-    const struct observed_hugepages *right = b;
-
-    return (left->page_kib > right->page_kib) - (left->page_kib < right->page_kib);
-}
-
 static void add_pages(struct observed_host *host, struct observed_hugepages *pages,
                       uint64_t page_kib, uint64_t total)
 {
@@ -439,23 +573,44 @@ static void add_pages(struct observed_host *host, struct observed_hugepages *pag
     pages[i].total += total;
 }
 
-static void read_cell(struct arena *arena, const xmlNode *cell, struct observed_host *host,
-                      struct observed_hugepages *pages)
+/* Ordinary pages are listed too, and no others are as small: 4 KiB, or 64 KiB on some machines. */
+static uint64_t ordinary_page_kib(struct arena *arena, const xmlNode *cells)
+{
+    uint64_t least = UINT64_MAX;
+
+    for (const xmlNode *cell = child(cells, "cell"); cell != NULL; cell = next(cell)) {
+        for (const xmlNode *node = child(cell, "pages"); node != NULL; node = next(node)) {
+            uint64_t page_kib = number(attribute(arena, node, "size"));
+
+            least = page_kib < least ? page_kib : least;
+        }
+    }
+    return least;
+}
+
+static void read_cell(struct arena *arena, const xmlNode *cell, uint64_t ordinary_kib,
+                      struct observed_host *host, struct observed_hugepages *pages)
 {
     for (const xmlNode *node = child(cell, "pages"); node != NULL; node = next(node)) {
         uint64_t page_kib = number(attribute(arena, node, "size"));
         uint64_t total = number(content(arena, node));
 
-        if (page_kib > BASE_PAGE_KIB && total > 0) {
+        if (page_kib != ordinary_kib && observed_is_hugepage_size(page_kib) && total > 0) {
             add_pages(host, pages, page_kib, total);
         }
     }
 }
 
+static const xmlNode *cells_of(const xmlNode *top)
+{
+    return child(child(child(top, "host"), "topology"), "cells");
+}
+
 /* Totals over all NUMA cells, sizes that have pages only. */
 static void read_hugepages(struct arena *arena, const xmlNode *top, struct observed_host *host)
 {
-    const xmlNode *cells = child(child(child(top, "host"), "topology"), "cells");
+    const xmlNode *cells = cells_of(top);
+    uint64_t ordinary_kib = ordinary_page_kib(arena, cells);
     struct observed_hugepages *pages;
     size_t room = 0;
 
@@ -466,10 +621,24 @@ static void read_hugepages(struct arena *arena, const xmlNode *top, struct obser
     host->hugepages = pages;
     host->hugepage_count = 0;
     for (const xmlNode *cell = child(cells, "cell"); cell != NULL; cell = next(cell)) {
-        read_cell(arena, cell, host, pages);
+        read_cell(arena, cell, ordinary_kib, host, pages);
     }
-    if (host->hugepage_count > 1) {
-        qsort(pages, host->hugepage_count, sizeof(*pages), compare_pages);
+    observed_sort_hugepages(pages, host->hugepage_count);
+}
+
+/* Nodes are numbered from 0; where a number is missing, those behind it are not counted on. */
+static void read_host_nodes(struct arena *arena, const xmlNode *top, struct observed_host *host)
+{
+    uint64_t nodes = 0;
+
+    host->numa_nodes = 0;
+    for (const xmlNode *cell = child(cells_of(top), "cell"); cell != NULL; cell = next(cell)) {
+        const char *id = attribute(arena, cell, "id");
+
+        (void)(id != NULL && add_nodes(id, &nodes));
+    }
+    while (host->numa_nodes < NODES_MAX && (nodes >> host->numa_nodes & 1) != 0) {
+        host->numa_nodes++;
     }
 }
 
@@ -493,5 +662,6 @@ int libvirt_xml_read_capabilities(struct arena *arena, const char *xml, struct o
     host->cpu_fingerprint = host->cpu_model == NULL ? NULL : fingerprint(arena, cpu);
     read_machines(arena, top, host);
     read_hugepages(arena, top, host);
+    read_host_nodes(arena, top, host);
     return 0;
 }

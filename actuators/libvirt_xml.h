@@ -47,7 +47,10 @@ struct libvirt_xml_guest {
     const char *cpu_mode;
     const char *cpu; /* The <cpu> element, as XML. */
     uint64_t memory_kib;
-    bool has_hugepages; /* Its memory comes from a pool of its own. */
+    int32_t hugepage_kib; /* As in observed_guest; of pages of several kinds OBSERVED_UNKNOWN. */
+    bool
+        default_pages; /* Huge pages of whatever size is its host's default: hugepage_kib is unknown. */
+    int32_t numa_nodes; /* As in observed_guest. */
     uint32_t vcpus;
     bool has_nvram;
     const char *nvram; /* Path. */
@@ -65,7 +68,12 @@ struct libvirt_xml_guest {
 int libvirt_xml_read_guest(struct arena *arena, const char *xml, struct libvirt_xml_guest *guest,
                            struct err *err);
 
-/* Reads virConnectGetCapabilities(): fills arch, cpu_model, cpu_fingerprint, machines and hugepages
- * (sizes and totals; free is 0) of 'host' and leaves its other members alone. */
+/* Size of the pages that 'guest' takes on 'host', as in observed_guest: huge pages of the default size are
+ * those of its only pool, if it has just one. */
+int32_t libvirt_xml_hugepages_on(const struct libvirt_xml_guest *guest,
+                                 const struct observed_host *host);
+
+/* Reads virConnectGetCapabilities(): fills arch, cpu_model, cpu_fingerprint, machines,
+ * numa_nodes and hugepages (sizes and totals; free is 0) of 'host' and leaves its other members alone. */
 int libvirt_xml_read_capabilities(struct arena *arena, const char *xml, struct observed_host *host,
                                   struct err *err);

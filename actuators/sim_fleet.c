@@ -46,21 +46,42 @@ bool sim_fleet_is_active(const struct sim_guest *guest)
     return guest->state != GUEST_SHUTOFF;
 }
 
-static uint64_t used_kib(const struct sim_host *host)
+static uint64_t less(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
+}
+
+static uint64_t pool_kib(const struct observed_hugepages *pages)
+{
+    return pages->total * pages->page_kib;
+}
+
+/* All memory in pages of this size: the ordinary ones are what the pools leave. */
+static uint64_t memory_of(const struct sim_host *host, uint64_t hugepage_kib)
+{
+    uint64_t ordinary = host->memory_kib;
+
+    for (size_t i = 0; i < host->hugepage_count; i++) {
+        if (host->hugepages[i].page_kib == hugepage_kib) {
+            return pool_kib(&host->hugepages[i]);
+        }
+        ordinary = less(ordinary, pool_kib(&host->hugepages[i]));
+    }
+    return hugepage_kib == 0 ? ordinary : 0;
+}
+
+uint64_t sim_fleet_free_kib(const struct sim_host *host, uint64_t hugepage_kib)
 {
     uint64_t used = 0;
 
     for (size_t i = 0; i < host->guest_count; i++) {
-        used += sim_fleet_is_active(&host->guests[i]) ? host->guests[i].memory_kib : 0;
+        const struct sim_guest *guest = &host->guests[i];
+
+        used += sim_fleet_is_active(guest) && guest->hugepage_kib == hugepage_kib
+                    ? guest->memory_kib
+                    : 0;
     }
-    return used;
-}
-
-uint64_t sim_fleet_free_kib(const struct sim_host *host)
-{
-    uint64_t used = used_kib(host);
-
-    return used < host->memory_kib ? host->memory_kib - used : 0;
+    return less(memory_of(host, hugepage_kib), used);
 }
 
 struct sim_migration *sim_fleet_find_migration(const struct sim_fleet *fleet, const char *uuid,
@@ -226,7 +247,7 @@ static void boot(struct sim_fleet *fleet, struct sim_host *host)
         struct sim_guest *guest = &host->guests[i];
 
         if (guest->autostart && !sim_fleet_is_active(guest) &&
-            guest->memory_kib <= sim_fleet_free_kib(host)) {
+            guest->memory_kib <= sim_fleet_free_kib(host, guest->hugepage_kib)) {
             sim_fleet_set_state(fleet, guest, GUEST_RUNNING,
                                 guest->managed_save ? GUEST_REASON_RESTORED : GUEST_REASON_BOOTED);
             guest->managed_save = false;
@@ -410,10 +431,27 @@ static struct observed_guest observe_guest(const struct sim_fleet *fleet,
         .has_tpm = guest->has_tpm,
         .snapshots = (int32_t)guest->snapshots,
         .hostdevs = (int32_t)guest->hostdevs,
+        .hugepage_kib = (int32_t)guest->hugepage_kib,
+        .numa_nodes = (int32_t)guest->numa_nodes,
         .machine = guest->machine,
         .cpu_mode = guest->cpu_mode,
         .xml = sim_xml_write(arena, guest),
     };
+}
+
+static const struct observed_hugepages *observe_pools(const struct sim_host *host,
+                                                      struct arena *arena)
+{
+    struct observed_hugepages *pools =
+        ARENA_ARRAY(arena, struct observed_hugepages, host->hugepage_count);
+
+    for (size_t i = 0; i < host->hugepage_count; i++) {
+        uint64_t page_kib = host->hugepages[i].page_kib;
+
+        pools[i] = host->hugepages[i];
+        pools[i].free = sim_fleet_free_kib(host, page_kib) / page_kib;
+    }
+    return pools;
 }
 
 struct observed_host sim_fleet_observe(const struct sim_fleet *fleet, const struct sim_host *host,
@@ -429,8 +467,9 @@ struct observed_host sim_fleet_observe(const struct sim_fleet *fleet, const stru
         .reachable = true,
         .as_of_ms = wall_ms,
         .memory_kib = host->memory_kib,
-        .free_kib = sim_fleet_free_kib(host),
+        .free_kib = sim_fleet_free_kib(host, 0),
         .cpus = (uint32_t)host->cpus,
+        .numa_nodes = (uint32_t)host->numa_nodes,
         .qemu_version = host->qemu_version,
         .libvirt_version = host->libvirt_version,
         .hostname = host->hostname != NULL ? host->hostname : host->name,
@@ -439,7 +478,7 @@ struct observed_host sim_fleet_observe(const struct sim_fleet *fleet, const stru
         .cpu_fingerprint = host->cpu_fingerprint,
         .machines = host->machines,
         .machine_count = host->machine_count,
-        .hugepages = host->hugepages,
+        .hugepages = observe_pools(host, arena),
         .hugepage_count = host->hugepage_count,
         .guests = guests,
         .guest_count = host->guest_count,

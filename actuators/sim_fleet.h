@@ -42,6 +42,8 @@ struct sim_guest {
     bool has_tpm;
     uint64_t snapshots;
     uint64_t hostdevs;
+    uint64_t hugepage_kib; /* 0 = ordinary pages. */
+    uint64_t numa_nodes;
     const char *machine;
     const char *cpu_mode;
     int64_t stops_ms; /* Wall clock at which a requested shutdown is over; 0 = none asked. */
@@ -55,6 +57,7 @@ struct sim_host {
     bool dark; /* It was off when last looked at: turning on boots it. */
     uint64_t memory_kib;
     uint64_t cpus;
+    uint64_t numa_nodes;
     uint64_t qemu_version;
     uint64_t libvirt_version;
     const char *hostname; /* NULL = as name. */
@@ -63,7 +66,7 @@ struct sim_host {
     const char *cpu_fingerprint;
     const char *const *machines; /* Sorted. */
     size_t machine_count;
-    const struct observed_hugepages *hugepages;
+    const struct observed_hugepages *hugepages; /* Sorted by size; 'free' means nothing here. */
     size_t hugepage_count;
     const struct sim_disk *storage; /* Sorted by path. */
     size_t storage_count;
@@ -155,8 +158,8 @@ bool sim_fleet_is_incoming(const struct sim_guest *guest);
 /* True if a side of 'migration' is frozen. */
 bool sim_fleet_is_frozen(const struct sim_fleet *fleet, const struct sim_migration *migration);
 
-/* Memory that no process on 'host' has. */
-uint64_t sim_fleet_free_kib(const struct sim_host *host);
+/* Memory of 'host' in pages of 'hugepage_kib' (0 = in ordinary ones) that no process has. */
+uint64_t sim_fleet_free_kib(const struct sim_host *host, uint64_t hugepage_kib);
 
 /* Adds a copy of 'guest' to 'host'. */
 struct sim_guest *sim_fleet_add_guest(struct sim_fleet *fleet, struct sim_host *host,

@@ -24,6 +24,7 @@
 #define LIST_MAX        100000 /* Of anything else. */
 #define SHORT_LIST_MAX  256
 #define DISKS_MAX       64 /* As sim_xml reads back. */
+#define NODES_MAX       64
 #define DEFAULT_MACHINE "pc-q35-7.2"
 
 #define TABLE(list, fallback)                                               \
@@ -76,6 +77,7 @@ static const struct sim_guest default_guest = {
 };
 
 static const struct sim_host default_host = {
+    .numa_nodes = 1,
     .qemu_version = 7002000,
     .libvirt_version = 9000000,
     .arch = "x86_64",
@@ -114,6 +116,8 @@ static const struct sim_member guest_members[] = {
     FLAG(struct sim_guest, has_tpm),
     NUMBER(struct sim_guest, snapshots, 0, INT32_MAX),
     NUMBER(struct sim_guest, hostdevs, 0, INT32_MAX),
+    NUMBER(struct sim_guest, hugepage_kib, 0, INT32_MAX),
+    NUMBER(struct sim_guest, numa_nodes, 0, NODES_MAX),
     TEXT(struct sim_guest, machine, PLAIN),
     TEXT(struct sim_guest, cpu_mode, PLAIN),
     NUMBER(struct sim_guest, stops_ms, 0, INSTANT_MAX),
@@ -138,6 +142,7 @@ static const struct sim_member host_members[] = {
     FLAG(struct sim_host, dark),
     NUMBER(struct sim_host, memory_kib, 1, MEMORY_MAX),
     NUMBER(struct sim_host, cpus, 1, UINT32_MAX),
+    NUMBER(struct sim_host, numa_nodes, 0, NODES_MAX),
     NUMBER(struct sim_host, qemu_version, 0, INT32_MAX),
     NUMBER(struct sim_host, libvirt_version, 0, INT32_MAX),
     TEXT(struct sim_host, hostname, NAME),
@@ -383,6 +388,10 @@ static int read_guests(struct arena *arena, json_t *json, const char *where, str
             return -1;
         }
         host->guests[i].disks = disks;
+        if (host->guests[i].hugepage_kib > 0 &&
+            !observed_is_hugepage_size(host->guests[i].hugepage_kib)) {
+            return err_set(err, ERR_INVALID, "%s.hugepage_kib: must be a size of huge pages", path);
+        }
         if (!host->guests[i].persistent && host->guests[i].state == GUEST_SHUTOFF) {
             return err_set(err, ERR_INVALID, "%s: a transient guest cannot be shut off", path);
         }
@@ -397,22 +406,43 @@ static int read_guests(struct arena *arena, json_t *json, const char *where, str
     return check_guests(arena, host, where, err);
 }
 
+static int read_pools(struct arena *arena, json_t *json, const char *where, struct sim_host *host,
+                      struct err *err)
+{
+    struct observed_hugepages *pools;
+    void *items = NULL;
+
+    if (read_list(arena, json, "hugepages", SHORT_LIST_MAX, &hugepage_table, sizeof(*pools), where,
+                  &items, &host->hugepage_count, err) != 0) {
+        return -1;
+    }
+    pools = items;
+    host->hugepages = pools;
+    for (size_t i = 0; i < host->hugepage_count; i++) {
+        if (!observed_is_hugepage_size(pools[i].page_kib) ||
+            pools[i].total > (uint64_t)MEMORY_MAX / pools[i].page_kib ||
+            observed_find_hugepages(host->hugepages, host->hugepage_count, pools[i].page_kib) !=
+                &pools[i]) {
+            return err_set(err, ERR_INVALID,
+                           "%s.hugepages[%zu]: must be pages of a size of their own, within a "
+                           "host's memory",
+                           where, i);
+        }
+    }
+    observed_sort_hugepages(pools, host->hugepage_count);
+    return 0;
+}
+
 static int read_host(struct arena *arena, json_t *json, size_t index, struct sim_host *host,
                      struct err *err)
 {
     char where[PATH_SIZE];
-    void *pages = NULL;
 
     (void)snprintf(where, sizeof(where), "hosts[%zu]", index);
     *host = default_host;
-    if (sim_member_read(arena, json, &host_table, where, host, err) != 0 ||
-        read_list(arena, json, "hugepages", SHORT_LIST_MAX, &hugepage_table,
-                  sizeof(struct observed_hugepages), where, &pages, &host->hugepage_count,
-                  err) != 0) {
-        return -1;
-    }
-    host->hugepages = pages;
-    return read_storage(arena, json, where, host, err) == 0 &&
+    return sim_member_read(arena, json, &host_table, where, host, err) == 0 &&
+                   read_pools(arena, json, where, host, err) == 0 &&
+                   read_storage(arena, json, where, host, err) == 0 &&
                    read_machines(arena, json, where, host, err) == 0 &&
                    read_guests(arena, json, where, host, err) == 0
                ? 0

@@ -63,14 +63,19 @@ static int need(const struct sim_host *host, const struct op *op, struct sim_gue
 static int check_room(const struct sim_host *host, const struct sim_guest *guest,
                       const struct op *op, struct err *err)
 {
-    uint64_t free = sim_fleet_free_kib(host);
+    uint64_t free = sim_fleet_free_kib(host, guest->hugepage_kib);
 
     if (guest->memory_kib > free) {
         return err_set(err, ERR_FAILED,
-                       "cannot %s '%s': '%s' cannot allocate %" PRIu64 " MiB of memory, %" PRIu64
+                       "cannot %s '%s': '%s' cannot allocate %" PRIu64 " MiB of %s, %" PRIu64
                        " MiB are free",
                        op_kind_name(op->kind), op->guest, host->name, guest->memory_kib / 1024,
-                       free / 1024);
+                       guest->hugepage_kib == 0 ? "memory" : "huge pages", free / 1024);
+    }
+    if (guest->numa_nodes > host->numa_nodes) {
+        return err_set(err, ERR_INCOMPATIBLE,
+                       "cannot %s '%s': it is bound to NUMA nodes that '%s' does not have",
+                       op_kind_name(op->kind), op->guest, host->name);
     }
     return 0;
 }

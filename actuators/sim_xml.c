@@ -32,6 +32,22 @@ static void write_devices(struct text *text, const struct sim_guest *guest)
     text_append(text, "  </devices>\n");
 }
 
+/* What backs its memory, and where on the host. */
+static void write_memory(struct text *text, const struct sim_guest *guest)
+{
+    if (guest->hugepage_kib > 0) {
+        text_printf(text,
+                    "  <memoryBacking><hugepages><page size='%" PRIu64
+                    "' unit='KiB'/></hugepages></memoryBacking>\n",
+                    guest->hugepage_kib);
+    }
+    if (guest->numa_nodes > 0) {
+        text_printf(text,
+                    "  <numatune><memory mode='strict' nodeset='0-%" PRIu64 "'/></numatune>\n",
+                    guest->numa_nodes - 1);
+    }
+}
+
 char *sim_xml_write(struct arena *arena, const struct sim_guest *guest)
 {
     struct text text = text_new(arena);
@@ -43,10 +59,10 @@ char *sim_xml_write(struct arena *arena, const struct sim_guest *guest)
                 "  <name>%s</name>\n"
                 "  <uuid>%s</uuid>\n"
                 "  <memory unit='KiB'>%" PRIu64 "</memory>\n"
-                "  <vcpu>%" PRIu64 "</vcpu>\n"
-                "  <os>\n"
-                "    <type machine='%s'>hvm</type>\n",
-                guest->name, guest->uuid, memory_kib, guest->vcpus, guest->machine);
+                "  <vcpu>%" PRIu64 "</vcpu>\n",
+                guest->name, guest->uuid, memory_kib, guest->vcpus);
+    write_memory(&text, guest);
+    text_printf(&text, "  <os>\n    <type machine='%s'>hvm</type>\n", guest->machine);
     if (guest->has_nvram) {
         text_append(&text, "    <nvram/>\n");
     }
@@ -112,7 +128,9 @@ static bool is_sound(const struct sim_guest *guest)
     }
     return text_is_host_name(guest->name) && text_is_uuid(guest->uuid) && guest->memory_kib > 0 &&
            guest->vcpus > 0 && guest->vcpus <= UINT32_MAX && guest->hostdevs <= INT32_MAX &&
-           sim_member_is_plain(guest->machine) && sim_member_is_plain(guest->cpu_mode);
+           (guest->hugepage_kib == 0 || observed_is_hugepage_size(guest->hugepage_kib)) &&
+           guest->numa_nodes <= INT32_MAX && sim_member_is_plain(guest->machine) &&
+           sim_member_is_plain(guest->cpu_mode);
 }
 
 /* Picks the values out; that the rest is as it should be shows when the result is written again. */
@@ -130,6 +148,10 @@ int sim_xml_read(struct arena *arena, const char *xml, struct sim_guest *guest, 
     read.uuid = next_value(arena, &at, "<uuid>", '<');
     found = next_number(arena, &at, "<memory unit='KiB'>", '<', &read.memory_kib) &&
             next_number(arena, &at, "<vcpu>", '<', &read.vcpus);
+    (void)next_number(arena, &at, "<page size='", '\'', &read.hugepage_kib);
+    if (next_number(arena, &at, "<memory mode='strict' nodeset='0-", '\'', &read.numa_nodes)) {
+        read.numa_nodes++;
+    }
     read.machine = next_value(arena, &at, "<type machine='", '\'');
     read.has_nvram = strstr(at, "<nvram/>") != NULL;
     read.cpu_mode = next_value(arena, &at, "<cpu mode='", '\'');

@@ -8,6 +8,9 @@
 #include "base/arena.h"
 #include "base/text.h"
 
+#define HUGEPAGE_MIN_KIB 8
+#define HUGEPAGE_MAX_KIB (UINT64_C(1) << 30)
+
 static const char *const state_names[GUEST_STATE_COUNT] = {
     [GUEST_RUNNING] = "running", [GUEST_SHUTOFF] = "shutoff", [GUEST_PAUSED] = "paused",
     [GUEST_CRASHED] = "crashed", [GUEST_OTHER] = "other",
@@ -92,6 +95,22 @@ const struct observed_guest *observed_find_guest_named(const struct observed_hos
     return NULL;
 }
 
+const struct observed_hugepages *observed_find_hugepages(const struct observed_hugepages *pages,
+                                                         size_t count, uint64_t page_kib)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (pages[i].page_kib == page_kib) {
+            return &pages[i];
+        }
+    }
+    return NULL;
+}
+
+bool observed_is_hugepage_size(uint64_t kib)
+{
+    return kib >= HUGEPAGE_MIN_KIB && kib <= HUGEPAGE_MAX_KIB && (kib & (kib - 1)) == 0;
+}
+
 static const char *copy_text(struct arena *arena, const char *s)
 {
     return s == NULL ? NULL : arena_strdup(arena, s);
@@ -146,6 +165,14 @@ static int compare_guests(const void *a, const void *b)
     return order != 0 ? order : strcmp(left->uuid, right->uuid);
 }
 
+static int compare_hugepages(const void *a, const void *b)
+{
+    const struct observed_hugepages *left = a;
+    const struct observed_hugepages *right = b;
+
+    return (left->page_kib > right->page_kib) - (left->page_kib < right->page_kib);
+}
+
 static int compare_hosts(const void *a, const void *b)
 {
     return strcmp(((const struct observed_host *)a)->name, ((const struct observed_host *)b)->name);
@@ -155,6 +182,13 @@ void observed_sort_guests(struct observed_guest *guests, size_t count)
 {
     if (count > 1) {
         qsort(guests, count, sizeof(*guests), compare_guests);
+    }
+}
+
+void observed_sort_hugepages(struct observed_hugepages *pages, size_t count)
+{
+    if (count > 1) {
+        qsort(pages, count, sizeof(*pages), compare_hugepages);
     }
 }
 

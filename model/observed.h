@@ -91,15 +91,21 @@ struct observed_guest {
     int8_t managed_save; /* 0, 1 or OBSERVED_UNKNOWN, as the next two. */
     int8_t has_nvram;
     int8_t has_tpm;
-    int32_t snapshots;    /* Or OBSERVED_UNKNOWN. */
-    int32_t hostdevs;     /* Or OBSERVED_UNKNOWN. */
-    const char *machine;  /* Machine type; NULL = unknown. */
+    int32_t snapshots; /* Or OBSERVED_UNKNOWN. */
+    int32_t hostdevs;  /* Or OBSERVED_UNKNOWN. */
+    int32_t
+        hugepage_kib;    /* Size of the pages it is backed by; 0 = ordinary, or OBSERVED_UNKNOWN. */
+    int32_t numa_nodes;  /* It is bound to nodes of its host, all below this one; 0 = to none, or
+                             OBSERVED_UNKNOWN. */
+    const char *machine; /* Machine type; NULL = unknown. */
     const char *cpu_mode; /* "custom", "host-model", "host-passthrough", ...; NULL = unknown. */
     const char *xml; /* Inactive definition with security info; NULL = not read.  Never in JSON. */
 };
 
+/* The pages of one size that a host has set aside, over all its NUMA nodes.  Ordinary memory of the host
+ * is what all of them leave. */
 struct observed_hugepages {
-    uint64_t page_kib;
+    uint64_t page_kib; /* Unique on the host. */
     uint64_t total;
     uint64_t free;
 };
@@ -112,6 +118,7 @@ struct observed_host {
     uint64_t memory_kib;
     uint64_t free_kib; /* Actually available now; 0 = unknown. */
     uint32_t cpus;
+    uint32_t numa_nodes;      /* Nodes 0 up to this one exist; 0 = unknown. */
     uint64_t qemu_version;    /* libvirt's form, 7002000 = 7.2.0; 0 = unknown. */
     uint64_t libvirt_version; /* Same form. */
     const char *hostname;     /* What the host calls itself; NULL = unknown. */
@@ -120,7 +127,7 @@ struct observed_host {
     const char *cpu_fingerprint; /* Equal only if model, features and microcode are. */
     const char *const *machines; /* Machine types its QEMU knows, aliases included, sorted. */
     size_t machine_count;        /* 0 = unknown. */
-    const struct observed_hugepages *hugepages;
+    const struct observed_hugepages *hugepages; /* Sorted by size; none = it has no huge pages. */
     size_t hugepage_count;
     const struct observed_guest *guests;
     size_t guest_count;
@@ -161,11 +168,22 @@ const struct observed_guest *observed_find_guest(const struct observed_host *hos
 const struct observed_guest *observed_find_guest_named(const struct observed_host *host,
                                                        const char *name);
 
+/* The first pool of pages of 'page_kib', or NULL. */
+const struct observed_hugepages *observed_find_hugepages(const struct observed_hugepages *pages,
+                                                         size_t count, uint64_t page_kib);
+
+/* True if pages of this size can exist: a power of two, from 8 KiB (the least above any ordinary page) to
+ * 1 TiB. */
+bool observed_is_hugepage_size(uint64_t kib);
+
 /* Deep copy of one host into 'arena', 'xml' of its guests included. */
 struct observed_host observed_copy_host(struct arena *arena, const struct observed_host *host);
 
 /* Sorts guests by name, then UUID: the order every host's array must have. */
 void observed_sort_guests(struct observed_guest *guests, size_t count);
+
+/* Sorts pools by the size of their pages. */
+void observed_sort_hugepages(struct observed_hugepages *pages, size_t count);
 
 /* Sorts hosts by name. */
 void observed_sort_hosts(struct observed_host *hosts, size_t count);

@@ -51,6 +51,8 @@ static const struct record_json_field guest_fields[] = {
     { RECORD_JSON_FIELD(observed_guest, has_nvram, "has_nvram", MAYBE, OPTIONAL) },
     { RECORD_JSON_FIELD(observed_guest, has_tpm, "has_tpm", MAYBE, OPTIONAL) },
     { RECORD_JSON_FIELD(observed_guest, hostdevs, "hostdevs", COUNT, OPTIONAL) },
+    { RECORD_JSON_FIELD(observed_guest, hugepage_kib, "hugepage_kib", COUNT, OPTIONAL) },
+    { RECORD_JSON_FIELD(observed_guest, numa_nodes, "numa_nodes", COUNT, OPTIONAL) },
     { RECORD_JSON_FIELD(observed_guest, machine, "machine", TEXT, OPTIONAL) },
     { RECORD_JSON_FIELD(observed_guest, cpu_mode, "cpu_mode", TEXT, OPTIONAL) },
     { RECORD_JSON_FIELD(observed_guest, owed_start, "owed_start", BOOL, ALWAYS) },
@@ -73,6 +75,7 @@ static const struct record_json_field host_fields[] = {
     { RECORD_JSON_FIELD(observed_host, memory_kib, "memory_kib", U64, REQUIRED) },
     { RECORD_JSON_FIELD(observed_host, free_kib, "free_kib", U64, OPTIONAL) },
     { RECORD_JSON_FIELD(observed_host, cpus, "cpus", U32, REQUIRED) },
+    { RECORD_JSON_FIELD(observed_host, numa_nodes, "numa_nodes", U32, OPTIONAL) },
     { RECORD_JSON_FIELD(observed_host, arch, "arch", TEXT, OPTIONAL) },
     { RECORD_JSON_FIELD(observed_host, machines, "machines", TEXTS, OPTIONAL),
       .count_offset = offsetof(struct observed_host, machine_count) },
@@ -163,6 +166,40 @@ static int check_uuids(struct arena *arena, const struct observed_host *host, si
                    host_index, repeated, host->guests[repeated].uuid, host->name);
 }
 
+static int check_guest_pages(const struct observed_host *host, size_t host_index, struct err *err)
+{
+    for (size_t i = 0; i < host->guest_count; i++) {
+        int32_t kib = host->guests[i].hugepage_kib;
+
+        if (kib > 0 && !observed_is_hugepage_size((uint64_t)kib)) {
+            return err_set(err, ERR_INVALID,
+                           "hosts[%zu].guests[%zu].hugepage_kib: %d is no size of huge pages",
+                           host_index, i, (int)kib);
+        }
+    }
+    return 0;
+}
+
+static int check_pools(const struct observed_host *host, size_t host_index, struct err *err)
+{
+    for (size_t i = 0; i < host->hugepage_count; i++) {
+        const struct observed_hugepages *pages = &host->hugepages[i];
+
+        if (!observed_is_hugepage_size(pages->page_kib)) {
+            return err_set(err, ERR_INVALID,
+                           "hosts[%zu].hugepages[%zu].page_kib: %llu is no size of huge pages",
+                           host_index, i, (unsigned long long)pages->page_kib);
+        }
+        if (observed_find_hugepages(host->hugepages, host->hugepage_count, pages->page_kib) !=
+            pages) {
+            return err_set(err, ERR_INVALID,
+                           "hosts[%zu].hugepages[%zu].page_kib: %llu is there twice", host_index, i,
+                           (unsigned long long)pages->page_kib);
+        }
+    }
+    return 0;
+}
+
 static int check_names(struct arena *arena, const struct observed *observed, struct err *err)
 {
     struct key *keys = ARENA_ARRAY(arena, struct key, observed->host_count);
@@ -182,7 +219,9 @@ static int check_names(struct arena *arena, const struct observed *observed, str
 static int check(struct arena *arena, const struct observed *observed, struct err *err)
 {
     for (size_t i = 0; i < observed->host_count; i++) {
-        if (check_uuids(arena, &observed->hosts[i], i, err) != 0) {
+        if (check_uuids(arena, &observed->hosts[i], i, err) != 0 ||
+            check_guest_pages(&observed->hosts[i], i, err) != 0 ||
+            check_pools(&observed->hosts[i], i, err) != 0) {
             return -1;
         }
     }
@@ -233,6 +272,19 @@ static const char *const *sort_machines(struct arena *arena, const struct observ
     return machines;
 }
 
+static const struct observed_hugepages *sort_pools(struct arena *arena,
+                                                   const struct observed_host *host)
+{
+    struct observed_hugepages *pages =
+        ARENA_ARRAY(arena, struct observed_hugepages, host->hugepage_count);
+
+    if (host->hugepage_count > 0) {
+        memcpy(pages, host->hugepages, host->hugepage_count * sizeof(*pages));
+        observed_sort_hugepages(pages, host->hugepage_count);
+    }
+    return pages;
+}
+
 static const struct observed_host *sort_hosts(struct arena *arena, const struct observed *observed)
 {
     struct observed_host *hosts = ARENA_ARRAY(arena, struct observed_host, observed->host_count);
@@ -241,6 +293,7 @@ static const struct observed_host *sort_hosts(struct arena *arena, const struct 
         hosts[i] = observed->hosts[i];
         hosts[i].guests = sort_guests(arena, &hosts[i]);
         hosts[i].machines = sort_machines(arena, &hosts[i]);
+        hosts[i].hugepages = sort_pools(arena, &hosts[i]);
     }
     observed_sort_hosts(hosts, observed->host_count);
     return hosts;

@@ -18,6 +18,7 @@ START_TEST(an_observation_says_what_there_is)
     ck_assert_int_gt(host->as_of_ms, 0);
     ck_assert_uint_gt(host->memory_kib, 0);
     ck_assert_uint_gt(host->cpus, 0);
+    ck_assert_uint_ge(host->numa_nodes, 1);
     ck_assert_uint_gt(host->qemu_version, 1000000);
     ck_assert_uint_gt(host->libvirt_version, 1000000);
     ck_assert_ptr_nonnull(host->arch);
@@ -38,6 +39,8 @@ START_TEST(an_observation_says_what_there_is)
     ck_assert_int_eq(guest->managed_save, 0);
     ck_assert_int_eq(guest->snapshots, 0);
     ck_assert_int_eq(guest->hostdevs, 0);
+    ck_assert_int_eq(guest->hugepage_kib, 0);
+    ck_assert_int_eq(guest->numa_nodes, 0);
     ck_assert_int_eq(guest->has_nvram, 0);
     ck_assert_int_eq(guest->has_tpm, 0);
     ck_assert_ptr_nonnull(guest->machine);

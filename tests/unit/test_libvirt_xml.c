@@ -69,23 +69,115 @@ START_TEST(facts_of_a_guest_are_read)
 }
 END_TEST
 
+#define PAGES(pages) "<memoryBacking><hugepages>" pages "</hugepages></memoryBacking>"
+#define CELLS        "<cpu><numa><cell id='0'/><cell id='1'/></numa></cpu>"
+
 START_TEST(huge_pages_of_a_guest_are_seen)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
+    static const struct {
+        const char *xml;
+        int32_t kib;
+        bool fallback;
+    } cases[] = {
+        { "", 0, false },
+        { "<memoryBacking><locked/></memoryBacking>", 0, false },
+        { PAGES(""), OBSERVED_UNKNOWN, true },
+        { PAGES("<page size='2048' unit='KiB'/>"), 2048, false },
+        { PAGES("<page size='1048576'/>"), 1048576, false },
+        { PAGES("<page size='4' unit='KiB'/>"), 0, false },
+        /* One by one for every node of the guest, as OpenStack writes it. */
+        { CELLS PAGES("<page size='2048' unit='KiB' nodeset='0'/>"
+                      "<page size='2048' unit='KiB' nodeset='1'/>"),
+          2048, false },
+        { PAGES("<page size='2048' unit='KiB' nodeset='0'/>"), 2048, false },
+        /* A part of the guest only, or pages of two sizes. */
+        { CELLS PAGES("<page size='2048' unit='KiB' nodeset='1'/>"), OBSERVED_UNKNOWN, false },
+        { CELLS PAGES("<page size='2048' unit='KiB' nodeset='0'/>"
+                      "<page size='1048576' unit='KiB' nodeset='1'/>"),
+          OBSERVED_UNKNOWN, false },
+        { CELLS PAGES("<page size='2048' unit='KiB' nodeset='0-9999999999'/>"), OBSERVED_UNKNOWN,
+          false },
+        /* No size of pages at all. */
+        { PAGES("<page size='3000' unit='KiB'/>"), OBSERVED_UNKNOWN, false },
+        { PAGES("<page size='2' unit='GiB'/>"), OBSERVED_UNKNOWN, false },
+        { PAGES("<page/>"), OBSERVED_UNKNOWN, false },
+        /* Memory that was plugged in. */
+        { PAGES("<page size='2048' unit='KiB'/>") "<devices><memory model='dimm'><source>"
+                                                  "<pagesize unit='KiB'>2048</pagesize></source>"
+                                                  "</memory></devices>",
+          2048, false },
+        { "<devices><memory model='dimm'><source><pagesize unit='KiB'>2048</pagesize></source>"
+          "</memory></devices>",
+          OBSERVED_UNKNOWN, false },
+        { PAGES("") "<devices><memory model='dimm'><source><pagesize unit='KiB'>2048</pagesize>"
+                    "</source></memory></devices>",
+          OBSERVED_UNKNOWN, false },
+    };
     struct libvirt_xml_guest guest;
     struct err err;
 
-    ck_assert_int_eq(libvirt_xml_read_guest(&arena,
-                                            "<domain><name>a</name><uuid>" UUID "</uuid>"
-                                            "<memoryBacking><hugepages/></memoryBacking></domain>",
-                                            &guest, &err),
-                     0);
-    ck_assert(guest.has_hugepages);
-    ck_assert_int_eq(libvirt_xml_read_guest(&arena,
-                                            "<domain><name>a</name><uuid>" UUID "</uuid></domain>",
-                                            &guest, &err),
-                     0);
-    ck_assert(!guest.has_hugepages);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *xml = text_format(
+            &arena, "<domain><name>a</name><uuid>" UUID "</uuid>%s</domain>", cases[i].xml);
+
+        ck_assert_int_eq(libvirt_xml_read_guest(&arena, xml, &guest, &err), 0);
+        ck_assert_msg(guest.hugepage_kib == cases[i].kib &&
+                          guest.default_pages == cases[i].fallback,
+                      "%s: %d KiB, default %d", xml, guest.hugepage_kib, guest.default_pages);
+    }
+}
+END_TEST
+
+START_TEST(pages_of_the_default_size_are_those_of_the_only_pool)
+{
+    const struct libvirt_xml_guest guest = { .hugepage_kib = OBSERVED_UNKNOWN,
+                                             .default_pages = true };
+    const struct libvirt_xml_guest ordinary = { 0 };
+    const struct observed_hugepages pages[] = { { 2048, 1, 1 }, { 1048576, 1, 1 } };
+    struct observed_host host = { .hugepages = pages, .hugepage_count = 1 };
+
+    ck_assert_int_eq(libvirt_xml_hugepages_on(&guest, &host), 2048);
+    ck_assert_int_eq(libvirt_xml_hugepages_on(&ordinary, &host), 0);
+    host.hugepage_count = 2;
+    ck_assert_int_eq(libvirt_xml_hugepages_on(&guest, &host), OBSERVED_UNKNOWN);
+    host.hugepage_count = 0;
+    ck_assert_int_eq(libvirt_xml_hugepages_on(&guest, &host), OBSERVED_UNKNOWN);
+}
+END_TEST
+
+START_TEST(numa_nodes_that_a_guest_names_are_seen)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    static const struct {
+        const char *xml;
+        int32_t nodes;
+    } cases[] = {
+        { "", 0 },
+        { "<numatune><memory mode='strict' placement='auto'/></numatune>", 0 },
+        { "<numatune><memory mode='strict' nodeset='0'/></numatune>", 1 },
+        { "<numatune><memory mode='preferred' nodeset='0-2,^1'/></numatune>", 3 },
+        { "<numatune><memory nodeset='0-3,^3'/></numatune>", 3 },
+        { "<numatune><memory nodeset='0'/><memnode cellid='0' mode='strict' nodeset='1,5'/>"
+          "</numatune>",
+          6 },
+        { "<numatune><memory nodeset='63'/></numatune>", 64 },
+        { "<numatune><memory nodeset='64'/></numatune>", OBSERVED_UNKNOWN },
+        { "<numatune><memory nodeset='0-'/></numatune>", OBSERVED_UNKNOWN },
+        { "<numatune><memory nodeset='0,,1'/></numatune>", OBSERVED_UNKNOWN },
+        { "<numatune><memory nodeset='all'/></numatune>", OBSERVED_UNKNOWN },
+        { "<numatune><memory nodeset='4294967296'/></numatune>", OBSERVED_UNKNOWN },
+    };
+    struct libvirt_xml_guest guest;
+    struct err err;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *xml = text_format(
+            &arena, "<domain><name>a</name><uuid>" UUID "</uuid>%s</domain>", cases[i].xml);
+
+        ck_assert_int_eq(libvirt_xml_read_guest(&arena, xml, &guest, &err), 0);
+        ck_assert_msg(guest.numa_nodes == cases[i].nodes, "%s: %d", xml, guest.numa_nodes);
+    }
 }
 END_TEST
 
@@ -305,6 +397,37 @@ START_TEST(huge_pages_are_summed_over_all_nodes)
 }
 END_TEST
 
+START_TEST(least_pages_are_the_ordinary_ones)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct observed_host host = { .name = "kvm1" };
+    struct err err;
+    const char *xml = "<capabilities><host><cpu><arch>aarch64</arch></cpu><topology><cells>"
+                      "<cell id='0'><pages unit='KiB' size='64'>9000</pages>"
+                      "<pages unit='KiB' size='524288'>3</pages></cell></cells></topology></host>"
+                      "</capabilities>";
+
+    ck_assert_int_eq(libvirt_xml_read_capabilities(&arena, xml, &host, &err), 0);
+    ck_assert_uint_eq(host.hugepage_count, 1);
+    ck_assert_uint_eq(host.hugepages[0].page_kib, 524288);
+}
+END_TEST
+
+START_TEST(numa_nodes_of_a_host_are_counted_as_far_as_they_go)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct observed_host host = read_host(&arena, "1", "");
+    struct err err;
+    const char *gap = "<capabilities><host><cpu><arch>ppc64</arch></cpu><topology><cells>"
+                      "<cell id='0'/><cell id='1'/><cell id='8'/></cells></topology></host>"
+                      "</capabilities>";
+
+    ck_assert_uint_eq(host.numa_nodes, 2);
+    ck_assert_int_eq(libvirt_xml_read_capabilities(&arena, gap, &host, &err), 0);
+    ck_assert_uint_eq(host.numa_nodes, 2);
+}
+END_TEST
+
 START_TEST(fingerprints_are_equal_only_for_equal_cpus)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
@@ -330,6 +453,8 @@ int main(void)
 
     tcase_add_test(guests, facts_of_a_guest_are_read);
     tcase_add_test(guests, huge_pages_of_a_guest_are_seen);
+    tcase_add_test(guests, pages_of_the_default_size_are_those_of_the_only_pool);
+    tcase_add_test(guests, numa_nodes_that_a_guest_names_are_seen);
     tcase_add_test(guests, vcpus_that_are_online_count);
     tcase_add_test(guests, disks_are_read_with_what_makes_them_safe_to_move);
     tcase_add_test(guests, network_disks_are_the_same_everywhere);
@@ -341,6 +466,8 @@ int main(void)
     tcase_add_test(guests, xml_beyond_all_reason_is_refused);
     tcase_add_test(hosts, capabilities_tell_what_a_host_can_run);
     tcase_add_test(hosts, huge_pages_are_summed_over_all_nodes);
+    tcase_add_test(hosts, least_pages_are_the_ordinary_ones);
+    tcase_add_test(hosts, numa_nodes_of_a_host_are_counted_as_far_as_they_go);
     tcase_add_test(hosts, fingerprints_are_equal_only_for_equal_cpus);
     suite_add_tcase(suite, guests);
     suite_add_tcase(suite, hosts);

@@ -27,7 +27,7 @@
 static const char full[] =
     "{\"format\":\"berth.observed/1\",\"at\":\"2026-11-23T12:00:00Z\",\"hosts\":[\n"
     " {\"name\":\"kvm1.example.com\",\"reachable\":true,\"as_of\":\"2026-11-23T11:59:58Z\","
-    "\"error\":null,\"memory_kib\":1610612736,\"free_kib\":5,\"cpus\":192,\"arch\":\"x86_64\","
+    "\"error\":null,\"memory_kib\":1610612736,\"free_kib\":5,\"cpus\":192,\"numa_nodes\":2,\"arch\":\"x86_64\","
     "\"machines\":[\"pc-q35-7.2\",\"q35\"],\"cpu_model\":\"EPYC\",\"cpu_fingerprint\":\"f00d\","
     "\"qemu_version\":7002000,\"libvirt_version\":9000000,\"hostname\":\"kvm1\","
     "\"hugepages\":[{\"page_kib\":2048,\"total\":8,\"free\":3}],\"guests\":[\n"
@@ -35,7 +35,7 @@ static const char full[] =
     "\"reason\":\"postcopy-failed\",\"job\":\"outgoing\",\"memory_kib\":67108864,"
     "\"config_memory_kib\":33554432,\"vcpus\":8,\"persistent\":true,\"autostart\":true,"
     "\"managed_save\":false,\"snapshots\":0,\"has_nvram\":true,\"has_tpm\":false,\"hostdevs\":2,"
-    "\"machine\":\"pc-q35-7.2\",\"cpu_mode\":\"custom\",\"owed_start\":true},\n"
+    "\"hugepage_kib\":2048,\"numa_nodes\":0,\"machine\":\"pc-q35-7.2\",\"cpu_mode\":\"custom\",\"owed_start\":true},\n"
     "  {\"name\":\"vm2\",\"uuid\":\"" UUID_2 "\",\"state\":\"shutoff\",\"job\":\"none\","
     "\"memory_kib\":1024,\"vcpus\":1,\"persistent\":true,\"autostart\":false,"
     "\"owed_start\":false}]},\n"
@@ -108,6 +108,9 @@ START_TEST(every_member_reaches_its_field)
     ck_assert_int_eq(guest->managed_save, 0);
     ck_assert_int_eq(guest->has_nvram, 1);
     ck_assert_int_eq(guest->hostdevs, 2);
+    ck_assert_int_eq(guest->hugepage_kib, 2048);
+    ck_assert_int_eq(guest->numa_nodes, 0);
+    ck_assert_uint_eq(host->numa_nodes, 2);
     ck_assert(guest->autostart && guest->owed_start);
     ck_assert_str_eq(observed.hosts[1].error, "no \"route\"");
     ck_assert_int_eq(observed.in_flight[0].since_ms, INT64_C(1795435140000));
@@ -348,6 +351,13 @@ static const struct {
     { MEMBER("\"machines\":[\"q35\",7]"), "hosts[0].machines[1]: must be a string" },
     { MEMBER("\"hugepages\":[{\"page_kib\":1,\"total\":1}]"),
       "hosts[0].hugepages[0].free: is missing" },
+    { MEMBER("\"hugepages\":[{\"page_kib\":3000,\"total\":1,\"free\":1}]"),
+      "hosts[0].hugepages[0].page_kib: 3000 is no size of huge pages" },
+    { MEMBER("\"hugepages\":[{\"page_kib\":4,\"total\":1,\"free\":1}]"),
+      "hosts[0].hugepages[0].page_kib: 4 is no size of huge pages" },
+    { MEMBER("\"hugepages\":[{\"page_kib\":2048,\"total\":1,\"free\":1},"
+             "{\"page_kib\":2048,\"total\":1,\"free\":1}]"),
+      "hosts[0].hugepages[1].page_kib: 2048 is there twice" },
     { "{\"hosts\":[{\"name\":\"kvm1\",\"reachable\":1}]}",
       "hosts[0].reachable: must be true or false" },
     { "{\"hosts\":[{\"name\":\"kvm1\",\"reachable\":true,\"memory_kib\":1,"

@@ -226,6 +226,13 @@ START_TEST(a_fault_in_the_file_is_named_with_its_path)
           "\",\"from\":\"a\",\"to\":\"b\"}]}",
           "migrations[0]" },
         { "{\"format\":\"berth.sim/1\",\"durations\":{\"stop_ms\":1.5}}", "durations.stop_ms" },
+        { "{\"format\":\"berth.sim/1\",\"hosts\":[{\"name\":\"a\",\"memory_kib\":1,\"cpus\":1,"
+          "\"hugepages\":[{\"page_kib\":2048,\"total\":9007199254740992}]}]}",
+          "hosts[0].hugepages[0]" },
+        { "{\"format\":\"berth.sim/1\",\"hosts\":[{\"name\":\"a\",\"memory_kib\":1,\"cpus\":1,"
+          "\"guests\":[{\"name\":\"g\",\"uuid\":\"" UUID_1
+          "\",\"memory_kib\":1,\"vcpus\":1,\"hugepage_kib\":5}]}]}",
+          "hosts[0].guests[0].hugepage_kib" },
     };
     struct loop *loop = loop_manual_new(WALL_MS);
 
@@ -255,6 +262,8 @@ START_TEST(a_definition_read_back_is_the_guest)
         .has_tpm = true,
         .has_nvram = true,
         .hostdevs = 2,
+        .hugepage_kib = 2048,
+        .numa_nodes = 2,
         .machine = "pc-q35-7.2",
         .cpu_mode = "host-model",
         .disks = disks,
@@ -268,6 +277,8 @@ START_TEST(a_definition_read_back_is_the_guest)
     ck_assert_str_eq(sim_xml_write(&arena, &read), xml);
     ck_assert_int_eq(read.state, GUEST_SHUTOFF);
     ck_assert_uint_eq(read.memory_kib, 2 * GIB);
+    ck_assert_uint_eq(read.hugepage_kib, 2048);
+    ck_assert_uint_eq(read.numa_nodes, 2);
     ck_assert_uint_eq(read.disk_count, 2);
     ck_assert_str_eq(read.disks[1].identity, "vol-2");
 }
@@ -464,6 +475,60 @@ START_TEST(a_guest_that_finds_no_memory_is_refused)
     ck_assert_ptr_nonnull(strstr(rig->heard.completion.err.text, "memory"));
     op.kind = OP_PREFLIGHT;
     fail_with(rig, &op, ERR_FAILED);
+}
+END_TEST
+
+/* kvm1 has a pool of 2 GiB that vm1 fills; kvm2 has one of %s pages of 2 MiB. */
+static struct rig *rig_with_pools(const char *pages)
+{
+    struct rig *rig = rig_new("", ",\"hugepage_kib\":2048", "");
+    struct err err = { 0 };
+    char *json = text_format(
+        &rig->heard.arena,
+        "{\"format\":\"berth.sim/1\",\"hosts\":["
+        "{\"name\":\"kvm1\",\"memory_kib\":8388608,\"cpus\":8,"
+        "\"hugepages\":[{\"page_kib\":2048,\"total\":1024}],\"guests\":[{\"name\":\"vm1\","
+        "\"uuid\":\"" UUID_1 "\",\"memory_kib\":2097152,\"vcpus\":2,\"hugepage_kib\":2048}]},"
+        "{\"name\":\"kvm2\",\"memory_kib\":8388608,\"cpus\":8,"
+        "\"hugepages\":[{\"page_kib\":2048,\"total\":%s}]}]}",
+        pages);
+
+    ck_assert_msg(sim_load(rig->actuator, json, strlen(json), &err) == 0, "%s", err.text);
+    return rig;
+}
+
+START_TEST(a_guest_on_huge_pages_takes_pages_and_no_other_memory)
+{
+    AUTO(rig) struct rig *rig = rig_with_pools("1025");
+    struct op op = op_of(OP_MIGRATE);
+
+    ck_assert_uint_eq(look(rig, "kvm1")->hugepages[0].free, 0);
+    ck_assert_uint_eq(look(rig, "kvm1")->free_kib, 6 * GIB);
+    ck_assert_int_eq(guest_on(rig, "kvm1")->hugepage_kib, 2048);
+    succeed(rig, &op);
+    ck_assert_uint_eq(look(rig, "kvm1")->hugepages[0].free, 1024);
+    ck_assert_uint_eq(look(rig, "kvm2")->hugepages[0].free, 1);
+}
+END_TEST
+
+START_TEST(a_guest_that_finds_no_huge_pages_is_refused)
+{
+    AUTO(rig) struct rig *rig = rig_with_pools("1023");
+    struct op op = op_of(OP_PREFLIGHT);
+
+    fail_with(rig, &op, ERR_FAILED);
+    ck_assert_ptr_nonnull(strstr(rig->heard.completion.err.text, "huge pages"));
+    op.kind = OP_MIGRATE;
+    fail_with(rig, &op, ERR_FAILED);
+}
+END_TEST
+
+START_TEST(a_guest_bound_to_nodes_that_the_target_lacks_is_refused)
+{
+    AUTO(rig) struct rig *rig = rig_new("", ",\"numa_nodes\":2", "");
+    struct op op = op_of(OP_PREFLIGHT);
+
+    fail_with(rig, &op, ERR_INCOMPATIBLE);
 }
 END_TEST
 
@@ -835,6 +900,9 @@ int main(void)
         a_fault_in_the_file_is_named_with_its_path,
         a_definition_read_back_is_the_guest,
         a_definition_with_anything_else_in_it_is_refused,
+        a_guest_on_huge_pages_takes_pages_and_no_other_memory,
+        a_guest_that_finds_no_huge_pages_is_refused,
+        a_guest_bound_to_nodes_that_the_target_lacks_is_refused,
         a_migration_takes_as_long_as_its_memory_says,
         a_migration_under_way_shows_on_both_sides,
         a_migration_outlives_the_actuator_that_began_it,
