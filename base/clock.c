@@ -11,7 +11,7 @@
 
 /* Days from 1970-01-01 of a civil date, and back: Howard Hinnant, 'chrono-compatible low-level date
  * algorithms'.  gmtime() would bring locale and time zone state into pure code. */
-static int64_t days_from_civil(int64_t year, int64_t month, int64_t day)
+int64_t clock_days(int64_t year, int64_t month, int64_t day)
 {
     int64_t y = month <= 2 ? year - 1 : year;
     int64_t era = y / 400;
@@ -22,7 +22,7 @@ static int64_t days_from_civil(int64_t year, int64_t month, int64_t day)
            719468;
 }
 
-static void civil_from_days(int64_t days, int64_t *year, int64_t *month, int64_t *day)
+void clock_date(int64_t days, int64_t *year, int64_t *month, int64_t *day)
 {
     int64_t z = days + 719468;
     int64_t era = z / 146097;
@@ -47,7 +47,7 @@ char *clock_format(int64_t wall_ms, char buffer[CLOCK_TEXT_SIZE])
     int64_t rest;
 
     ms = ms < year_10000_ms ? ms : year_10000_ms - 1;
-    civil_from_days(ms / MS_PER_DAY, &year, &month, &day);
+    clock_date(ms / MS_PER_DAY, &year, &month, &day);
     rest = ms % MS_PER_DAY;
     (void)snprintf(buffer, CLOCK_TEXT_SIZE, "%04d-%02d-%02dT%02d:%02d:%02dZ", (int)(year % 10000),
                    (int)(month % 100), (int)(day % 100), (int)(rest / MS_PER_HOUR),
@@ -83,7 +83,7 @@ static bool take_char(const char **s, char c)
 
 static int64_t days_in_month(int64_t year, int64_t month)
 {
-    return month == 12 ? 31 : days_from_civil(year, month + 1, 1) - days_from_civil(year, month, 1);
+    return month == 12 ? 31 : clock_days(year, month + 1, 1) - clock_days(year, month, 1);
 }
 
 static bool take_fraction(const char **s, int64_t *ms)
@@ -125,7 +125,7 @@ bool clock_parse(const char *s, int64_t *wall_ms)
         hour > 23 || minute > 59 || second > 60) {
         return false;
     }
-    *wall_ms = days_from_civil(year, month, day) * MS_PER_DAY + hour * MS_PER_HOUR +
+    *wall_ms = clock_days(year, month, day) * MS_PER_DAY + hour * MS_PER_HOUR +
                minute * MS_PER_MINUTE + second * MS_PER_SECOND + ms;
     return true;
 }

@@ -13,6 +13,10 @@
 
 #define CLOCK_TEXT_SIZE 32
 
+/* Days from 1970-01-01 to a date of the Gregorian calendar, and the date of such a day. */
+int64_t clock_days(int64_t year, int64_t month, int64_t day);
+void clock_date(int64_t days, int64_t *year, int64_t *month, int64_t *day);
+
 /* Writes the text form of 'wall_ms' into 'buffer' and returns it.  Years 0000..9999. */
 char *clock_format(int64_t wall_ms, char buffer[CLOCK_TEXT_SIZE]);
 

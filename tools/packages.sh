@@ -27,6 +27,7 @@ readonly build=(
     cmake
     gcc
     libc6-dev
+    libglib2.0-dev # time zones
     libinih-dev
     libjansson-dev
     libsqlite3-dev
@@ -49,6 +50,7 @@ readonly test=(
     python3
     shellcheck
     sqlite3
+    tzdata # Europe/Berlin and others in tests
 )
 readonly demo=("${build[@]}" "${fleet[@]}")
 
