@@ -4,11 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -17,6 +20,9 @@
 
 #define CHUNK_BYTES 8192
 
+/* Linux keeps no larger attribute, and no longer list of their names. */
+#define ATTRIBUTE_MAX_BYTES 65536
+
 static void auto_fd(int *fd)
 {
     if (*fd >= 0) {
@@ -24,17 +30,26 @@ static void auto_fd(int *fd)
     }
 }
 
+static enum err_code code_of(int os_errno)
+{
+    if (os_errno == ENOENT || os_errno == ENOTDIR) {
+        return ERR_NOT_FOUND;
+    }
+    return os_errno == EACCES || os_errno == EPERM || os_errno == EROFS ? ERR_DENIED : ERR_IO;
+}
+
 static int open_error(struct err *err, const char *path)
 {
     int os_errno = errno;
-    enum err_code code = ERR_IO;
 
-    if (os_errno == ENOENT || os_errno == ENOTDIR) {
-        code = ERR_NOT_FOUND;
-    } else if (os_errno == EACCES || os_errno == EPERM) {
-        code = ERR_DENIED;
-    }
-    return err_set_errno(err, code, os_errno, "cannot read '%s'", path);
+    return err_set_errno(err, code_of(os_errno), os_errno, "cannot read '%s'", path);
+}
+
+static int write_error(struct err *err, const char *path)
+{
+    int os_errno = errno;
+
+    return err_set_errno(err, code_of(os_errno), os_errno, "cannot write '%s'", path);
 }
 
 /* Room for the whole file at once where its size is known: a text that grows leaves its smaller selves in
@@ -109,12 +124,11 @@ static int write_all(int fd, const char *bytes, size_t length)
     return 0;
 }
 
-/* A rename is durable only after its folder has been synced. */
-static int sync_folder(const char *path)
+/* Opens the folder that 'path' is in. */
+static int open_folder(const char *path)
 {
     char folder[PATH_MAX];
     char *slash;
-    AUTO(fd) int fd = -1;
 
     (void)snprintf(folder, sizeof(folder), "%s", path);
     slash = strrchr(folder, '/');
@@ -123,7 +137,14 @@ static int sync_folder(const char *path)
     } else {
         slash[slash == folder] = '\0';
     }
-    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* A rename is durable only after its folder has been synced. */
+static int sync_folder(const char *path)
+{
+    AUTO(fd) int fd = open_folder(path);
+
     return fd < 0 ? -1 : fsync(fd);
 }
 
@@ -164,6 +185,169 @@ int file_replace(const char *path, const void *bytes, size_t length, unsigned mo
         return err_set_errno(err, ERR_IO, errno, "cannot sync the folder of '%s'", path);
     }
     return 0;
+}
+
+/* Who may do what with a file, and what its user has noted on it; not what belongs to its bytes, as a
+ * signature does. */
+static bool is_kept_attribute(const char *name)
+{
+    return strncmp(name, "user.", strlen("user.")) == 0 || strcmp(name, "security.selinux") == 0 ||
+           strcmp(name, "system.posix_acl_access") == 0;
+}
+
+static int copy_attribute(int from, int to, const char *name)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    char *value = arena_alloc(&arena, ATTRIBUTE_MAX_BYTES, 1);
+    ssize_t length = fgetxattr(from, name, value, ATTRIBUTE_MAX_BYTES);
+
+    return length < 0 ? -1 : fsetxattr(to, name, value, (size_t)length, 0);
+}
+
+/* A file system without attributes has none to copy. */
+static int copy_attributes(int from, int to)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    char *names = arena_alloc(&arena, ATTRIBUTE_MAX_BYTES, 1);
+    ssize_t length = flistxattr(from, names, ATTRIBUTE_MAX_BYTES);
+
+    if (length < 0) {
+        return errno == ENOTSUP ? 0 : -1;
+    }
+    for (const char *name = names; name < names + length; name += strlen(name) + 1) {
+        if (is_kept_attribute(name) && copy_attribute(from, to, name) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* A file about to be replaced by another. */
+struct exchange {
+    const char *path; /* Of the file itself, no link. */
+    char temporary[PATH_MAX];
+    struct file_bytes old;
+    struct file_bytes bytes;
+    bool keep; /* The temporary file holds what is nowhere else. */
+};
+
+/* The new file beside the old one, complete and durable, with all that is kept of the old one. */
+static int prepare(struct exchange *exchange, struct err *err)
+{
+    AUTO(fd) int old = open(exchange->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    AUTO(fd) int fd = -1;
+    int used =
+        snprintf(exchange->temporary, sizeof(exchange->temporary), "%s.XXXXXX", exchange->path);
+    struct stat status;
+    int os_errno;
+
+    if (used < 0 || (size_t)used >= sizeof(exchange->temporary)) {
+        return err_set(err, ERR_INVALID, "cannot write '%s': the path is too long", exchange->path);
+    }
+    if (old < 0 || fstat(old, &status) != 0 || access(exchange->path, W_OK) != 0) {
+        return write_error(err, exchange->path);
+    }
+    if (!S_ISREG(status.st_mode)) {
+        return err_set(err, ERR_INVALID, "cannot write '%s': it is no plain file", exchange->path);
+    }
+    fd = mkostemp(exchange->temporary, O_CLOEXEC);
+    if (fd < 0) {
+        return write_error(err, exchange->path);
+    }
+    if (copy_attributes(old, fd) == 0 &&
+        fill_temporary(fd, exchange->path, exchange->bytes.data, exchange->bytes.length, 0) == 0) {
+        return 0;
+    }
+    os_errno = errno;
+    (void)unlink(exchange->temporary);
+    errno = os_errno;
+    return write_error(err, exchange->path);
+}
+
+static bool holds_old(const char *path, const struct exchange *exchange)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct err err;
+    char *bytes;
+    size_t length;
+
+    return file_read(&arena, path, exchange->old.length, &bytes, &length, &err) == 0 &&
+           length == exchange->old.length && memcmp(bytes, exchange->old.data, length) == 0;
+}
+
+static int changed(const struct exchange *exchange, struct err *err)
+{
+    return err_set(err, ERR_CONFLICT, "cannot write '%s': it was changed meanwhile; try again",
+                   exchange->path);
+}
+
+static int exchange_names(const struct exchange *exchange)
+{
+    return renameat2(AT_FDCWD, exchange->temporary, AT_FDCWD, exchange->path, RENAME_EXCHANGE);
+}
+
+/* A rename cannot compare.  An exchange can be looked at afterwards and taken back, so that a change made
+ * before it is seen whenever it was made. */
+static int swap(struct exchange *exchange, struct err *err)
+{
+    if (!holds_old(exchange->path, exchange)) {
+        return changed(exchange, err);
+    }
+    if (exchange_names(exchange) == 0) {
+        if (holds_old(exchange->temporary, exchange)) {
+            return 0;
+        }
+        if (exchange_names(exchange) == 0) {
+            return changed(exchange, err);
+        }
+        exchange->keep = true;
+        return err_set_errno(err, ERR_CONFLICT, errno,
+                             "cannot give back '%s', which was changed meanwhile: it is in '%s'",
+                             exchange->path, exchange->temporary);
+    }
+    if (errno != EINVAL && errno != ENOSYS) {
+        return write_error(err, exchange->path);
+    }
+    return rename(exchange->temporary, exchange->path) == 0 ? 0 : write_error(err, exchange->path);
+}
+
+static int exchange_locked(struct exchange *exchange, struct err *err)
+{
+    int status;
+
+    if (prepare(exchange, err) != 0) {
+        return -1;
+    }
+    status = swap(exchange, err);
+    if (!exchange->keep) {
+        (void)unlink(exchange->temporary); /* The new bytes, the old ones, or nothing any more. */
+    }
+    if (status == 0 && sync_folder(exchange->path) != 0) {
+        return err_set_errno(err, ERR_IO, errno, "cannot sync the folder of '%s'", exchange->path);
+    }
+    return status;
+}
+
+int file_replace_unchanged(const char *path, struct file_bytes old, struct file_bytes bytes,
+                           struct err *err)
+{
+    char real[PATH_MAX];
+    struct exchange exchange = { .path = real, .old = old, .bytes = bytes };
+    AUTO(fd) int folder = -1;
+
+    if (realpath(path, real) == NULL) {
+        return write_error(err, path);
+    }
+    folder = open_folder(real);
+    if (folder < 0) {
+        return write_error(err, path);
+    }
+    if (flock(folder, LOCK_EX | LOCK_NB) != 0) {
+        return errno == EWOULDBLOCK
+                   ? err_set(err, ERR_BUSY, "cannot write '%s': another process is about to", path)
+                   : write_error(err, path);
+    }
+    return exchange_locked(&exchange, err);
 }
 
 int file_make_folder(const char *path, unsigned mode, struct err *err)

@@ -24,5 +24,20 @@ int file_read(struct arena *arena, const char *path, size_t max_bytes, char **by
 int file_replace(const char *path, const void *bytes, size_t length, unsigned mode,
                  struct err *err);
 
+struct file_bytes {
+    const char *data;
+    size_t length;
+};
+
+/* Replaces the file that 'path' leads to, through symbolic links, by 'bytes' if it still holds 'old'.  Owner, mode, access control list, SELinux label and the user's attributes are kept.
+ * ERR_CONFLICT: it changed, and is as whoever changed it left it.  ERR_BUSY: another process is at this
+ * in the same folder.  ERR_DENIED: it may not be written, or its owner cannot be kept.
+ *
+ * Between processes that use this nothing is lost.  Somebody else's change is missed only if it is made
+ * to the old bytes in place and has not begun when they are compared; where the file system cannot
+ * exchange two files (NFS), also if it is made between the comparison and the rename. */
+int file_replace_unchanged(const char *path, struct file_bytes old, struct file_bytes bytes,
+                           struct err *err);
+
 /* Creates the folder 'path' and its parents with 'mode' unless it exists already. */
 int file_make_folder(const char *path, unsigned mode, struct err *err);

@@ -4,10 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -325,6 +329,174 @@ START_TEST(a_folder_cannot_be_made_below_a_file)
 }
 END_TEST
 
+static struct file_bytes bytes_of(const char *s)
+{
+    return (struct file_bytes){ s, strlen(s) };
+}
+
+static enum err_code change(const char *path, const char *old, const char *new)
+{
+    struct err err = { .code = ERR_NONE };
+
+    if (file_replace_unchanged(path, bytes_of(old), bytes_of(new), &err) != 0) {
+        ck_assert_ptr_nonnull(strstr(err.text, path));
+    }
+    return err.code;
+}
+
+START_TEST(an_unchanged_file_is_replaced_with_all_that_is_noted_on_it)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    AUTO(scratch) struct scratch scratch = scratch_new();
+    const char *path = in(&arena, &scratch, "es.xml");
+    /* Version 2; user::rw-, user:12345:r--, group::---, mask::r--, other::---. */
+    static const unsigned char acl[] = { 2,    0,    0,    0, 1,    0,    6,    0,    0xff,
+                                         0xff, 0xff, 0xff, 2, 0,    4,    0,    0x39, 0x30,
+                                         0,    0,    4,    0, 0,    0,    0xff, 0xff, 0xff,
+                                         0xff, 0x10, 0,    4, 0,    0xff, 0xff, 0xff, 0xff,
+                                         0x20, 0,    0,    0, 0xff, 0xff, 0xff, 0xff };
+    uid_t owner = geteuid() == 0 ? 12345 : geteuid();
+    char value[64] = "";
+    struct stat status;
+    bool has_acl;
+    bool has_user;
+
+    put(path, "old", 0640);
+    has_acl = setxattr(path, "system.posix_acl_access", acl, sizeof(acl), 0) == 0;
+    has_user = setxattr(path, "user.note", "mine", 4, 0) == 0;
+    ck_assert_int_eq(chown(path, owner, getegid()), 0);
+    ck_assert_int_eq(change(path, "old", "new, and longer"), ERR_NONE);
+    assert_holds(path, "new, and longer");
+    ck_assert_uint_eq(entries(&scratch), 1);
+    ck_assert_int_eq(stat(path, &status), 0);
+    ck_assert_uint_eq(status.st_mode & 07777, 0640);
+    ck_assert_uint_eq(status.st_uid, owner);
+    if (has_user) { /* Not every file system has them. */
+        ck_assert_int_eq(getxattr(path, "user.note", value, sizeof(value)), 4);
+        ck_assert_str_eq(value, "mine");
+    }
+    if (has_acl) {
+        ck_assert_int_eq(getxattr(path, "system.posix_acl_access", value, sizeof(value)),
+                         sizeof(acl));
+        ck_assert_mem_eq(value, acl, sizeof(acl));
+    }
+}
+END_TEST
+
+START_TEST(a_file_that_changed_meanwhile_is_left_as_it_is)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    AUTO(scratch) struct scratch scratch = scratch_new();
+    const char *path = in(&arena, &scratch, "es.xml");
+    static const char *const found[] = { "", "ol", "OLD", "older" };
+
+    for (size_t i = 0; i < ARRAY_LEN(found); i++) {
+        put(path, found[i], 0600);
+        ck_assert_int_eq(change(path, "old", "new"), ERR_CONFLICT);
+        assert_holds(path, found[i]);
+    }
+    ck_assert_uint_eq(entries(&scratch), 1);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(change(path, "old", "new"), ERR_NOT_FOUND);
+    ck_assert_uint_eq(entries(&scratch), 0);
+}
+END_TEST
+
+START_TEST(a_link_stays_a_link_and_its_file_is_replaced)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    AUTO(scratch) struct scratch scratch = scratch_new();
+    AUTO(scratch) struct scratch elsewhere = scratch_new();
+    const char *path = in(&arena, &scratch, "es.xml");
+    const char *file = in(&arena, &elsewhere, "file");
+    struct stat status;
+
+    put(file, "old", 0600);
+    ck_assert_int_eq(symlink(file, path), 0);
+    ck_assert_int_eq(change(path, "old", "new"), ERR_NONE);
+    ck_assert_int_eq(lstat(path, &status), 0);
+    ck_assert(S_ISLNK(status.st_mode));
+    assert_holds(file, "new");
+    ck_assert_uint_eq(entries(&scratch), 1);
+    ck_assert_uint_eq(entries(&elsewhere), 1);
+}
+END_TEST
+
+START_TEST(what_is_no_plain_file_is_not_replaced)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    AUTO(scratch) struct scratch scratch = scratch_new();
+    const char *path = in(&arena, &scratch, "folder");
+
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    ck_assert_int_eq(change(path, "", "new"), ERR_INVALID);
+    ck_assert_uint_eq(entries(&scratch), 1);
+    ck_assert_int_eq(rmdir(path), 0);
+}
+END_TEST
+
+START_TEST(only_one_process_at_a_time_replaces_in_a_folder)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    AUTO(scratch) struct scratch scratch = scratch_new();
+    const char *path = in(&arena, &scratch, "es.xml");
+    int folder = open(scratch.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    put(path, "old", 0600);
+    ck_assert_int_eq(flock(folder, LOCK_EX), 0);
+    ck_assert_int_eq(change(path, "old", "new"), ERR_BUSY);
+    assert_holds(path, "old");
+    (void)close(folder);
+    ck_assert_int_eq(change(path, "old", "new"), ERR_NONE);
+}
+END_TEST
+
+/* Adds one to the number in 'path', 'times' times, each time trying until nobody was quicker. */
+static void count_up(const char *path, unsigned times)
+{
+    while (times > 0) {
+        AUTO(arena) struct arena arena = ARENA_INIT;
+        char next[16];
+        char *found;
+        size_t length;
+        struct err err;
+
+        ck_assert_int_eq(file_read(&arena, path, sizeof(next), &found, &length, &err), 0);
+        (void)snprintf(next, sizeof(next), "%d", atoi(found) + 1);
+        if (file_replace_unchanged(path, bytes_of(found), bytes_of(next), &err) == 0) {
+            times--;
+        } else {
+            ck_assert(err.code == ERR_CONFLICT || err.code == ERR_BUSY);
+        }
+    }
+}
+
+START_TEST(no_change_of_several_processes_is_lost)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    AUTO(scratch) struct scratch scratch = scratch_new();
+    const char *path = in(&arena, &scratch, "number");
+    int status;
+
+    put(path, "0", 0600);
+    for (unsigned i = 0; i < 3; i++) {
+        pid_t pid = fork();
+
+        ck_assert_int_ge(pid, 0);
+        if (pid == 0) {
+            count_up(path, 20);
+            _exit(0);
+        }
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert_int_gt(wait(&status), 0);
+        ck_assert_int_eq(status, 0);
+    }
+    assert_holds(path, "60");
+    ck_assert_uint_eq(entries(&scratch), 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("file");
@@ -345,6 +517,12 @@ int main(void)
     tcase_add_test(tcase, a_path_that_is_too_long_is_refused);
     tcase_add_test(tcase, a_folder_is_made_with_its_parents_and_may_exist);
     tcase_add_test(tcase, a_folder_cannot_be_made_below_a_file);
+    tcase_add_test(tcase, an_unchanged_file_is_replaced_with_all_that_is_noted_on_it);
+    tcase_add_test(tcase, a_file_that_changed_meanwhile_is_left_as_it_is);
+    tcase_add_test(tcase, a_link_stays_a_link_and_its_file_is_replaced);
+    tcase_add_test(tcase, what_is_no_plain_file_is_not_replaced);
+    tcase_add_test(tcase, only_one_process_at_a_time_replaces_in_a_folder);
+    tcase_add_test(tcase, no_change_of_several_processes_is_lost);
     suite_add_tcase(suite, tcase);
     return runner_run(suite);
 }
