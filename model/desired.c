@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 /* Both arrays hold structs whose first member is the name they are sorted by. */
 static int compare_name(const void *name, const void *item)
 {
@@ -17,6 +19,49 @@ static uint32_t find(const char *name, const void *items, size_t count, size_t s
     return item == NULL ? DESIRED_NONE : (uint32_t)((size_t)(item - (const char *)items) / size);
 }
 
+static const char *host_difference(const struct desired_host *a, const struct desired_host *b)
+{
+    return !text_equal(a->name, b->name)                 ? "a host's name"
+           : !text_equal(a->id, b->id)                   ? "a host's id"
+           : !text_equal(a->rack_family, b->rack_family) ? "a host's rack family"
+           : a->memory_kib != b->memory_kib              ? "a host's memory"
+                                                         : NULL;
+}
+
+static const char *guest_difference(const struct desired_guest *a, const struct desired_guest *b)
+{
+    return !text_equal(a->name, b->name)                       ? "a guest's name"
+           : !text_equal(a->id, b->id)                         ? "a guest's id"
+           : a->memory_kib != b->memory_kib                    ? "a guest's memory"
+           : a->vcpus != b->vcpus                              ? "a guest's vCPUs"
+           : a->host != b->host                                ? "a guest's host"
+           : a->first_cluster != b->first_cluster              ? "a guest's first cluster"
+           : a->cluster_count != b->cluster_count              ? "a guest's number of clusters"
+           : a->first_volume != b->first_volume                ? "a guest's first volume"
+           : a->volume_count != b->volume_count                ? "a guest's number of volumes"
+           : !text_equal(a->pending_action, b->pending_action) ? "a guest's pending action"
+                                                               : NULL;
+}
+
+static const char *refs_difference(const struct desired *a, const struct desired *b)
+{
+    for (size_t i = 0; i < a->guest_count; i++) {
+        const struct desired_guest *guest = &a->guests[i];
+        size_t clusters = guest->cluster_count * sizeof(*a->cluster_refs);
+        size_t volumes = guest->volume_count * sizeof(*a->volume_refs);
+
+        if (clusters > 0 && memcmp(a->cluster_refs + guest->first_cluster,
+                                   b->cluster_refs + guest->first_cluster, clusters) != 0) {
+            return "a guest's clusters";
+        }
+        if (volumes > 0 && memcmp(a->volume_refs + guest->first_volume,
+                                  b->volume_refs + guest->first_volume, volumes) != 0) {
+            return "a guest's volumes";
+        }
+    }
+    return NULL;
+}
+
 uint32_t desired_find_host(const struct desired *desired, const char *name)
 {
     return find(name, desired->hosts, desired->host_count, sizeof(*desired->hosts));
@@ -25,4 +70,33 @@ uint32_t desired_find_host(const struct desired *desired, const char *name)
 uint32_t desired_find_guest(const struct desired *desired, const char *name)
 {
     return find(name, desired->guests, desired->guest_count, sizeof(*desired->guests));
+}
+
+const char *desired_difference(const struct desired *a, const struct desired *b)
+{
+    const char *difference = NULL;
+
+    if (a->host_count != b->host_count || a->guest_count != b->guest_count ||
+        a->cluster_count != b->cluster_count || a->volume_count != b->volume_count) {
+        return "a count";
+    }
+    for (size_t i = 0; i < a->host_count && difference == NULL; i++) {
+        difference = host_difference(&a->hosts[i], &b->hosts[i]);
+    }
+    for (size_t i = 0; i < a->guest_count && difference == NULL; i++) {
+        difference = guest_difference(&a->guests[i], &b->guests[i]);
+    }
+    for (size_t i = 0; i < a->cluster_count && difference == NULL; i++) {
+        difference = text_equal(a->clusters[i], b->clusters[i]) ? NULL : "a cluster's name";
+    }
+    for (size_t i = 0; i < a->volume_count && difference == NULL; i++) {
+        const struct desired_volume *volume = &a->volumes[i];
+
+        difference = text_equal(volume->id, b->volumes[i].id) &&
+                             text_equal(volume->name, b->volumes[i].name) &&
+                             text_equal(volume->device, b->volumes[i].device)
+                         ? NULL
+                         : "a volume";
+    }
+    return difference != NULL ? difference : refs_difference(a, b);
 }

@@ -57,3 +57,6 @@ struct desired {
 /* Index of the host or guest called 'name', or DESIRED_NONE. */
 uint32_t desired_find_host(const struct desired *desired, const char *name);
 uint32_t desired_find_guest(const struct desired *desired, const char *name);
+
+/* What differs first between two desired states but for lines, as "a guest's host", or NULL. */
+const char *desired_difference(const struct desired *a, const struct desired *b);

@@ -113,17 +113,21 @@ struct es_reader {
     struct faults *faults;
     struct es_document document;
     uint32_t line;                  /* Of the newest start tag. */
+    struct es_extent tag;           /* Likewise. */
     enum node stack[DEPTH_MAX + 1]; /* stack[depth] is the open element; stack[0] the document. */
     size_t depth;
     struct field fields[FIELD_COUNT];
     struct es_machine machine; /* The definition being read, as the next ones. */
+    struct es_extent machine_start;
     struct es_ref placed;
+    struct es_extent placed_start;
     struct es_ref cluster;
     struct es_ref volume;
     struct es_ref rack_item;
     const char *action_id;
     bool placed_is_reference; /* The machine inside a machine has shown nothing but an id. */
     bool action_deployed;
+    bool records_layout;
 };
 
 /* How much of a text is worth quoting in a fault: the first line, and of that no more than 100 bytes
@@ -327,6 +331,34 @@ static void end_machine(struct es_reader *reader)
     *kept = *machine;
 }
 
+/* Where the machine stood that has just been kept. */
+static void record_machine(struct es_reader *reader, struct es_extent stop)
+{
+    struct es_layout_machine *kept;
+
+    if (reader->records_layout) {
+        kept = es_resolve_append(&reader->document, &reader->document.machine_layout);
+        kept->id = reader->machine.id;
+        kept->start = reader->machine_start;
+        kept->stop = stop.begin == kept->start.begin
+                         ? (struct es_extent){ kept->start.end, kept->start.end }
+                         : stop;
+    }
+}
+
+/* Where the reference stood; the machine it is in comes next in the list of machines. */
+static void record_place(struct es_reader *reader, struct es_extent stop)
+{
+    struct es_layout_place *kept;
+
+    if (reader->records_layout) {
+        kept = es_resolve_append(&reader->document, &reader->document.place_layout);
+        kept->id = arena_strdup(reader->arena, reader->placed.id);
+        kept->machine = (uint32_t)reader->document.machines.count;
+        kept->extent = (struct es_extent){ reader->placed_start.begin, stop.end };
+    }
+}
+
 static void append_ref(struct es_reader *reader, struct es_list *list, struct es_ref ref)
 {
     struct es_ref *kept = es_resolve_append(&reader->document, list);
@@ -423,6 +455,7 @@ static void end_sub_command(struct es_reader *reader)
 static void begin_machine(struct es_reader *reader, struct es_span id)
 {
     clear_fields(reader);
+    reader->machine_start = reader->tag;
     reader->machine = (struct es_machine){
         .line = reader->line,
         .id = copy_id(reader, reader->arena, id),
@@ -472,6 +505,7 @@ static void begin(struct es_reader *reader, enum node node, struct es_span id, b
         break;
     case NODE_PLACED:
         reader->placed = make_ref(reader, reader->document.scratch, id);
+        reader->placed_start = reader->tag;
         reader->placed_is_reference = true;
         break;
     case NODE_MACHINE_CLUSTER:
@@ -519,15 +553,17 @@ static enum node find_child(enum node parent, const char *name)
     return NODE_OTHER;
 }
 
-static void end(struct es_reader *reader, enum node node)
+static void end(struct es_reader *reader, enum node node, struct es_extent tag)
 {
     switch ((int)node) {
     case NODE_MACHINE:
         end_machine(reader);
+        record_machine(reader, tag);
         break;
     case NODE_PLACED:
         if (reader->placed_is_reference) {
             append_ref(reader, &reader->document.placements, reader->placed);
+            record_place(reader, tag);
         }
         break;
     case NODE_CLUSTER:
@@ -547,6 +583,16 @@ static void end(struct es_reader *reader, enum node node)
     }
 }
 
+static void *copy_list(struct arena *arena, const struct es_list *list)
+{
+    void *items = arena_alloc(arena, list->count + 1, list->size);
+
+    if (list->count > 0) {
+        memcpy(items, list->items, list->count * list->size);
+    }
+    return items;
+}
+
 struct es_reader *es_reader_new(struct arena *arena, struct arena *scratch, struct faults *faults)
 {
     struct es_reader *reader = ARENA_NEW(scratch, struct es_reader);
@@ -557,12 +603,18 @@ struct es_reader *es_reader_new(struct arena *arena, struct arena *scratch, stru
     return reader;
 }
 
+void es_reader_record_layout(struct es_reader *reader)
+{
+    reader->records_layout = true;
+}
+
 bool es_reader_begin(struct es_reader *reader, const struct es_tag *tag)
 {
     enum node parent = reader->stack[reader->depth];
     enum node node = find_child(parent, tag->name);
 
     reader->line = tag->line;
+    reader->tag = tag->extent;
     if (reader->depth == DEPTH_MAX) {
         fault_add(reader->faults, tag->line, "elements are nested more than %d deep", DEPTH_MAX);
         return false;
@@ -597,14 +649,24 @@ void es_reader_text(struct es_reader *reader, const char *text, size_t length)
     field->length += length;
 }
 
-void es_reader_end(struct es_reader *reader)
+void es_reader_end(struct es_reader *reader, struct es_extent extent)
 {
     if (reader->depth > 0) {
-        end(reader, reader->stack[reader->depth--]);
+        end(reader, reader->stack[reader->depth--], extent);
     }
 }
 
 void es_reader_finish(struct es_reader *reader, struct desired *desired)
 {
     es_resolve_desired(reader->arena, &reader->document, desired, reader->faults);
+}
+
+struct es_layout es_reader_layout(const struct es_reader *reader)
+{
+    return (struct es_layout){
+        .machines = copy_list(reader->arena, &reader->document.machine_layout),
+        .machine_count = reader->document.machine_layout.count,
+        .places = copy_list(reader->arena, &reader->document.place_layout),
+        .place_count = reader->document.place_layout.count,
+    };
 }

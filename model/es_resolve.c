@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/text.h"
 #include "model/desired.h"
+#include "model/es_layout.h"
 #include "model/fault.h"
 
 #define LIST_FIRST_CAPACITY 16
@@ -549,6 +550,8 @@ struct es_document es_resolve_document(struct arena *scratch)
         .rack_items.size = sizeof(struct es_rack_item),
         .other_ids.size = sizeof(struct es_ref),
         .pending_actions.size = sizeof(struct es_action),
+        .machine_layout.size = sizeof(struct es_layout_machine),
+        .place_layout.size = sizeof(struct es_layout_place),
     };
 }
 

@@ -88,6 +88,8 @@ struct es_document {
     struct es_list rack_items;      /* struct es_rack_item */
     struct es_list other_ids;       /* struct es_ref: what else a rack may hold (switches, ...). */
     struct es_list pending_actions; /* struct es_action */
+    struct es_list machine_layout;  /* struct es_layout_machine, parallel to machines, or empty. */
+    struct es_list place_layout;    /* struct es_layout_place, likewise to placements. */
 };
 
 /* An empty document. */

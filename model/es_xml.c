@@ -16,11 +16,14 @@
 
 /* What libxml2's callbacks share. */
 struct parse {
+    const char *file; /* All bytes. */
+    size_t file_length;
     const char *bytes; /* Not yet handed out. */
     size_t length;
     struct es_reader *reader;
     struct faults *faults;
     xmlParserCtxtPtr parser;
+    bool locates; /* The reader wants to know where tags stand. */
     bool stopped; /* A fault after which reading on makes no sense. */
 };
 
@@ -53,6 +56,24 @@ static struct es_span find_attribute(const xmlChar **attributes, int count, cons
 static bool span_is(struct es_span span, const char *text)
 {
     return span.length == strlen(text) && memcmp(span.text, text, span.length) == 0;
+}
+
+/* Where the tag stands that libxml2 reports.  Its cursor is then at the '>' or '/>' of a start tag, and
+ * behind the end of an end tag; no '<' can stand inside a tag. */
+static struct es_extent find_tag(const struct parse *parse, bool is_start)
+{
+    long offset = parse->locates ? xmlByteConsumed(parse->parser) : 0;
+    size_t end = offset < 0 ? 0 : (size_t)offset;
+    const char *begin;
+
+    if (end == 0 || end >= parse->file_length + !is_start) {
+        return (struct es_extent){ 0 };
+    }
+    begin = memrchr(parse->file, '<', end);
+    if (is_start) {
+        end += parse->file[end] == '/' ? 2 : 1;
+    }
+    return (struct es_extent){ begin == NULL ? 0 : (size_t)(begin - parse->file), end };
 }
 
 /* Hands out the next bytes.  Reading them piece by piece, libxml2 keeps a few kilobytes instead of a
@@ -107,6 +128,7 @@ static void on_start(void *data, const xmlChar *name, const xmlChar *prefix, con
         .id = find_attribute(attributes, attribute_count, "id"),
         .deployed = span_is(find_attribute(attributes, attribute_count, "deployed"), "true"),
         .line = current_line(parse),
+        .extent = find_tag(parse, true),
     };
 
     (void)prefix;
@@ -127,7 +149,7 @@ static void on_end(void *data, const xmlChar *name, const xmlChar *prefix, const
     (void)prefix;
     (void)uri;
     if (!parse->stopped) {
-        es_reader_end(parse->reader);
+        es_reader_end(parse->reader, find_tag(parse, false));
     }
 }
 
@@ -288,19 +310,26 @@ static bool check_bytes(const char *bytes, size_t length, struct faults *faults)
     return check_utf8(bytes, length, faults);
 }
 
-int es_xml_read(struct arena *arena, const char *bytes, size_t length, struct desired *desired,
-                struct faults *faults)
+/* es_xml_locate(), 'layout' NULL: nobody asks where things stand. */
+static int read_bytes(struct arena *arena, const char *bytes, size_t length,
+                      struct desired *desired, struct es_layout *layout, struct faults *faults)
 {
     AUTO(arena) struct arena scratch = ARENA_INIT;
     struct parse parse = {
+        .file = bytes,
+        .file_length = length,
         .bytes = bytes,
         .length = length,
         .reader = es_reader_new(arena, &scratch, faults),
         .faults = faults,
+        .locates = layout != NULL,
     };
     size_t before = faults->count + faults->dropped;
     struct desired read = { 0 };
 
+    if (layout != NULL) {
+        es_reader_record_layout(parse.reader);
+    }
     if (check_bytes(bytes, length, faults)) {
         parse_document(&parse);
         if (!parse.stopped) {
@@ -312,5 +341,20 @@ int es_xml_read(struct arena *arena, const char *bytes, size_t length, struct de
         return -1;
     }
     *desired = read;
+    if (layout != NULL) {
+        *layout = es_reader_layout(parse.reader);
+    }
     return 0;
+}
+
+int es_xml_read(struct arena *arena, const char *bytes, size_t length, struct desired *desired,
+                struct faults *faults)
+{
+    return read_bytes(arena, bytes, length, desired, NULL, faults);
+}
+
+int es_xml_locate(struct arena *arena, const char *bytes, size_t length, struct desired *desired,
+                  struct es_layout *layout, struct faults *faults)
+{
+    return read_bytes(arena, bytes, length, desired, layout, faults);
 }

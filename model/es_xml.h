@@ -15,9 +15,14 @@
 
 struct arena;
 struct desired;
+struct es_layout;
 struct faults;
 
 /* Reads 'length' bytes at 'bytes'.  Returns 0 and fills '*desired' (which lives in 'arena'), or -1
  * with every fault added to 'faults', sorted by line. */
 int es_xml_read(struct arena *arena, const char *bytes, size_t length, struct desired *desired,
                 struct faults *faults);
+
+/* Likewise, and records in '*layout' (in 'arena' too) where machines and references stand. */
+int es_xml_locate(struct arena *arena, const char *bytes, size_t length, struct desired *desired,
+                  struct es_layout *layout, struct faults *faults);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Any bytes are either faults or a desired state that survives being written and read again.
+ * Any bytes are either faults or a desired state that survives being written and read again, and in which
+ * every guest can be moved to another host by editing the bytes, or is refused with a reason.
  */
 
 #include <stdint.h>
@@ -10,14 +11,17 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/err.h"
 #include "base/text.h"
 #include "model/desired.h"
+#include "model/es_edit.h"
 #include "model/es_write.h"
 #include "model/es_xml.h"
 #include "model/fault.h"
 #include "model/policy.h"
 #include "model/validate.h"
-#include "tests/unit/desired_same.h"
+
+#define EDITS_MAX 4
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -54,8 +58,29 @@ static void check_state(struct arena *arena, const struct desired *desired)
     if (es_xml_read(arena, text.data, text.length, &again, &faults) != 0) {
         require(false, faults.items[0].text, text.data);
     }
-    difference = desired_same(desired, &again);
+    difference = desired_difference(desired, &again);
     require(difference == NULL, difference, text.data);
+}
+
+/* The editor checks its result itself: here it must neither crash nor give up for a reason of its own. */
+static void check_edits(struct arena *arena, const char *bytes, size_t length,
+                        const struct desired *desired)
+{
+    for (size_t i = 0; i < desired->guest_count && i < EDITS_MAX; i++) {
+        const struct desired_guest *guest = &desired->guests[i];
+        const struct es_edit edit = {
+            .guest = guest->name,
+            .host = desired->hosts[(guest->host + 1) % desired->host_count].name,
+        };
+        const char *edited;
+        size_t edited_length;
+        struct err err;
+
+        if (es_edit_apply(arena, bytes, length, &edit, 1, &edited, &edited_length, &err) != 0) {
+            require(err.code == ERR_REFUSED && strstr(err.text, "namespace") != NULL, err.text,
+                    edit.guest);
+        }
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -66,6 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (es_xml_read(&arena, (const char *)data, size, &desired, &faults) == 0) {
         check_state(&arena, &desired);
+        check_edits(&arena, (const char *)data, size, &desired);
     } else {
         require(faults.count > 0, "refused without a fault", "");
         check_faults(&faults);

@@ -13,7 +13,6 @@
 #include "model/es_xml.h"
 #include "model/fault.h"
 #include "tests/runner.h"
-#include "tests/unit/desired_same.h"
 
 static const char *write_text(struct arena *arena, const struct desired *desired)
 {
@@ -38,7 +37,7 @@ static struct desired read_text(struct arena *arena, const char *xml)
 static void assert_survives(struct arena *arena, const struct desired *desired)
 {
     struct desired again = read_text(arena, write_text(arena, desired));
-    const char *difference = desired_same(desired, &again);
+    const char *difference = desired_difference(desired, &again);
 
     ck_assert_msg(difference == NULL, "%s changed", difference);
 }
