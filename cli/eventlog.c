@@ -11,8 +11,10 @@
 #include "diff/plan.h"
 #include "model/fault.h"
 #include "model/observed.h"
+#include "reconciler/drift.h"
 #include "reconciler/event.h"
 #include "reconciler/journal/journal.h"
+#include "reconciler/order.h"
 
 /* A value in quotes, with what would end it early or steer a terminal replaced. */
 static void quoted(const char *key, const char *value)
@@ -107,6 +109,26 @@ static void log_text(const char *name, const struct event *event, const char *te
     (void)fputc('\n', stderr);
 }
 
+static void log_drift(const char *name, const struct event *event)
+{
+    (void)fprintf(stderr, "event=%s guest=%s class=%s answer=%s", name, event->guest,
+                  config_drift_class_name(event->drift->class),
+                  config_drift_answer_name(event->drift->answer));
+    quoted("text", event->text);
+    (void)fputc('\n', stderr);
+}
+
+static void log_order(const struct order *order)
+{
+    (void)fprintf(stderr, "event=order verb=%s scope=%s name=%s", order_verb_name(order->verb),
+                  journal_scope_name(order->scope), order->name);
+    quoted("user", order->user);
+    if (order->reason != NULL) {
+        quoted("reason", order->reason);
+    }
+    (void)fputc('\n', stderr);
+}
+
 void eventlog_write(void *context, const struct event *event)
 {
     switch (event->kind) {
@@ -139,6 +161,15 @@ void eventlog_write(void *context, const struct event *event)
         break;
     case EVENT_ALARM:
         log_text("alarm", event, event->text);
+        break;
+    case EVENT_DRIFT:
+        log_drift("drift", event);
+        break;
+    case EVENT_DRIFT_OVER:
+        log_drift("drift-over", event);
+        break;
+    case EVENT_ORDER:
+        log_order(event->order);
         break;
     case EVENT_JOURNAL_LOST:
         log_text("journal-lost", event, event->err->text);

@@ -322,11 +322,16 @@ void progress_show(struct progress *progress, const struct event *event)
     case EVENT_ALARM:
         on_warning(progress, "ALARM", event->guest, event->text);
         break;
+    case EVENT_DRIFT:
+        on_warning(progress, "DRIFT", event->guest, event->text);
+        break;
     case EVENT_JOURNAL_LOST:
         on_warning(progress, "STOPPED", NULL, event->err->text);
         break;
     case EVENT_FAULTS: /* Shown by the command, which knows the file. */
     case EVENT_PLAN:
+    case EVENT_DRIFT_OVER:
+    case EVENT_ORDER:
         break;
     }
     (void)fflush(stderr);

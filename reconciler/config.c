@@ -176,6 +176,7 @@ static void *section_base(struct reader *reader)
 {
     switch (reader->section) {
     case CONFIG_KEY_FLEET:
+    case CONFIG_KEY_DRIFT:
         return &reader->config;
     case CONFIG_KEY_CAPACITY:
     case CONFIG_KEY_MIGRATE:
@@ -343,6 +344,10 @@ struct config config_default(void)
         .state_dir = "/var/lib/berth",
         .uri = "qemu+ssh://root@%h/system?no_tty=1",
         .policy = policy_default(),
+        .drift = {
+            [CONFIG_DRIFT_OPERATOR_MOVE] = CONFIG_DRIFT_CORRECT,
+            [CONFIG_DRIFT_HALF_STEP] = CONFIG_DRIFT_CORRECT,
+        },
     };
 }
 
@@ -526,4 +531,29 @@ void config_policy_digest(const struct config *config, char hex[65])
         print_guest(&text, &policy->guests[i]);
     }
     (void)digest_of(text.data, text.length, hex);
+}
+
+const char *config_drift_class_name(enum config_drift_class class)
+{
+    static const char *const names[CONFIG_DRIFT_CLASSES] = {
+        [CONFIG_DRIFT_OPERATOR_MOVE] = "operator-move", [CONFIG_DRIFT_HALF_STEP] = "half-step",
+        [CONFIG_DRIFT_HOST_RESTART] = "host-restart",   [CONFIG_DRIFT_VANISHED] = "vanished",
+        [CONFIG_DRIFT_DUPLICATE] = "duplicate",         [CONFIG_DRIFT_SIZE] = "size",
+    };
+
+    assert(class < CONFIG_DRIFT_CLASSES);
+    return names[class];
+}
+
+const char *config_drift_answer_name(enum config_drift_answer answer)
+{
+    static const char *const names[CONFIG_DRIFT_ANSWERS] = {
+        [CONFIG_DRIFT_REPORT] = "report",
+        [CONFIG_DRIFT_CORRECT] = "correct",
+        [CONFIG_DRIFT_ADOPT] = "adopt",
+        [CONFIG_DRIFT_HOLD] = "hold",
+    };
+
+    assert(answer < CONFIG_DRIFT_ANSWERS);
+    return names[answer];
 }

@@ -24,6 +24,26 @@ struct config_host {
     const char *ssh;
 };
 
+/* How what differs from the file, although the file is the same, came to differ (reconciler/drift.h), and
+ * what to do about it: [drift] of berth.conf. */
+enum config_drift_class {
+    CONFIG_DRIFT_OPERATOR_MOVE, /* Somebody moved the guest. */
+    CONFIG_DRIFT_HALF_STEP,     /* A move of ours left it on the way. */
+    CONFIG_DRIFT_HOST_RESTART,  /* It ran, and is off since its host came up again. */
+    CONFIG_DRIFT_VANISHED,      /* No host knows it any more. */
+    CONFIG_DRIFT_DUPLICATE,     /* More than one host has it. */
+    CONFIG_DRIFT_SIZE,          /* Other cores or memory than the file says. */
+    CONFIG_DRIFT_CLASSES,
+};
+
+enum config_drift_answer {
+    CONFIG_DRIFT_REPORT,  /* Show it, leave it. */
+    CONFIG_DRIFT_CORRECT, /* Bring the guest back, or start it. */
+    CONFIG_DRIFT_ADOPT,   /* Write where it is into es.xml. */
+    CONFIG_DRIFT_HOLD,    /* Hold the guest until a person releases it. */
+    CONFIG_DRIFT_ANSWERS,
+};
+
 struct config {
     const char *path; /* Where it was read from. */
     const char *es_xml;
@@ -36,6 +56,7 @@ struct config {
     const struct config_host *hosts; /* Sorted by name. */
     size_t host_count;
     struct policy policy;
+    enum config_drift_answer drift[CONFIG_DRIFT_CLASSES];
 };
 
 /* The defaults of contract.md §3. */
@@ -63,3 +84,7 @@ const char *config_ssh(struct arena *arena, const struct config *config, const c
 
 /* SHA-256 over everything in 'config' that a decision depends on (policy, not connections). */
 void config_policy_digest(const struct config *config, char hex[65]);
+
+/* Stable names: of a class as status and journal show it, and of its answer as berth.conf says it. */
+const char *config_drift_class_name(enum config_drift_class class);
+const char *config_drift_answer_name(enum config_drift_answer answer);

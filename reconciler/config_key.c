@@ -23,6 +23,7 @@ static const char *const section_names[CONFIG_KEY_SECTIONS] = {
     [CONFIG_KEY_FLEET] = "fleet",
     [CONFIG_KEY_CAPACITY] = "capacity",
     [CONFIG_KEY_MIGRATE] = "migrate",
+    [CONFIG_KEY_DRIFT] = "drift",
     [CONFIG_KEY_HOST] = "host",
     [CONFIG_KEY_GUEST] = "guest",
 };
@@ -227,6 +228,51 @@ static bool parse_cpu_policy(struct arena *arena, const char *text, void *member
     return index < ARRAY_LEN(names);
 }
 
+/* Stores the answer called 'text' if it is one of those in 'allowed', a bit each. */
+static bool parse_answer(const char *text, unsigned allowed, void *member)
+{
+    for (enum config_drift_answer answer = 0; answer < CONFIG_DRIFT_ANSWERS; answer++) {
+        if ((allowed >> answer & 1U) != 0 && strcmp(text, config_drift_answer_name(answer)) == 0) {
+            *(enum config_drift_answer *)member = answer;
+            return true;
+        }
+    }
+    return false;
+}
+
+#define ANSWER(name) (1U << CONFIG_DRIFT_##name)
+
+static bool parse_drift_move(struct arena *arena, const char *text, void *member)
+{
+    (void)arena;
+    return parse_answer(text, ANSWER(CORRECT) | ANSWER(REPORT) | ANSWER(ADOPT) | ANSWER(HOLD),
+                        member);
+}
+
+static bool parse_drift_step(struct arena *arena, const char *text, void *member)
+{
+    (void)arena;
+    return parse_answer(text, ANSWER(CORRECT) | ANSWER(HOLD), member);
+}
+
+static bool parse_drift_restart(struct arena *arena, const char *text, void *member)
+{
+    (void)arena;
+    return parse_answer(text, ANSWER(CORRECT) | ANSWER(REPORT) | ANSWER(HOLD), member);
+}
+
+static bool parse_drift_seen(struct arena *arena, const char *text, void *member)
+{
+    (void)arena;
+    return parse_answer(text, ANSWER(REPORT) | ANSWER(HOLD), member);
+}
+
+static bool parse_drift_size(struct arena *arena, const char *text, void *member)
+{
+    (void)arena;
+    return parse_answer(text, ANSWER(REPORT), member);
+}
+
 /* What a value must be, in the words of a fault.  The value itself is never echoed: a URI or a key put
  * in the wrong place may hold a secret. */
 #define IS_TEXT     "must be text, not empty and without control characters"
@@ -291,6 +337,17 @@ static const struct key keys[] = {
     KEY(MIGRATE, "allow_downgrade", bool, IS_BOOL, policy, allow_downgrade),
     KEY(MIGRATE, "pending_actions", pending, "must be block or adopt", policy,
         adopt_pending_actions),
+    KEY(DRIFT, "operator_move", drift_move, "must be correct, report, adopt or hold", config,
+        drift[CONFIG_DRIFT_OPERATOR_MOVE]),
+    KEY(DRIFT, "half_step", drift_step, "must be correct or hold", config,
+        drift[CONFIG_DRIFT_HALF_STEP]),
+    KEY(DRIFT, "host_restart", drift_restart, "must be correct, report or hold", config,
+        drift[CONFIG_DRIFT_HOST_RESTART]),
+    KEY(DRIFT, "vanished", drift_seen, "must be report or hold", config,
+        drift[CONFIG_DRIFT_VANISHED]),
+    KEY(DRIFT, "duplicate", drift_seen, "must be report or hold", config,
+        drift[CONFIG_DRIFT_DUPLICATE]),
+    KEY(DRIFT, "size", drift_size, "must be report", config, drift[CONFIG_DRIFT_SIZE]),
     KEY(HOST, "uri", template, IS_TEMPLATE, config_key_host, connection.uri),
     KEY(HOST, "peer_uri", template, IS_TEMPLATE, config_key_host, connection.peer_uri),
     KEY(HOST, "ssh", template, IS_TEMPLATE, config_key_host, connection.ssh),

@@ -19,6 +19,7 @@ enum config_key_section {
     CONFIG_KEY_FLEET,
     CONFIG_KEY_CAPACITY,
     CONFIG_KEY_MIGRATE,
+    CONFIG_KEY_DRIFT,
     CONFIG_KEY_HOST,
     CONFIG_KEY_GUEST,
     CONFIG_KEY_SECTIONS,
@@ -37,7 +38,7 @@ struct config_key_guest {
     uint32_t line;
 };
 
-#define CONFIG_KEY_COUNT 36
+#define CONFIG_KEY_COUNT 42
 
 /* The name in brackets, and the section of it; CONFIG_KEY_NONE if there is none. */
 const char *config_key_section_name(enum config_key_section section);
@@ -46,7 +47,7 @@ enum config_key_section config_key_section_from_name(const char *name);
 /* Index of the key called 'name' in 'section', or CONFIG_KEY_COUNT. */
 size_t config_key_find(enum config_key_section section, const char *name);
 
-/* Stores 'value' in 'base', the struct that the section of the key 'index' fills: config (FLEET), policy
+/* Stores 'value' in 'base', the struct that the section of the key 'index' fills: config (FLEET, DRIFT), policy
  * (CAPACITY, MIGRATE), config_key_host or config_key_guest.  Strings live in 'arena'.  NULL, or what the
  * value must be, in words that go behind the key's name. */
 const char *config_key_store(struct arena *arena, size_t index, const char *value, void *base);

@@ -12,25 +12,30 @@
 #include "actuators/actuator.h"
 #include "model/op.h"
 
+struct drift_item;
 struct err;
 struct faults;
 struct journal_move;
 struct observed;
+struct order;
 struct plan;
 
 enum event_kind {
-    EVENT_FAULTS,       /* es.xml is not acted on: 'faults' or 'err'. */
-    EVENT_OBSERVED,     /* 'observed': every host has been looked at. */
-    EVENT_PLAN,         /* 'plan': a fresh plan is followed from now on. */
-    EVENT_MOVE_BEGIN,   /* 'move', 'number' of 'total'. */
-    EVENT_MOVE_RESUME,  /* 'move': left open by an earlier run. */
-    EVENT_STEP_BEGIN,   /* 'move', 'op', 'host'. */
-    EVENT_STEP_END,     /* The same, and 'err' or NULL; 'elapsed_ms'. */
-    EVENT_PROGRESS,     /* 'move', 'progress'. */
-    EVENT_MOVE_END,     /* 'move' with its outcome; 'err' or NULL; 'elapsed_ms'. */
-    EVENT_MOVE_STUCK,   /* 'move', 'text': stays open, guest held. */
-    EVENT_RETRY,        /* 'guest', 'text', 'wait_ms' (-1 = parked). */
-    EVENT_ALARM,        /* 'guest' or NULL, 'text': a person must look, now. */
+    EVENT_FAULTS,      /* es.xml is not acted on: 'faults' or 'err'. */
+    EVENT_OBSERVED,    /* 'observed': every host has been looked at. */
+    EVENT_PLAN,        /* 'plan': a fresh plan is followed from now on. */
+    EVENT_MOVE_BEGIN,  /* 'move', 'number' of 'total'. */
+    EVENT_MOVE_RESUME, /* 'move': left open by an earlier run. */
+    EVENT_STEP_BEGIN,  /* 'move', 'op', 'host'. */
+    EVENT_STEP_END,    /* The same, and 'err' or NULL; 'elapsed_ms'. */
+    EVENT_PROGRESS,    /* 'move', 'progress'. */
+    EVENT_MOVE_END,    /* 'move' with its outcome; 'err' or NULL; 'elapsed_ms'. */
+    EVENT_MOVE_STUCK,  /* 'move', 'text': stays open, guest held. */
+    EVENT_RETRY,       /* 'guest', 'text', 'wait_ms' (-1 = parked). */
+    EVENT_ALARM,       /* 'guest' or NULL, 'text': a person must look, now. */
+    EVENT_DRIFT,       /* 'drift': what differs though the file did not change, noticed just now. */
+    EVENT_DRIFT_OVER,  /* 'drift': differs no longer. */
+    EVENT_ORDER,       /* 'order': a person's, carried out. */
     EVENT_JOURNAL_LOST, /* 'err': the journal cannot be written; acting stops. */
 };
 
@@ -41,6 +46,8 @@ struct event {
     const struct plan *plan;
     const struct journal_move *move;
     const struct actuator_progress *progress;
+    const struct drift_item *drift;
+    const struct order *order;
     const struct err *err;
     const char *guest;
     const char *host;

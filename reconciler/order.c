@@ -85,6 +85,24 @@ static bool add_retry(const struct order *order, const struct ledger *ledger,
     return true;
 }
 
+/* For 'berth history': who asked for what. */
+static struct journal_record event_record(const struct order *order, struct ledger *ledger,
+                                          int64_t now_ms)
+{
+    bool is_guest = order->scope == JOURNAL_SCOPE_GUEST;
+    bool is_host = order->scope == JOURNAL_SCOPE_HOST;
+
+    return (struct journal_record){
+        .kind = JOURNAL_EVENT,
+        .event = { .key = ledger_key(ledger),
+                   .at_ms = now_ms,
+                   .kind = verb_names[order->verb],
+                   .guest = is_guest ? order->name : NULL,
+                   .host = is_host ? order->name : NULL,
+                   .text = order->user },
+    };
+}
+
 /* Who releases a guest wants it moved, and so does who retries one that was cancelled. */
 static int let_go(const struct order *order, const struct ledger *ledger,
                   struct journal_record records[ORDER_RECORDS_MAX], size_t *count, struct err *err)
@@ -103,7 +121,7 @@ static int let_go(const struct order *order, const struct ledger *ledger,
                    order->scope == JOURNAL_SCOPE_FLEET ? "" : "'");
 }
 
-int order_records(const struct order *order, const struct ledger *ledger, int64_t now_ms,
+int order_records(const struct order *order, struct ledger *ledger, int64_t now_ms,
                   struct journal_record records[ORDER_RECORDS_MAX], size_t *count, struct err *err)
 {
     *count = 0;
@@ -111,18 +129,15 @@ int order_records(const struct order *order, const struct ledger *ledger, int64_
         return err_set(err, ERR_INVALID, "cannot %s: the reason is longer than %u bytes",
                        verb_names[order->verb], REASON_MAX_BYTES);
     }
-    switch (order->verb) {
-    case ORDER_CANCEL:
-    case ORDER_HOLD:
-        records[(*count)++] = hold_record(order, now_ms);
+    if (order->verb == ORDER_CHECK) {
         return 0;
-    case ORDER_RELEASE:
-    case ORDER_RETRY:
-        return let_go(order, ledger, records, count, err);
-    case ORDER_CHECK:
-    case ORDER_VERB_COUNT:
-        break;
     }
+    if (order->verb == ORDER_CANCEL || order->verb == ORDER_HOLD) {
+        records[(*count)++] = hold_record(order, now_ms);
+    } else if (let_go(order, ledger, records, count, err) != 0) {
+        return -1;
+    }
+    records[(*count)++] = event_record(order, ledger, now_ms);
     return 0;
 }
 

@@ -35,7 +35,7 @@ struct order {
     const char *reason; /* In that person's words, or NULL. */
 };
 
-#define ORDER_RECORDS_MAX 2
+#define ORDER_RECORDS_MAX 3
 
 /* Finds out what 'name' (NULL or "" = the fleet) is in 'desired' and fills scope and name of 'order'.
  * ERR_NOT_FOUND: neither a guest nor a host of the file; ERR_INVALID: both, and 'scope' was not given
@@ -43,10 +43,10 @@ struct order {
 int order_address(struct order *order, const char *name, const struct desired *desired,
                   struct err *err);
 
-/* The records that carry 'order' out, ORDER_RECORDS_MAX at most; strings are shared with the arguments.
+/* The records that carry 'order' out and say who gave it, ORDER_RECORDS_MAX at most; strings are shared with the arguments.
  * ORDER_CANCEL: 'order' names the guest that is moving.  ERR_NOT_FOUND: there is nothing to release or to
  * retry. */
-int order_records(const struct order *order, const struct ledger *ledger, int64_t now_ms,
+int order_records(const struct order *order, struct ledger *ledger, int64_t now_ms,
                   struct journal_record records[ORDER_RECORDS_MAX], size_t *count, struct err *err);
 
 /* What was done, one sentence for a person, in 'arena'. */

@@ -15,6 +15,7 @@
 #include "reconciler/calls.h"
 #include "reconciler/config.h"
 #include "reconciler/definition.h"
+#include "reconciler/drift.h"
 #include "reconciler/executor.h"
 #include "reconciler/following.h"
 #include "reconciler/ledger.h"
@@ -51,6 +52,7 @@ struct reconciler {
     struct loop_timer file_timer;
 
     struct standing standing;
+    struct drift drift;
 
     struct arena arena; /* The pass. */
     struct revision revision;
@@ -65,6 +67,7 @@ struct reconciler {
     struct reconciler_result result;
     size_t notes;    /* Batches that nothing waits for, not yet answered. */
     bool pass_waits; /* For them: a pass reads what they write. */
+    bool rest_waits; /* For them: what is not kept is a failure of the run. */
     bool overtaken;  /* The pass under way began before something that it must know. */
     bool began;
     bool resumed; /* The move under way was left open by an earlier run. */
@@ -74,6 +77,8 @@ struct reconciler {
 };
 
 static void pass(void *context);
+static void rest(struct reconciler *reconciler);
+static void next_pass(struct reconciler *reconciler);
 
 static int64_t wall(struct reconciler *reconciler)
 {
@@ -130,6 +135,9 @@ static void on_noted(void *context, enum journal_result result, const struct err
     } else if (reconciler->notes == 0 && reconciler->pass_waits) {
         reconciler->pass_waits = false;
         pass(reconciler);
+    } else if (reconciler->notes == 0 && reconciler->rest_waits) {
+        reconciler->rest_waits = false;
+        rest(reconciler);
     }
 }
 
@@ -543,6 +551,14 @@ static void rest(struct reconciler *reconciler)
 {
     int64_t retry_ms = next_retry_ms(reconciler);
 
+    if (reconciler->notes > 0) {
+        reconciler->rest_waits = true;
+        return;
+    }
+    if (reconciler->overtaken) {
+        next_pass(reconciler);
+        return;
+    }
     if (reconciler->options.follow && !reconciler->ending && !reconciler->cancelled) {
         follow(reconciler, retry_ms);
         return;
@@ -567,11 +583,13 @@ static void wake(struct reconciler *reconciler)
 static void on_order(void *context, const struct order *order)
 {
     struct reconciler *reconciler = context;
+    struct event event = { .kind = EVENT_ORDER, .order = order };
     const char *moving = executor_guest(&reconciler->executor);
 
     if (order->verb == ORDER_CANCEL && moving != NULL && strcmp(moving, order->name) == 0) {
         executor_cancel(&reconciler->executor);
     }
+    emit(reconciler, &event);
     wake(reconciler);
 }
 
@@ -592,6 +610,75 @@ static void note_definitions(struct reconciler *reconciler)
     }
 }
 
+static void tell_drift(struct reconciler *reconciler)
+{
+    const struct drift *drift = &reconciler->drift;
+
+    for (size_t i = 0; i < drift->count; i++) {
+        struct event event = { .kind = EVENT_DRIFT, .drift = &drift->items[i] };
+
+        event.guest = drift->items[i].guest;
+        event.text = drift->items[i].text;
+        if (drift->items[i].is_news) {
+            emit(reconciler, &event);
+        }
+    }
+    for (size_t i = 0; i < drift->ended_count; i++) {
+        struct event event = { .kind = EVENT_DRIFT_OVER, .drift = &drift->ended[i] };
+
+        event.guest = drift->ended[i].guest;
+        event.text = drift->ended[i].text;
+        emit(reconciler, &event);
+    }
+}
+
+/* Who runs it once wants the file done, whoever moved what; a daemon answers drift as it was told to. */
+static void answer_drift(struct reconciler *reconciler, const struct drift_facts *facts)
+{
+    const struct drift *drift = &reconciler->drift;
+    size_t count;
+    struct journal_record *records = drift_answers(&reconciler->arena, facts, drift, &count);
+
+    if (count > 0) {
+        note(reconciler, records, count);
+    }
+    for (size_t i = 0; i < drift->count; i++) {
+        const char *reason = drift_stays(&reconciler->arena, &drift->items[i]);
+
+        if (reason != NULL) {
+            view_exclude(&reconciler->view, drift->items[i].guest, PLAN_POLICY, reason);
+        }
+    }
+    tell_drift(reconciler);
+}
+
+static int look_for_drift(struct reconciler *reconciler)
+{
+    const struct drift_facts facts = {
+        .desired = &reconciler->revision.desired,
+        .observed = &reconciler->view.observed,
+        .ledger = &reconciler->ledger,
+        .config = reconciler->world.config,
+        .now_ms = wall(reconciler),
+    };
+    struct journal_record *records;
+    size_t count;
+    struct err err;
+
+    if (reconciler->options.follow) {
+        if (drift_update(&reconciler->drift, &facts, &err) != 0) {
+            journal_lost(reconciler, &err);
+            return -1;
+        }
+        answer_drift(reconciler, &facts);
+    }
+    records = drift_places(&reconciler->arena, &facts, &reconciler->drift, &count);
+    if (count > 0) {
+        note(reconciler, records, count);
+    }
+    return 0;
+}
+
 static void on_observed(void *context)
 {
     struct reconciler *reconciler = context;
@@ -610,6 +697,9 @@ static void on_observed(void *context)
     event.observed = &reconciler->view.observed;
     emit(reconciler, &event);
     note_definitions(reconciler);
+    if (look_for_drift(reconciler) != 0) {
+        return;
+    }
     pay_running(reconciler);
     if (!reconciler->ending && !reconciler->cancelled && resume_next(reconciler)) {
         return;
@@ -678,6 +768,7 @@ static void pass(void *context)
         return;
     }
     reconciler->overtaken = false;
+    reconciler->rest_waits = false;
     arena_deinit(&reconciler->arena);
     reconciler->revision = (struct revision){ 0 };
     if (load_ledger(reconciler) != 0) {
@@ -825,6 +916,7 @@ void reconciler_free(struct reconciler *reconciler)
     calls_deinit(&reconciler->calls);
     following_deinit(&reconciler->following);
     standing_deinit(&reconciler->standing);
+    drift_deinit(&reconciler->drift);
     arena_deinit(&reconciler->arena);
     arena_deinit(&reconciler->run_arena);
     free(reconciler);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Drift: what differs from the file although the file did not change: somebody moved a guest, a host came up
+ * again without it, it has another size.  A guest that the file wants elsewhere than before is not drift
+ * but work to do.
+ *
+ * What was in its place is remembered as the journal's places: only with them can the two be told apart.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "reconciler/config.h"
+#include "reconciler/journal/journal.h"
+
+struct desired;
+struct err;
+struct ledger;
+struct observed;
+
+struct drift_item {
+    enum config_drift_class class;
+    enum config_drift_answer answer; /* What berth.conf says to do about it. */
+    const char *guest;
+    const char *uuid;   /* NULL: seen nowhere. */
+    const char *wanted; /* Host of the file. */
+    const char *found;  /* Where it is, or NULL. */
+    const char *text;   /* One sentence. */
+    int64_t since_ms;   /* When it was first noticed, maybe by an earlier run. */
+    bool is_news;       /* Noticed just now. */
+};
+
+struct drift {
+    struct arena arena;
+    struct drift_item *items; /* Sorted by guest, then class. */
+    size_t count;
+    struct drift_item *ended; /* What was there before and is not any more. */
+    size_t ended_count;
+};
+
+/* What a pass knows. */
+struct drift_facts {
+    const struct desired *desired;
+    const struct observed *observed; /* With what the journal knows joined in. */
+    struct ledger *ledger;
+    const struct config *config;
+    int64_t now_ms;
+};
+
+/* Replaces '*drift' by what 'facts' show; what was there before keeps its age.  -1: the journal cannot be
+ * read. */
+int drift_update(struct drift *drift, const struct drift_facts *facts, struct err *err);
+
+/* Records that keep up what is known of guests in their places, in 'arena'. */
+struct journal_record *drift_places(struct arena *arena, const struct drift_facts *facts,
+                                    const struct drift *drift, size_t *count);
+
+/* Records, in 'arena', that tell of what began and what ended, and that give the answers which need the
+ * journal: a hold for what is to be held, an owed start for a guest that is to be started. */
+struct journal_record *drift_answers(struct arena *arena, const struct drift_facts *facts,
+                                     const struct drift *drift, size_t *count);
+
+/* Why the guest of 'item' stays where it is, by the answer of berth.conf; NULL if it is moved. */
+const char *drift_stays(struct arena *arena, const struct drift_item *item);
+
+/* The item of 'guest' and 'class', or NULL. */
+const struct drift_item *drift_find(const struct drift *drift, const char *guest,
+                                    enum config_drift_class class);
+
+/* Releases the items. */
+void drift_deinit(struct drift *drift);
