@@ -3,6 +3,7 @@
 """'berth apply' when it is cancelled, killed, started twice, or cannot write down what it does: the
 guest is on one host, and the next run brings it where it belongs."""
 
+import json
 import os
 import re
 import resource
@@ -101,6 +102,17 @@ class Cancelled(ApplyTest):
         for args in (["diff"], ["observe"], ["status"], ["history"], ["explain", "vm1"], ["validate"]):
             with self.subTest(args):
                 self.assert_exit(self.world.berth(*args), OK)
+
+
+class Reported(ApplyTest):
+    def test_json_is_one_document_that_counts_what_was_moved(self):
+        self.want_a_move()
+        result = self.world.berth("apply", "--yes", "--json")
+        self.assert_exit(result, OK)
+        document = json.loads(result.stdout)
+        self.assertEqual((document["format"], document["moved"], document["failed"]),
+                         ("berth.apply/1", 1, 0))
+        self.assert_at("kvm2")
 
 
 class StateDirectory(ApplyTest):

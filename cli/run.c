@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/run.h"
+
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "actuators/actuator.h"
+#include "base/err.h"
+#include "base/loop_uv.h"
+#include "base/text.h"
+#include "cli/cli.h"
+#include "cli/progress.h"
+#include "cli/reach.h"
+#include "diff/render.h"
+#include "model/json_token.h"
+#include "reconciler/journal/journal.h"
+#include "reconciler/reconciler.h"
+#include "reconciler/view.h"
+
+struct run {
+    const struct run_request *request;
+    struct cli *cli;
+    struct loop *loop;
+    struct progress progress;
+    struct reconciler *reconciler;
+    struct reconciler_result result;
+    bool planned;
+    bool interrupted;
+    bool unwritten; /* A result could not be written: said once, and the exit status tells. */
+};
+
+/* Moves go on when nobody can read of them. */
+static void print(struct run *run, const struct text *text)
+{
+    run->unwritten = run->unwritten || cli_print(text->data, text->length) != CLI_OK;
+}
+
+static void show_plan(struct run *run, const struct plan *plan)
+{
+    struct text text = text_new(&run->cli->arena);
+
+    if (run->planned) {
+        if (plan->move_count > 0) {
+            (void)fprintf(stderr, "planned anew: %zu move%s\n", plan->move_count,
+                          plan->move_count == 1 ? "" : "s");
+        }
+        return;
+    }
+    run->planned = true;
+    render_plan(&run->cli->arena, &text, plan, run->cli->colour);
+    if (run->request->json == NULL && !text_equal(run->request->agreed, text.data)) {
+        print(run, &text);
+    }
+}
+
+static void on_event(void *context, const struct event *event)
+{
+    struct run *run = context;
+
+    if (event->kind == EVENT_PLAN) {
+        show_plan(run, event->plan);
+    } else if (event->kind == EVENT_FAULTS) {
+        cli_refuse(run->cli->config.es_xml, event->faults, event->err);
+    } else {
+        progress_show(&run->progress, event);
+    }
+}
+
+static void on_done(void *context, const struct reconciler_result *result)
+{
+    struct run *run = context;
+
+    run->result = *result;
+    loop_stop(run->loop);
+}
+
+/* The first signal ends the running move with its guest where it was; a second leaves at once: what runs
+ * goes on, and the next 'berth apply' takes it up. */
+static void on_signal(void *context)
+{
+    struct run *run = context;
+
+    if (run->interrupted) {
+        (void)fprintf(stderr, "\nleaving: 'berth apply' takes up what goes on\n");
+        run->result.status = RECONCILER_CANCELLED;
+        loop_stop(run->loop);
+        return;
+    }
+    run->interrupted = true;
+    (void)fprintf(stderr,
+                  "\ncancelling: the running move is undone (once more: leave it running)\n");
+    reconciler_cancel(run->reconciler);
+}
+
+static const char *user_name(struct cli *cli)
+{
+    const struct passwd *entry = getpwuid(getuid());
+
+    return entry != NULL ? arena_strdup(&cli->arena, entry->pw_name)
+                         : text_format(&cli->arena, "uid %u", (unsigned)getuid());
+}
+
+static void summarize_json(struct text *text, const struct reconciler_result *result)
+{
+    size_t count = result->plan == NULL ? 0 : result->plan->block_count;
+
+    text_printf(text,
+                "{\"format\":\"berth.apply/1\",\"status\":%d,\"moved\":%zu,\"failed\":%zu,"
+                "\"unfinished\":%zu,\"blocked\":[",
+                (int)result->status, result->moved, result->failed, result->stuck);
+    for (size_t i = 0; i < count; i++) {
+        const struct plan_block *block = &result->plan->blocked[i];
+
+        text_printf(text, "%s\n {\"guest\":\"%s\",\"code\":\"%s\",\"reason\":", i == 0 ? "" : ",",
+                    block->guest, plan_code_name(block->code));
+        json_token_write_string(text, block->reason);
+        text_append(text, "}");
+    }
+    text_append(text, "]}\n");
+}
+
+static void summarize(struct text *text, const struct reconciler_result *result)
+{
+    if (result->moved + result->failed + result->stuck == 0) {
+        return;
+    }
+    text_printf(text, "%zu guest%s moved", result->moved, result->moved == 1 ? "" : "s");
+    if (result->failed > 0) {
+        text_printf(text, ", %zu move%s failed", result->failed, result->failed == 1 ? "" : "s");
+    }
+    if (result->stuck > 0) {
+        text_printf(text, ", %zu unfinished: 'berth apply' takes %s up", result->stuck,
+                    result->stuck == 1 ? "it" : "them");
+    }
+    if (result->blocked > 0) {
+        text_printf(text, ", %zu guest%s blocked", result->blocked,
+                    result->blocked == 1 ? " is" : "s are");
+    }
+    text_append(text, "\n");
+}
+
+static void print_summary(struct run *run)
+{
+    struct text text = text_new(&run->cli->arena);
+
+    if (run->request->json != NULL) {
+        summarize_json(run->request->json, &run->result);
+    } else {
+        summarize(&text, &run->result);
+        print(run, &text);
+    }
+}
+
+static int act(struct run *run)
+{
+    struct cli *cli = run->cli;
+    struct source source = source_file(cli->config.es_xml);
+    struct reconciler_options options = {
+        .program = text_format(&cli->arena, "berth %s", cli->command),
+        .user = user_name(cli),
+        .only = run->request->only,
+    };
+    struct reconciler_world world = {
+        .loop = run->loop,
+        .source = &source,
+        .config = &cli->config,
+        .events = { run, on_event },
+    };
+    struct err err;
+
+    world.journal = journal_open(run->loop, cli->config.state_dir, &err);
+    if (world.journal == NULL) {
+        return cli_fail(&err);
+    }
+    world.actuator = reach_open(cli, run->loop, &err);
+    if (world.actuator == NULL) {
+        journal_close(world.journal);
+        return cli_fail(&err);
+    }
+    run->reconciler = reconciler_new(&world, &options);
+    loop_uv_on_signal(run->loop, SIGINT, on_signal, run);
+    loop_uv_on_signal(run->loop, SIGTERM, on_signal, run);
+    reconciler_run(run->reconciler, on_done, run);
+    loop_run(run->loop);
+    actuator_close(world.actuator);
+    journal_close(world.journal);
+    print_summary(run);
+    reconciler_free(run->reconciler);
+    return run->unwritten && run->result.status == RECONCILER_DONE ? CLI_FAILED
+                                                                   : (int)run->result.status;
+}
+
+struct plan run_plan(struct cli *cli, struct reach_sight *sight, const char *only)
+{
+    struct observed observed = sight->view.observed;
+    struct plan plan;
+
+    view_build(&sight->view, &cli->arena, &sight->revision, &observed, &sight->ledger, &cli->config,
+               only, cli_now_ms());
+    plan = plan_build(&cli->arena, &sight->view.input);
+    view_drop_unasked(&plan, only);
+    return plan;
+}
+
+bool run_can_ask(struct cli *cli, const char *hint)
+{
+    if (isatty(STDIN_FILENO) == 1 && !cli->json) {
+        return true;
+    }
+    cli_error(hint, "%s: nobody can be asked: stdin is no terminal", cli->command);
+    return false;
+}
+
+bool run_is_wanted(void)
+{
+    char answer[8] = "";
+
+    (void)fputs("Go on? [y/N] ", stderr);
+    if (fgets(answer, sizeof(answer), stdin) == NULL) {
+        (void)fputc('\n', stderr);
+    }
+    if (answer[0] == 'y' || answer[0] == 'Y') {
+        return true;
+    }
+    (void)fputs("nothing was done\n", stderr);
+    return false;
+}
+
+int run_moves(struct cli *cli, const struct run_request *request)
+{
+    struct run run = {
+        .request = request, .cli = cli, .progress = progress_new(), .loop = loop_uv_new()
+    };
+    int status = act(&run);
+
+    loop_uv_free(run.loop);
+    return status;
+}

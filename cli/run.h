@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * run: a command carries a plan out itself: it asks, moves guest after guest with progress on stderr,
+ * and ends when nothing more can be done now.
+ */
+
+#include <stdbool.h>
+
+#include "diff/plan.h"
+
+struct cli;
+struct reach_sight;
+struct text;
+
+struct run_request {
+    const char *only;   /* Move this guest alone, or NULL. */
+    const char *agreed; /* The plan as a person has seen it and said yes, or NULL: it is printed. */
+    struct text
+        *json; /* Gets the result as a "berth.apply/1" object; NULL: it is printed as text. */
+};
+
+/* The plan for what 'sight' holds, in cli->arena: moves of 'only' alone (NULL: of all), and no word about
+ * why others stay. */
+struct plan run_plan(struct cli *cli, struct reach_sight *sight, const char *only);
+
+/* True if a person can be asked; else says so, with 'hint'. */
+bool run_can_ask(struct cli *cli, const char *hint);
+
+/* A person's answer to whether to go on. */
+bool run_is_wanted(void);
+
+/* Moves guests as the config's es.xml says.  The exit status. */
+int run_moves(struct cli *cli, const struct run_request *request);
