@@ -751,8 +751,8 @@ static const struct actuator_ops libvirt_ops = {
     .close = libvirt_close,
 };
 
-struct actuator *libvirt_open(struct loop *loop, const struct libvirt_settings *settings,
-                              struct err *err)
+EXPORT struct actuator *libvirt_open(struct loop *loop, const struct libvirt_settings *settings,
+                                     struct err *err)
 {
     struct libvirt_actuator *actuator;
 

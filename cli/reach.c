@@ -5,6 +5,7 @@
 
 #include "actuators/actuator.h"
 #include "actuators/libvirt.h"
+#include "actuators/libvirt_module.h"
 #include "actuators/sim.h"
 #include "base/err.h"
 #include "base/file.h"
@@ -56,7 +57,7 @@ struct actuator *reach_open(struct cli *cli, struct loop *loop, struct err *err)
     if (sim_path(cli->config.uri) != NULL) {
         return sim_open(loop, sim_path(cli->config.uri), err);
     }
-    return libvirt_open(loop, &settings, err);
+    return libvirt_module_open(loop, &settings, err);
 }
 
 struct actuator *reach_open_uris(struct cli *cli, struct loop *loop, const char *const *uris,
@@ -77,7 +78,7 @@ struct actuator *reach_open_uris(struct cli *cli, struct loop *loop, const char 
     }
     *hosts = uris;
     *host_count = count;
-    return libvirt_open(loop, &settings, err);
+    return libvirt_module_open(loop, &settings, err);
 }
 
 static void stop_loop(void *context)

@@ -23,7 +23,8 @@ MAY_INCLUDE = {  # a nested library is named by its path; the longest match owns
 }
 ONLY_HEADERS = {  # (from, to) -> what of a folder others may see
     ("reconciler", "actuators"): {"actuators/actuator.h"},  # the seam, nothing behind it
-    ("cli", "actuators"): {"actuators/actuator.h", "actuators/sim.h", "actuators/libvirt.h"},
+    ("cli", "actuators"): {"actuators/actuator.h", "actuators/sim.h", "actuators/libvirt.h",
+                             "actuators/libvirt_module.h"},
     ("cli", "reconciler"): {"reconciler/reconciler.h", "reconciler/event.h",
                               "reconciler/calls.h", "reconciler/snapshot.h", "reconciler/source.h",
                               "reconciler/ledger.h", "reconciler/view.h", "reconciler/config.h"}}
@@ -31,6 +32,7 @@ CONFINED = {  # external header -> the only files that may include it
     r"libxml/": r"(model/es_xml|actuators/libvirt_xml|cli/relaxng)\.c",
     r"jansson\.h": r"(model/\w+_json|diff/\w+_json|reconciler/api/\w+|cli/\w+|actuators/sim\w*)\.c",
     r"libvirt/": r"actuators/libvirt\w*\.[ch]",
+    r"dlfcn\.h": r"actuators/libvirt_module\.c",
     r"libssh/": r"actuators/ssh\w*\.[ch]",
     r"sqlite3\.h": r"reconciler/journal/\w+\.[ch]",
     r"sys/inotify\.h": r"reconciler/watch\.c",

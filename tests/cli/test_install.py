@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The programs where 'make install' puts them, and the module that speaks with libvirt, which they load
+once there are hosts to ask: found with the program, and nowhere else."""
+
+import pathlib
+import shutil
+import tempfile
+import unittest
+
+from world import BERTH, BERTHD, CliTest, FAILED, OK, run
+
+BUILD = pathlib.Path(BERTH).resolve().parent
+MODULE = next(BUILD.glob("berth-libvirt-*.so"))
+NOSUCH = "transport in URL not recogni[sz]ed"  # libvirt's own words
+
+
+def ask_libvirt(berth, **options):
+    return run([berth, "discover", "qemu+nosuch:///system"], **options)
+
+
+class InstallTest(CliTest):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="berth-install-"))
+        self.addCleanup(shutil.rmtree, self.folder)
+
+
+class Installed(InstallTest):
+    def install(self, *options, **environment):
+        result = run(["cmake", "--install", BUILD, *options], env=environment)
+        self.assert_exit(result, OK)
+
+    def test_an_installed_program_finds_its_module_wherever_the_prefix_is(self):
+        self.install("--prefix", self.folder / "prefix")
+        self.assert_complains(ask_libvirt(self.folder / "prefix/bin/berth"), FAILED, NOSUCH)
+
+    def test_a_staged_installation_has_both_programs_and_the_module(self):
+        self.install("--prefix", "/opt/berth", DESTDIR=str(self.folder))
+        root = self.folder / "opt/berth"
+        for path in ("bin/berth", "sbin/berthd"):
+            self.assertTrue((root / path).is_file(), path)
+        self.assertTrue(list(root.rglob(MODULE.name)))
+        self.assert_complains(ask_libvirt(root / "bin/berth"), FAILED, NOSUCH)
+
+    def test_a_link_to_the_program_is_as_good_as_the_program(self):
+        (self.folder / "berth").symlink_to(BERTH)
+        self.assert_complains(ask_libvirt(self.folder / "berth"), FAILED, NOSUCH)
+
+
+class Module(InstallTest):
+    def setUp(self):
+        super().setUp()
+        self.berth = self.folder / "bin" / "berth"
+        self.berth.parent.mkdir()
+        shutil.copy(BERTH, self.berth)
+
+    def test_programs_do_not_load_libvirt_before_they_need_it(self):
+        for program in (BERTH, BERTHD):
+            with self.subTest(program):
+                libraries = run([program], env={"LD_TRACE_LOADED_OBJECTS": "1"}).stdout
+                self.assertIn("libxml2", libraries)
+                for library in ("libvirt", "libssh", "libgnutls"):
+                    self.assertNotIn(library, libraries)
+
+    def test_planning_from_two_files_needs_no_module(self):
+        observed = self.world.folder / "observed.json"
+        self.assert_exit(self.world.berth("observe", "--out", observed), OK)
+        options = ["-c", self.world.conf, "--observed", observed]
+        self.assert_exit(run([self.berth, "plan", *options]), OK)
+
+    def test_without_its_module_the_program_says_so_and_does_not_look_elsewhere(self):
+        elsewhere = self.folder / "elsewhere"
+        elsewhere.mkdir()
+        shutil.copy(MODULE, elsewhere)
+        result = ask_libvirt(self.berth, cwd=elsewhere, env={"LD_LIBRARY_PATH": str(elsewhere)})
+        self.assert_complains(result, FAILED, f"{MODULE.name}' is not there: install Berth anew")
+
+    def test_a_module_that_cannot_be_loaded_is_named(self):
+        (self.berth.parent / MODULE.name).write_text("not a library")
+        self.assert_complains(ask_libvirt(self.berth), FAILED, f"{MODULE.name}: ")
+
+    def test_a_module_of_another_version_is_not_taken(self):
+        shutil.copy(MODULE, self.berth.parent / "berth-libvirt-0.0.0.so")
+        self.assert_complains(ask_libvirt(self.berth), FAILED, "is not there")
+
+
+if __name__ == "__main__":
+    unittest.main()
