@@ -19,57 +19,6 @@
 #define PLAIN_LINE_MS 5000 /* Without a terminal, a line at most this often. */
 #define MIB           (1024.0 * 1024.0)
 
-/* Where the phases lie on the bar: copying memory is nearly all of a move. */
-#define FRACTION_MEMORY     0.02
-#define FRACTION_SWITCHOVER 0.96
-#define FRACTION_CLEANUP    0.98
-
-static const char *phase_name(enum actuator_phase phase)
-{
-    switch (phase) {
-    case ACTUATOR_PHASE_SETUP:
-        return "setup";
-    case ACTUATOR_PHASE_MEMORY:
-        return "memory";
-    case ACTUATOR_PHASE_SWITCHOVER:
-        return "switchover";
-    case ACTUATOR_PHASE_CLEANUP:
-        return "cleanup";
-    case ACTUATOR_PHASE_WAIT:
-        return "shutting down";
-    }
-    return "";
-}
-
-static double raw_fraction(const struct actuator_progress *raw)
-{
-    double copied;
-
-    switch (raw->phase) {
-    case ACTUATOR_PHASE_SWITCHOVER:
-        return FRACTION_SWITCHOVER;
-    case ACTUATOR_PHASE_CLEANUP:
-        return FRACTION_CLEANUP;
-    case ACTUATOR_PHASE_SETUP:
-    case ACTUATOR_PHASE_WAIT:
-        return 0;
-    case ACTUATOR_PHASE_MEMORY:
-        break;
-    }
-    if (raw->total_bytes == 0 || raw->remaining_bytes > raw->total_bytes) {
-        return FRACTION_MEMORY;
-    }
-    copied = 1.0 - (double)raw->remaining_bytes / (double)raw->total_bytes;
-    return FRACTION_MEMORY + copied * (FRACTION_SWITCHOVER - FRACTION_MEMORY);
-}
-
-double progress_fraction(double before, const struct actuator_progress *raw)
-{
-    double now = raw_fraction(raw);
-
-    return now > before ? now : before;
-}
-
 static void clear_bar(struct progress *progress)
 {
     if (progress->bar_shown) {
@@ -87,19 +36,19 @@ static void paint(const struct progress *progress, const char *code)
 
 static void show_bar(struct progress *progress, const struct actuator_progress *raw)
 {
-    int filled = (int)(progress->fraction * BAR_CELLS);
+    int filled = (int)(progress->gauge.fraction * BAR_CELLS);
+    int64_t left_ms = gauge_left_ms(&progress->gauge);
     char eta[CLOCK_TEXT_SIZE];
 
     (void)fputs("\r      [", stderr);
     for (int i = 0; i < BAR_CELLS; i++) {
         (void)fputc(i < filled ? '#' : '.', stderr);
     }
-    (void)fprintf(stderr, "] %3d %%  %-10s", (int)(progress->fraction * 100),
-                  phase_name(raw->phase));
-    if (progress->rate > 0) {
-        (void)fprintf(stderr, "  %.0f MiB/s  %s left", progress->rate / MIB,
-                      clock_format_duration(
-                          (int64_t)((double)raw->remaining_bytes / progress->rate * 1000), eta));
+    (void)fprintf(stderr, "] %3d %%  %-10s", (int)(progress->gauge.fraction * 100),
+                  gauge_phase_name(raw->phase));
+    if (left_ms >= 0) {
+        (void)fprintf(stderr, "  %.0f MiB/s  %s left", progress->gauge.rate / MIB,
+                      clock_format_duration(left_ms, eta));
     }
     (void)fputs("\033[K", stderr);
     progress->bar_shown = true;
@@ -111,21 +60,16 @@ static void show_plain(struct progress *progress, const struct actuator_progress
         return;
     }
     progress->last_line_ms = raw->elapsed_ms;
-    (void)fprintf(stderr, "      %s: %d %%, %.0f MiB/s\n", phase_name(raw->phase),
-                  (int)(progress->fraction * 100), progress->rate / MIB);
+    (void)fprintf(stderr, "      %s: %d %%, %.0f MiB/s\n", gauge_phase_name(raw->phase),
+                  (int)(progress->gauge.fraction * 100), progress->gauge.rate / MIB);
 }
 
 static void on_progress(struct progress *progress, const struct actuator_progress *raw)
 {
-    const double weight = 0.3;
-
+    gauge_feed(&progress->gauge, raw);
     if (raw->phase == ACTUATOR_PHASE_WAIT) {
         return;
     }
-    progress->fraction = progress_fraction(progress->fraction, raw);
-    progress->rate = progress->rate > 0
-                         ? progress->rate * (1 - weight) + (double)raw->rate_bytes_s * weight
-                         : (double)raw->rate_bytes_s;
     if (progress->terminal) {
         show_bar(progress, raw);
     } else {
@@ -137,8 +81,7 @@ static void on_move_begin(struct progress *progress, const struct event *event)
 {
     const struct journal_move *move = event->move;
 
-    progress->fraction = 0;
-    progress->rate = 0;
+    gauge_reset(&progress->gauge);
     progress->last_line_ms = 0;
     progress->told[0] = '\0';
     if (event->kind == EVENT_MOVE_RESUME) {

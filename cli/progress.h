@@ -10,14 +10,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "reconciler/gauge.h"
+
 struct event;
 
 struct progress {
     bool terminal; /* stderr is one: bars and colour. */
     bool colour;
     bool bar_shown;
-    double fraction; /* Of the running move, 0..1; only grows. */
-    double rate;     /* Smoothed bytes a second. */
+    struct gauge gauge; /* Of the running move. */
     int64_t last_line_ms;
     bool hosts_told; /* Unreachable hosts were named. */
     char told[256];  /* The last error of a step: a move that ends by it need not say it again. */
@@ -28,8 +29,3 @@ struct progress progress_new(void);
 
 /* Shows 'event'. */
 void progress_show(struct progress *progress, const struct event *event);
-
-/* Fraction of a migration that is done, from raw figures that may run backwards: never below 'before',
- * below 1 until the end is seen.  Pure. */
-struct actuator_progress;
-double progress_fraction(double before, const struct actuator_progress *raw);

@@ -8,7 +8,7 @@
 
 #include "actuators/actuator.h"
 #include "base/base.h"
-#include "cli/progress.h"
+#include "reconciler/gauge.h"
 #include "tests/runner.h"
 
 #define GIB (UINT64_C(1) << 30)
@@ -27,13 +27,22 @@ static struct actuator_progress in_phase(enum actuator_phase phase)
     return (struct actuator_progress){ .phase = phase };
 }
 
+/* The fraction after 'raw' if it was 'before'. */
+static double fed(double before, const struct actuator_progress *raw)
+{
+    struct gauge gauge = { .fraction = before };
+
+    gauge_feed(&gauge, raw);
+    return gauge.fraction;
+}
+
 START_TEST(what_is_copied_makes_the_bar_grow)
 {
     double fraction = 0;
 
     for (uint64_t left = 8; left-- > 0;) {
         struct actuator_progress raw = memory(8 * GIB, left * GIB);
-        double next = progress_fraction(fraction, &raw);
+        double next = fed(fraction, &raw);
 
         ck_assert_double_gt(next, fraction);
         fraction = next;
@@ -46,19 +55,19 @@ START_TEST(half_the_memory_is_about_half_the_bar)
 {
     struct actuator_progress raw = memory(8 * GIB, 4 * GIB);
 
-    ck_assert_double_eq_tol(progress_fraction(0, &raw), 0.5, 0.05);
+    ck_assert_double_eq_tol(fed(0, &raw), 0.5, 0.05);
 }
 END_TEST
 
 START_TEST(the_bar_stays_when_a_dirty_guest_makes_more_remain)
 {
     struct actuator_progress raw = memory(8 * GIB, 2 * GIB);
-    double before = progress_fraction(0, &raw);
+    double before = fed(0, &raw);
 
     raw = memory(8 * GIB, 6 * GIB);
-    ck_assert_double_eq_tol(progress_fraction(before, &raw), before, 1e-12);
+    ck_assert_double_eq_tol(fed(before, &raw), before, 1e-12);
     raw = memory(8 * GIB, 1 * GIB);
-    ck_assert_double_gt(progress_fraction(before, &raw), before);
+    ck_assert_double_gt(fed(before, &raw), before);
 }
 END_TEST
 
@@ -81,7 +90,7 @@ START_TEST(odd_figures_keep_it_within_its_bounds)
     static const double befores[] = { 0, 0.25, 0.5, 0.97 };
 
     for (size_t i = 0; i < ARRAY_LEN(befores); i++) {
-        double fraction = progress_fraction(befores[i], &odd[_i]);
+        double fraction = fed(befores[i], &odd[_i]);
 
         ck_assert_double_ge(fraction, befores[i]);
         ck_assert_double_lt(fraction, 1);
@@ -102,7 +111,7 @@ START_TEST(a_phase_that_comes_later_is_further_on_the_bar)
         struct actuator_progress earlier = in_phase(phases[i - 1]);
         struct actuator_progress later = in_phase(phases[i]);
 
-        ck_assert_double_gt(progress_fraction(0, &later), progress_fraction(0, &earlier));
+        ck_assert_double_gt(fed(0, &later), fed(0, &earlier));
     }
 }
 END_TEST
@@ -110,12 +119,12 @@ END_TEST
 START_TEST(a_phase_reported_late_takes_nothing_back)
 {
     struct actuator_progress raw = in_phase(ACTUATOR_PHASE_CLEANUP);
-    double before = progress_fraction(0, &raw);
+    double before = fed(0, &raw);
 
     raw = in_phase(ACTUATOR_PHASE_SETUP);
-    ck_assert_double_eq_tol(progress_fraction(before, &raw), before, 1e-12);
+    ck_assert_double_eq_tol(fed(before, &raw), before, 1e-12);
     raw = memory(8 * GIB, 4 * GIB);
-    ck_assert_double_eq_tol(progress_fraction(before, &raw), before, 1e-12);
+    ck_assert_double_eq_tol(fed(before, &raw), before, 1e-12);
 }
 END_TEST
 
@@ -131,7 +140,7 @@ START_TEST(any_sequence_of_figures_only_grows)
         seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
         raw = memory((seed >> 32) % 100, (seed >> 40) % 100);
         raw.phase = (seed >> 20) % 50 == 0 ? ACTUATOR_PHASE_SETUP : ACTUATOR_PHASE_MEMORY;
-        next = progress_fraction(fraction, &raw);
+        next = fed(fraction, &raw);
         ck_assert_double_ge(next, fraction);
         ck_assert_double_lt(next, 1);
         fraction = next;
@@ -140,10 +149,28 @@ START_TEST(any_sequence_of_figures_only_grows)
 }
 END_TEST
 
+START_TEST(time_left_follows_the_rate_and_is_unknown_without_one)
+{
+    struct actuator_progress raw = memory(8 * GIB, 4 * GIB);
+    struct gauge gauge;
+
+    gauge_reset(&gauge);
+    ck_assert_int_eq(gauge_left_ms(&gauge), -1);
+    gauge_feed(&gauge, &raw);
+    ck_assert_int_eq(gauge_left_ms(&gauge), -1);
+    raw.rate_bytes_s = GIB;
+    gauge_feed(&gauge, &raw);
+    ck_assert_int_eq(gauge_left_ms(&gauge), 4000);
+    raw.phase = ACTUATOR_PHASE_SWITCHOVER;
+    gauge_feed(&gauge, &raw);
+    ck_assert_int_eq(gauge_left_ms(&gauge), -1);
+}
+END_TEST
+
 int main(void)
 {
-    Suite *suite = suite_create("progress");
-    TCase *tcase = tcase_create("progress");
+    Suite *suite = suite_create("gauge");
+    TCase *tcase = tcase_create("gauge");
 
     tcase_add_test(tcase, what_is_copied_makes_the_bar_grow);
     tcase_add_test(tcase, half_the_memory_is_about_half_the_bar);
@@ -152,6 +179,7 @@ int main(void)
     tcase_add_test(tcase, a_phase_that_comes_later_is_further_on_the_bar);
     tcase_add_test(tcase, a_phase_reported_late_takes_nothing_back);
     tcase_add_test(tcase, any_sequence_of_figures_only_grows);
+    tcase_add_test(tcase, time_left_follows_the_rate_and_is_unknown_without_one);
     suite_add_tcase(suite, tcase);
     return runner_run(suite);
 }

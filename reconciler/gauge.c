@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/gauge.h"
+
+/* Where the phases lie: copying memory is nearly all of a move. */
+#define FRACTION_MEMORY     0.02
+#define FRACTION_SWITCHOVER 0.96
+#define FRACTION_CLEANUP    0.98
+
+#define NEWEST_WEIGHT 0.3 /* Of the rate's newest figure. */
+#define LEFT_MAX_S    (100.0 * 24 * 3600)
+
+const char *gauge_phase_name(enum actuator_phase phase)
+{
+    switch (phase) {
+    case ACTUATOR_PHASE_SETUP:
+        return "setup";
+    case ACTUATOR_PHASE_MEMORY:
+        return "memory";
+    case ACTUATOR_PHASE_SWITCHOVER:
+        return "switchover";
+    case ACTUATOR_PHASE_CLEANUP:
+        return "cleanup";
+    case ACTUATOR_PHASE_WAIT:
+        return "shutting down";
+    }
+    return "";
+}
+
+static double raw_fraction(const struct actuator_progress *raw)
+{
+    double copied;
+
+    switch (raw->phase) {
+    case ACTUATOR_PHASE_SWITCHOVER:
+        return FRACTION_SWITCHOVER;
+    case ACTUATOR_PHASE_CLEANUP:
+        return FRACTION_CLEANUP;
+    case ACTUATOR_PHASE_SETUP:
+    case ACTUATOR_PHASE_WAIT:
+        return 0;
+    case ACTUATOR_PHASE_MEMORY:
+        break;
+    }
+    if (raw->total_bytes == 0 || raw->remaining_bytes > raw->total_bytes) {
+        return FRACTION_MEMORY;
+    }
+    copied = 1.0 - (double)raw->remaining_bytes / (double)raw->total_bytes;
+    return FRACTION_MEMORY + copied * (FRACTION_SWITCHOVER - FRACTION_MEMORY);
+}
+
+void gauge_reset(struct gauge *gauge)
+{
+    *gauge = (struct gauge){ .fraction = 0 };
+}
+
+void gauge_feed(struct gauge *gauge, const struct actuator_progress *raw)
+{
+    double now = raw_fraction(raw);
+    double rate = (double)raw->rate_bytes_s;
+
+    gauge->raw = *raw;
+    if (raw->phase == ACTUATOR_PHASE_WAIT) {
+        return;
+    }
+    gauge->fraction = now > gauge->fraction ? now : gauge->fraction;
+    gauge->rate = gauge->rate > 0 ? gauge->rate * (1 - NEWEST_WEIGHT) + rate * NEWEST_WEIGHT : rate;
+}
+
+int64_t gauge_left_ms(const struct gauge *gauge)
+{
+    double left_s;
+
+    if (!(gauge->rate > 0) || gauge->raw.phase != ACTUATOR_PHASE_MEMORY) {
+        return -1;
+    }
+    left_s = (double)gauge->raw.remaining_bytes / gauge->rate;
+    return left_s > LEFT_MAX_S ? -1 : (int64_t)(left_s * 1000);
+}
