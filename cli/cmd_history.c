@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/records.h"
 #include "reconciler/journal/journal.h"
+#include "reconciler/journal_json.h"
 
 #define LIMIT_DEFAULT 50
 #define LIMIT_MAX     100000
@@ -27,7 +28,7 @@ static int print_steps(struct cli *cli, struct journal *journal, const struct jo
     for (size_t i = 0; i < count; i++) {
         if (cli->json) {
             text_append(text, i == 0 ? "\n  " : ",\n  ");
-            records_json_step(text, &steps[i]);
+            journal_json_step(text, &steps[i]);
         } else {
             records_print_step(text, &steps[i]);
         }
@@ -53,7 +54,7 @@ static int print_history(struct cli *cli, struct journal *journal, const char *g
     for (size_t i = 0; i < count; i++) {
         if (cli->json) {
             text_append(text, i == 0 ? "\n " : ",\n ");
-            records_json_move(text, &moves[i]);
+            journal_json_move(text, &moves[i]);
         } else {
             records_print_move(text, &moves[i], cli_now_ms());
         }

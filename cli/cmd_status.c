@@ -9,8 +9,8 @@
 #include "cli/commands.h"
 #include "cli/records.h"
 #include "model/fault.h"
-#include "model/json_token.h"
 #include "reconciler/ledger.h"
+#include "reconciler/status.h"
 
 /* Everything the page shows, read before anything is printed. */
 struct state {
@@ -138,53 +138,19 @@ static void print_text(struct cli *cli, struct text *text, const struct state *s
     print_waiting(text, state, now_ms);
 }
 
-static void json_retry(struct text *text, const struct journal_retry *retry)
-{
-    text_append(text, "{\"guest\":");
-    json_token_write_string(text, retry->guest);
-    text_printf(text, ",\"parked\":%s,\"attempts\":%" PRIu32 ",\"error\":\"%s\",",
-                retry->next_ms == INT64_MAX ? "true" : "false", retry->attempts,
-                err_code_name(retry->code));
-    records_json_instant(text, "next", retry->next_ms == INT64_MAX ? 0 : retry->next_ms);
-    text_append(text, ",\"reason\":");
-    json_token_write_string(text, retry->reason);
-    text_append(text, "}");
-}
-
-static void json_owed(struct text *text, const struct journal_owed *owed)
-{
-    text_append(text, "{\"guest\":");
-    json_token_write_string(text, owed->guest);
-    text_append(text, ",\"host\":");
-    json_token_write_string(text, owed->host);
-    text_append(text, ",");
-    records_json_instant(text, "since", owed->since_ms);
-    text_append(text, "}");
-}
-
 static void print_json(struct cli *cli, struct text *text, const struct state *state)
 {
-    text_append(text, "{\"format\":\"berth.status/1\",\"es_xml\":");
-    json_token_write_string(text, cli->config.es_xml);
-    text_printf(text, ",\"valid\":%s,\"es_xml_sha256\":", state->readable ? "true" : "false");
-    json_token_write_string(text, state->readable ? state->revision.digest : NULL);
-    text_printf(text, ",\"acted_on\":%s,\"controller_pid\":%" PRId64 ",\"moves\":[",
-                is_acted_on(state) ? "true" : "false", state->holder);
-    for (size_t i = 0; i < state->ledger.move_count; i++) {
-        text_append(text, i == 0 ? "\n " : ",\n ");
-        records_json_move(text, &state->ledger.moves[i]);
-    }
-    text_append(text, "],\"retries\":[");
-    for (size_t i = 0; i < state->ledger.retry_count; i++) {
-        text_append(text, i == 0 ? "\n " : ",\n ");
-        json_retry(text, &state->ledger.retries[i]);
-    }
-    text_append(text, "],\"owed_starts\":[");
-    for (size_t i = 0; i < state->ledger.owed_count; i++) {
-        text_append(text, i == 0 ? "\n " : ",\n ");
-        json_owed(text, &state->ledger.owed[i]);
-    }
-    text_append(text, "]}\n");
+    const struct status status = {
+        .at_ms = cli_now_ms(),
+        .es_xml = cli->config.es_xml,
+        .es_digest = state->readable ? state->revision.digest : NULL,
+        .valid = state->readable,
+        .acted_on = is_acted_on(state),
+        .controller_pid = state->holder,
+        .ledger = &state->ledger,
+    };
+
+    status_json(text, &status);
 }
 
 static const struct cli_command command;

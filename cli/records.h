@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * records: what the journal holds, as people and JSON readers want it: shared by status and history.
+ * records: what the journal holds, as people want to read it: shared by status and history.
  */
 
 #include <stdint.h>
@@ -17,10 +17,3 @@ void records_print_move(struct text *text, const struct journal_move *move, int6
 
 /* Appends one indented line for a step. */
 void records_print_step(struct text *text, const struct journal_step *step);
-
-/* Appends the move, or the step, as a JSON object. */
-void records_json_move(struct text *text, const struct journal_move *move);
-void records_json_step(struct text *text, const struct journal_step *step);
-
-/* Appends '"NAME":"instant"', or null for 0. */
-void records_json_instant(struct text *text, const char *name, int64_t wall_ms);
