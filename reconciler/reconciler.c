@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/loop.h"
@@ -13,11 +14,13 @@
 #include "diff/verify.h"
 #include "model/fault.h"
 #include "reconciler/calls.h"
+#include "reconciler/condition.h"
 #include "reconciler/config.h"
 #include "reconciler/definition.h"
 #include "reconciler/drift.h"
 #include "reconciler/executor.h"
 #include "reconciler/following.h"
+#include "reconciler/gauge.h"
 #include "reconciler/ledger.h"
 #include "reconciler/order.h"
 #include "reconciler/owed.h"
@@ -35,6 +38,16 @@
 /* A run that follows looks at the file this often, and at the hosts at least this often. */
 #define FOLLOW_FILE_MS  INT64_C(200)
 #define FOLLOW_HOSTS_MS INT64_C(60000)
+
+/* What a pass has found, kept until the next one has found as much: somebody may ask at any time. */
+struct finding {
+    struct arena arena;
+    struct revision revision;
+    struct observed observed;
+    const struct plan_block *blocked;
+    size_t block_count;
+    int64_t looked_ms; /* 0 = nothing was found. */
+};
 
 struct reconciler {
     struct reconciler_world world;
@@ -57,6 +70,11 @@ struct reconciler {
     struct arena arena; /* The pass. */
     struct revision revision;
     struct view view;
+    struct finding found;  /* By this pass; its arena is the pass's. */
+    struct finding before; /* By the one before. */
+    struct conditions conditions;
+    struct gauge gauge; /* Of the running move. */
+    int64_t next_look_ms;
 
     struct arena run_arena;
     uint64_t *stuck; /* seq of moves seen stuck in this run. */
@@ -298,6 +316,7 @@ static bool resume_next(struct reconciler *reconciler)
 
             emit(reconciler, &event);
             reconciler->resumed = true;
+            gauge_reset(&reconciler->gauge);
             executor_resume(&reconciler->executor, move, &reconciler->view.observed, on_move_done,
                             reconciler);
             return true;
@@ -327,6 +346,7 @@ static bool begin_move(struct reconciler *reconciler, const struct executor_inte
 
     emit(reconciler, &event);
     reconciler->resumed = false;
+    gauge_reset(&reconciler->gauge);
     executor_begin(&reconciler->executor, intent, on_move_done, reconciler);
     return true;
 }
@@ -364,6 +384,12 @@ static void follow_plan(struct reconciler *reconciler, const struct plan *plan,
     emit(reconciler, &event);
 }
 
+static void remember_blocks(struct reconciler *reconciler, const struct plan *plan)
+{
+    reconciler->found.blocked = plan->blocked;
+    reconciler->found.block_count = plan->block_count;
+}
+
 /* True if there is a verified plan to follow. */
 static bool choose_plan(struct reconciler *reconciler)
 {
@@ -378,6 +404,7 @@ static bool choose_plan(struct reconciler *reconciler)
     holds = following_holds(&reconciler->following, input, digest);
     plan = plan_build(&reconciler->arena, input);
     view_drop_unasked(&plan, reconciler->options.only);
+    remember_blocks(reconciler, &plan);
     if (holds && !following_is_beaten(&reconciler->following, &plan)) {
         return true;
     }
@@ -543,6 +570,7 @@ static void follow(struct reconciler *reconciler, int64_t retry_ms)
     if (retry_ms != 0 && retry_ms - wall(reconciler) < wait_ms) {
         wait_ms = retry_ms - wall(reconciler);
     }
+    reconciler->next_look_ms = wall(reconciler) + wait_ms;
     loop_timer_start(reconciler->world.loop, &reconciler->timer, wait_ms, look_again, reconciler);
     watch_file(reconciler);
 }
@@ -584,9 +612,9 @@ static void on_order(void *context, const struct order *order)
 {
     struct reconciler *reconciler = context;
     struct event event = { .kind = EVENT_ORDER, .order = order };
-    const char *moving = executor_guest(&reconciler->executor);
+    const struct journal_move *moving = executor_move(&reconciler->executor);
 
-    if (order->verb == ORDER_CANCEL && moving != NULL && strcmp(moving, order->name) == 0) {
+    if (order->verb == ORDER_CANCEL && moving != NULL && strcmp(moving->guest, order->name) == 0) {
         executor_cancel(&reconciler->executor);
     }
     emit(reconciler, &event);
@@ -679,6 +707,13 @@ static int look_for_drift(struct reconciler *reconciler)
     return 0;
 }
 
+static void judge(struct reconciler *reconciler)
+{
+    struct status status = reconciler_status(reconciler);
+
+    condition_judge(&reconciler->conditions, &status);
+}
+
 static void on_observed(void *context)
 {
     struct reconciler *reconciler = context;
@@ -694,6 +729,9 @@ static void on_observed(void *context)
     view_build(&reconciler->view, &reconciler->arena, &reconciler->revision,
                &reconciler->snapshot.observed, &reconciler->ledger, reconciler->world.config,
                reconciler->options.only, wall(reconciler));
+    reconciler->found.revision = reconciler->revision;
+    reconciler->found.observed = reconciler->view.observed;
+    reconciler->found.looked_ms = wall(reconciler);
     event.observed = &reconciler->view.observed;
     emit(reconciler, &event);
     note_definitions(reconciler);
@@ -708,6 +746,7 @@ static void on_observed(void *context)
         rest(reconciler);
         return;
     }
+    judge(reconciler);
     if (restart_next(reconciler) || take_next_move(reconciler)) {
         return;
     }
@@ -727,6 +766,21 @@ static void note_revision(struct reconciler *reconciler)
     note(reconciler, records, ARRAY_LEN(records));
 }
 
+static void judge_file(struct reconciler *reconciler, const struct faults *faults,
+                       const struct err *err)
+{
+    const char *message = NULL;
+
+    if (reconciler->standing.faulty) {
+        message = faults->count == 0
+                      ? err->text
+                      : text_format(&reconciler->arena, "%s:%u: %s%s",
+                                    reconciler->world.source->name, faults->items[0].line,
+                                    faults->items[0].text, faults->count > 1 ? "; and more" : "");
+    }
+    condition_set(&reconciler->conditions, CONDITION_DESIRED_VALID, wall(reconciler), message);
+}
+
 static int load_revision(struct reconciler *reconciler)
 {
     struct faults faults = fault_list(&reconciler->arena);
@@ -740,6 +794,7 @@ static int load_revision(struct reconciler *reconciler)
     if (reconciler->standing.faulty && !told) {
         emit(reconciler, &event);
     }
+    judge_file(reconciler, &faults, &err);
     if (news == STANDING_NEW) {
         note_revision(reconciler);
     }
@@ -758,6 +813,20 @@ static int load_ledger(struct reconciler *reconciler)
     return 0;
 }
 
+/* What this pass has found outlives it; a pass that found nothing leaves what was there. */
+static void keep_finding(struct reconciler *reconciler)
+{
+    if (reconciler->found.looked_ms == 0) {
+        arena_deinit(&reconciler->arena);
+        return;
+    }
+    arena_deinit(&reconciler->before.arena);
+    reconciler->before = reconciler->found;
+    reconciler->before.arena = reconciler->arena;
+    reconciler->found = (struct finding){ .looked_ms = 0 };
+    reconciler->arena = ARENA_INIT;
+}
+
 static void pass(void *context)
 {
     struct reconciler *reconciler = context;
@@ -769,7 +838,7 @@ static void pass(void *context)
     }
     reconciler->overtaken = false;
     reconciler->rest_waits = false;
-    arena_deinit(&reconciler->arena);
+    keep_finding(reconciler);
     reconciler->revision = (struct revision){ 0 };
     if (load_ledger(reconciler) != 0) {
         return;
@@ -797,6 +866,17 @@ static void on_run_begun(void *context, enum journal_result result, const struct
     pass(reconciler);
 }
 
+/* The executor's events go on to whoever watches; the gauge follows them. */
+static void on_executor_event(void *context, const struct event *event)
+{
+    struct reconciler *reconciler = context;
+
+    if (event->kind == EVENT_PROGRESS) {
+        gauge_feed(&reconciler->gauge, event->progress);
+    }
+    emit(reconciler, event);
+}
+
 struct reconciler *reconciler_new(const struct reconciler_world *world,
                                   const struct reconciler_options *options)
 {
@@ -817,7 +897,7 @@ struct reconciler *reconciler_new(const struct reconciler_world *world,
         .calls = &reconciler->calls,
         .ledger = &reconciler->ledger,
         .policy = &world->config->policy,
-        .events = world->events,
+        .events = { reconciler, on_executor_event },
     };
     executor_init(&reconciler->executor, &executor_world);
     reconciler->errands = (struct errands){
@@ -867,7 +947,7 @@ void reconciler_cancel(struct reconciler *reconciler)
 static int address(struct reconciler *reconciler, struct order *order, const char *name,
                    struct err *err)
 {
-    const char *moving = executor_guest(&reconciler->executor);
+    const struct journal_move *moving = executor_move(&reconciler->executor);
 
     if (order->verb != ORDER_CANCEL) {
         return order_address(order, name, &reconciler->revision.desired, err);
@@ -875,12 +955,12 @@ static int address(struct reconciler *reconciler, struct order *order, const cha
     if (moving == NULL) {
         return err_set(err, ERR_NOT_FOUND, "cannot cancel: nothing is moving");
     }
-    if (name != NULL && *name != '\0' && strcmp(name, moving) != 0) {
+    if (name != NULL && *name != '\0' && strcmp(name, moving->guest) != 0) {
         return err_set(err, ERR_NOT_FOUND, "cannot cancel '%.64s': '%s' is what is moving", name,
-                       moving);
+                       moving->guest);
     }
     order->scope = JOURNAL_SCOPE_GUEST;
-    order->name = moving;
+    order->name = moving->guest;
     return 0;
 }
 
@@ -895,6 +975,45 @@ void reconciler_order(struct reconciler *reconciler, const struct order *order, 
         return;
     }
     errands_run(&reconciler->errands, &addressed, wall(reconciler), answer, context);
+}
+
+struct status reconciler_status(struct reconciler *reconciler)
+{
+    const struct finding *finding =
+        reconciler->found.looked_ms != 0 ? &reconciler->found : &reconciler->before;
+    const struct following *following = &reconciler->following;
+    struct status status = {
+        .at_ms = wall(reconciler),
+        .es_xml = reconciler->world.source->name,
+        .es_digest = reconciler->standing.bytes == NULL ? NULL : reconciler->standing.digest,
+        .valid = !reconciler->standing.faulty && reconciler->standing.bytes != NULL,
+        .acted_on = !reconciler->standing.faulty && reconciler->standing.bytes != NULL,
+        .controller_pid = getpid(),
+        .ledger = &reconciler->ledger,
+        .conditions = &reconciler->conditions,
+        .moving = executor_move(&reconciler->executor),
+        .gauge = &reconciler->gauge,
+        .blocked = finding->blocked,
+        .block_count = finding->block_count,
+        .drift = &reconciler->drift,
+        .looked_ms = finding->looked_ms,
+        .next_look_ms = reconciler->timer.armed ? reconciler->next_look_ms : 0,
+    };
+
+    if (following->valid) {
+        status.queue = &following->plan.moves[following->next];
+        status.queue_count = following->plan.move_count - following->next;
+    }
+    if (finding->looked_ms != 0) {
+        status.desired = &finding->revision.desired;
+        status.observed = &finding->observed;
+    }
+    return status;
+}
+
+const struct plan *reconciler_plan(const struct reconciler *reconciler)
+{
+    return reconciler->following.valid ? &reconciler->following.plan : NULL;
 }
 
 void reconciler_end(struct reconciler *reconciler)
@@ -918,6 +1037,7 @@ void reconciler_free(struct reconciler *reconciler)
     standing_deinit(&reconciler->standing);
     drift_deinit(&reconciler->drift);
     arena_deinit(&reconciler->arena);
+    arena_deinit(&reconciler->before.arena);
     arena_deinit(&reconciler->run_arena);
     free(reconciler);
 }
