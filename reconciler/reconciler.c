@@ -971,10 +971,10 @@ void reconciler_order(struct reconciler *reconciler, const struct order *order, 
     struct err err;
 
     if (address(reconciler, &addressed, name, &err) != 0) {
-        errands_refuse(&reconciler->errands, &err, answer, context);
+        errand_refuse(&reconciler->errands, &err, answer, context);
         return;
     }
-    errands_run(&reconciler->errands, &addressed, wall(reconciler), answer, context);
+    errand_run(&reconciler->errands, &addressed, wall(reconciler), answer, context);
 }
 
 struct status reconciler_status(struct reconciler *reconciler)
@@ -1028,7 +1028,7 @@ void reconciler_free(struct reconciler *reconciler)
 {
     loop_timer_stop(reconciler->world.loop, &reconciler->timer);
     loop_timer_stop(reconciler->world.loop, &reconciler->file_timer);
-    errands_deinit(&reconciler->errands);
+    errand_forget_all(&reconciler->errands);
     executor_deinit(&reconciler->executor);
     snapshot_deinit(&reconciler->snapshot);
     ledger_deinit(&reconciler->ledger);

@@ -72,7 +72,7 @@ void reconciler_run(struct reconciler *reconciler, reconciler_done_fn *done, voi
 void reconciler_cancel(struct reconciler *reconciler);
 
 /* Carries out what a person asks of a running controller: 'name' (NULL or "" = the fleet; for a cancel:
- * whatever is moving) is found in the file, the rest of 'order' is given.  Answered as errands_run() says. */
+ * whatever is moving) is found in the file, the rest of 'order' is given.  Answered as errand_run() says. */
 void reconciler_order(struct reconciler *reconciler, const struct order *order, const char *name,
                       errand_answer_fn *answer, void *context);
 
