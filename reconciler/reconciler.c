@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/err.h"
 #include "base/loop.h"
 #include "base/text.h"
 #include "diff/plan.h"
@@ -29,14 +30,14 @@
 #include "reconciler/source.h"
 #include "reconciler/standing.h"
 #include "reconciler/view.h"
+#include "reconciler/watch.h"
 
 /* A person waits for 'berth apply': a failed move is tried again a few times within this run, later
  * tries are left to a later run. */
 #define RUN_TRIES_MAX   3u
 #define RUN_WAIT_MAX_MS INT64_C(60000)
 
-/* A run that follows looks at the file this often, and at the hosts at least this often. */
-#define FOLLOW_FILE_MS  INT64_C(200)
+/* A run that follows looks at the file and the hosts at least this often. */
 #define FOLLOW_HOSTS_MS INT64_C(60000)
 
 /* What a pass has found, kept until the next one has found as much: somebody may ask at any time. */
@@ -62,7 +63,6 @@ struct reconciler {
     struct following following;
     struct errands errands;
     struct loop_timer timer;
-    struct loop_timer file_timer;
 
     struct standing standing;
     struct drift drift;
@@ -541,25 +541,12 @@ static void look_again(void *context)
     struct reconciler *reconciler = context;
 
     loop_timer_stop(reconciler->world.loop, &reconciler->timer);
-    loop_timer_stop(reconciler->world.loop, &reconciler->file_timer);
     reconciler->stuck_count = 0; /* What was stuck is looked at again, once a pass. */
     reconciler->restarted_count = 0;
     arena_deinit(&reconciler->run_arena);
     reconciler->stuck = NULL;
     reconciler->restarted = NULL;
     post_pass(reconciler);
-}
-
-static void watch_file(void *context)
-{
-    struct reconciler *reconciler = context;
-
-    if (standing_may_have_changed(&reconciler->standing)) {
-        look_again(reconciler);
-        return;
-    }
-    loop_timer_start(reconciler->world.loop, &reconciler->file_timer, FOLLOW_FILE_MS, watch_file,
-                     reconciler);
 }
 
 /* Level-triggered: whatever is missed shows in the next look. */
@@ -572,7 +559,6 @@ static void follow(struct reconciler *reconciler, int64_t retry_ms)
     }
     reconciler->next_look_ms = wall(reconciler) + wait_ms;
     loop_timer_start(reconciler->world.loop, &reconciler->timer, wait_ms, look_again, reconciler);
-    watch_file(reconciler);
 }
 
 static void rest(struct reconciler *reconciler)
@@ -606,6 +592,32 @@ static void wake(struct reconciler *reconciler)
     if (reconciler->timer.armed) {
         look_again(reconciler);
     }
+}
+
+static void on_file_changed(void *context)
+{
+    wake(context);
+}
+
+static void on_file_polled(void *context, const struct err *err)
+{
+    struct event event = { .kind = EVENT_FILE_POLLED, .err = err };
+
+    emit(context, &event);
+}
+
+static void follow_file(struct reconciler *reconciler)
+{
+    const struct watch_listener listener = { reconciler, on_file_changed, on_file_polled };
+    struct event event = { .kind = EVENT_ALARM };
+    struct err err;
+
+    if (standing_recall(&reconciler->standing, &err) != 0) {
+        (void)err_wrap(&err, "cannot fall back on the last good es.xml");
+        event.text = err.text;
+        emit(reconciler, &event);
+    }
+    standing_follow(&reconciler->standing, reconciler->world.loop, &listener);
 }
 
 static void on_order(void *context, const struct order *order)
@@ -762,7 +774,7 @@ static void note_revision(struct reconciler *reconciler)
     records[0].object.length = revision->length;
     memcpy(records[0].object.digest, revision->digest, DIGEST_TEXT_SIZE);
     memcpy(records[1].revision.digest, revision->digest, DIGEST_TEXT_SIZE);
-    records[1].revision.at_ms = wall(reconciler);
+    records[1].revision.at_ms = standing_date(&reconciler->standing, wall(reconciler));
     note(reconciler, records, ARRAY_LEN(records));
 }
 
@@ -786,6 +798,7 @@ static int load_revision(struct reconciler *reconciler)
     struct faults faults = fault_list(&reconciler->arena);
     struct err err = { .code = ERR_NONE };
     struct event event = { .kind = EVENT_FAULTS, .faults = &faults, .err = &err };
+    bool was_faulty = reconciler->standing.faulty;
     bool told = false;
     enum standing_news news =
         standing_read(&reconciler->standing, &reconciler->arena, &reconciler->world.config->policy,
@@ -795,6 +808,10 @@ static int load_revision(struct reconciler *reconciler)
         emit(reconciler, &event);
     }
     judge_file(reconciler, &faults, &err);
+    if (was_faulty && !reconciler->standing.faulty) {
+        event = (struct event){ .kind = EVENT_FILE_VALID };
+        emit(reconciler, &event);
+    }
     if (news == STANDING_NEW) {
         note_revision(reconciler);
     }
@@ -891,7 +908,7 @@ struct reconciler *reconciler_new(const struct reconciler_world *world,
     calls_init(&reconciler->calls, world->actuator);
     snapshot_init(&reconciler->snapshot, world->loop, &reconciler->calls);
     ledger_init(&reconciler->ledger, world->journal);
-    standing_init(&reconciler->standing, world->source);
+    standing_init(&reconciler->standing, world->source, world->journal);
     executor_world = (struct executor_world){
         .loop = world->loop,
         .calls = &reconciler->calls,
@@ -928,6 +945,9 @@ void reconciler_run(struct reconciler *reconciler, reconciler_done_fn *done, voi
         .begun_ms = wall(reconciler),
     };
     reconciler->ledger.run = reconciler->run.key.seq;
+    if (reconciler->options.follow) {
+        follow_file(reconciler);
+    }
     record.run = reconciler->run;
     ledger_submit(&reconciler->ledger, &record, 1, on_run_begun, reconciler);
 }
@@ -937,7 +957,6 @@ void reconciler_cancel(struct reconciler *reconciler)
     reconciler->cancelled = true;
     if (reconciler->timer.armed) {
         loop_timer_stop(reconciler->world.loop, &reconciler->timer);
-        loop_timer_stop(reconciler->world.loop, &reconciler->file_timer);
         next_pass(reconciler);
     }
     executor_cancel(&reconciler->executor);
@@ -1027,7 +1046,6 @@ void reconciler_end(struct reconciler *reconciler)
 void reconciler_free(struct reconciler *reconciler)
 {
     loop_timer_stop(reconciler->world.loop, &reconciler->timer);
-    loop_timer_stop(reconciler->world.loop, &reconciler->file_timer);
     errand_forget_all(&reconciler->errands);
     executor_deinit(&reconciler->executor);
     snapshot_deinit(&reconciler->snapshot);
