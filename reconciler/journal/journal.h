@@ -109,7 +109,9 @@ struct journal_owed {
     const char *guest;
     const char *host; /* Where it was stopped. */
     int64_t since_ms;
-    bool paid; /* Seen running, or released. */
+    bool paid;      /* Seen running, or released. */
+    bool autostart; /* It had autostart, which its stop cleared: given back with the start. */
+    bool early;     /* Stopped before its turn: others may have taken its room since. */
 };
 
 /* Backoff and parking of one guest. */

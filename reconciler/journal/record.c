@@ -145,6 +145,8 @@ static const struct field owed_fields[] = {
     { "host", FIELD_NAME, offsetof(struct journal_owed, host) },
     { "since_ms", FIELD_TIME, offsetof(struct journal_owed, since_ms) },
     { "paid", FIELD_FLAG, offsetof(struct journal_owed, paid) },
+    { "autostart", FIELD_FLAG, offsetof(struct journal_owed, autostart) },
+    { "early", FIELD_FLAG, offsetof(struct journal_owed, early) },
 };
 
 static const struct field retry_fields[] = {

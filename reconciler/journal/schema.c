@@ -71,8 +71,12 @@ static const char version_2[] =
     "  running INTEGER NOT NULL, at_ms INTEGER NOT NULL, forgotten INTEGER NOT NULL)"
     "  STRICT, WITHOUT ROWID;";
 
+/* What an owed start brings with it, and what it must not take for granted. */
+static const char version_3[] = "ALTER TABLE owed ADD COLUMN autostart INTEGER NOT NULL DEFAULT 0;"
+                                "ALTER TABLE owed ADD COLUMN early INTEGER NOT NULL DEFAULT 0;";
+
 /* migrations[n] leads from version n to n + 1. */
-static const char *const migrations[] = { version_1, version_2 };
+static const char *const migrations[] = { version_1, version_2, version_3 };
 
 static int refuse_later(sqlite3 *db, int64_t version, struct err *err)
 {

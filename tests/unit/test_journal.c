@@ -471,6 +471,8 @@ START_TEST(owed_start_is_listed_until_it_is_paid)
     struct err err;
     size_t count;
 
+    records[0].owed.early = true;
+    records[1].owed.autostart = true;
     put(journal, records, ARRAY_LEN(records));
     ck_assert_int_eq(journal->ops->owed(journal, &bench.arena, &owed, &count, &err), 0);
     ck_assert_uint_eq(count, 2);
@@ -478,7 +480,8 @@ START_TEST(owed_start_is_listed_until_it_is_paid)
     ck_assert_str_eq(owed[0].uuid, UUID_A);
     ck_assert_str_eq(owed[0].host, "kvm1");
     ck_assert_int_eq(owed[0].since_ms, BEGUN);
-    ck_assert(!owed[0].paid);
+    ck_assert(!owed[0].paid && owed[0].autostart && !owed[0].early);
+    ck_assert(owed[1].early && !owed[1].autostart);
     put(journal, &paid, 1);
     ck_assert_int_eq(journal->ops->owed(journal, &bench.arena, &owed, &count, &err), 0);
     ck_assert_uint_eq(count, 1);
@@ -1509,8 +1512,9 @@ START_TEST(commit_whose_sync_fails_is_unknown_and_can_be_put_again)
 }
 END_TEST
 
-START_TEST(journal_of_version_1_opens_and_says_what_it_said)
+START_TEST(journal_of_every_version_opens_and_says_what_it_said)
 {
+    const int version = _i;
     const char *source = getenv("BERTH_SOURCE_DIR");
     char *sql;
     size_t length;
@@ -1518,12 +1522,14 @@ START_TEST(journal_of_version_1_opens_and_says_what_it_said)
     struct err err;
     struct journal *journal;
     struct journal_move *moves;
+    struct journal_owed *owed;
 
     ck_assert_msg(source != NULL, "BERTH_SOURCE_DIR is not set: run by ctest, or set it");
-    ck_assert_int_eq(file_read(&bench.arena,
-                               text_format(&bench.arena, "%s/tests/journal/v1.sql", source),
-                               1024 * 1024, &sql, &length, &err),
-                     0);
+    ck_assert_int_eq(
+        file_read(&bench.arena,
+                  text_format(&bench.arena, "%s/tests/journal/v%d.sql", source, version),
+                  1024 * 1024, &sql, &length, &err),
+        0);
     ck_assert_int_eq(mkdir(bench.state_dir, 0700), 0);
     tamper(sql);
     journal = open_journal();
@@ -1531,6 +1537,10 @@ START_TEST(journal_of_version_1_opens_and_says_what_it_said)
     ck_assert_uint_eq(count, 2);
     check_move(&moves[0], &full_move);
     ck_assert_int_eq(moves[1].state, JOURNAL_MOVE_OPEN);
+    ck_assert_int_eq(journal->ops->owed(journal, &bench.arena, &owed, &count, &err), 0);
+    ck_assert_uint_eq(count, 1);
+    ck_assert_str_eq(owed[0].guest, "vm1.example.com");
+    ck_assert(owed[0].autostart == (version > 2) && owed[0].early == (version > 2));
     ck_assert_uint_eq(read_next_seq(journal), 13);
     journal_close(journal);
     check_integrity();
@@ -1689,7 +1699,7 @@ static TCase *files(void)
     tcase_add_test(tcase, file_that_was_created_and_never_filled_becomes_a_journal);
     tcase_add_test(tcase, file_that_is_no_database_is_refused_by_name);
     tcase_add_test(tcase, damaged_page_is_found_when_the_journal_is_opened);
-    tcase_add_test(tcase, journal_of_version_1_opens_and_says_what_it_said);
+    tcase_add_loop_test(tcase, journal_of_every_version_opens_and_says_what_it_said, 1, 4);
     return tcase;
 }
 
