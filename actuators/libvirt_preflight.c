@@ -291,14 +291,15 @@ static int check_cpu(const struct check *check, struct err *err)
 }
 
 /* Beside what is charged to the target: memory it really has now.  A guest on huge pages takes none of
- * it. */
+ * it, a cold move starts nobody, and the room for a guest that is stopped early is made only then. */
 static int check_memory(const struct check *check, struct err *err)
 {
     const struct libvirt_move *move = check->move;
+    bool starts = move->op->mode != MOVE_COLD && move->op->mode != MOVE_STOP;
     uint64_t free_kib = libvirt_observe_free_kib(move->target.connection);
     struct text text = text_new(move->arena);
 
-    if (check->state == GUEST_SHUTOFF || check->guest.hugepage_kib != 0 || free_kib == 0 ||
+    if (!starts || check->guest.hugepage_kib != 0 || free_kib == 0 ||
         check->guest.memory_kib <= free_kib) {
         return 0;
     }

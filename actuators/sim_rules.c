@@ -223,6 +223,12 @@ static int check_idle(const struct sim_fleet *fleet, const struct sim_guest *gue
     return 0;
 }
 
+/* A cold move starts nobody, and the room for a guest that is stopped early is made only then. */
+static bool starts_guest(const struct op *op)
+{
+    return op->mode != MOVE_COLD && op->mode != MOVE_STOP;
+}
+
 static int preflight(struct sim_fleet *fleet, const struct op *op, struct sim_host *source,
                      struct sim_host *target, struct err *err)
 {
@@ -237,7 +243,7 @@ static int preflight(struct sim_fleet *fleet, const struct op *op, struct sim_ho
         (live && check_versions(source, target, op, err) != 0) ||
         check_paths(target, guest, op, ERR_INCOMPATIBLE, err) != 0 ||
         check_identity(target, guest, op, err) != 0 ||
-        (op->mode != MOVE_COLD && check_room(target, guest, op, err) != 0)) {
+        (starts_guest(op) && check_room(target, guest, op, err) != 0)) {
         return -1;
     }
     return 0;

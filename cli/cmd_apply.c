@@ -99,7 +99,7 @@ static const struct cli_command command = {
     .summary = "run the plan, one move at a time; takes up what an earlier run left",
     .details =
         "Looks at every host again after each move.  Running guests are migrated live and keep running,\n"
-        "unless berth.conf says offline; nothing is ever stopped unasked.\n"
+        "unless berth.conf says offline or park; nothing is ever stopped unasked.\n"
         "Ctrl-C cancels the running move, its guest stays where it was; a second one leaves at once.\n"
         "A run that is killed loses nothing: the next one settles what was left half done.",
     .run = run,

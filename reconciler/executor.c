@@ -90,6 +90,8 @@ static void add_owed(struct executor *executor, struct batch *batch, bool paid)
         .host = executor->move.from,
         .since_ms = loop_wall_ms(loop_of(executor)),
         .paid = paid,
+        .autostart = executor->move.autostart,
+        .early = executor->early,
     };
 }
 
@@ -367,6 +369,7 @@ static void mark_intent(struct executor *executor, struct batch *batch)
         break;
     case OP_STOP:
         move->tried = true;
+        executor->early = move->mode == MOVE_STOP;
         add_owed(executor, batch, false);
         break;
     case OP_DEFINE:
@@ -431,7 +434,8 @@ static void pay_owed(struct executor *executor, struct batch *batch)
 {
     unsigned side = executor->move.state == JOURNAL_MOVE_DONE ? 1 : 0;
     const struct observed_guest *guest = look_guest(&executor->look, side);
-    bool stopped_here = executor->move.mode == MOVE_OFFLINE && executor->move.tried;
+    enum move_mode mode = executor->move.mode;
+    bool stopped_here = executor->move.tried && (mode == MOVE_OFFLINE || mode == MOVE_STOP);
 
     if (guest != NULL && guest->state == GUEST_RUNNING && !executor->stop_unanswered &&
         (stopped_here || ledger_find_owed(executor->world.ledger, executor->move.uuid) != NULL)) {
@@ -522,6 +526,16 @@ static void watch_views(struct executor *executor)
     }
 }
 
+/* A guest that is seen off has obeyed: nothing of a shutdown request is left that could hit it later. */
+static void watch_stop(struct executor *executor)
+{
+    const struct observed_guest *guest = look_guest(&executor->look, 0);
+
+    if (guest != NULL && guest->state == GUEST_SHUTOFF) {
+        executor->stop_unanswered = false;
+    }
+}
+
 /* On neither host of its move.  Where somebody else has taken it, it is planned from there. */
 static void search(struct executor *executor)
 {
@@ -579,6 +593,7 @@ static void decide(void *context)
         .guests = { look_guest(&executor->look, 0), look_guest(&executor->look, 1) },
         .resumed = executor->resumed,
         .proven = executor->proven,
+        .early = executor->early,
         .error = executor->has_error ? &executor->error : NULL,
         .failed = executor->failed,
         .failures = executor->failures,
@@ -586,6 +601,7 @@ static void decide(void *context)
 
     remember_target(executor);
     watch_views(executor);
+    watch_stop(executor);
     facts.target_same = is_target_same(executor);
     facts.unchanged_ms = loop_now_ms(loop_of(executor)) - executor->seen_since_ms;
     step_facts.verdict = settle_judge(executor->look.views[0], executor->look.views[1], &facts);
@@ -628,8 +644,10 @@ void executor_init(struct executor *executor, const struct executor_world *world
     *executor = (struct executor){ .world = *world };
 }
 
+/* What the guest is owed from an earlier move goes on with this one. */
 static void copy_move(struct executor *executor, const struct journal_move *move)
 {
+    const struct journal_owed *owed = ledger_find_owed(executor->world.ledger, move->uuid);
     struct arena *arena = &executor->arena;
 
     executor->move = *move;
@@ -639,6 +657,8 @@ static void copy_move(struct executor *executor, const struct journal_move *move
     executor->move.to = arena_strdup(arena, move->to);
     executor->move.error_text =
         move->error_text == NULL ? NULL : arena_strdup(arena, move->error_text);
+    executor->move.autostart |= owed != NULL && owed->autostart;
+    executor->early = owed != NULL && owed->early;
 }
 
 static enum guest_state original_state(const struct observed_guest *guest)
@@ -700,6 +720,7 @@ static int take_up_steps(struct executor *executor, struct err *err)
         executor->record.state =
             executor->has_record ? JOURNAL_STEP_UNCLEAR : executor->record.state;
         executor->record.ended_ms = loop_wall_ms(loop_of(executor));
+        executor->stop_unanswered = executor->has_record && executor->record.kind == OP_STOP;
     }
     return 0;
 }
@@ -772,9 +793,9 @@ void executor_cancel(struct executor *executor)
     }
 }
 
-const struct journal_move *executor_move(const struct executor *executor)
+const char *executor_guest(const struct executor *executor)
 {
-    return executor->active ? &executor->move : NULL;
+    return executor->active ? executor->move.guest : NULL;
 }
 
 bool executor_may_leave(const struct executor *executor)

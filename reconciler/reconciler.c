@@ -2,26 +2,23 @@
 #include "reconciler/reconciler.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/arena.h"
-#include "base/err.h"
 #include "base/loop.h"
 #include "base/text.h"
 #include "diff/plan.h"
 #include "diff/verify.h"
 #include "model/fault.h"
 #include "reconciler/calls.h"
-#include "reconciler/condition.h"
 #include "reconciler/config.h"
 #include "reconciler/definition.h"
 #include "reconciler/drift.h"
 #include "reconciler/executor.h"
 #include "reconciler/following.h"
-#include "reconciler/gauge.h"
 #include "reconciler/ledger.h"
 #include "reconciler/order.h"
 #include "reconciler/owed.h"
@@ -30,24 +27,19 @@
 #include "reconciler/source.h"
 #include "reconciler/standing.h"
 #include "reconciler/view.h"
-#include "reconciler/watch.h"
 
 /* A person waits for 'berth apply': a failed move is tried again a few times within this run, later
  * tries are left to a later run. */
 #define RUN_TRIES_MAX   3u
 #define RUN_WAIT_MAX_MS INT64_C(60000)
 
-/* A run that follows looks at the file and the hosts at least this often. */
+/* A run that follows looks at the file this often, and at the hosts at least this often. */
+#define FOLLOW_FILE_MS  INT64_C(200)
 #define FOLLOW_HOSTS_MS INT64_C(60000)
 
-/* What a pass has found, kept until the next one has found as much: somebody may ask at any time. */
-struct finding {
-    struct arena arena;
-    struct revision revision;
-    struct observed observed;
-    const struct plan_block *blocked;
-    size_t block_count;
-    int64_t looked_ms; /* 0 = nothing was found. */
+struct names {
+    const char **items;
+    size_t count;
 };
 
 struct reconciler {
@@ -63,6 +55,7 @@ struct reconciler {
     struct following following;
     struct errands errands;
     struct loop_timer timer;
+    struct loop_timer file_timer;
 
     struct standing standing;
     struct drift drift;
@@ -70,17 +63,12 @@ struct reconciler {
     struct arena arena; /* The pass. */
     struct revision revision;
     struct view view;
-    struct finding found;  /* By this pass; its arena is the pass's. */
-    struct finding before; /* By the one before. */
-    struct conditions conditions;
-    struct gauge gauge; /* Of the running move. */
-    int64_t next_look_ms;
 
     struct arena run_arena;
     uint64_t *stuck; /* seq of moves seen stuck in this run. */
     size_t stuck_count;
-    const char **restarted; /* UUIDs whose owed start was tried in this run. */
-    size_t restarted_count;
+    struct names restarted; /* Owed starts that were tried in this run, ... */
+    struct names told_down; /* ... and those that a person was told of. */
     struct journal_run run;
     struct reconciler_result result;
     size_t notes;    /* Batches that nothing waits for, not yet answered. */
@@ -88,9 +76,11 @@ struct reconciler {
     bool rest_waits; /* For them: what is not kept is a failure of the run. */
     bool overtaken;  /* The pass under way began before something that it must know. */
     bool began;
+    bool parks;   /* This run has begun to stop a guest early. */
     bool resumed; /* The move under way was left open by an earlier run. */
     bool cancelled;
-    bool ending;
+    bool invalid; /* The file has become faulty: the run ends, ... */
+    bool ending;  /* ... as it does when it is told to. */
     bool ended;
 };
 
@@ -266,11 +256,19 @@ static void note_cancelled(struct reconciler *reconciler, const struct journal_m
     }
 }
 
+/* Neither an early stop nor a start in its place brings a guest to its host: what failed before still has. */
+static bool has_arrived(const struct journal_move *move)
+{
+    return move->mode != MOVE_STOP && strcmp(move->from, move->to) != 0;
+}
+
 static void count_ended(struct reconciler *reconciler, const struct journal_move *move)
 {
     if (move->state == JOURNAL_MOVE_DONE) {
-        reconciler->result.moved++;
-        clear_retry(reconciler, move);
+        if (has_arrived(move)) {
+            reconciler->result.moved++;
+            clear_retry(reconciler, move);
+        }
         return;
     }
     reconciler->following.valid = false; /* The rest is planned and verified again without it. */
@@ -316,7 +314,6 @@ static bool resume_next(struct reconciler *reconciler)
 
             emit(reconciler, &event);
             reconciler->resumed = true;
-            gauge_reset(&reconciler->gauge);
             executor_resume(&reconciler->executor, move, &reconciler->view.observed, on_move_done,
                             reconciler);
             return true;
@@ -346,7 +343,7 @@ static bool begin_move(struct reconciler *reconciler, const struct executor_inte
 
     emit(reconciler, &event);
     reconciler->resumed = false;
-    gauge_reset(&reconciler->gauge);
+    reconciler->parks |= intent->mode == MOVE_STOP;
     executor_begin(&reconciler->executor, intent, on_move_done, reconciler);
     return true;
 }
@@ -384,12 +381,6 @@ static void follow_plan(struct reconciler *reconciler, const struct plan *plan,
     emit(reconciler, &event);
 }
 
-static void remember_blocks(struct reconciler *reconciler, const struct plan *plan)
-{
-    reconciler->found.blocked = plan->blocked;
-    reconciler->found.block_count = plan->block_count;
-}
-
 /* True if there is a verified plan to follow. */
 static bool choose_plan(struct reconciler *reconciler)
 {
@@ -404,11 +395,11 @@ static bool choose_plan(struct reconciler *reconciler)
     holds = following_holds(&reconciler->following, input, digest);
     plan = plan_build(&reconciler->arena, input);
     view_drop_unasked(&plan, reconciler->options.only);
-    remember_blocks(reconciler, &plan);
     if (holds && !following_is_beaten(&reconciler->following, &plan)) {
         return true;
     }
     if (verify_plan(input, &plan, 0, &err) != 0) {
+        reconciler->following.valid = false;
         event.text = err.text;
         emit(reconciler, &event);
         reconciler->result.failed++;
@@ -441,22 +432,25 @@ static bool take_next_move(struct reconciler *reconciler)
     return begin_move(reconciler, &intent, following->next, following->plan.move_count);
 }
 
-static bool was_restarted(struct reconciler *reconciler, const char *uuid)
+/* True once for each debt: a guest that was stopped again is owed another start. */
+static bool is_new_debt(struct reconciler *reconciler, struct names *names,
+                        const struct journal_owed *owed)
 {
+    char *name = text_format(&reconciler->run_arena, "%s %" PRId64, owed->uuid, owed->since_ms);
     const char **grown;
 
-    for (size_t i = 0; i < reconciler->restarted_count; i++) {
-        if (strcmp(reconciler->restarted[i], uuid) == 0) {
-            return true;
+    for (size_t i = 0; i < names->count; i++) {
+        if (strcmp(names->items[i], name) == 0) {
+            return false;
         }
     }
-    grown = ARENA_ARRAY(&reconciler->run_arena, const char *, reconciler->restarted_count + 1);
-    if (reconciler->restarted_count > 0) {
-        memcpy(grown, reconciler->restarted, reconciler->restarted_count * sizeof(*grown));
+    grown = ARENA_ARRAY(&reconciler->run_arena, const char *, names->count + 1);
+    if (names->count > 0) {
+        memcpy(grown, names->items, names->count * sizeof(*grown));
     }
-    grown[reconciler->restarted_count++] = arena_strdup(&reconciler->run_arena, uuid);
-    reconciler->restarted = grown;
-    return false;
+    grown[names->count++] = name;
+    names->items = grown;
+    return true;
 }
 
 /* A shutdown request that timed out may still take effect for this long. */
@@ -481,17 +475,53 @@ static void pay_running(struct reconciler *reconciler)
     }
 }
 
-static void alarm_down(struct reconciler *reconciler, const char *guest)
+static void tell_down(struct reconciler *reconciler, const struct journal_owed *owed,
+                      enum owed_standing standing, const struct owed_place *place)
 {
-    struct event event = { .kind = EVENT_ALARM, .guest = guest };
+    struct event event = { .kind = EVENT_ALARM, .guest = owed->guest };
 
-    event.text =
-        text_format(&reconciler->arena,
-                    "'%s' was stopped for its move and is DOWN: it is not started, because "
-                    "no host that answers is the only one to know it",
-                    guest);
-    reconciler->result.failed++;
-    emit(reconciler, &event);
+    if (is_new_debt(reconciler, &reconciler->told_down, owed)) {
+        event.text = owed_text(&reconciler->arena, owed, standing, place);
+        reconciler->result.failed++;
+        emit(reconciler, &event);
+    }
+}
+
+static bool is_leaving(const struct reconciler *reconciler)
+{
+    return reconciler->cancelled || reconciler->ending;
+}
+
+/* True if the plan will start the guest: it is left to that, unless nobody goes on with the plan. */
+static bool is_planned(const struct reconciler *reconciler, const struct journal_owed *owed)
+{
+    return !reconciler->cancelled && following_moves(&reconciler->following, owed->guest);
+}
+
+/* Whoever leaves takes nothing up, and leaves nobody down whom this run has stopped. */
+static bool is_due(const struct reconciler *reconciler, const struct journal_owed *owed)
+{
+    bool of_this_run = owed->since_ms >= reconciler->run.begun_ms;
+
+    return ledger_find_move(&reconciler->ledger, owed->guest) == NULL &&
+           (is_leaving(reconciler) ? of_this_run : !is_planned(reconciler, owed));
+}
+
+static bool restart(struct reconciler *reconciler, const struct journal_owed *owed,
+                    const struct owed_place *place)
+{
+    struct executor_intent intent = {
+        .guest = owed->guest,
+        .uuid = owed->uuid,
+        .from = place->host,
+        .to = place->host,
+        .mode = MOVE_OFFLINE,
+        .observed = place->guest,
+        .es_digest = reconciler->revision.digest,
+    };
+
+    return is_new_debt(reconciler, &reconciler->restarted, owed) &&
+           begin_move(reconciler, &intent, 1, 1);
 }
 
 /* A guest that is owed a start, is off, and that no move will start: start it where it is. */
@@ -499,31 +529,50 @@ static bool restart_next(struct reconciler *reconciler)
 {
     for (size_t i = 0; i < reconciler->ledger.owed_count; i++) {
         const struct journal_owed *owed = &reconciler->ledger.owed[i];
-        struct executor_intent intent = {
-            .guest = owed->guest,
-            .uuid = owed->uuid,
-            .mode = MOVE_OFFLINE,
-            .es_digest = reconciler->revision.digest,
-        };
+        enum owed_standing standing;
+        struct owed_place place;
 
-        if (owed_is_active(&reconciler->view.observed, owed->uuid) ||
-            ledger_find_move(&reconciler->ledger, owed->guest) != NULL ||
-            following_moves(&reconciler->following, owed->guest) ||
-            was_restarted(reconciler, owed->uuid)) {
+        if (!is_due(reconciler, owed)) {
             continue;
         }
-        intent.observed = owed_find_startable(&reconciler->view.observed, owed->uuid, &intent.from);
-        intent.to = intent.from;
-        if (intent.observed != NULL) {
-            return begin_move(reconciler, &intent, 1, 1);
+        standing = owed_judge(&reconciler->arena, &reconciler->view.input, &reconciler->ledger,
+                              owed, &place);
+        if (standing == OWED_STARTABLE && restart(reconciler, owed, &place)) {
+            return true;
         }
-        alarm_down(reconciler, owed->guest);
+        if ((standing == OWED_UNCERTAIN || standing == OWED_NO_ROOM) &&
+            !is_planned(reconciler, owed)) {
+            tell_down(reconciler, owed, standing, &place);
+        }
     }
     return false;
 }
 
+/* True if a guest is down whom the rest of the plan brings up. */
+static bool has_parked(const struct reconciler *reconciler)
+{
+    for (size_t i = 0; i < reconciler->ledger.owed_count; i++) {
+        const struct journal_owed *owed = &reconciler->ledger.owed[i];
+
+        if (owed->early && is_planned(reconciler, owed) &&
+            !owed_is_running(&reconciler->view.observed, owed->uuid)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whoever ends goes on with the plan for as long as a guest is down for it. */
+static bool may_go_on(const struct reconciler *reconciler)
+{
+    return !is_leaving(reconciler) || has_parked(reconciler);
+}
+
 static enum reconciler_status final_status(const struct reconciler *reconciler)
 {
+    if (reconciler->invalid) {
+        return RECONCILER_INVALID;
+    }
     if (reconciler->ending) {
         return RECONCILER_DONE;
     }
@@ -541,12 +590,25 @@ static void look_again(void *context)
     struct reconciler *reconciler = context;
 
     loop_timer_stop(reconciler->world.loop, &reconciler->timer);
+    loop_timer_stop(reconciler->world.loop, &reconciler->file_timer);
     reconciler->stuck_count = 0; /* What was stuck is looked at again, once a pass. */
-    reconciler->restarted_count = 0;
+    reconciler->restarted = (struct names){ 0 };
+    reconciler->told_down = (struct names){ 0 };
     arena_deinit(&reconciler->run_arena);
     reconciler->stuck = NULL;
-    reconciler->restarted = NULL;
     post_pass(reconciler);
+}
+
+static void watch_file(void *context)
+{
+    struct reconciler *reconciler = context;
+
+    if (standing_may_have_changed(&reconciler->standing)) {
+        look_again(reconciler);
+        return;
+    }
+    loop_timer_start(reconciler->world.loop, &reconciler->file_timer, FOLLOW_FILE_MS, watch_file,
+                     reconciler);
 }
 
 /* Level-triggered: whatever is missed shows in the next look. */
@@ -557,8 +619,8 @@ static void follow(struct reconciler *reconciler, int64_t retry_ms)
     if (retry_ms != 0 && retry_ms - wall(reconciler) < wait_ms) {
         wait_ms = retry_ms - wall(reconciler);
     }
-    reconciler->next_look_ms = wall(reconciler) + wait_ms;
     loop_timer_start(reconciler->world.loop, &reconciler->timer, wait_ms, look_again, reconciler);
+    watch_file(reconciler);
 }
 
 static void rest(struct reconciler *reconciler)
@@ -594,39 +656,13 @@ static void wake(struct reconciler *reconciler)
     }
 }
 
-static void on_file_changed(void *context)
-{
-    wake(context);
-}
-
-static void on_file_polled(void *context, const struct err *err)
-{
-    struct event event = { .kind = EVENT_FILE_POLLED, .err = err };
-
-    emit(context, &event);
-}
-
-static void follow_file(struct reconciler *reconciler)
-{
-    const struct watch_listener listener = { reconciler, on_file_changed, on_file_polled };
-    struct event event = { .kind = EVENT_ALARM };
-    struct err err;
-
-    if (standing_recall(&reconciler->standing, &err) != 0) {
-        (void)err_wrap(&err, "cannot fall back on the last good es.xml");
-        event.text = err.text;
-        emit(reconciler, &event);
-    }
-    standing_follow(&reconciler->standing, reconciler->world.loop, &listener);
-}
-
 static void on_order(void *context, const struct order *order)
 {
     struct reconciler *reconciler = context;
     struct event event = { .kind = EVENT_ORDER, .order = order };
-    const struct journal_move *moving = executor_move(&reconciler->executor);
+    const char *moving = executor_guest(&reconciler->executor);
 
-    if (order->verb == ORDER_CANCEL && moving != NULL && strcmp(moving->guest, order->name) == 0) {
+    if (order->verb == ORDER_CANCEL && moving != NULL && strcmp(moving, order->name) == 0) {
         executor_cancel(&reconciler->executor);
     }
     emit(reconciler, &event);
@@ -719,17 +755,11 @@ static int look_for_drift(struct reconciler *reconciler)
     return 0;
 }
 
-static void judge(struct reconciler *reconciler)
-{
-    struct status status = reconciler_status(reconciler);
-
-    condition_judge(&reconciler->conditions, &status);
-}
-
 static void on_observed(void *context)
 {
     struct reconciler *reconciler = context;
     struct event event = { .kind = EVENT_OBSERVED };
+    bool goes_on;
 
     if (reconciler->ended) {
         return;
@@ -741,9 +771,6 @@ static void on_observed(void *context)
     view_build(&reconciler->view, &reconciler->arena, &reconciler->revision,
                &reconciler->snapshot.observed, &reconciler->ledger, reconciler->world.config,
                reconciler->options.only, wall(reconciler));
-    reconciler->found.revision = reconciler->revision;
-    reconciler->found.observed = reconciler->view.observed;
-    reconciler->found.looked_ms = wall(reconciler);
     event.observed = &reconciler->view.observed;
     emit(reconciler, &event);
     note_definitions(reconciler);
@@ -751,15 +778,11 @@ static void on_observed(void *context)
         return;
     }
     pay_running(reconciler);
-    if (!reconciler->ending && !reconciler->cancelled && resume_next(reconciler)) {
+    if (!is_leaving(reconciler) && resume_next(reconciler)) {
         return;
     }
-    if (reconciler->cancelled || reconciler->ending || !choose_plan(reconciler)) {
-        rest(reconciler);
-        return;
-    }
-    judge(reconciler);
-    if (restart_next(reconciler) || take_next_move(reconciler)) {
+    goes_on = may_go_on(reconciler) && choose_plan(reconciler) && may_go_on(reconciler);
+    if (restart_next(reconciler) || (goes_on && take_next_move(reconciler))) {
         return;
     }
     rest(reconciler);
@@ -774,23 +797,8 @@ static void note_revision(struct reconciler *reconciler)
     records[0].object.length = revision->length;
     memcpy(records[0].object.digest, revision->digest, DIGEST_TEXT_SIZE);
     memcpy(records[1].revision.digest, revision->digest, DIGEST_TEXT_SIZE);
-    records[1].revision.at_ms = standing_date(&reconciler->standing, wall(reconciler));
+    records[1].revision.at_ms = wall(reconciler);
     note(reconciler, records, ARRAY_LEN(records));
-}
-
-static void judge_file(struct reconciler *reconciler, const struct faults *faults,
-                       const struct err *err)
-{
-    const char *message = NULL;
-
-    if (reconciler->standing.faulty) {
-        message = faults->count == 0
-                      ? err->text
-                      : text_format(&reconciler->arena, "%s:%u: %s%s",
-                                    reconciler->world.source->name, faults->items[0].line,
-                                    faults->items[0].text, faults->count > 1 ? "; and more" : "");
-    }
-    condition_set(&reconciler->conditions, CONDITION_DESIRED_VALID, wall(reconciler), message);
 }
 
 static int load_revision(struct reconciler *reconciler)
@@ -798,7 +806,6 @@ static int load_revision(struct reconciler *reconciler)
     struct faults faults = fault_list(&reconciler->arena);
     struct err err = { .code = ERR_NONE };
     struct event event = { .kind = EVENT_FAULTS, .faults = &faults, .err = &err };
-    bool was_faulty = reconciler->standing.faulty;
     bool told = false;
     enum standing_news news =
         standing_read(&reconciler->standing, &reconciler->arena, &reconciler->world.config->policy,
@@ -807,16 +814,16 @@ static int load_revision(struct reconciler *reconciler)
     if (reconciler->standing.faulty && !told) {
         emit(reconciler, &event);
     }
-    judge_file(reconciler, &faults, &err);
-    if (was_faulty && !reconciler->standing.faulty) {
-        event = (struct event){ .kind = EVENT_FILE_VALID };
-        emit(reconciler, &event);
-    }
     if (news == STANDING_NEW) {
         note_revision(reconciler);
     }
-    /* Who runs it once wants this file done, not the one before. */
-    return news == STANDING_NONE || (news == STANDING_KEPT && !reconciler->options.follow) ? -1 : 0;
+    /* Who runs it once wants this file done, not the one before, and no guest left down by it. */
+    if (news == STANDING_KEPT && !reconciler->options.follow) {
+        reconciler->invalid = true;
+        reconciler->ending = true;
+        return reconciler->parks ? 0 : -1;
+    }
+    return news == STANDING_NONE ? -1 : 0;
 }
 
 static int load_ledger(struct reconciler *reconciler)
@@ -830,20 +837,6 @@ static int load_ledger(struct reconciler *reconciler)
     return 0;
 }
 
-/* What this pass has found outlives it; a pass that found nothing leaves what was there. */
-static void keep_finding(struct reconciler *reconciler)
-{
-    if (reconciler->found.looked_ms == 0) {
-        arena_deinit(&reconciler->arena);
-        return;
-    }
-    arena_deinit(&reconciler->before.arena);
-    reconciler->before = reconciler->found;
-    reconciler->before.arena = reconciler->arena;
-    reconciler->found = (struct finding){ .looked_ms = 0 };
-    reconciler->arena = ARENA_INIT;
-}
-
 static void pass(void *context)
 {
     struct reconciler *reconciler = context;
@@ -855,7 +848,7 @@ static void pass(void *context)
     }
     reconciler->overtaken = false;
     reconciler->rest_waits = false;
-    keep_finding(reconciler);
+    arena_deinit(&reconciler->arena);
     reconciler->revision = (struct revision){ 0 };
     if (load_ledger(reconciler) != 0) {
         return;
@@ -883,17 +876,6 @@ static void on_run_begun(void *context, enum journal_result result, const struct
     pass(reconciler);
 }
 
-/* The executor's events go on to whoever watches; the gauge follows them. */
-static void on_executor_event(void *context, const struct event *event)
-{
-    struct reconciler *reconciler = context;
-
-    if (event->kind == EVENT_PROGRESS) {
-        gauge_feed(&reconciler->gauge, event->progress);
-    }
-    emit(reconciler, event);
-}
-
 struct reconciler *reconciler_new(const struct reconciler_world *world,
                                   const struct reconciler_options *options)
 {
@@ -908,13 +890,13 @@ struct reconciler *reconciler_new(const struct reconciler_world *world,
     calls_init(&reconciler->calls, world->actuator);
     snapshot_init(&reconciler->snapshot, world->loop, &reconciler->calls);
     ledger_init(&reconciler->ledger, world->journal);
-    standing_init(&reconciler->standing, world->source, world->journal);
+    standing_init(&reconciler->standing, world->source);
     executor_world = (struct executor_world){
         .loop = world->loop,
         .calls = &reconciler->calls,
         .ledger = &reconciler->ledger,
         .policy = &world->config->policy,
-        .events = { reconciler, on_executor_event },
+        .events = world->events,
     };
     executor_init(&reconciler->executor, &executor_world);
     reconciler->errands = (struct errands){
@@ -945,9 +927,6 @@ void reconciler_run(struct reconciler *reconciler, reconciler_done_fn *done, voi
         .begun_ms = wall(reconciler),
     };
     reconciler->ledger.run = reconciler->run.key.seq;
-    if (reconciler->options.follow) {
-        follow_file(reconciler);
-    }
     record.run = reconciler->run;
     ledger_submit(&reconciler->ledger, &record, 1, on_run_begun, reconciler);
 }
@@ -957,6 +936,7 @@ void reconciler_cancel(struct reconciler *reconciler)
     reconciler->cancelled = true;
     if (reconciler->timer.armed) {
         loop_timer_stop(reconciler->world.loop, &reconciler->timer);
+        loop_timer_stop(reconciler->world.loop, &reconciler->file_timer);
         next_pass(reconciler);
     }
     executor_cancel(&reconciler->executor);
@@ -966,7 +946,7 @@ void reconciler_cancel(struct reconciler *reconciler)
 static int address(struct reconciler *reconciler, struct order *order, const char *name,
                    struct err *err)
 {
-    const struct journal_move *moving = executor_move(&reconciler->executor);
+    const char *moving = executor_guest(&reconciler->executor);
 
     if (order->verb != ORDER_CANCEL) {
         return order_address(order, name, &reconciler->revision.desired, err);
@@ -974,12 +954,12 @@ static int address(struct reconciler *reconciler, struct order *order, const cha
     if (moving == NULL) {
         return err_set(err, ERR_NOT_FOUND, "cannot cancel: nothing is moving");
     }
-    if (name != NULL && *name != '\0' && strcmp(name, moving->guest) != 0) {
+    if (name != NULL && *name != '\0' && strcmp(name, moving) != 0) {
         return err_set(err, ERR_NOT_FOUND, "cannot cancel '%.64s': '%s' is what is moving", name,
-                       moving->guest);
+                       moving);
     }
     order->scope = JOURNAL_SCOPE_GUEST;
-    order->name = moving->guest;
+    order->name = moving;
     return 0;
 }
 
@@ -990,55 +970,27 @@ void reconciler_order(struct reconciler *reconciler, const struct order *order, 
     struct err err;
 
     if (address(reconciler, &addressed, name, &err) != 0) {
-        errand_refuse(&reconciler->errands, &err, answer, context);
+        errands_refuse(&reconciler->errands, &err, answer, context);
         return;
     }
-    errand_run(&reconciler->errands, &addressed, wall(reconciler), answer, context);
+    errands_run(&reconciler->errands, &addressed, wall(reconciler), answer, context);
 }
 
-struct status reconciler_status(struct reconciler *reconciler)
+/* A guest that this run has stopped early is not left down: the pass under way, or the one after the move,
+ * sees to it.  Whoever rests has nothing that could be done for it now. */
+static bool may_leave(const struct reconciler *reconciler)
 {
-    const struct finding *finding =
-        reconciler->found.looked_ms != 0 ? &reconciler->found : &reconciler->before;
-    const struct following *following = &reconciler->following;
-    struct status status = {
-        .at_ms = wall(reconciler),
-        .es_xml = reconciler->world.source->name,
-        .es_digest = reconciler->standing.bytes == NULL ? NULL : reconciler->standing.digest,
-        .valid = !reconciler->standing.faulty && reconciler->standing.bytes != NULL,
-        .acted_on = !reconciler->standing.faulty && reconciler->standing.bytes != NULL,
-        .controller_pid = getpid(),
-        .ledger = &reconciler->ledger,
-        .conditions = &reconciler->conditions,
-        .moving = executor_move(&reconciler->executor),
-        .gauge = &reconciler->gauge,
-        .blocked = finding->blocked,
-        .block_count = finding->block_count,
-        .drift = &reconciler->drift,
-        .looked_ms = finding->looked_ms,
-        .next_look_ms = reconciler->timer.armed ? reconciler->next_look_ms : 0,
-    };
-
-    if (following->valid) {
-        status.queue = &following->plan.moves[following->next];
-        status.queue_count = following->plan.move_count - following->next;
+    if (!executor_may_leave(&reconciler->executor)) {
+        return false;
     }
-    if (finding->looked_ms != 0) {
-        status.desired = &finding->revision.desired;
-        status.observed = &finding->observed;
-    }
-    return status;
-}
-
-const struct plan *reconciler_plan(const struct reconciler *reconciler)
-{
-    return reconciler->following.valid ? &reconciler->following.plan : NULL;
+    return !reconciler->parks || reconciler->timer.armed ||
+           (executor_guest(&reconciler->executor) != NULL && !has_parked(reconciler));
 }
 
 void reconciler_end(struct reconciler *reconciler)
 {
     reconciler->ending = true;
-    if (executor_may_leave(&reconciler->executor)) {
+    if (may_leave(reconciler)) {
         end_run(reconciler, RECONCILER_DONE);
     }
 }
@@ -1046,7 +998,8 @@ void reconciler_end(struct reconciler *reconciler)
 void reconciler_free(struct reconciler *reconciler)
 {
     loop_timer_stop(reconciler->world.loop, &reconciler->timer);
-    errand_forget_all(&reconciler->errands);
+    loop_timer_stop(reconciler->world.loop, &reconciler->file_timer);
+    errands_deinit(&reconciler->errands);
     executor_deinit(&reconciler->executor);
     snapshot_deinit(&reconciler->snapshot);
     ledger_deinit(&reconciler->ledger);
@@ -1055,7 +1008,6 @@ void reconciler_free(struct reconciler *reconciler)
     standing_deinit(&reconciler->standing);
     drift_deinit(&reconciler->drift);
     arena_deinit(&reconciler->arena);
-    arena_deinit(&reconciler->before.arena);
     arena_deinit(&reconciler->run_arena);
     free(reconciler);
 }

@@ -96,6 +96,16 @@ static struct step at_source(const struct journal_move *move, const struct step_
     return run(move->mode == MOVE_LIVE ? OP_MIGRATE : OP_STOP, SOURCE);
 }
 
+/* Stopped early and not moved: its room at the source may be another's.  It stays off and owed a start until
+ * a look at the whole fleet finds room for it. */
+static struct step left_off(const struct journal_move *move)
+{
+    if (move->cancel_requested) {
+        return end(JOURNAL_MOVE_CANCELLED, NULL);
+    }
+    return end(move->back ? JOURNAL_MOVE_ROLLED_BACK : JOURNAL_MOVE_FAILED, NULL);
+}
+
 /* The guest is shut off at the source and nowhere else. */
 static struct step stopped(const struct journal_move *move, const struct step_facts *facts)
 {
@@ -111,6 +121,9 @@ static struct step stopped(const struct journal_move *move, const struct step_fa
             return end_on(move, facts, SOURCE,
                           move->cancel_requested ? JOURNAL_MOVE_CANCELLED : JOURNAL_MOVE_FAILED,
                           NULL);
+        }
+        if (facts->early) {
+            return left_off(move);
         }
         if (has_failed(facts, OP_START) && facts->failures > STEP_START_TRIES) {
             return stuck("the guest is DOWN at the source and could not be started there");
@@ -155,6 +168,26 @@ static struct step done_off(const struct journal_move *move, const struct step_f
     return run_back(OP_DEFINE, SOURCE);
 }
 
+/* An early stop is over once its guest is off: a move of its own brings it to its host. */
+static struct step stopped_early(const struct journal_move *move)
+{
+    if (!move->tried) {
+        return end(JOURNAL_MOVE_FAILED, "the guest was shut down meanwhile");
+    }
+    return move->cancel_requested ? left_off(move) : end(JOURNAL_MOVE_DONE, NULL);
+}
+
+/* A host does not answer.  If it is the target of an early stop, that had no part in it yet. */
+static struct step wait(const struct journal_move *move, const struct step_facts *facts)
+{
+    const struct observed_guest *guest = facts->guests[SOURCE];
+
+    if (move->mode == MOVE_STOP && move->tried && guest != NULL && guest->state == GUEST_SHUTOFF) {
+        return stopped_early(move);
+    }
+    return (struct step){ .action = STEP_WAIT };
+}
+
 /* A guest that Berth stopped earlier and owes a start, where it is: no second host has a part in it. */
 static struct step restart(const struct journal_move *move, const struct step_facts *facts)
 {
@@ -191,12 +224,16 @@ static struct step adopt(const struct journal_move *move)
 /* Nothing that could have led here was committed: another actor is at work on the guest. */
 static bool is_of_another(const struct journal_move *move, enum settle_verdict verdict)
 {
-    const uint32_t ours_only = 1U << SETTLE_DESTROY_TARGET | 1U << SETTLE_UNDEFINE_TARGET |
-                               1U << SETTLE_DESTROY_SOURCE | 1U << SETTLE_RESUME_SOURCE |
-                               1U << SETTLE_SWEEP_SOURCE | 1U << SETTLE_DEFINED_TWICE |
-                               1U << SETTLE_LOST;
+    const uint32_t moved = 1U << SETTLE_DESTROY_TARGET | 1U << SETTLE_UNDEFINE_TARGET |
+                           1U << SETTLE_DESTROY_SOURCE | 1U << SETTLE_RESUME_SOURCE |
+                           1U << SETTLE_SWEEP_SOURCE | 1U << SETTLE_DEFINED_TWICE;
+    const uint32_t arrived = 1U << SETTLE_DONE | 1U << SETTLE_DONE_OFF;
+    uint32_t others = move->tried ? 0 : moved | 1U << SETTLE_LOST;
 
-    return !move->tried && (ours_only >> verdict & 1U) != 0;
+    if (move->mode == MOVE_STOP) { /* It does nothing on the target. */
+        others |= moved | arrived;
+    }
+    return (others >> verdict & 1U) != 0;
 }
 
 static struct step by_verdict(const struct journal_move *move, const struct step_facts *facts)
@@ -206,7 +243,7 @@ static struct step by_verdict(const struct journal_move *move, const struct step
     }
     switch (facts->verdict) {
     case SETTLE_WAIT:
-        return (struct step){ .action = STEP_WAIT };
+        return wait(move, facts);
     case SETTLE_ADOPT:
         return adopt(move);
     case SETTLE_NOT_HAPPENED:
@@ -222,7 +259,7 @@ static struct step by_verdict(const struct journal_move *move, const struct step
     case SETTLE_SWEEP_SOURCE:
         return run(OP_UNDEFINE, SOURCE);
     case SETTLE_STOPPED:
-        return stopped(move, facts);
+        return move->mode == MOVE_STOP ? stopped_early(move) : stopped(move, facts);
     case SETTLE_ENDED:
         return end(JOURNAL_MOVE_FAILED, "the guest shut itself down during the move");
     case SETTLE_DEFINED_TWICE:
@@ -241,20 +278,14 @@ static struct step by_verdict(const struct journal_move *move, const struct step
     return stuck(settle_verdict_text(facts->verdict));
 }
 
-/* An early stop would go on to its target before the room there is free, and a forced move knows nothing of
- * its source: neither is an offline move, and must not be carried out as one. */
-static bool is_carried_out(enum move_mode mode)
-{
-    return mode == MOVE_LIVE || mode == MOVE_OFFLINE || mode == MOVE_COLD;
-}
-
 struct step step_next(const struct journal_move *move, const struct step_facts *facts)
 {
     struct step step =
         strcmp(move->from, move->to) == 0 ? restart(move, facts) : by_verdict(move, facts);
 
-    if (!move->tried && !is_carried_out(move->mode)) {
-        return end(JOURNAL_MOVE_FAILED, "guests are not stopped early, nor moved by force, yet");
+    /* It knows nothing of its source, and must not be carried out as if it were an offline move. */
+    if (!move->tried && move->mode == MOVE_FORCED) {
+        return end(JOURNAL_MOVE_FAILED, "guests are not moved by force yet");
     }
     /* Starts have their own count: whatever else has failed, a guest that must run gets its chance. */
     if (step.action == STEP_RUN && step.op != OP_START && facts->failures > STEP_TRIES_MAX) {

@@ -40,27 +40,18 @@ struct world_guest {
     const char *more; /* More members of its JSON, ",..." or NULL. */
 };
 
-/* What somebody does to es.xml while a controller lives. */
-struct world_edit {
-    int64_t at_ms;      /* After the start of the life. */
-    const char *es_xml; /* The whole file from then on; NULL = there is none. */
-    bool unnoticed;     /* Nobody tells the controller. */
-    int64_t jump_ms;    /* The wall clock jumps just before. */
-};
-
 struct world {
     struct arena arena;
     char state_dir[96];
     struct config config;
-    char *fleet;                    /* JSON of the simulated fleet, between lives. */
-    const char *es_xml;             /* NULL = there is none. */
-    const struct world_edit *edits; /* During the next life; the caller keeps them. */
-    size_t edit_count;
+    char *fleet; /* JSON of the simulated fleet, between lives. */
+    char *es_xml;
     int64_t wall_ms;
     size_t
         cancel_at_commit; /* A person says stop right after this commit was asked for; 0 = never. */
     size_t cancel_at_call;   /* The same with a call of the actuator, ... */
     int64_t cancel_after_ms; /* ... so long after it. */
+    size_t spoil_at_commit;  /* es.xml is no XML any more from this commit on; 0 = never. */
     int64_t
         follow_ms; /* Lives follow the file for so long, then are told to end; 0 = they do not. */
     size_t host_count;
@@ -76,11 +67,10 @@ struct world {
     size_t first_plan_moves;
     size_t first_plan_detours;
     size_t steps_failed;
-    size_t reads;       /* Of the file, in the last life. */
-    size_t faults_told; /* Faulty or unreadable files told, and ends of that. */
-    size_t valid_told;
-    int64_t first_move_ms; /* When the first move began, after the start of the life. */
-    char last_text[256];   /* Of the last move that ended other than done, or alarm. */
+    size_t starts; /* Of guests, asked of the actuator. */
+    size_t alarms;
+    char last_alarm[512];
+    char last_text[256]; /* Of the last move that ended other than done, or alarm. */
 };
 
 /* Makes and removes the folder that all state directories of this program live in: a test that fails in a
@@ -131,12 +121,6 @@ bool world_has_autostart(struct world *world, const char *guest, const char *hos
 size_t world_moves(struct world *world, struct journal_move **moves);
 size_t world_open_moves(struct world *world);
 size_t world_owed(struct world *world);
-
-/* How many revisions of es.xml the journal has. */
-size_t world_revisions(struct world *world);
-
-/* Spoils every object that the journal names by its digest. */
-void world_damage_objects(struct world *world);
 
 /* Releases everything. */
 void world_deinit(struct world *world);

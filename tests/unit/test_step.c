@@ -74,9 +74,9 @@ START_TEST(offline_move_stops_defines_undefines_and_starts)
 }
 END_TEST
 
-START_TEST(early_stop_is_not_carried_out_as_a_whole_move)
+START_TEST(forced_move_is_not_carried_out_as_an_offline_one)
 {
-    struct journal_move move = move_of(MOVE_STOP, GUEST_RUNNING);
+    struct journal_move move = move_of(MOVE_FORCED, GUEST_RUNNING);
     struct step_facts facts = {
         .verdict = SETTLE_NOT_HAPPENED,
         .guests = { &running, NULL },
@@ -84,8 +84,127 @@ START_TEST(early_stop_is_not_carried_out_as_a_whole_move)
     };
 
     assert_ends(step_next(&move, &facts), JOURNAL_MOVE_FAILED);
-    move.mode = MOVE_FORCED;
+}
+END_TEST
+
+START_TEST(early_stop_checks_and_stops_the_guest_and_is_done_with_it_off_at_the_source)
+{
+    struct journal_move move = move_of(MOVE_STOP, GUEST_RUNNING);
+    struct step_facts facts = { .verdict = SETTLE_NOT_HAPPENED, .guests = { &running, NULL } };
+
+    move.autostart = true;
+    assert_runs(step_next(&move, &facts), OP_PREFLIGHT, 0);
+    facts.proven = true;
+    assert_runs(step_next(&move, &facts), OP_STOP, 0);
+    move.tried = true;
+    facts = (struct step_facts){ .verdict = SETTLE_STOPPED, .guests = { &off, NULL } };
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_DONE);
+    facts.resumed = true;
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_DONE);
+}
+END_TEST
+
+START_TEST(early_stop_does_not_wait_for_a_target_that_had_no_part_in_it)
+{
+    struct journal_move move = move_of(MOVE_STOP, GUEST_RUNNING);
+    struct step_facts facts = { .verdict = SETTLE_WAIT, .guests = { &off, NULL } };
+
+    ck_assert_int_eq(step_next(&move, &facts).action, STEP_WAIT);
+    move.tried = true;
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_DONE);
+    facts.guests[0] = &running;
+    ck_assert_int_eq(step_next(&move, &facts).action, STEP_WAIT);
+    facts.guests[0] = NULL;
+    ck_assert_int_eq(step_next(&move, &facts).action, STEP_WAIT);
+}
+END_TEST
+
+START_TEST(early_stop_that_the_guest_ignores_gives_its_autostart_back)
+{
+    struct journal_move move = move_of(MOVE_STOP, GUEST_RUNNING);
+    struct err err = { .code = ERR_TIMEOUT };
+    struct step_facts facts = {
+        .verdict = SETTLE_NOT_HAPPENED,
+        .guests = { &running, NULL },
+        .error = &err,
+        .failed = OP_STOP,
+        .failures = 1,
+    };
+
+    move.tried = true;
+    move.autostart = true;
+    assert_runs(step_next(&move, &facts), OP_AUTOSTART, 0);
+    move.autostart = false;
     assert_ends(step_next(&move, &facts), JOURNAL_MOVE_FAILED);
+}
+END_TEST
+
+START_TEST(guest_that_went_off_before_its_early_stop_is_not_taken_for_stopped_by_us)
+{
+    struct journal_move move = move_of(MOVE_STOP, GUEST_RUNNING);
+    struct step_facts facts = { .verdict = SETTLE_STOPPED, .guests = { &off, NULL } };
+
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_FAILED);
+    facts.resumed = true;
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_FAILED);
+}
+END_TEST
+
+/* Its room may be another's: only a look at the whole fleet tells whether it may be started. */
+START_TEST(cancelled_early_stop_leaves_the_start_to_a_move_of_its_own)
+{
+    struct journal_move move = move_of(MOVE_STOP, GUEST_RUNNING);
+    struct step_facts facts = { .verdict = SETTLE_NOT_HAPPENED, .guests = { &running, NULL } };
+
+    move.cancel_requested = true;
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_CANCELLED);
+    move.tried = true;
+    facts = (struct step_facts){ .verdict = SETTLE_STOPPED, .guests = { &off, NULL } };
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_CANCELLED);
+}
+END_TEST
+
+START_TEST(guest_stopped_early_is_not_started_at_its_source_by_the_move_that_follows)
+{
+    struct err err = { .code = ERR_INCOMPATIBLE };
+    struct journal_move move = move_of(MOVE_OFFLINE, GUEST_RUNNING);
+    struct step_facts facts = {
+        .verdict = SETTLE_STOPPED,
+        .guests = { &off, NULL },
+        .early = true,
+        .error = &err,
+        .failed = OP_PREFLIGHT,
+        .failures = 1,
+    };
+
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_FAILED);
+    move.tried = true;
+    facts.failed = OP_DEFINE;
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_FAILED);
+    facts.error = NULL;
+    assert_runs(step_next(&move, &facts), OP_DEFINE, 1);
+    move.back = true;
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_ROLLED_BACK);
+    move.cancel_requested = true;
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_CANCELLED);
+}
+END_TEST
+
+START_TEST(early_stop_leaves_alone_what_others_do_on_the_target)
+{
+    static const enum settle_verdict verdicts[] = {
+        SETTLE_DESTROY_TARGET, SETTLE_UNDEFINE_TARGET, SETTLE_DESTROY_SOURCE, SETTLE_RESUME_SOURCE,
+        SETTLE_SWEEP_SOURCE,   SETTLE_DEFINED_TWICE,   SETTLE_DONE,           SETTLE_DONE_OFF,
+    };
+
+    for (size_t v = 0; v < ARRAY_LEN(verdicts); v++) {
+        struct journal_move move = move_of(MOVE_STOP, GUEST_RUNNING);
+        struct step_facts facts = { .verdict = verdicts[v], .guests = { &off, &running } };
+
+        assert_ends(step_next(&move, &facts), JOURNAL_MOVE_FAILED);
+        move.tried = true;
+        assert_ends(step_next(&move, &facts), JOURNAL_MOVE_FAILED);
+    }
 }
 END_TEST
 
@@ -382,10 +501,10 @@ END_TEST
  * guest that only a person may touch. */
 START_TEST(every_situation_has_an_answer_that_is_safe)
 {
-    static const enum move_mode modes[] = { MOVE_LIVE, MOVE_OFFLINE, MOVE_COLD };
+    static const enum move_mode modes[] = { MOVE_LIVE, MOVE_OFFLINE, MOVE_COLD, MOVE_STOP };
     struct err err = { .code = ERR_FAILED };
 
-    for (unsigned bits = 0; bits < 16; bits++) {
+    for (unsigned bits = 0; bits < 32; bits++) {
         for (size_t m = 0; m < ARRAY_LEN(modes); m++) {
             for (int verdict = 0; verdict < SETTLE_VERDICT_COUNT; verdict++) {
                 for (int failed = 0; failed <= OP_KIND_COUNT; failed++) {
@@ -394,6 +513,7 @@ START_TEST(every_situation_has_an_answer_that_is_safe)
                     struct step_facts facts = {
                         .verdict = (enum settle_verdict)verdict,
                         .proven = (bits & 1) != 0,
+                        .early = (bits & 16) != 0,
                         .error = failed == OP_KIND_COUNT ? NULL : &err,
                         .failed = failed == OP_KIND_COUNT ? OP_PREFLIGHT : (enum op_kind)failed,
                         .failures = failed == OP_KIND_COUNT ? 0 : 1,
@@ -413,10 +533,16 @@ START_TEST(every_situation_has_an_answer_that_is_safe)
                     if (step.action == STEP_RUN && step.op == OP_START) {
                         ck_assert(verdict == SETTLE_STOPPED || verdict == SETTLE_DONE_OFF);
                         ck_assert_uint_eq(step.side, verdict == SETTLE_STOPPED ? 0 : 1);
+                        ck_assert(modes[m] != MOVE_STOP && (step.side == 1 || !facts.early));
+                    }
+                    if (step.action == STEP_RUN && modes[m] == MOVE_STOP) {
+                        ck_assert_uint_eq(step.side, 0);
+                        ck_assert(step.op == OP_PREFLIGHT || step.op == OP_STOP ||
+                                  step.op == OP_AUTOSTART);
                     }
                     if (step.action == STEP_RUN && step.op == OP_STOP) {
-                        ck_assert(verdict == SETTLE_NOT_HAPPENED && move.mode == MOVE_OFFLINE &&
-                                  facts.proven);
+                        ck_assert(verdict == SETTLE_NOT_HAPPENED && facts.proven &&
+                                  (move.mode == MOVE_OFFLINE || move.mode == MOVE_STOP));
                     }
                 }
             }
@@ -432,7 +558,16 @@ int main(void)
 
     tcase_add_test(tcase, new_live_move_checks_both_hosts_before_it_touches_anything);
     tcase_add_test(tcase, offline_move_stops_defines_undefines_and_starts);
-    tcase_add_test(tcase, early_stop_is_not_carried_out_as_a_whole_move);
+    tcase_add_test(tcase, forced_move_is_not_carried_out_as_an_offline_one);
+    tcase_add_test(tcase,
+                   early_stop_checks_and_stops_the_guest_and_is_done_with_it_off_at_the_source);
+    tcase_add_test(tcase, early_stop_does_not_wait_for_a_target_that_had_no_part_in_it);
+    tcase_add_test(tcase, early_stop_that_the_guest_ignores_gives_its_autostart_back);
+    tcase_add_test(tcase, guest_that_went_off_before_its_early_stop_is_not_taken_for_stopped_by_us);
+    tcase_add_test(tcase, cancelled_early_stop_leaves_the_start_to_a_move_of_its_own);
+    tcase_add_test(tcase,
+                   guest_stopped_early_is_not_started_at_its_source_by_the_move_that_follows);
+    tcase_add_test(tcase, early_stop_leaves_alone_what_others_do_on_the_target);
     tcase_add_test(tcase, cold_move_never_starts_the_guest);
     tcase_add_test(tcase, failed_preflight_ends_the_move_with_nothing_touched);
     tcase_add_test(tcase, live_move_that_was_tried_is_not_tried_again_by_itself);

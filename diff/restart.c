@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "diff/restart.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "diff/diff.h"
+#include "diff/fleet.h"
+#include "model/desired.h"
+#include "model/observed.h"
+#include "model/policy.h"
+
+/* Takes a guest that is off out of the room it is charged for.  False if it is not one of the fleet's. */
+static bool set_aside(struct fleet *fleet, const char *name, uint32_t host)
+{
+    uint32_t index = desired_find_guest(fleet->input->desired, name);
+    const struct fleet_guest *guest = index == DESIRED_NONE ? NULL : &fleet->guests[index];
+
+    if (guest == NULL || guest->at != host || guest->in_flight || observed_is_active(guest->seen)) {
+        return false;
+    }
+    fleet_stop(fleet, index);
+    return true;
+}
+
+struct restart_room restart_room(const struct plan_input *input, const struct observed_guest *guest,
+                                 const char *host, const char *const *others, size_t other_count)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct diff diff = diff_compute(&arena, input->desired, input->observed);
+    struct fleet fleet = fleet_build(&arena, input, &diff);
+    uint32_t at = fleet_find_host(&fleet, host);
+    uint32_t index = desired_find_guest(input->desired, guest->name);
+    struct restart_room room = { .fit = CAPACITY_FITS };
+
+    for (size_t i = 0; i < other_count; i++) {
+        if (strcmp(others[i], guest->name) != 0) {
+            (void)set_aside(&fleet, others[i], at);
+        }
+    }
+    if (set_aside(&fleet, guest->name, at)) {
+        room.needs_kib = fleet.guests[index].charge_kib;
+        room.fit = capacity_fit(&fleet, index, at);
+    } else { /* The file does not name it any more, and it is only the room it takes. */
+        room.needs_kib = capacity_size_kib(input->policy, NULL, guest);
+        fleet.hosts[at].charged_kib -= room.needs_kib;
+        room.fit = room.needs_kib <= capacity_free_kib(&fleet.hosts[at]) ? CAPACITY_FITS
+                                                                         : CAPACITY_NO_MEMORY;
+    }
+    if (room.fit == CAPACITY_NO_CPU && input->policy->cpu_policy != POLICY_CPU_STRICT) {
+        room.fit = CAPACITY_FITS;
+    }
+    room.free_kib = capacity_free_kib(&fleet.hosts[at]);
+    return room;
+}
