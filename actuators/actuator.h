@@ -73,7 +73,7 @@ struct actuator_progress {
  * in this list stays. */
 enum actuator_notice_kind {
     ACTUATOR_NOTICE_ITERATION, /* A migration away from here begins a pass over the guest's memory. */
-    ACTUATOR_NOTICE_JOB_ENDED, /* A migration away from here, or another job, is over, either way. */
+    ACTUATOR_NOTICE_JOB_ENDED, /* A job is over; a migration that was given up is told at its target. */
     ACTUATOR_NOTICE_LIFECYCLE, /* Defined, started, paused, stopped, arrived, gone ... */
     ACTUATOR_NOTICE_MANY,      /* More guests than are told one by one. */
     ACTUATOR_NOTICE_LINK_DOWN, /* The host is not heard any more; it is being tried again. */

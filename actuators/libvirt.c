@@ -8,6 +8,7 @@
 
 #include "actuators/actuator.h"
 #include "actuators/libvirt_connection.h"
+#include "actuators/libvirt_event.h"
 #include "actuators/libvirt_link.h"
 #include "actuators/libvirt_move.h"
 #include "actuators/libvirt_observe.h"
@@ -56,6 +57,8 @@ struct host {
     const char *peer_uri;
     const char *ssh;
     struct libvirt_link link;
+    struct libvirt_event event;
+    bool wanted;                   /* Among the hosts to watch. */
     struct observe_job *observing; /* At most one. */
 };
 
@@ -373,13 +376,7 @@ static const struct op *copy_op(struct arena *arena, const struct op *op)
 {
     struct op *copy = ARENA_NEW(arena, struct op);
 
-    *copy = *op;
-    copy->guest = copy_text(arena, op->guest);
-    copy->uuid = copy_text(arena, op->uuid);
-    copy->host = copy_text(arena, op->host);
-    copy->peer = copy_text(arena, op->peer);
-    copy->xml = copy_text(arena, op->xml);
-    copy->live.migrate_uri = copy_text(arena, op->live.migrate_uri);
+    *copy = op_copy(arena, op);
     return copy;
 }
 
@@ -486,6 +483,16 @@ static void on_opened(void *context, struct libvirt_link *link, const struct err
         }
     }
     pump(actuator);
+    libvirt_event_pump(&host->event, err);
+}
+
+static void on_notice(void *context, const struct actuator_notice *notice)
+{
+    const struct actuator_sink sink = ((const struct libvirt_actuator *)context)->base.sink;
+
+    if (sink.notice != NULL) {
+        sink.notice(sink.context, notice);
+    }
 }
 
 /* Deadlines. */
@@ -622,6 +629,12 @@ static struct host *add_host(struct libvirt_actuator *actuator, const struct lib
             .opened = on_opened,
             .context = actuator,
         },
+        .event = {
+            .loop = actuator->loop,
+            .link = &host->link,
+            .notice = on_notice,
+            .context = actuator,
+        },
     };
     insert_host(actuator, host);
     return host;
@@ -716,12 +729,29 @@ static void libvirt_cancel(struct actuator *self, uint64_t ticket)
     fail(request, &err);
 }
 
-/* Nobody is listened to over libvirt yet, which loses nothing but time: whoever watches looks too. */
 static void libvirt_watch(struct actuator *self, const char *const *hosts, size_t count)
 {
-    (void)self;
-    (void)hosts;
-    (void)count;
+    struct libvirt_actuator *actuator = actuator_of(self);
+
+    for (size_t i = 0; i < actuator->host_count; i++) {
+        actuator->hosts[i]->wanted = false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct host *host = find_host(actuator, hosts[i]);
+
+        if (host != NULL) {
+            host->wanted = true;
+        }
+    }
+    for (size_t i = 0; i < actuator->host_count; i++) {
+        struct host *host = actuator->hosts[i];
+
+        if (host->wanted) {
+            libvirt_event_watch(&host->event);
+        } else {
+            libvirt_event_unwatch(&host->event);
+        }
+    }
 }
 
 static void libvirt_close(struct actuator *self)
@@ -735,6 +765,7 @@ static void libvirt_close(struct actuator *self)
         free_request(request);
     }
     for (size_t i = 0; i < actuator->host_count; i++) {
+        libvirt_event_unwatch(&actuator->hosts[i]->event);
         libvirt_link_deinit(&actuator->hosts[i]->link);
     }
     libvirt_pool_close(actuator->pool);

@@ -8,7 +8,8 @@
  * process runs for ever, so open one actuator a process (another works, and leaves one idle thread
  * behind).  A connection's open has a thread of its own, at most one outstanding a host; observations run
  * on a bounded pool, at most one a host; an operation has a thread of its own, a migration a second one
- * for the call that blocks.  A connection is used by one thread at a time.
+ * for the call that blocks.  A connection is used by one thread at a time; a host that is watched has one
+ * more that is used for nothing else, over which libvirt's event thread hears it.
  *
  * libvirt calls have no timeout: a call that is overdue is written off, its late answer is dropped and
  * its connection replaced.  An operation that is written off fails with ERR_TIMEOUT and may still happen;

@@ -517,26 +517,13 @@ static void op_begin(void *context)
     }
 }
 
-static struct op copy_op(struct arena *arena, const struct op *op)
-{
-    struct op own = *op;
-
-    own.guest = copy(arena, op->guest);
-    own.uuid = copy(arena, op->uuid);
-    own.host = copy(arena, op->host);
-    own.peer = copy(arena, op->peer);
-    own.xml = copy(arena, op->xml);
-    own.live.migrate_uri = copy(arena, op->live.migrate_uri);
-    return own;
-}
-
 static void sim_start(struct actuator *actuator, const struct op *op, uint64_t ticket)
 {
     struct sim *sim = sim_of(actuator);
     struct call *call = call_new(sim, op->host, ticket);
 
     assert(op->guest != NULL && op->uuid != NULL);
-    call->op = copy_op(&call->arena, op);
+    call->op = op_copy(&call->arena, op);
     loop_timer_start(sim->loop, &call->timer, 0, op_begin, call);
 }
 

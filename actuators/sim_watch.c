@@ -169,13 +169,14 @@ static bool is_same_life(const struct seen_guest *a, const struct seen_guest *b)
            a->vcpus == b->vcpus;
 }
 
-/* What is told of a guest that was there and is there; a job's beginning is told by its first pass. */
+/* What is told of a guest that was there and is there.  A migration's beginning is told by its first
+ * pass; that it was given up libvirt tells at its target alone, where the guest is gone. */
 static void tell_change(struct sim_watch *watch, struct sim_fleet *fleet, const char *host,
                         const struct seen_guest *before, const struct seen_guest *now)
 {
     if (!is_same_life(before, now)) {
         tell(watch, fleet, ACTUATOR_NOTICE_LIFECYCLE, host, now->name);
-    } else if (before->job != GUEST_JOB_NONE && now->job == GUEST_JOB_NONE) {
+    } else if (before->job == GUEST_JOB_OTHER && now->job == GUEST_JOB_NONE) {
         tell(watch, fleet, ACTUATOR_NOTICE_JOB_ENDED, host, now->name);
     } else if (before->job != GUEST_JOB_OUTGOING && now->job == GUEST_JOB_OUTGOING) {
         tell(watch, fleet, ACTUATOR_NOTICE_ITERATION, host, now->name);

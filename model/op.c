@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "base/arena.h"
 #include "base/text.h"
 
 static const char *const kind_names[OP_KIND_COUNT] = {
@@ -15,6 +16,24 @@ static const char *const mode_names[MOVE_MODE_COUNT] = {
     [MOVE_LIVE] = "live", [MOVE_OFFLINE] = "offline", [MOVE_COLD] = "cold",
     [MOVE_STOP] = "stop", [MOVE_FORCED] = "forced",
 };
+
+static const char *copy(struct arena *arena, const char *s)
+{
+    return s == NULL ? NULL : arena_strdup(arena, s);
+}
+
+struct op op_copy(struct arena *arena, const struct op *op)
+{
+    struct op own = *op;
+
+    own.guest = copy(arena, op->guest);
+    own.uuid = copy(arena, op->uuid);
+    own.host = copy(arena, op->host);
+    own.peer = copy(arena, op->peer);
+    own.xml = copy(arena, op->xml);
+    own.live.migrate_uri = copy(arena, op->live.migrate_uri);
+    return own;
+}
 
 const char *op_kind_name(enum op_kind kind)
 {

@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct arena;
+
 /* How a guest gets from one host to another (contract.md §5, "mode"). */
 enum move_mode {
     MOVE_LIVE,    /* Running, keeps running. */
@@ -68,6 +70,9 @@ struct op {
     int64_t timeout_ms;  /* STOP, START: how long to wait for the guest. */
     struct op_live live; /* PREFLIGHT, MIGRATE. */
 };
+
+/* A copy whose strings are in 'arena'. */
+struct op op_copy(struct arena *arena, const struct op *op);
 
 /* Stable lower-case names, for plans, logs and the journal; the reverse returns the COUNT value for no
  * such name. */

@@ -8,6 +8,9 @@
 /* Calls, completions, deadlines, closing. */
 TCase *cases_seam(void);
 
+/* Watching, notices. */
+TCase *cases_notice(void);
+
 /* DEFINE, UNDEFINE, AUTOSTART. */
 TCase *cases_definition(void);
 

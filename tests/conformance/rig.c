@@ -14,9 +14,30 @@
 #define DEADLINE_MS  INT64_C(20000)
 #define ANSWER_TRIES 40
 
+static bool is_same_notice(const struct rig_notice *a, const struct rig_notice *b)
+{
+    return a->kind == b->kind && strcmp(a->host, b->host) == 0 && strcmp(a->guest, b->guest) == 0;
+}
+
+static bool is_noticed(const struct rig *rig)
+{
+    bool found = rig->wanted_notice == NULL;
+
+    for (size_t i = 0; i < rig->notice_count && !found; i++) {
+        found = is_same_notice(&rig->notices[i], rig->wanted_notice);
+    }
+    return found;
+}
+
+static bool is_satisfied(const struct rig *rig)
+{
+    return rig->done_count >= rig->wanted && rig->progress_count >= rig->wanted_progress &&
+           is_noticed(rig);
+}
+
 static void stop_if_satisfied(struct rig *rig)
 {
-    if (rig->done_count >= rig->wanted && rig->progress_count >= rig->wanted_progress) {
+    if (is_satisfied(rig)) {
         loop_stop(rig->loop);
     }
 }
@@ -55,10 +76,27 @@ static void on_progress(void *context, const struct actuator_progress *progress)
     stop_if_satisfied(rig);
 }
 
+static void on_notice(void *context, const struct actuator_notice *notice)
+{
+    struct rig *rig = context;
+    struct rig_notice *kept = &rig->notices[rig->notice_count];
+
+    ck_assert_msg(!rig->calling, "a notice from inside a call");
+    ck_assert(pthread_equal(pthread_self(), rig->thread));
+    ck_assert_uint_lt(rig->notice_count, RIG_NOTICE_MAX);
+    ck_assert_int_eq(notice->guest == NULL, notice->kind >= ACTUATOR_NOTICE_MANY);
+    kept->kind = notice->kind;
+    (void)snprintf(kept->host, sizeof(kept->host), "%s", notice->host);
+    (void)snprintf(kept->guest, sizeof(kept->guest), "%s",
+                   notice->guest == NULL ? "" : notice->guest);
+    rig->notice_count++;
+    stop_if_satisfied(rig);
+}
+
 static void listen_to(struct rig *rig)
 {
     rig->actuator = world_actuator(rig->world);
-    rig->actuator->sink = (struct actuator_sink){ rig, on_done, on_progress, NULL };
+    rig->actuator->sink = (struct actuator_sink){ rig, on_done, on_progress, on_notice };
 }
 
 const char *rig_new_name(struct rig *rig)
@@ -170,8 +208,7 @@ static bool run_for(struct rig *rig, int64_t ms)
     struct loop_timer timer = { 0 };
 
     loop_timer_start(rig->loop, &timer, ms, ring, &alarm);
-    while (!alarm.rang &&
-           (rig->done_count < rig->wanted || rig->progress_count < rig->wanted_progress)) {
+    while (!alarm.rang && !is_satisfied(rig)) {
         loop_run(rig->loop);
     }
     loop_timer_stop(rig->loop, &timer);
@@ -191,6 +228,55 @@ void rig_wait_progress(struct rig *rig, size_t count)
     rig->wanted_progress = count;
     ck_assert_msg(run_for(rig, PATIENCE_MS), "%zu of %zu reports of progress came",
                   rig->progress_count, count);
+}
+
+void rig_watch(struct rig *rig, const char *first, const char *second)
+{
+    const char *hosts[2];
+    size_t count = 0;
+
+    if (first != NULL) {
+        hosts[count++] = first;
+    }
+    if (second != NULL) {
+        hosts[count++] = second;
+    }
+    rig->calling = true;
+    actuator_watch(rig->actuator, hosts, count);
+    rig->calling = false;
+}
+
+void rig_watch_all(struct rig *rig)
+{
+    rig_watch(rig, "kvm1", "kvm2");
+    rig_await_notice(rig, ACTUATOR_NOTICE_LINK_UP, "kvm1", NULL);
+    rig_await_notice(rig, ACTUATOR_NOTICE_LINK_UP, "kvm2", NULL);
+    rig->notice_count = 0;
+}
+
+void rig_await_notice(struct rig *rig, enum actuator_notice_kind kind, const char *host,
+                      const char *guest)
+{
+    struct rig_notice wanted = { .kind = kind };
+
+    (void)snprintf(wanted.host, sizeof(wanted.host), "%s", host);
+    (void)snprintf(wanted.guest, sizeof(wanted.guest), "%s", guest == NULL ? "" : guest);
+    rig->wanted = 0;
+    rig->wanted_progress = 0;
+    rig->wanted_notice = &wanted;
+    ck_assert_msg(run_for(rig, PATIENCE_MS), "no notice %d of '%s' on '%s' came", (int)kind,
+                  wanted.guest, host);
+    rig->wanted_notice = NULL;
+}
+
+size_t rig_count_notices(const struct rig *rig, enum actuator_notice_kind kind, const char *host)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < rig->notice_count; i++) {
+        count += rig->notices[i].kind == kind && strcmp(rig->notices[i].host, host) == 0 ? 1 : 0;
+    }
+    return count;
 }
 
 void rig_pass(struct rig *rig, int64_t ms)

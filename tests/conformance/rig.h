@@ -19,7 +19,8 @@
 #include "model/op.h"
 #include "tests/conformance/world.h"
 
-#define RIG_DONE_MAX 64
+#define RIG_DONE_MAX   64
+#define RIG_NOTICE_MAX 256
 
 struct rig_done {
     uint64_t ticket;
@@ -27,6 +28,12 @@ struct rig_done {
     struct err err;
     struct actuator_stats stats;
     struct observed_host host; /* Of an observation; in the rig's arena. */
+};
+
+struct rig_notice {
+    enum actuator_notice_kind kind;
+    char host[32];
+    char guest[64]; /* "" = of the host as a whole. */
 };
 
 struct rig {
@@ -40,6 +47,9 @@ struct rig {
     struct rig_done done[RIG_DONE_MAX];
     size_t done_count;
     size_t progress_count;
+    struct rig_notice notices[RIG_NOTICE_MAX];
+    size_t notice_count;
+    const struct rig_notice *wanted_notice; /* That somebody waits for, or NULL. */
     size_t wanted; /* Completions, and progress, that somebody waits for. */
     size_t wanted_progress;
     char guest[64]; /* The guest of the test; "" if it has none. */
@@ -73,6 +83,19 @@ void rig_cancel(struct rig *rig, uint64_t ticket);
 /* Runs the loop until 'count' completions, or reports of progress, are there in all. */
 void rig_wait(struct rig *rig, size_t count);
 void rig_wait_progress(struct rig *rig, size_t count);
+
+/* Watches these hosts, either of which may be NULL. */
+void rig_watch(struct rig *rig, const char *first, const char *second);
+
+/* Watches both hosts and waits until both are heard; then forgets the notices of that. */
+void rig_watch_all(struct rig *rig);
+
+/* Runs the loop until a notice of 'kind' is there, of 'guest' on 'host' or of the host as a whole. */
+void rig_await_notice(struct rig *rig, enum actuator_notice_kind kind, const char *host,
+                      const char *guest);
+
+/* How many notices of 'kind' there are of 'host' and any guest. */
+size_t rig_count_notices(const struct rig *rig, enum actuator_notice_kind kind, const char *host);
 
 /* Runs the loop for 'ms'. */
 void rig_pass(struct rig *rig, int64_t ms);

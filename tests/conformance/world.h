@@ -45,6 +45,14 @@ void world_remove_guest(struct world *world, const char *name);
 void world_attach(struct world *world, const char *host, const char *volume);
 void world_attach_wrong(struct world *world, const char *host, const char *volume);
 
+/* What somebody else's hands do: the guest starts at once, its plug is pulled, it begins to move live. */
+void world_start(struct world *world, const char *name, const char *host);
+void world_stop(struct world *world, const char *name, const char *host);
+void world_migrate(struct world *world, const char *name, const char *from, const char *to);
+
+/* Ends libvirtd on 'host', or what looks like it from outside, and starts it again; its guests run on. */
+void world_restart(struct world *world, const char *host);
+
 /* Stops and continues libvirtd on 'host'; cuts its power and boots it. */
 void world_freeze(struct world *world, const char *host);
 void world_thaw(struct world *world, const char *host);

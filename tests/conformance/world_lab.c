@@ -168,6 +168,30 @@ void world_attach_wrong(struct world *world, const char *host, const char *volum
     LAB(world, "wrongdisk", host, volume);
 }
 
+void world_start(struct world *world, const char *name, const char *host)
+{
+    LAB(world, "on", host, "virsh", "-q", "start", name);
+}
+
+void world_stop(struct world *world, const char *name, const char *host)
+{
+    LAB(world, "on", host, "virsh", "-q", "destroy", name);
+}
+
+void world_migrate(struct world *world, const char *name, const char *from, const char *to)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+
+    LAB(world, "on", from, "virsh", "-q", "migrate", "--live", "--p2p", "--persistent",
+        "--undefinesource", name, text_format(&arena, "qemu+tcp://%s/system", to));
+}
+
+/* The host's init starts it again. */
+void world_restart(struct world *world, const char *host)
+{
+    LAB(world, "on", host, "sh", "-c", "kill -KILL $(cat /run/libvirt/libvirtd.pid)");
+}
+
 void world_freeze(struct world *world, const char *host)
 {
     LAB(world, "freeze", host);

@@ -20,6 +20,8 @@
 #define SLOW_MS 8000
 #define FAST_MS 900
 
+#define LINK_LOST_MS 60000 /* More than a frozen host's link lasts. */
+
 #define FLEET                                                                    \
     "{\"format\":\"berth.sim/1\",\"durations\":{\"migrate_ms\":900},\"hosts\":[" \
     "{\"name\":\"kvm1\",\"memory_kib\":8388608,\"cpus\":8},"                     \
@@ -186,6 +188,51 @@ void world_attach_wrong(struct world *world, const char *host, const char *volum
     set_volume(world, host, volume, "another");
 }
 
+static json_t *guest_of(json_t *fleet, const char *name, const char *host)
+{
+    json_t *guest;
+    size_t i;
+
+    json_array_foreach(json_object_get(host_of(fleet, host), "guests"), i, guest)
+    {
+        if (strcmp(json_string_value(json_object_get(guest, "name")), name) == 0) {
+            return guest;
+        }
+    }
+    ck_abort_msg("no guest '%s' on '%s'", name, host);
+}
+
+static void set_state(struct world *world, const char *name, const char *host, enum world_kind kind)
+{
+    json_t *fleet = take(world);
+
+    set_kind(guest_of(fleet, name, host), kind);
+    put(world, fleet);
+}
+
+void world_start(struct world *world, const char *name, const char *host)
+{
+    set_state(world, name, host, WORLD_IDLE);
+}
+
+void world_stop(struct world *world, const char *name, const char *host)
+{
+    set_state(world, name, host, WORLD_OFF);
+}
+
+void world_migrate(struct world *world, const char *name, const char *from, const char *to)
+{
+    json_t *fleet = take(world);
+    json_t *uuid = json_object_get(guest_of(fleet, name, from), "uuid");
+    json_t *migration = json_pack("{s:O,s:s,s:s,s:i}", "guest", uuid, "from", from, "to", to,
+                                  "duration_ms", FAST_MS);
+    json_t *migrations = json_pack("[o]", migration);
+
+    ck_assert_ptr_nonnull(migrations);
+    (void)json_object_set_new(fleet, "migrations", migrations);
+    put(world, fleet);
+}
+
 static void set_power(struct world *world, const char *host, enum sim_power power)
 {
     struct err err = { 0 };
@@ -211,6 +258,14 @@ void world_crash(struct world *world, const char *host)
 void world_boot(struct world *world, const char *host)
 {
     set_power(world, host, SIM_POWER_ON);
+}
+
+/* A link that was lost and is back says nothing else. */
+void world_restart(struct world *world, const char *host)
+{
+    world_freeze(world, host);
+    loop_manual_advance(world->loop, LINK_LOST_MS);
+    world_thaw(world, host);
 }
 
 void world_slow(struct world *world, const char *host, bool slow)

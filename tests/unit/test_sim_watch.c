@@ -184,7 +184,7 @@ START_TEST(a_migration_is_told_on_both_hosts_as_it_begins_and_ends)
 }
 END_TEST
 
-START_TEST(a_migration_that_is_cancelled_is_told_as_a_job_that_ended)
+START_TEST(a_migration_that_is_cancelled_is_told_at_its_target)
 {
     AUTO(rig) struct rig *rig = rig_new("", "running");
 
@@ -194,7 +194,20 @@ START_TEST(a_migration_that_is_cancelled_is_told_as_a_job_that_ended)
     start(rig, OP_MIGRATE);
     (void)heard(rig, 100);
     actuator_cancel(rig->actuator, 1);
-    ck_assert_str_eq(heard(rig, 1000), "job-ended kvm1 vm1; lifecycle kvm2 vm1; ");
+    ck_assert_str_eq(heard(rig, 1000), "lifecycle kvm2 vm1; ");
+}
+END_TEST
+
+START_TEST(a_job_that_ends_is_told)
+{
+    AUTO(rig) struct rig *rig = rig_new("", "running\",\"job\":\"other");
+    const char *json = text_format(&rig->arena, FLEET END, "", "running");
+    struct err err = { 0 };
+
+    watch(rig, "kvm1", NULL);
+    (void)heard(rig, 0);
+    ck_assert_msg(sim_load(rig->actuator, json, strlen(json), &err) == 0, "%s", err.text);
+    ck_assert_str_eq(heard(rig, 0), "job-ended kvm1 vm1; ");
 }
 END_TEST
 
@@ -363,7 +376,8 @@ int main(void)
         a_watched_host_is_heard_and_a_quiet_fleet_is_quiet,
         a_guest_that_starts_or_stops_is_told_where_it_is,
         a_migration_is_told_on_both_hosts_as_it_begins_and_ends,
-        a_migration_that_is_cancelled_is_told_as_a_job_that_ended,
+        a_migration_that_is_cancelled_is_told_at_its_target,
+        a_job_that_ends_is_told,
         what_ends_by_itself_is_told_though_nobody_looks,
         a_host_that_nobody_watches_or_knows_is_silent,
         a_host_that_is_let_go_is_silent_at_once,
