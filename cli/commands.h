@@ -12,6 +12,7 @@ const struct cli_command *cmd_observe_command(void);
 const struct cli_command *cmd_diff_command(void);
 const struct cli_command *cmd_plan_command(void);
 const struct cli_command *cmd_apply_command(void);
+const struct cli_command *cmd_migrate_command(void);
 const struct cli_command *cmd_status_command(void);
 const struct cli_command *cmd_history_command(void);
 const struct cli_command *cmd_explain_command(void);

@@ -135,6 +135,12 @@ void eventlog_write(void *context, const struct event *event)
     case EVENT_FAULTS:
         log_faults(context, event);
         break;
+    case EVENT_FILE_VALID:
+        (void)fprintf(stderr, "event=valid-file file=%s\n", (const char *)context);
+        break;
+    case EVENT_FILE_POLLED:
+        log_text("polled-file", event, event->err->text);
+        break;
     case EVENT_OBSERVED:
         log_unreachable(event->observed);
         break;

@@ -271,6 +271,8 @@ void progress_show(struct progress *progress, const struct event *event)
     case EVENT_JOURNAL_LOST:
         on_warning(progress, "STOPPED", NULL, event->err->text);
         break;
+    case EVENT_FILE_VALID: /* Of who follows the file. */
+    case EVENT_FILE_POLLED:
     case EVENT_FAULTS: /* Shown by the command, which knows the file. */
     case EVENT_PLAN:
     case EVENT_DRIFT_OVER:

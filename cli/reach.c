@@ -161,15 +161,12 @@ static int read_ledger(struct cli *cli, struct ledger *ledger)
     return status == 0 ? 0 : cli_fail(&err);
 }
 
-int reach_see(struct cli *cli, struct reach_sight *sight)
+int reach_see_revision(struct cli *cli, struct reach_sight *sight)
 {
     struct observed *observed = ARENA_NEW(&cli->arena, struct observed);
     bool recorded = sight->observed != NULL;
-    int status = cli_load_revision(cli, sight->es, &sight->revision);
+    int status = recorded ? 0 : read_ledger(cli, &sight->ledger);
 
-    if (status == 0 && !recorded) {
-        status = read_ledger(cli, &sight->ledger);
-    }
     if (status == 0) {
         status = recorded ? read_recorded(cli, sight->observed, observed)
                           : ask_hosts(cli, &sight->revision, &sight->ledger, observed);
@@ -185,6 +182,13 @@ int reach_see(struct cli *cli, struct reach_sight *sight)
         sight->view.observed.in_flight_count = observed->in_flight_count;
     }
     return 0;
+}
+
+int reach_see(struct cli *cli, struct reach_sight *sight)
+{
+    int status = cli_load_revision(cli, sight->es, &sight->revision);
+
+    return status == 0 ? reach_see_revision(cli, sight) : status;
 }
 
 void reach_sight_deinit(struct reach_sight *sight)

@@ -57,6 +57,9 @@ struct reach_sight {
  * Results live in cli->arena. */
 int reach_see(struct cli *cli, struct reach_sight *sight);
 
+/* The same for the revision that sight->revision holds already. */
+int reach_see_revision(struct cli *cli, struct reach_sight *sight);
+
 /* Releases what reach_see() filled; also when it failed. */
 void reach_sight_deinit(struct reach_sight *sight);
 

@@ -91,7 +91,7 @@ static void copy_order(struct errand *errand, const struct order *order)
     errand->order.reason = order->reason == NULL ? NULL : arena_strdup(arena, order->reason);
 }
 
-void errands_run(struct errands *errands, const struct order *order, int64_t now_ms,
+void errand_run(struct errands *errands, const struct order *order, int64_t now_ms,
                  errand_answer_fn *answer, void *context)
 {
     struct journal_record records[ORDER_RECORDS_MAX];
@@ -100,7 +100,7 @@ void errands_run(struct errands *errands, const struct order *order, int64_t now
     struct err err;
 
     if (order_records(order, errands->ledger, now_ms, records, &count, &err) != 0) {
-        errands_refuse(errands, &err, answer, context);
+        errand_refuse(errands, &err, answer, context);
         return;
     }
     errand = errand_new(errands, answer, context);
@@ -112,7 +112,7 @@ void errands_run(struct errands *errands, const struct order *order, int64_t now
     ledger_submit(errands->ledger, records, count, on_committed, errand);
 }
 
-void errands_refuse(struct errands *errands, const struct err *err, errand_answer_fn *answer,
+void errand_refuse(struct errands *errands, const struct err *err, errand_answer_fn *answer,
                     void *context)
 {
     struct errand *errand = errand_new(errands, answer, context);
@@ -121,7 +121,7 @@ void errands_refuse(struct errands *errands, const struct err *err, errand_answe
     loop_timer_start(errands->loop, &errand->timer, 0, on_refused, errand);
 }
 
-void errands_deinit(struct errands *errands)
+void errand_forget_all(struct errands *errands)
 {
     while (errands->first != NULL) {
         struct errand *errand = errands->first;

@@ -28,13 +28,13 @@ struct errands {
 };
 
 /* Carries out 'order', whose scope and name are filled; answer(context) is called once, never from inside
- * this call, and not at all after errands_deinit(). */
-void errands_run(struct errands *errands, const struct order *order, int64_t now_ms,
+ * this call, and not at all after errand_forget_all(). */
+void errand_run(struct errands *errands, const struct order *order, int64_t now_ms,
                  errand_answer_fn *answer, void *context);
 
 /* Answers that it cannot be done, in the same way. */
-void errands_refuse(struct errands *errands, const struct err *err, errand_answer_fn *answer,
+void errand_refuse(struct errands *errands, const struct err *err, errand_answer_fn *answer,
                     void *context);
 
 /* Forgets what is under way.  The journal must have been closed before. */
-void errands_deinit(struct errands *errands);
+void errand_forget_all(struct errands *errands);

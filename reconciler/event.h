@@ -22,6 +22,8 @@ struct plan;
 
 enum event_kind {
     EVENT_FAULTS,      /* es.xml is not acted on: 'faults' or 'err'. */
+    EVENT_FILE_VALID,  /* es.xml is in order again. */
+    EVENT_FILE_POLLED, /* 'err': its changes are noticed late, because it has to be polled. */
     EVENT_OBSERVED,    /* 'observed': every host has been looked at. */
     EVENT_PLAN,        /* 'plan': a fresh plan is followed from now on. */
     EVENT_MOVE_BEGIN,  /* 'move', 'number' of 'total'. */

@@ -793,9 +793,9 @@ void executor_cancel(struct executor *executor)
     }
 }
 
-const char *executor_guest(const struct executor *executor)
+const struct journal_move *executor_move(const struct executor *executor)
 {
-    return executor->active ? executor->move.guest : NULL;
+    return executor->active ? &executor->move : NULL;
 }
 
 bool executor_may_leave(const struct executor *executor)

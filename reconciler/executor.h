@@ -107,8 +107,8 @@ void executor_resume(struct executor *executor, const struct journal_move *move,
 /* Asks the active move to end with the guest where it was; nothing happens if none is active. */
 void executor_cancel(struct executor *executor);
 
-/* The guest whose move is under way, or NULL. */
-const char *executor_guest(const struct executor *executor);
+/* The move under way as it is now, or NULL. */
+const struct journal_move *executor_move(const struct executor *executor);
 
 /* True if the active move goes on to its end without us: a peer-to-peer migration.  An offline move left
  * now would leave its guest down until the next run. */

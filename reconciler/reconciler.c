@@ -6,19 +6,23 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/arena.h"
+#include "base/err.h"
 #include "base/loop.h"
 #include "base/text.h"
 #include "diff/plan.h"
 #include "diff/verify.h"
 #include "model/fault.h"
 #include "reconciler/calls.h"
+#include "reconciler/condition.h"
 #include "reconciler/config.h"
 #include "reconciler/definition.h"
 #include "reconciler/drift.h"
 #include "reconciler/executor.h"
 #include "reconciler/following.h"
+#include "reconciler/gauge.h"
 #include "reconciler/ledger.h"
 #include "reconciler/order.h"
 #include "reconciler/owed.h"
@@ -27,15 +31,25 @@
 #include "reconciler/source.h"
 #include "reconciler/standing.h"
 #include "reconciler/view.h"
+#include "reconciler/watch.h"
 
 /* A person waits for 'berth apply': a failed move is tried again a few times within this run, later
  * tries are left to a later run. */
 #define RUN_TRIES_MAX   3u
 #define RUN_WAIT_MAX_MS INT64_C(60000)
 
-/* A run that follows looks at the file this often, and at the hosts at least this often. */
-#define FOLLOW_FILE_MS  INT64_C(200)
+/* A run that follows looks at the file and the hosts at least this often. */
 #define FOLLOW_HOSTS_MS INT64_C(60000)
+
+/* What a pass has found, kept until the next one has found as much: somebody may ask at any time. */
+struct finding {
+    struct arena arena;
+    struct revision revision;
+    struct observed observed;
+    const struct plan_block *blocked;
+    size_t block_count;
+    int64_t looked_ms; /* 0 = nothing was found. */
+};
 
 struct names {
     const char **items;
@@ -55,7 +69,6 @@ struct reconciler {
     struct following following;
     struct errands errands;
     struct loop_timer timer;
-    struct loop_timer file_timer;
 
     struct standing standing;
     struct drift drift;
@@ -63,6 +76,11 @@ struct reconciler {
     struct arena arena; /* The pass. */
     struct revision revision;
     struct view view;
+    struct finding found;  /* By this pass; its arena is the pass's. */
+    struct finding before; /* By the one before. */
+    struct conditions conditions;
+    struct gauge gauge; /* Of the running move. */
+    int64_t next_look_ms;
 
     struct arena run_arena;
     uint64_t *stuck; /* seq of moves seen stuck in this run. */
@@ -314,6 +332,7 @@ static bool resume_next(struct reconciler *reconciler)
 
             emit(reconciler, &event);
             reconciler->resumed = true;
+            gauge_reset(&reconciler->gauge);
             executor_resume(&reconciler->executor, move, &reconciler->view.observed, on_move_done,
                             reconciler);
             return true;
@@ -344,6 +363,7 @@ static bool begin_move(struct reconciler *reconciler, const struct executor_inte
     emit(reconciler, &event);
     reconciler->resumed = false;
     reconciler->parks |= intent->mode == MOVE_STOP;
+    gauge_reset(&reconciler->gauge);
     executor_begin(&reconciler->executor, intent, on_move_done, reconciler);
     return true;
 }
@@ -381,6 +401,12 @@ static void follow_plan(struct reconciler *reconciler, const struct plan *plan,
     emit(reconciler, &event);
 }
 
+static void remember_blocks(struct reconciler *reconciler, const struct plan *plan)
+{
+    reconciler->found.blocked = plan->blocked;
+    reconciler->found.block_count = plan->block_count;
+}
+
 /* True if there is a verified plan to follow. */
 static bool choose_plan(struct reconciler *reconciler)
 {
@@ -395,6 +421,7 @@ static bool choose_plan(struct reconciler *reconciler)
     holds = following_holds(&reconciler->following, input, digest);
     plan = plan_build(&reconciler->arena, input);
     view_drop_unasked(&plan, reconciler->options.only);
+    remember_blocks(reconciler, &plan);
     if (holds && !following_is_beaten(&reconciler->following, &plan)) {
         return true;
     }
@@ -590,25 +617,12 @@ static void look_again(void *context)
     struct reconciler *reconciler = context;
 
     loop_timer_stop(reconciler->world.loop, &reconciler->timer);
-    loop_timer_stop(reconciler->world.loop, &reconciler->file_timer);
     reconciler->stuck_count = 0; /* What was stuck is looked at again, once a pass. */
     reconciler->restarted = (struct names){ 0 };
     reconciler->told_down = (struct names){ 0 };
     arena_deinit(&reconciler->run_arena);
     reconciler->stuck = NULL;
     post_pass(reconciler);
-}
-
-static void watch_file(void *context)
-{
-    struct reconciler *reconciler = context;
-
-    if (standing_may_have_changed(&reconciler->standing)) {
-        look_again(reconciler);
-        return;
-    }
-    loop_timer_start(reconciler->world.loop, &reconciler->file_timer, FOLLOW_FILE_MS, watch_file,
-                     reconciler);
 }
 
 /* Level-triggered: whatever is missed shows in the next look. */
@@ -619,8 +633,8 @@ static void follow(struct reconciler *reconciler, int64_t retry_ms)
     if (retry_ms != 0 && retry_ms - wall(reconciler) < wait_ms) {
         wait_ms = retry_ms - wall(reconciler);
     }
+    reconciler->next_look_ms = wall(reconciler) + wait_ms;
     loop_timer_start(reconciler->world.loop, &reconciler->timer, wait_ms, look_again, reconciler);
-    watch_file(reconciler);
 }
 
 static void rest(struct reconciler *reconciler)
@@ -656,13 +670,39 @@ static void wake(struct reconciler *reconciler)
     }
 }
 
+static void on_file_changed(void *context)
+{
+    wake(context);
+}
+
+static void on_file_polled(void *context, const struct err *err)
+{
+    struct event event = { .kind = EVENT_FILE_POLLED, .err = err };
+
+    emit(context, &event);
+}
+
+static void follow_file(struct reconciler *reconciler)
+{
+    const struct watch_listener listener = { reconciler, on_file_changed, on_file_polled };
+    struct event event = { .kind = EVENT_ALARM };
+    struct err err;
+
+    if (standing_recall(&reconciler->standing, &err) != 0) {
+        (void)err_wrap(&err, "cannot fall back on the last good es.xml");
+        event.text = err.text;
+        emit(reconciler, &event);
+    }
+    standing_follow(&reconciler->standing, reconciler->world.loop, &listener);
+}
+
 static void on_order(void *context, const struct order *order)
 {
     struct reconciler *reconciler = context;
     struct event event = { .kind = EVENT_ORDER, .order = order };
-    const char *moving = executor_guest(&reconciler->executor);
+    const struct journal_move *moving = executor_move(&reconciler->executor);
 
-    if (order->verb == ORDER_CANCEL && moving != NULL && strcmp(moving, order->name) == 0) {
+    if (order->verb == ORDER_CANCEL && moving != NULL && strcmp(moving->guest, order->name) == 0) {
         executor_cancel(&reconciler->executor);
     }
     emit(reconciler, &event);
@@ -755,6 +795,13 @@ static int look_for_drift(struct reconciler *reconciler)
     return 0;
 }
 
+static void judge(struct reconciler *reconciler)
+{
+    struct status status = reconciler_status(reconciler);
+
+    condition_judge(&reconciler->conditions, &status);
+}
+
 static void on_observed(void *context)
 {
     struct reconciler *reconciler = context;
@@ -771,6 +818,9 @@ static void on_observed(void *context)
     view_build(&reconciler->view, &reconciler->arena, &reconciler->revision,
                &reconciler->snapshot.observed, &reconciler->ledger, reconciler->world.config,
                reconciler->options.only, wall(reconciler));
+    reconciler->found.revision = reconciler->revision;
+    reconciler->found.observed = reconciler->view.observed;
+    reconciler->found.looked_ms = wall(reconciler);
     event.observed = &reconciler->view.observed;
     emit(reconciler, &event);
     note_definitions(reconciler);
@@ -782,6 +832,9 @@ static void on_observed(void *context)
         return;
     }
     goes_on = may_go_on(reconciler) && choose_plan(reconciler) && may_go_on(reconciler);
+    if (goes_on) {
+        judge(reconciler);
+    }
     if (restart_next(reconciler) || (goes_on && take_next_move(reconciler))) {
         return;
     }
@@ -797,8 +850,23 @@ static void note_revision(struct reconciler *reconciler)
     records[0].object.length = revision->length;
     memcpy(records[0].object.digest, revision->digest, DIGEST_TEXT_SIZE);
     memcpy(records[1].revision.digest, revision->digest, DIGEST_TEXT_SIZE);
-    records[1].revision.at_ms = wall(reconciler);
+    records[1].revision.at_ms = standing_date(&reconciler->standing, wall(reconciler));
     note(reconciler, records, ARRAY_LEN(records));
+}
+
+static void judge_file(struct reconciler *reconciler, const struct faults *faults,
+                       const struct err *err)
+{
+    const char *message = NULL;
+
+    if (reconciler->standing.faulty) {
+        message = faults->count == 0
+                      ? err->text
+                      : text_format(&reconciler->arena, "%s:%u: %s%s",
+                                    reconciler->world.source->name, faults->items[0].line,
+                                    faults->items[0].text, faults->count > 1 ? "; and more" : "");
+    }
+    condition_set(&reconciler->conditions, CONDITION_DESIRED_VALID, wall(reconciler), message);
 }
 
 static int load_revision(struct reconciler *reconciler)
@@ -806,12 +874,18 @@ static int load_revision(struct reconciler *reconciler)
     struct faults faults = fault_list(&reconciler->arena);
     struct err err = { .code = ERR_NONE };
     struct event event = { .kind = EVENT_FAULTS, .faults = &faults, .err = &err };
+    bool was_faulty = reconciler->standing.faulty;
     bool told = false;
     enum standing_news news =
         standing_read(&reconciler->standing, &reconciler->arena, &reconciler->world.config->policy,
                       &reconciler->revision, &faults, &err, &told);
 
     if (reconciler->standing.faulty && !told) {
+        emit(reconciler, &event);
+    }
+    judge_file(reconciler, &faults, &err);
+    if (was_faulty && !reconciler->standing.faulty) {
+        event = (struct event){ .kind = EVENT_FILE_VALID };
         emit(reconciler, &event);
     }
     if (news == STANDING_NEW) {
@@ -837,6 +911,20 @@ static int load_ledger(struct reconciler *reconciler)
     return 0;
 }
 
+/* What this pass has found outlives it; a pass that found nothing leaves what was there. */
+static void keep_finding(struct reconciler *reconciler)
+{
+    if (reconciler->found.looked_ms == 0) {
+        arena_deinit(&reconciler->arena);
+        return;
+    }
+    arena_deinit(&reconciler->before.arena);
+    reconciler->before = reconciler->found;
+    reconciler->before.arena = reconciler->arena;
+    reconciler->found = (struct finding){ .looked_ms = 0 };
+    reconciler->arena = ARENA_INIT;
+}
+
 static void pass(void *context)
 {
     struct reconciler *reconciler = context;
@@ -848,7 +936,7 @@ static void pass(void *context)
     }
     reconciler->overtaken = false;
     reconciler->rest_waits = false;
-    arena_deinit(&reconciler->arena);
+    keep_finding(reconciler);
     reconciler->revision = (struct revision){ 0 };
     if (load_ledger(reconciler) != 0) {
         return;
@@ -876,6 +964,17 @@ static void on_run_begun(void *context, enum journal_result result, const struct
     pass(reconciler);
 }
 
+/* The executor's events go on to whoever watches; the gauge follows them. */
+static void on_executor_event(void *context, const struct event *event)
+{
+    struct reconciler *reconciler = context;
+
+    if (event->kind == EVENT_PROGRESS) {
+        gauge_feed(&reconciler->gauge, event->progress);
+    }
+    emit(reconciler, event);
+}
+
 struct reconciler *reconciler_new(const struct reconciler_world *world,
                                   const struct reconciler_options *options)
 {
@@ -890,13 +989,13 @@ struct reconciler *reconciler_new(const struct reconciler_world *world,
     calls_init(&reconciler->calls, world->actuator);
     snapshot_init(&reconciler->snapshot, world->loop, &reconciler->calls);
     ledger_init(&reconciler->ledger, world->journal);
-    standing_init(&reconciler->standing, world->source);
+    standing_init(&reconciler->standing, world->source, world->journal);
     executor_world = (struct executor_world){
         .loop = world->loop,
         .calls = &reconciler->calls,
         .ledger = &reconciler->ledger,
         .policy = &world->config->policy,
-        .events = world->events,
+        .events = { reconciler, on_executor_event },
     };
     executor_init(&reconciler->executor, &executor_world);
     reconciler->errands = (struct errands){
@@ -927,6 +1026,9 @@ void reconciler_run(struct reconciler *reconciler, reconciler_done_fn *done, voi
         .begun_ms = wall(reconciler),
     };
     reconciler->ledger.run = reconciler->run.key.seq;
+    if (reconciler->options.follow) {
+        follow_file(reconciler);
+    }
     record.run = reconciler->run;
     ledger_submit(&reconciler->ledger, &record, 1, on_run_begun, reconciler);
 }
@@ -936,7 +1038,6 @@ void reconciler_cancel(struct reconciler *reconciler)
     reconciler->cancelled = true;
     if (reconciler->timer.armed) {
         loop_timer_stop(reconciler->world.loop, &reconciler->timer);
-        loop_timer_stop(reconciler->world.loop, &reconciler->file_timer);
         next_pass(reconciler);
     }
     executor_cancel(&reconciler->executor);
@@ -946,7 +1047,7 @@ void reconciler_cancel(struct reconciler *reconciler)
 static int address(struct reconciler *reconciler, struct order *order, const char *name,
                    struct err *err)
 {
-    const char *moving = executor_guest(&reconciler->executor);
+    const struct journal_move *moving = executor_move(&reconciler->executor);
 
     if (order->verb != ORDER_CANCEL) {
         return order_address(order, name, &reconciler->revision.desired, err);
@@ -954,12 +1055,12 @@ static int address(struct reconciler *reconciler, struct order *order, const cha
     if (moving == NULL) {
         return err_set(err, ERR_NOT_FOUND, "cannot cancel: nothing is moving");
     }
-    if (name != NULL && *name != '\0' && strcmp(name, moving) != 0) {
+    if (name != NULL && *name != '\0' && strcmp(name, moving->guest) != 0) {
         return err_set(err, ERR_NOT_FOUND, "cannot cancel '%.64s': '%s' is what is moving", name,
-                       moving);
+                       moving->guest);
     }
     order->scope = JOURNAL_SCOPE_GUEST;
-    order->name = moving;
+    order->name = moving->guest;
     return 0;
 }
 
@@ -970,10 +1071,49 @@ void reconciler_order(struct reconciler *reconciler, const struct order *order, 
     struct err err;
 
     if (address(reconciler, &addressed, name, &err) != 0) {
-        errands_refuse(&reconciler->errands, &err, answer, context);
+        errand_refuse(&reconciler->errands, &err, answer, context);
         return;
     }
-    errands_run(&reconciler->errands, &addressed, wall(reconciler), answer, context);
+    errand_run(&reconciler->errands, &addressed, wall(reconciler), answer, context);
+}
+
+struct status reconciler_status(struct reconciler *reconciler)
+{
+    const struct finding *finding =
+        reconciler->found.looked_ms != 0 ? &reconciler->found : &reconciler->before;
+    const struct following *following = &reconciler->following;
+    struct status status = {
+        .at_ms = wall(reconciler),
+        .es_xml = reconciler->world.source->name,
+        .es_digest = reconciler->standing.bytes == NULL ? NULL : reconciler->standing.digest,
+        .valid = !reconciler->standing.faulty && reconciler->standing.bytes != NULL,
+        .acted_on = !reconciler->standing.faulty && reconciler->standing.bytes != NULL,
+        .controller_pid = getpid(),
+        .ledger = &reconciler->ledger,
+        .conditions = &reconciler->conditions,
+        .moving = executor_move(&reconciler->executor),
+        .gauge = &reconciler->gauge,
+        .blocked = finding->blocked,
+        .block_count = finding->block_count,
+        .drift = &reconciler->drift,
+        .looked_ms = finding->looked_ms,
+        .next_look_ms = reconciler->timer.armed ? reconciler->next_look_ms : 0,
+    };
+
+    if (following->valid) {
+        status.queue = &following->plan.moves[following->next];
+        status.queue_count = following->plan.move_count - following->next;
+    }
+    if (finding->looked_ms != 0) {
+        status.desired = &finding->revision.desired;
+        status.observed = &finding->observed;
+    }
+    return status;
+}
+
+const struct plan *reconciler_plan(const struct reconciler *reconciler)
+{
+    return reconciler->following.valid ? &reconciler->following.plan : NULL;
 }
 
 /* A guest that this run has stopped early is not left down: the pass under way, or the one after the move,
@@ -984,7 +1124,7 @@ static bool may_leave(const struct reconciler *reconciler)
         return false;
     }
     return !reconciler->parks || reconciler->timer.armed ||
-           (executor_guest(&reconciler->executor) != NULL && !has_parked(reconciler));
+           (executor_move(&reconciler->executor) != NULL && !has_parked(reconciler));
 }
 
 void reconciler_end(struct reconciler *reconciler)
@@ -998,8 +1138,7 @@ void reconciler_end(struct reconciler *reconciler)
 void reconciler_free(struct reconciler *reconciler)
 {
     loop_timer_stop(reconciler->world.loop, &reconciler->timer);
-    loop_timer_stop(reconciler->world.loop, &reconciler->file_timer);
-    errands_deinit(&reconciler->errands);
+    errand_forget_all(&reconciler->errands);
     executor_deinit(&reconciler->executor);
     snapshot_deinit(&reconciler->snapshot);
     ledger_deinit(&reconciler->ledger);
@@ -1008,6 +1147,7 @@ void reconciler_free(struct reconciler *reconciler)
     standing_deinit(&reconciler->standing);
     drift_deinit(&reconciler->drift);
     arena_deinit(&reconciler->arena);
+    arena_deinit(&reconciler->before.arena);
     arena_deinit(&reconciler->run_arena);
     free(reconciler);
 }

@@ -13,6 +13,7 @@
 
 #include "reconciler/errand.h"
 #include "reconciler/event.h"
+#include "reconciler/status.h"
 
 struct actuator;
 struct config;
@@ -71,9 +72,15 @@ void reconciler_run(struct reconciler *reconciler, reconciler_done_fn *done, voi
 void reconciler_cancel(struct reconciler *reconciler);
 
 /* Carries out what a person asks of a running controller: 'name' (NULL or "" = the fleet; for a cancel:
- * whatever is moving) is found in the file, the rest of 'order' is given.  Answered as errands_run() says. */
+ * whatever is moving) is found in the file, the rest of 'order' is given.  Answered as errand_run() says. */
 void reconciler_order(struct reconciler *reconciler, const struct order *order, const char *name,
                       errand_answer_fn *answer, void *context);
+
+/* What is going on, as the last pass found it; valid until control returns to the loop. */
+struct status reconciler_status(struct reconciler *reconciler);
+
+/* The plan that is followed, or NULL; as long. */
+const struct plan *reconciler_plan(const struct reconciler *reconciler);
 
 /* Ends a run that follows: nothing new is begun.  A live migration under way is left to finish by itself
  * and is adopted by the next run; an offline move is brought to its end first. */

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/source.h"
 
-#include <sys/stat.h>
-
 #include "base/err.h"
 #include "base/file.h"
 #include "model/es_xml.h"
 #include "model/fault.h"
 #include "model/validate.h"
+#include "reconciler/watch.h"
 
 static int read_file(struct source *self, struct arena *arena, char **bytes, size_t *length,
                      struct err *err)
@@ -15,28 +14,26 @@ static int read_file(struct source *self, struct arena *arena, char **bytes, siz
     return file_read(arena, self->name, ES_XML_MAX_BYTES, bytes, length, err);
 }
 
-/* A file that is absent has a stamp too. */
-static uint64_t stamp_file(struct source *self)
+static void subscribe_file(struct source *self, struct loop *loop,
+                           const struct watch_listener *listener)
 {
-    struct stat status;
-    uint64_t parts[4] = { 0 };
-    uint64_t stamp = UINT64_C(0xcbf29ce484222325); /* FNV-1a over words. */
+    self->watch = watch_new(loop, self->name, listener);
+}
 
-    if (stat(self->name, &status) == 0) {
-        parts[0] = (uint64_t)status.st_ino;
-        parts[1] = (uint64_t)status.st_size;
-        parts[2] = (uint64_t)status.st_mtim.tv_sec;
-        parts[3] = (uint64_t)status.st_mtim.tv_nsec;
-    }
-    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-        stamp = (stamp ^ parts[i]) * UINT64_C(0x100000001b3);
-    }
-    return stamp;
+static void unsubscribe_file(struct source *self)
+{
+    watch_free(self->watch);
+    self->watch = NULL;
 }
 
 struct source source_file(const char *path)
 {
-    return (struct source){ .name = path, .read = read_file, .stamp = stamp_file };
+    return (struct source){
+        .name = path,
+        .read = read_file,
+        .subscribe = subscribe_file,
+        .unsubscribe = unsubscribe_file,
+    };
 }
 
 int source_check(struct arena *arena, const char *bytes, size_t length, const struct policy *policy,

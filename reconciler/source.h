@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Source: where the bytes of es.xml come from, one of the four seams (R3), and a revision: those bytes
- * read, checked and named by their digest.
+ * Source: where the bytes of es.xml come from and who tells when they change, one of the four seams (R3),
+ * and a revision: those bytes read, checked and named by their digest.
  */
 
 #include <stddef.h>
@@ -15,15 +15,23 @@
 struct arena;
 struct err;
 struct faults;
+struct loop;
 struct policy;
+struct watch;
+struct watch_listener;
 
 struct source {
     const char *name; /* For messages: the path. */
     /* Reads all bytes into 'arena'. */
     int (*read)(struct source *self, struct arena *arena, char **bytes, size_t *length,
                 struct err *err);
-    /* A number that changes whenever the bytes may have changed; cheap. */
-    uint64_t (*stamp)(struct source *self);
+    /* Tells 'listener' (reconciler/watch.h) from now on whenever the bytes may have changed, never from
+     * inside the call; the loop must stay.  At most one listener. */
+    void (*subscribe)(struct source *self, struct loop *loop,
+                      const struct watch_listener *listener);
+    /* Ends that; nothing happens if nobody has subscribed. */
+    void (*unsubscribe)(struct source *self);
+    struct watch *watch; /* Of a file that is subscribed to, or NULL. */
 };
 
 /* A revision of es.xml that may be acted on. */

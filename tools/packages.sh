@@ -30,6 +30,7 @@ readonly build=(
     libglib2.0-dev # time zones
     libinih-dev
     libjansson-dev
+    libmicrohttpd-dev # the control API
     libsqlite3-dev
     libssh-dev
     libuv1-dev
@@ -48,6 +49,8 @@ readonly test=(
     libclang-rt-14-dev
     libxml2-utils # xmllint
     python3
+    python3-jsonschema # answers of the control API against docs/openapi.yaml
+    python3-yaml
     shellcheck
     sqlite3
     tzdata # Europe/Berlin and others in tests

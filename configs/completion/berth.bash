@@ -12,17 +12,21 @@ _berth_options() { # COMMAND
         diff) printf '%s\n' --es --observed --exit-code ;;
         plan) printf '%s\n' --es --observed --dot --exit-code ;;
         apply) printf '%s\n' -y --yes --only ;;
+        migrate) printf '%s\n' --to --mode --timeout --dry-run -y --yes ;;
         history) printf '%s\n' -n --limit ;;
         explain) printf '%s\n' --es --observed ;;
     esac
     printf '%s\n' -c --config --json -h --help
 }
 
-# What stands behind an option, or as the argument of a command: 'guest', 'file', 'number', or nothing.
+# What stands behind an option, or as the argument of a command: 'guest', 'file', 'mode', 'number',
+# 'other', or nothing.
 _berth_expects() { # COMMAND OPTION|argument
     case $1:$2 in
+        migrate:--mode) echo mode ;;
+        migrate:--to | migrate:--timeout) echo other ;;
         *:-c | *:--config | *:--es | *:--observed | *:--schema | observe:-o | observe:--out) echo file ;;
-        apply:--only | explain:argument | history:argument | retry:argument) echo guest ;;
+        apply:--only | explain:argument | history:argument | migrate:argument | retry:argument) echo guest ;;
         history:-n | history:--limit) echo number ;;
         validate:argument) echo file ;;
     esac
@@ -77,12 +81,13 @@ _berth() { # PROGRAM WORD PREVIOUS: as bash calls it
     fi
     case $expects in
         command)
-            _berth_match "$word" < <(printf '%s\n' validate discover observe diff plan apply status \
-                history explain retry)
+            _berth_match "$word" < <(printf '%s\n' validate discover observe diff plan apply \
+                migrate status history explain retry)
             [[ -n $command ]] || _berth_match "$word" < <(printf '%s\n' help --help --version)
             ;;
         option) _berth_match "$word" < <(_berth_options "$command") ;;
         guest) _berth_match "$word" < <(_berth_guests "$1" "${source[@]}") ;;
+        mode) _berth_match "$word" < <(printf '%s\n' auto live offline) ;;
         file) compopt -o default ;;
     esac
 }

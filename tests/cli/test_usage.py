@@ -17,6 +17,7 @@ ARGUMENTS = {
     "diff": ([], []),
     "plan": ([], []),
     "apply": ([], []),
+    "migrate": (["vm1"], []),
     "status": ([], []),
     "history": ([], ["vm1"]),
     "explain": (["vm1"], []),
@@ -69,7 +70,7 @@ class Usage(CliTest):
         self.assert_bad_usage("plan", "--json=yes")
 
     def test_a_missing_argument_is_bad_usage(self):
-        for name in ("discover", "explain", "retry"):
+        for name in ("discover", "migrate", "explain", "retry"):
             with self.subTest(name):
                 self.assert_bad_usage(name)
 
@@ -102,6 +103,7 @@ class Output(CliTest):
             ("observe",): OK,
             ("diff", "--exit-code"): PENDING,
             ("plan", "--exit-code"): PENDING,
+            ("migrate", "vm1", "--to", "kvm2", "--dry-run"): OK,
             ("status",): OK,
             ("explain", "vm1"): OK,
             ("history", "vm1"): OK,
@@ -131,7 +133,8 @@ class Output(CliTest):
         result = self.world.berth("apply", "--yes", "--json")
         self.assert_exit(result, OK)
         formats["apply"] = json.loads(result.stdout)["format"]
-        special = {"discover": "observed", "observe": "observed", "validate": "faults"}
+        special = {"discover": "observed", "observe": "observed", "validate": "faults",
+                   "migrate": "edit"}
         for name, format_ in formats.items():
             self.assertEqual(format_, f"berth.{special.get(name, name)}/1", name)
         self.assertEqual(set(formats) | {"retry"}, set(ARGUMENTS))

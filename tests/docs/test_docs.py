@@ -222,6 +222,8 @@ class Completion(unittest.TestCase):
                         self.assertEqual(offered, ["FILES"])
                     elif value == "GUEST":
                         self.assertEqual(offered, ["db1", "db2", "web1", "web2"])
+                    elif value == "MODE":
+                        self.assertEqual(offered, ["auto", "live", "offline"])
                     elif value:
                         self.assertEqual(offered, [])
                     else:

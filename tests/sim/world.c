@@ -18,6 +18,7 @@
 #include "model/es_write.h"
 #include "reconciler/journal/journal.h"
 #include "reconciler/source.h"
+#include "reconciler/watch.h"
 
 #define START_MS        INT64_C(1700000000000)
 #define CALLBACKS_LIMIT 200000
@@ -40,6 +41,7 @@ struct life {
     struct actuator actuator;
     struct actuator *real_actuator;
     struct source source;
+    struct watch_listener listener; /* Of the source; all NULL while nobody has subscribed. */
 };
 
 static void die(struct life *life)
@@ -164,6 +166,14 @@ static int retries(struct journal *self, struct arena *arena, struct journal_ret
     return real->ops->retries(real, arena, items, count, err);
 }
 
+static int revisions(struct journal *self, struct arena *arena, size_t limit,
+                     struct journal_revision **items, size_t *count, struct err *err)
+{
+    struct journal *real = life_of_journal(self)->real_journal;
+
+    return real->ops->revisions(real, arena, limit, items, count, err);
+}
+
 static int definitions(struct journal *self, struct arena *arena, struct journal_definition **items,
                        size_t *count, struct err *err)
 {
@@ -188,6 +198,14 @@ static int places(struct journal *self, struct arena *arena, struct journal_plac
     return real->ops->places(real, arena, items, count, err);
 }
 
+static int events(struct journal *self, struct arena *arena, const char *guest, size_t limit,
+                  struct journal_event **items, size_t *count, struct err *err)
+{
+    struct journal *real = life_of_journal(self)->real_journal;
+
+    return real->ops->events(real, arena, guest, limit, items, count, err);
+}
+
 static int object(struct journal *self, struct arena *arena, const char *digest, char **bytes,
                   size_t *length, struct err *err)
 {
@@ -210,9 +228,11 @@ static const struct journal_ops journal_ops = {
     .steps = steps,
     .owed = owed,
     .retries = retries,
+    .revisions = revisions,
     .definitions = definitions,
     .holds = holds,
     .places = places,
+    .events = events,
     .object = object,
     .next_seq = next_seq,
 };
@@ -280,18 +300,62 @@ static const struct actuator_ops actuator_ops = {
 static int read_source(struct source *self, struct arena *arena, char **bytes, size_t *length,
                        struct err *err)
 {
-    const struct world *world = CONTAINER_OF(self, struct life, source)->world;
+    struct world *world = CONTAINER_OF(self, struct life, source)->world;
 
-    (void)err;
+    world->reads++;
+    if (world->es_xml == NULL) {
+        return err_set(err, ERR_NOT_FOUND, "cannot read 'es.xml': no such file");
+    }
     *bytes = arena_strdup(arena, world->es_xml);
     *length = strlen(world->es_xml);
     return 0;
 }
 
-static uint64_t stamp_source(struct source *self)
+static void subscribe(struct source *self, struct loop *loop, const struct watch_listener *listener)
 {
-    (void)self;
-    return 1;
+    struct life *life = CONTAINER_OF(self, struct life, source);
+
+    (void)loop;
+    life->listener = *listener;
+}
+
+static void unsubscribe(struct source *self)
+{
+    CONTAINER_OF(self, struct life, source)->listener = (struct watch_listener){ 0 };
+}
+
+struct editor {
+    struct life *life;
+    const struct world_edit *edit;
+    struct loop_timer timer;
+};
+
+static void edit_file(void *context)
+{
+    const struct editor *editor = context;
+    struct life *life = editor->life;
+
+    if (life->over) {
+        return;
+    }
+    loop_manual_jump(life->loop, editor->edit->jump_ms);
+    life->world->es_xml = editor->edit->es_xml;
+    if (!editor->edit->unnoticed) {
+        life->listener.changed(life->listener.context);
+    }
+}
+
+static void start_editors(struct life *life)
+{
+    struct world *world = life->world;
+    struct editor *editors = ARENA_ARRAY(&world->arena, struct editor, world->edit_count + 1);
+
+    for (size_t i = 0; i < world->edit_count; i++) {
+        editors[i].life = life;
+        editors[i].edit = &world->edits[i];
+        loop_timer_start(life->loop, &editors[i].timer, world->edits[i].at_ms, edit_file,
+                         &editors[i]);
+    }
 }
 
 static void read_fleet(struct arena *arena, const char *json, struct sim_fleet *fleet)
@@ -355,7 +419,11 @@ static void on_event(void *context, const struct event *event)
     struct world *world = life->world;
     const char *text = event->text;
 
-    world->moves_begun += event->kind == EVENT_MOVE_BEGIN;
+    if (event->kind == EVENT_MOVE_BEGIN && world->moves_begun++ == 0) {
+        world->first_move_ms = loop_now_ms(life->loop);
+    }
+    world->faults_told += event->kind == EVENT_FAULTS;
+    world->valid_told += event->kind == EVENT_FILE_VALID;
     if (event->kind == EVENT_PLAN && world->plans++ == 0) {
         world->first_plan_moves = event->plan->move_count;
         world->first_plan_detours = event->plan->detours;
@@ -402,7 +470,8 @@ static void open_seams(struct life *life)
     life->source = (struct source){
         .name = "es.xml",
         .read = read_source,
-        .stamp = stamp_source,
+        .subscribe = subscribe,
+        .unsubscribe = unsubscribe,
     };
 }
 
@@ -424,6 +493,10 @@ void world_live(struct world *world, enum world_kill kill, size_t at)
     world->first_plan_moves = 0;
     world->first_plan_detours = 0;
     world->steps_failed = 0;
+    world->reads = 0;
+    world->faults_told = 0;
+    world->valid_told = 0;
+    world->first_move_ms = 0;
     world->starts = 0;
     world->alarms = 0;
     world->last_alarm[0] = '\0';
@@ -438,6 +511,7 @@ void world_live(struct world *world, enum world_kill kill, size_t at)
         .events = { &life, on_event },
     };
     life.reconciler = reconciler_new(&seams, &options);
+    start_editors(&life);
     reconciler_run(life.reconciler, on_done, &life);
     if (options.follow) {
         loop_timer_start(life.loop, &life.end, world->follow_ms, end_run, &life);
@@ -666,6 +740,33 @@ size_t world_owed(struct world *world)
                   err.text);
     journal_close(journal);
     return count;
+}
+
+size_t world_revisions(struct world *world)
+{
+    struct journal *journal = read_journal(world);
+    struct journal_revision *items;
+    struct err err;
+    size_t count;
+
+    ck_assert_msg(journal->ops->revisions(journal, &world->arena, 0, &items, &count, &err) == 0,
+                  "%s", err.text);
+    journal_close(journal);
+    return count;
+}
+
+static int damage_file(const char *path, const struct stat *status, int type, struct FTW *walk)
+{
+    (void)status;
+    (void)walk;
+    return type == FTW_F ? truncate(path, 1) : 0;
+}
+
+void world_damage_objects(struct world *world)
+{
+    const char *folder = text_format(&world->arena, "%s/objects", world->state_dir);
+
+    ck_assert_int_eq(nftw(folder, damage_file, 16, FTW_PHYS), 0);
 }
 
 void world_turn_off(struct world *world, const char *guest)

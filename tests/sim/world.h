@@ -40,12 +40,22 @@ struct world_guest {
     const char *more; /* More members of its JSON, ",..." or NULL. */
 };
 
+/* What somebody does to es.xml while a controller lives. */
+struct world_edit {
+    int64_t at_ms;      /* After the start of the life. */
+    const char *es_xml; /* The whole file from then on; NULL = there is none. */
+    bool unnoticed;     /* Nobody tells the controller. */
+    int64_t jump_ms;    /* The wall clock jumps just before. */
+};
+
 struct world {
     struct arena arena;
     char state_dir[96];
     struct config config;
-    char *fleet; /* JSON of the simulated fleet, between lives. */
-    char *es_xml;
+    char *fleet;                    /* JSON of the simulated fleet, between lives. */
+    const char *es_xml;             /* NULL = there is none. */
+    const struct world_edit *edits; /* During the next life; the caller keeps them. */
+    size_t edit_count;
     int64_t wall_ms;
     size_t
         cancel_at_commit; /* A person says stop right after this commit was asked for; 0 = never. */
@@ -67,7 +77,11 @@ struct world {
     size_t first_plan_moves;
     size_t first_plan_detours;
     size_t steps_failed;
-    size_t starts; /* Of guests, asked of the actuator. */
+    size_t reads;       /* Of the file, in the last life. */
+    size_t faults_told; /* Faulty or unreadable files told, and ends of that. */
+    size_t valid_told;
+    int64_t first_move_ms; /* When the first move began, after the start of the life. */
+    size_t starts;         /* Of guests, asked of the actuator. */
     size_t alarms;
     char last_alarm[512];
     char last_text[256]; /* Of the last move that ended other than done, or alarm. */
@@ -121,6 +135,12 @@ bool world_has_autostart(struct world *world, const char *guest, const char *hos
 size_t world_moves(struct world *world, struct journal_move **moves);
 size_t world_open_moves(struct world *world);
 size_t world_owed(struct world *world);
+
+/* How many revisions of es.xml the journal has. */
+size_t world_revisions(struct world *world);
+
+/* Spoils every object that the journal names by its digest. */
+void world_damage_objects(struct world *world);
 
 /* Releases everything. */
 void world_deinit(struct world *world);

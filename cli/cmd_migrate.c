@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/edit.h"
+#include "model/es_edit.h"
+#include "model/quantity.h"
+
+/* What holds for this run alone. */
+struct wish {
+    const char *to;
+    const char *mode; /* Or NULL, as the next: what berth.conf says. */
+    const char *timeout;
+};
+
+static bool parse_mode(const char *name, enum policy_mode *mode)
+{
+    static const char *const names[] = {
+        [POLICY_MODE_AUTO] = "auto", [POLICY_MODE_LIVE] = "live", [POLICY_MODE_OFFLINE] = "offline"
+    };
+    size_t index = text_index(names, ARRAY_LEN(names), name);
+
+    *mode = (enum policy_mode)index;
+    return index < ARRAY_LEN(names);
+}
+
+static int compare_guests(const void *a, const void *b)
+{
+    const struct policy_guest *left = a;
+    const struct policy_guest *right = b;
+
+    return strcmp(left->name, right->name);
+}
+
+/* The guest's own settings, with another mode. */
+static void set_mode(struct cli *cli, const char *guest, enum policy_mode mode)
+{
+    struct policy *policy = &cli->config.policy;
+    const struct policy_guest *own = policy_find_guest(policy, guest);
+    struct policy_guest *guests =
+        ARENA_ARRAY(&cli->arena, struct policy_guest, policy->guest_count + 1);
+    size_t index = own == NULL ? policy->guest_count : (size_t)(own - policy->guests);
+    size_t count = policy->guest_count + (own == NULL);
+
+    if (policy->guest_count > 0) {
+        memcpy(guests, policy->guests, policy->guest_count * sizeof(*guests));
+    }
+    guests[index].name = guest;
+    guests[index].has_mode = true;
+    guests[index].mode = mode;
+    qsort(guests, count, sizeof(*guests), compare_guests);
+    policy->guests = guests;
+    policy->guest_count = count;
+}
+
+static int bad_option(const char *option, const char *value, const char *why)
+{
+    cli_error("try 'berth migrate --help'", "migrate: --%s: '%s' %s", option, value, why);
+    return CLI_INVALID;
+}
+
+/* A controller that runs knows nothing of a wish that is not in berth.conf. */
+static int refuse_wish(const struct edit *edit, const char *option)
+{
+    cli_error(
+        "set it in berth.conf, or stop berthd for this move",
+        "migrate: --%s: berthd (pid %lld) makes the move, by berth.conf, which says otherwise",
+        option, (long long)edit->controller);
+    return CLI_INVALID;
+}
+
+static int take_wish(struct edit *edit, const struct wish *wish, const char *guest)
+{
+    struct policy *policy = &edit->cli->config.policy;
+    enum policy_mode mode = POLICY_MODE_AUTO;
+    int64_t timeout_ms = 0;
+
+    if (wish->mode != NULL) {
+        if (!parse_mode(wish->mode, &mode)) {
+            return bad_option("mode", wish->mode, "is none of auto, live and offline");
+        }
+        if (edit->controller != 0 && mode != policy_guest_mode(policy, guest)) {
+            return refuse_wish(edit, "mode");
+        }
+        set_mode(edit->cli, guest, mode);
+    }
+    if (wish->timeout != NULL) {
+        if (!quantity_parse_duration(wish->timeout, &timeout_ms) || timeout_ms == 0) {
+            return bad_option("timeout", wish->timeout, "is no time such as 90s, 10m or 2h");
+        }
+        if (edit->controller != 0 && timeout_ms != policy->timeout_ms) {
+            return refuse_wish(edit, "timeout");
+        }
+        policy->timeout_ms = timeout_ms;
+    }
+    return 0;
+}
+
+/* A typing error is told before anything is asked of a host. */
+static int check_names(const struct edit *edit, const struct es_edit *place)
+{
+    const char *file = edit->cli->config.es_xml;
+
+    if (desired_find_guest(&edit->before.desired, place->guest) == DESIRED_NONE) {
+        cli_error(NULL, "migrate: '%s' names no guest '%s'", file, place->guest);
+        return CLI_INVALID;
+    }
+    if (desired_find_host(&edit->before.desired, place->host) == DESIRED_NONE) {
+        cli_error(NULL, "migrate: --to: '%s' names no host '%s'", file, place->host);
+        return CLI_INVALID;
+    }
+    return 0;
+}
+
+static int migrate(struct edit *edit, const struct wish *wish, const char *guest)
+{
+    const struct es_edit place = { .guest = guest, .host = wish->to };
+    int status = edit_begin(edit);
+
+    edit->only = guest;
+    if (status == 0) {
+        status = check_names(edit, &place);
+    }
+    if (status == 0) {
+        status = take_wish(edit, wish, guest);
+    }
+    if (status == 0) {
+        status = edit_place(edit, &place, 1);
+    }
+    if (status == 0) {
+        status = edit_plan(edit);
+    }
+    if (status != 0) {
+        return status;
+    }
+    if (edit->plan.block_count > 0) {
+        edit_take_blocks(edit);
+        return edit_refuse(edit);
+    }
+    return edit_carry_out(edit);
+}
+
+static const struct cli_command command;
+
+static int run(struct cli *cli, int argc, char **argv)
+{
+    AUTO(edit) struct edit edit = { .cli = cli };
+    struct wish wish = { .to = NULL };
+    const struct cli_option options[] = {
+        { .name = "to", .value = "HOST", .help = "where it is to be", .text = &wish.to },
+        { .name = "mode",
+          .value = "MODE",
+          .help = "auto, live or offline, for this run",
+          .text = &wish.mode },
+        { .name = "timeout",
+          .value = "DURATION",
+          .help = "cancel a live migration after DURATION, for this run",
+          .text = &wish.timeout },
+        EDIT_OPTIONS(edit),
+    };
+    int status = cli_start(cli, &command, options, ARRAY_LEN(options), &argc, argv, 1, 1);
+
+    if (status >= 0) {
+        return status;
+    }
+    if (wish.to == NULL) {
+        cli_error("try 'berth migrate --help'", "migrate: --to HOST is missing");
+        return CLI_INVALID;
+    }
+    return migrate(&edit, &wish, argv[0]);
+}
+
+static const struct cli_command command = {
+    .name = "migrate",
+    .arguments = "GUEST",
+    .summary = "put a guest on another host: in es.xml, and then in fact",
+    .details =
+        "Shows what changes in es.xml and the plan for it, asks, and moves the guest as 'berth apply\n"
+        "--only GUEST' does; where berthd runs, that does it.  If the guest cannot be moved now, nothing\n"
+        "is changed.  In es.xml only the lines of its placement change; the file is replaced whole, and\n"
+        "not if somebody else has changed it meanwhile.",
+    .run = run,
+};
+
+const struct cli_command *cmd_migrate_command(void)
+{
+    return &command;
+}

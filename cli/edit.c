@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/edit.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/file.h"
+#include "base/loop_uv.h"
+#include "base/text.h"
+#include "cli/cli.h"
+#include "cli/run.h"
+#include "diff/plan_json.h"
+#include "diff/render.h"
+#include "model/es_edit.h"
+#include "model/fault.h"
+#include "model/json_token.h"
+#include "reconciler/journal/journal.h"
+#include "reconciler/ledger.h"
+
+static bool is_changed(const struct edit *edit)
+{
+    return strcmp(edit->before.digest, edit->sight.revision.digest) != 0;
+}
+
+/* A daemon takes the edit up by itself.  Another command that acts does not look at the file for ever. */
+static int find_controller(struct edit *edit)
+{
+    struct cli *cli = edit->cli;
+    int64_t pid = journal_holder(cli->config.state_dir);
+    struct journal *journal;
+    struct journal_run *runs = NULL;
+    size_t count = 0;
+    struct err err;
+
+    if (pid == 0) {
+        return 0;
+    }
+    journal = journal_open_readonly(cli->config.state_dir, &err);
+    if (journal == NULL) {
+        return cli_fail(&err);
+    }
+    if (journal->ops->runs(journal, &cli->arena, 1, &runs, &count, &err) != 0) {
+        journal_close(journal);
+        return cli_fail(&err);
+    }
+    journal_close(journal);
+    if (count == 1 && strcmp(runs[0].program, "berthd") == 0) {
+        edit->controller = pid;
+    } else if (!edit->dry_run) {
+        (void)err_set(&err, ERR_BUSY, "%s: state directory '%s' is in use by pid %" PRId64,
+                      cli->command, cli->config.state_dir, pid);
+        return cli_fail(&err);
+    }
+    return 0;
+}
+
+int edit_begin(struct edit *edit)
+{
+    struct cli *cli = edit->cli;
+    int status;
+
+    if (!edit->yes && !edit->dry_run &&
+        !run_can_ask(cli, "--dry-run shows what would be done; --yes does it")) {
+        return CLI_INVALID;
+    }
+    status = find_controller(edit);
+    return status == 0 ? cli_load_revision(cli, NULL, &edit->before) : status;
+}
+
+int edit_restore(struct edit *edit, const char *bytes, size_t length)
+{
+    struct cli *cli = edit->cli;
+    struct faults faults = fault_list(&cli->arena);
+
+    if (source_check(&cli->arena, bytes, length, &cli->config.policy, &edit->sight.revision,
+                     &faults) == 0) {
+        return 0;
+    }
+    cli_error(NULL, "%s: '%s' is not changed, because it would be at fault then:", cli->command,
+              cli->config.es_xml);
+    cli_print_faults(cli->config.es_xml, &faults);
+    return CLI_INVALID;
+}
+
+int edit_place(struct edit *edit, const struct es_edit *edits, size_t count)
+{
+    struct cli *cli = edit->cli;
+    const char *bytes;
+    size_t length;
+    struct err err;
+
+    if (es_edit_apply(&cli->arena, edit->before.bytes, edit->before.length, edits, count, &bytes,
+                      &length, &err) == 0) {
+        return edit_restore(edit, bytes, length);
+    }
+    cli_error(NULL, "%s: '%s': %s", cli->command, cli->config.es_xml, err.text);
+    return CLI_INVALID;
+}
+
+int edit_plan(struct edit *edit)
+{
+    int status =
+        edit->sight.view.input.desired != NULL ? 0 : reach_see_revision(edit->cli, &edit->sight);
+
+    if (status == 0) {
+        edit->plan = run_plan(edit->cli, &edit->sight, edit->only);
+    }
+    return status;
+}
+
+/* The host of 'guest', or NULL. */
+static const char *host_of(const struct desired *desired, const char *guest)
+{
+    uint32_t index = desired_find_guest(desired, guest);
+
+    return index == DESIRED_NONE ? NULL : desired->hosts[desired->guests[index].host].name;
+}
+
+typedef void change_fn(struct text *text, const char *guest, const char *from, const char *to);
+
+/* Calls change() for each guest whose host differs, in the order of names; 'from' or 'to' is NULL for one
+ * that only one of the revisions has. */
+static void for_each_change(const struct edit *edit, struct text *text, change_fn *change)
+{
+    const struct desired *before = &edit->before.desired;
+    const struct desired *after = &edit->sight.revision.desired;
+    size_t i = 0;
+    size_t k = 0;
+
+    while (i < before->guest_count || k < after->guest_count) {
+        int order = i == before->guest_count ? 1
+                    : k == after->guest_count
+                        ? -1
+                        : strcmp(before->guests[i].name, after->guests[k].name);
+        const char *guest = order <= 0 ? before->guests[i].name : after->guests[k].name;
+        const char *from = host_of(before, guest);
+        const char *to = host_of(after, guest);
+
+        if (!text_equal(from, to)) {
+            change(text, guest, from, to);
+        }
+        i += order <= 0;
+        k += order >= 0;
+    }
+}
+
+static void print_change(struct text *text, const char *guest, const char *from, const char *to)
+{
+    text_printf(text, "  %-20s %s -> %s\n", guest, from == NULL ? "(not in the file)" : from,
+                to == NULL ? "(not in the file)" : to);
+}
+
+static void json_change(struct text *text, const char *guest, const char *from, const char *to)
+{
+    text_printf(text, "%s\n {\"guest\":", text->data[text->length - 1] == '[' ? "" : ",");
+    json_token_write_string(text, guest);
+    text_append(text, ",\"from\":");
+    json_token_write_string(text, from);
+    text_append(text, ",\"to\":");
+    json_token_write_string(text, to);
+    text_append(text, "}");
+}
+
+static void print_edit(const struct edit *edit, struct text *text)
+{
+    if (is_changed(edit)) {
+        text_printf(text, "%s:\n", edit->cli->config.es_xml);
+        for_each_change(edit, text, print_change);
+        text_append(text, "\n");
+    }
+    for (size_t i = 0; i < edit->blocked_count; i++) {
+        text_printf(text, "%s stays: %s: %s\n", edit->blocked[i].guest, edit->blocked[i].code,
+                    text_visible(text->arena, edit->blocked[i].reason));
+    }
+}
+
+static void json_blocked(const struct edit *edit, struct text *text)
+{
+    text_append(text, "],\"blocked\":[");
+    for (size_t i = 0; i < edit->blocked_count; i++) {
+        text_printf(text, "%s\n {\"guest\":", i == 0 ? "" : ",");
+        json_token_write_string(text, edit->blocked[i].guest);
+        text_printf(text, ",\"code\":\"%s\",\"reason\":", edit->blocked[i].code);
+        json_token_write_string(text, edit->blocked[i].reason);
+        text_append(text, "}");
+    }
+    text_append(text, "]");
+}
+
+/* 'run' is the "berth.apply/1" object of the moves that were made, or empty. */
+static int print_json(const struct edit *edit, bool written, const struct text *run)
+{
+    struct text text = text_new(&edit->cli->arena);
+
+    text_append(&text, "{\"format\":\"berth.edit/1\",\"es_xml\":");
+    json_token_write_string(&text, edit->cli->config.es_xml);
+    text_printf(&text, ",\"written\":%s,\"before\":\"%s\",\"after\":\"%s\",\"controller_pid\":",
+                written ? "true" : "false", edit->before.digest, edit->sight.revision.digest);
+    if (edit->controller == 0) {
+        text_append(&text, "null");
+    } else {
+        text_printf(&text, "%" PRId64, edit->controller);
+    }
+    text_append(&text, ",\"changes\":[");
+    for_each_change(edit, &text, json_change);
+    json_blocked(edit, &text);
+    text_append(&text, ",\n\"plan\":");
+    plan_json_write(&text, &edit->plan);
+    text_printf(&text, ",\"run\":%s}\n", run->length == 0 ? "null" : run->data);
+    return cli_print(text.data, text.length);
+}
+
+struct waiting {
+    struct loop *loop;
+    enum journal_result result;
+    struct err err;
+};
+
+static void on_written(void *context, enum journal_result result, const struct err *err)
+{
+    struct waiting *waiting = context;
+
+    waiting->result = result;
+    if (err != NULL) {
+        waiting->err = *err;
+    }
+    loop_stop(waiting->loop);
+}
+
+static int submit_revision(struct ledger *ledger, struct loop *loop,
+                           const struct revision *revision, struct err *err)
+{
+    struct journal_record records[2] = { { .kind = JOURNAL_OBJECT }, { .kind = JOURNAL_REVISION } };
+    struct waiting waiting = { .loop = loop };
+
+    records[0].object.bytes = revision->bytes;
+    records[0].object.length = revision->length;
+    memcpy(records[0].object.digest, revision->digest, DIGEST_TEXT_SIZE);
+    memcpy(records[1].revision.digest, revision->digest, DIGEST_TEXT_SIZE);
+    records[1].revision.at_ms = cli_now_ms();
+    ledger_submit(ledger, records, ARRAY_LEN(records), on_written, &waiting);
+    loop_run(loop);
+    if (waiting.result != JOURNAL_COMMITTED) {
+        *err = waiting.err;
+        return -1;
+    }
+    return 0;
+}
+
+/* A controller that runs has journaled the revision that stands already. */
+static int keep_before(struct edit *edit, struct err *err)
+{
+    struct loop *loop;
+    struct journal *journal;
+    struct ledger ledger;
+    int status = -1;
+
+    if (edit->controller != 0) {
+        return 0;
+    }
+    loop = loop_uv_new();
+    journal = journal_open(loop, edit->cli->config.state_dir, err);
+    if (journal != NULL) {
+        ledger_init(&ledger, journal);
+        if (ledger_load(&ledger, err) == 0) {
+            status = submit_revision(&ledger, loop, &edit->before, err);
+        }
+        journal_close(journal);
+        ledger_deinit(&ledger);
+    }
+    loop_uv_free(loop);
+    return status;
+}
+
+static int write_file(struct edit *edit)
+{
+    const struct revision *after = &edit->sight.revision;
+    struct file_bytes old = { edit->before.bytes, edit->before.length };
+    struct file_bytes new = { after->bytes, after->length };
+    struct err err;
+
+    if (!is_changed(edit)) {
+        return 0;
+    }
+    if (keep_before(edit, &err) != 0 ||
+        file_replace_unchanged(edit->cli->config.es_xml, old, new, &err) != 0) {
+        return cli_fail(&err);
+    }
+    return 0;
+}
+
+/* Guests of the file that 'host' has still: running, defined or arriving there. */
+static size_t count_left(const struct edit *edit, const struct observed *observed, const char *host,
+                         struct text *names)
+{
+    const struct observed_host *seen = observed_find_host(observed, host);
+    size_t count = 0;
+
+    for (size_t i = 0; seen != NULL && i < seen->guest_count; i++) {
+        if (desired_find_guest(&edit->sight.revision.desired, seen->guests[i].name) !=
+            DESIRED_NONE) {
+            text_printf(names, "%s%s", count == 0 ? "" : ", ", seen->guests[i].name);
+            count++;
+        }
+    }
+    for (size_t i = 0; i < observed->in_flight_count; i++) {
+        if (strcmp(observed->in_flight[i].to, host) == 0) {
+            text_printf(names, "%s%s (arriving)", count == 0 ? "" : ", ",
+                        observed->in_flight[i].guest);
+            count++;
+        }
+    }
+    return count;
+}
+
+/* 'Drained' is what the host says, not what was attempted. */
+static int tell_drained(struct edit *edit, int status)
+{
+    struct cli *cli = edit->cli;
+    AUTO(sight) struct reach_sight sight = { .revision = edit->sight.revision };
+    const struct observed_host *host;
+    struct text names = text_new(&cli->arena);
+    int seen = reach_see_revision(cli, &sight);
+
+    if (seen != 0) {
+        return status == CLI_OK ? seen : status;
+    }
+    host = observed_find_host(&sight.view.observed, edit->drained);
+    if (host == NULL || !host->reachable) {
+        cli_error(NULL, "%s: '%s' does not answer: it is not known to be drained", cli->command,
+                  edit->drained);
+        return status == CLI_OK ? CLI_BLOCKED : status;
+    }
+    if (count_left(edit, &sight.view.observed, edit->drained, &names) > 0) {
+        cli_error("'berth diff' and 'berth plan' tell more", "%s: '%s' is not drained: it has %s",
+                  cli->command, edit->drained, names.data);
+        return status == CLI_OK ? CLI_BLOCKED : status;
+    }
+    (void)fprintf(stderr,
+                  "'%s' is drained: no guest of the file runs, is defined or arrives there\n",
+                  edit->drained);
+    return status;
+}
+
+/* What comes after the file was written; '*run' gets the JSON of moves made here. */
+static int move_guests(struct edit *edit, const char *agreed, struct text *run)
+{
+    const struct run_request request = {
+        .only = edit->only,
+        .agreed = agreed,
+        .json = edit->cli->json ? run : NULL,
+    };
+    int status;
+
+    if (edit->controller != 0) {
+        (void)fprintf(
+            stderr, "berthd (pid %" PRId64 ") carries it out: 'berth status' tells how far it is\n",
+            edit->controller);
+        return CLI_OK;
+    }
+    if (edit->file_only) {
+        (void)fprintf(stderr, "'berth apply' carries it out\n");
+        return CLI_OK;
+    }
+    status = run_moves(edit->cli, &request);
+    return edit->drained != NULL ? tell_drained(edit, status) : status;
+}
+
+static int show(struct edit *edit, const char **agreed)
+{
+    struct text text = text_new(&edit->cli->arena);
+    struct text plan = text_new(&edit->cli->arena);
+
+    print_edit(edit, &text);
+    render_plan(&edit->cli->arena, &plan, &edit->plan, edit->cli->colour);
+    text_append(&text, plan.data);
+    *agreed = plan.data;
+    return edit->cli->json ? CLI_OK : cli_print(text.data, text.length);
+}
+
+/* Neither the file nor a guest is to change, and no earlier run left anything. */
+static bool is_settled(const struct edit *edit)
+{
+    return !is_changed(edit) && edit->plan.move_count == 0 && edit->sight.ledger.move_count == 0 &&
+           edit->sight.ledger.owed_count == 0;
+}
+
+int edit_carry_out(struct edit *edit)
+{
+    bool acts = !edit->dry_run && !is_settled(edit);
+    struct text run = text_new(&edit->cli->arena);
+    const char *agreed;
+    int status = show(edit, &agreed);
+    int printed;
+
+    if (status == CLI_OK && acts && !edit->yes && !run_is_wanted()) {
+        return CLI_CANCELLED;
+    }
+    if (status == CLI_OK && acts) {
+        status = write_file(edit);
+        if (status != CLI_OK) {
+            return status;
+        }
+        status = move_guests(edit, agreed, &run);
+    }
+    printed = edit->cli->json ? print_json(edit, acts && is_changed(edit), &run) : CLI_OK;
+    if (status != CLI_OK) {
+        return status;
+    }
+    return printed == CLI_OK && edit->blocked_count > 0 ? CLI_BLOCKED : printed;
+}
+
+int edit_refuse(struct edit *edit)
+{
+    struct text nothing = text_new(&edit->cli->arena);
+    const char *agreed;
+    int status = edit->cli->json ? print_json(edit, false, &nothing) : show(edit, &agreed);
+
+    (void)fprintf(stderr, "nothing was changed\n");
+    return status == CLI_OK ? CLI_BLOCKED : status;
+}
+
+void edit_take_blocks(struct edit *edit)
+{
+    struct edit_blocked *blocked =
+        ARENA_ARRAY(&edit->cli->arena, struct edit_blocked, edit->plan.block_count + 1);
+
+    for (size_t i = 0; i < edit->plan.block_count; i++) {
+        blocked[i] = (struct edit_blocked){ edit->plan.blocked[i].guest,
+                                            plan_code_name(edit->plan.blocked[i].code),
+                                            edit->plan.blocked[i].reason };
+    }
+    edit->blocked = blocked;
+    edit->blocked_count = edit->plan.block_count;
+}
+
+void edit_deinit(struct edit *edit)
+{
+    reach_sight_deinit(&edit->sight);
+}

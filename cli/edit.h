@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * edit: a change of es.xml by a command, with the rights of whoever runs it: what changes in the file and
+ * the plan for it are shown, a person is asked, the file is replaced if nobody was quicker, and the guests
+ * are moved, by a controller that runs or else by the command itself.
+ *
+ * The revision that is replaced is journaled first, so that it can be put back.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/base.h"
+#include "cli/reach.h"
+#include "diff/plan.h"
+#include "reconciler/source.h"
+
+struct cli;
+struct es_edit;
+
+/* A guest that stays where the command was to take it away from. */
+struct edit_blocked {
+    const char *guest;
+    const char *code; /* contract.md §5 */
+    const char *reason;
+};
+
+struct edit {
+    struct cli *cli;
+    const char *only; /* Plan and move this guest alone, or NULL. */
+    bool yes;
+    bool dry_run;
+    bool file_only;     /* Moves are made by a later 'berth apply'. */
+    int64_t controller; /* Pid of the berthd that carries the edit out, or 0. */
+    struct revision before;
+    struct reach_sight sight; /* The revision is the one that comes into the file. */
+    struct plan plan;         /* For it. */
+    const struct edit_blocked *blocked;
+    size_t blocked_count;
+    const char *drained; /* The host that is to be empty in the end, or NULL. */
+};
+
+/* The two options that every edit has, for a command's table. */
+#define EDIT_OPTIONS(edit)                                                             \
+    { .name = "dry-run", .help = "show it, change nothing", .flag = &(edit).dry_run }, \
+    {                                                                                  \
+        .name = "yes", .letter = 'y', .help = "do not ask first", .flag = &(edit).yes  \
+    }
+
+/* Reads the file, sees who controls the fleet and that a person can be asked.  0, or the exit status
+ * after printing why not; likewise the next four. */
+int edit_begin(struct edit *edit);
+
+/* The new revision is the file with the 'count' guests of 'edits' on their new hosts. */
+int edit_place(struct edit *edit, const struct es_edit *edits, size_t count);
+
+/* The new revision is the 'length' bytes at 'bytes', which must stay. */
+int edit_restore(struct edit *edit, const char *bytes, size_t length);
+
+/* Looks at the hosts, unless it was done before, and plans for the new revision. */
+int edit_plan(struct edit *edit);
+
+/* Shows, asks, writes and moves.  The exit status. */
+int edit_carry_out(struct edit *edit);
+
+/* Shows the plan, says that nothing was changed because of edit->blocked, and returns CLI_BLOCKED. */
+int edit_refuse(struct edit *edit);
+
+/* The blocks of the plan as edit->blocked. */
+void edit_take_blocks(struct edit *edit);
+
+/* Releases what the edit holds. */
+void edit_deinit(struct edit *edit);
+
+AUTO_VALUE(edit, struct edit, edit_deinit);

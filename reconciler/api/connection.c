@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/api/connection.h"
+
+#include "base/err.h"
+#include "reconciler/api/http.h"
+#include "reconciler/api/request.h"
+#include "reconciler/api/server.h"
+
+#define SWEEP_MS 1000
+
+/* The places, once a second as long as one is taken. */
+static void sweep(void *context)
+{
+    struct api *api = context;
+    int64_t now_ms = loop_now_ms(api->loop);
+    bool any = false;
+
+    for (size_t i = 0; i < API_CONNECTIONS_MAX; i++) {
+        struct connection *connection = &api->connections[i];
+
+        if (!connection->in_use) {
+            continue;
+        }
+        any = true;
+        if (connection->request != NULL) {
+            request_check(connection->request);
+        }
+        if (now_ms >= connection->due_ms) {
+            connection_cut(connection);
+        }
+    }
+    if (any) {
+        loop_timer_start(api->loop, &api->sweep_timer, SWEEP_MS, sweep, api);
+    }
+}
+
+static struct connection *find_place(struct api *api)
+{
+    for (size_t i = 0; i < API_CONNECTIONS_MAX; i++) {
+        if (!api->connections[i].in_use) {
+            return &api->connections[i];
+        }
+    }
+    return NULL;
+}
+
+bool connection_open(struct api *api, int fd, const struct peer *peer,
+                     const struct sockaddr *address, socklen_t size)
+{
+    struct connection *connection = find_place(api);
+
+    if (connection == NULL ||
+        !quota_enter(&api->quota, peer_key(peer), API_PEER_MAX, loop_now_ms(api->loop))) {
+        return false;
+    }
+    *connection = (struct connection){ .api = api, .in_use = true, .fd = fd, .peer = *peer };
+    connection_extend(connection);
+    if (!api->sweep_timer.armed) {
+        loop_timer_start(api->loop, &api->sweep_timer, SWEEP_MS, sweep, api);
+    }
+    if (http_add(connection, address, size) != 0) {
+        connection_free(connection);
+    }
+    return true;
+}
+
+void connection_extend(struct connection *connection)
+{
+    connection->due_ms = loop_now_ms(connection->api->loop) + API_REQUEST_MS;
+}
+
+void connection_cut(struct connection *connection)
+{
+    connection->due_ms = INT64_MAX;
+    (void)shutdown(connection->fd, SHUT_RDWR);
+}
+
+void connection_free(struct connection *connection)
+{
+    if (connection->in_use) {
+        quota_leave(&connection->api->quota, peer_key(&connection->peer));
+        connection->in_use = false;
+    }
+}
