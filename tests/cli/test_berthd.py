@@ -2,8 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """berthd: follows the file, keeps the last good one, is the only one that acts, and ends when told to."""
 
+import os
 import re
+import shutil
 import signal
+import subprocess
+import time
 import unittest
 
 from world import (BERTHD, FAILED, FOR_EVER_MS, INVALID, OK, PATIENCE_S, CliTest, await_true, es_xml,
@@ -101,6 +105,116 @@ class Follows(DaemonTest):
         told = re.findall(r"^event=invalid-file file=(\S+) line=(\d+) text=", self.log(), re.M)
         self.assertEqual([file for file, _ in told], [str(self.world.es)] * 3)
         self.assertEqual(told[0][1], "1")
+        self.assert_ends(daemon)
+
+
+class Saves(DaemonTest):
+    """Each save is seen, in whatever way a program makes it; the next one, too."""
+
+    def assert_follows(self, *ways):
+        daemon = self.start_daemon()
+        for number, way in enumerate(ways):
+            places = HOME if number % 2 else AWAY
+            way(es_xml(places))
+            self.await_places(places)
+        self.await_said("move-end", "result=done", len(ways))
+        self.assertEqual(self.said("polled-file"), 0, self.log())
+        self.assert_ends(daemon)
+
+    def shell(self, script, text):
+        """With $new, a file that holds 'text', and es.xml in the current directory."""
+        new = self.world.folder / "source"
+        new.write_text(text)
+        subprocess.run(["sh", "-ec", script], cwd=self.world.folder, check=True,
+                       env=os.environ | {"new": str(new)})
+
+    def test_as_cp_install_and_mv_make_them(self):
+        self.assert_follows(lambda text: self.shell('cp "$new" es.xml', text),
+                            lambda text: self.shell('install -m 644 "$new" es.xml', text),
+                            lambda text: self.shell('mv "$new" es.xml', text),
+                            lambda text: self.shell('rm es.xml; sleep 0.3; cp "$new" es.xml', text))
+
+    def test_as_vim_makes_them(self):
+        dance = 'mv es.xml es.xml~; cat "$new" > es.xml; rm es.xml~'
+        self.assert_follows(*[lambda text: self.shell(dance, text)] * 3)
+
+    def test_as_sed_makes_them(self):
+        swap = "sed -i -e s/kvm1/kvm0/g -e s/kvm2/kvm1/g -e s/kvm0/kvm2/g es.xml"
+        self.assert_follows(*[lambda _: self.shell(swap, "")] * 3)
+
+    def test_in_pieces(self):
+        def write(text):
+            with self.world.es.open("w") as file:
+                for at in range(0, len(text), 100):
+                    file.write(text[at:at + 100])
+                    file.flush()
+                    time.sleep(0.05)
+
+        self.assert_follows(write, write)
+
+    def test_by_switching_links_as_a_config_map_does(self):
+        folder = self.world.folder
+
+        def switch(text):
+            revision = folder / f"..{len(list(folder.iterdir()))}"
+            revision.mkdir()
+            (revision / "es.xml").write_text(text)
+            (folder / "..tmp").symlink_to(revision.name)
+            (folder / "..tmp").rename(folder / "..data")
+
+        self.world.es.unlink()
+        switch(es_xml(HOME))
+        self.world.es.symlink_to("..data/es.xml")
+        self.assert_follows(switch, switch, switch)
+
+    def test_in_a_directory_that_is_made_anew(self):
+        folder = self.world.folder / "etc"
+
+        def renew(text):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            (folder / "es.xml").write_text(text)
+
+        renew(es_xml(HOME))
+        self.world.es.unlink()
+        self.world.es.symlink_to("etc/es.xml")
+        self.assert_follows(renew, renew, renew)
+
+    def test_a_thousand_at_once(self):
+        daemon = self.start_daemon()
+        for number in range(1000):
+            self.world.replace(self.world.es, f"{es_xml(HOME)}<!-- {number} -->")
+        self.world.want(AWAY)
+        self.await_places(AWAY)
+        self.await_said("move-end", "result=done")
+        self.assert_ends(daemon)
+
+
+class KeepsTheLastGoodFile(DaemonTest):
+    def move_home(self):
+        """As somebody else does while the daemon is not there."""
+        def change(fleet):
+            first, second = fleet["hosts"]
+            first["guests"], second["guests"] = second["guests"], []
+
+        self.world.edit_fleet(change)
+        self.assertEqual(self.world.places(), HOME)
+
+    def test_across_a_restart_with_a_faulty_one(self):
+        self.world.want(AWAY)
+        daemon = self.start_daemon()
+        self.await_places(AWAY)
+        self.await_said("move-end", "result=done")
+        self.assert_ends(daemon)
+        self.move_home()
+        self.world.es.write_text(es_xml(AWAY)[:200])
+        self.assert_exit(self.world.berth("apply", "--yes"), INVALID)
+        self.assertEqual(self.world.places(), HOME)
+        daemon = self.start_daemon()
+        self.await_places(AWAY)
+        self.assertEqual(self.said("invalid-file"), 1, self.log())
+        self.world.want(AWAY)
+        self.await_said("valid-file")
         self.assert_ends(daemon)
 
 

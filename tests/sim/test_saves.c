@@ -356,6 +356,21 @@ START_TEST(a_revision_saved_in_the_middle_of_a_move_is_read_right_after_it)
 }
 END_TEST
 
+/* The look waits for a host that does not answer; what it began with is out of date when it ends. */
+START_TEST(a_revision_saved_in_the_middle_of_a_look_is_the_one_that_is_acted_on)
+{
+    struct world_edit edits[1] = { { .at_ms = 1000 } };
+
+    world_init(&world, 1024, one_far, 2, "");
+    world_freeze(&world, "kvm2", true);
+    edits[0].es_xml = file_of(home, 1);
+    follow_edits(edits, 1, 120000);
+    ck_assert_uint_eq(world.moves_begun, 0);
+    ck_assert_uint_eq(world_revisions(&world), 2); /* The first was read. */
+    world_deinit(&world);
+}
+END_TEST
+
 START_TEST(a_save_that_nobody_told_of_is_found_by_the_next_look)
 {
     struct world_edit edits[1] = { { .at_ms = 10000, .unnoticed = true } };
@@ -391,6 +406,7 @@ int main(void)
     tcase_add_test(tcase, a_good_revision_that_cannot_be_read_back_is_an_alarm_and_nothing_is_done);
     tcase_add_test(tcase, of_two_edits_within_a_second_the_second_is_what_comes_about);
     tcase_add_test(tcase, a_revision_saved_in_the_middle_of_a_move_is_read_right_after_it);
+    tcase_add_test(tcase, a_revision_saved_in_the_middle_of_a_look_is_the_one_that_is_acted_on);
     tcase_add_test(tcase, a_save_that_nobody_told_of_is_found_by_the_next_look);
     suite_add_tcase(suite, tcase);
     world_set_up();

@@ -27,12 +27,16 @@
 
 #define MANY_SAVES 10000
 
+/* Environment variable that tells the tests' processes the folder of this program: one that fails leaves
+ * nothing behind. */
+#define FOLDER "BERTH_WATCH_FOLDER"
+
 /* Somebody who reads the file at each notice, and ends the loop when it holds what is awaited. */
 struct reader {
     struct arena arena;
     struct loop *loop;
     struct watch *watch;
-    char folder[64];  /* Of the test. */
+    char folder[96];  /* Of the test. */
     const char *path; /* Of the file. */
     const char *awaited;
     size_t notices;
@@ -114,7 +118,8 @@ static void make(struct reader *reader, const char *name)
 /* A folder with 'old' in etc/es.xml, seen by a loop of the given kind; nothing is watched yet. */
 static void init(struct reader *reader, struct loop *loop)
 {
-    *reader = (struct reader){ .loop = loop, .folder = "/tmp/berth-watch-XXXXXX" };
+    *reader = (struct reader){ .loop = loop };
+    (void)snprintf(reader->folder, sizeof(reader->folder), "%s/XXXXXX", getenv(FOLDER));
     ck_assert_ptr_nonnull(mkdtemp(reader->folder));
     make(reader, "etc");
     reader->path = in(reader, "etc/es.xml");
@@ -129,10 +134,15 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
     return remove(path);
 }
 
+static void remove_all(const char *folder)
+{
+    (void)nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 static void deinit(struct reader *reader)
 {
     watch_free(reader->watch);
-    (void)nftw(reader->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    remove_all(reader->folder);
     arena_deinit(&reader->arena);
 }
 
@@ -411,14 +421,35 @@ static void switch_config_map(struct reader *reader, int revision, const char *t
     move(reader, "etc/..data_tmp", "etc/..data");
 }
 
+/* How many directories the kernel watches for us. */
+static size_t watched_directories(void)
+{
+    char path[64];
+    char line[256];
+    FILE *info;
+    size_t count = 0;
+
+    (void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", inotify_fd());
+    info = fopen(path, "re");
+    ck_assert_ptr_nonnull(info);
+    while (fgets(line, sizeof(line), info) != NULL) {
+        count += strncmp(line, "inotify ", strlen("inotify ")) == 0;
+    }
+    (void)fclose(info);
+    return count;
+}
+
 START_TEST(links_that_are_switched_are_followed_each_time)
 {
     struct reader reader;
     struct loop *loop = loop_manual_new(0);
+    size_t directories;
 
     init(&reader, loop);
     make_config_map(&reader);
     start_manual(&reader);
+    directories = watched_directories();
+    ck_assert_uint_gt(directories, 0);
     for (int i = 2; i < 100; i++) {
         switch_config_map(&reader, i, "new");
         ck_assert_uint_gt(notices(&reader), 0);
@@ -426,6 +457,7 @@ START_TEST(links_that_are_switched_are_followed_each_time)
         ck_assert_uint_eq(notices(&reader), 0); /* Where it led before is not watched any more. */
         put_in(&reader, text_format(&reader.arena, "etc/..%d/es.xml", i), "newer");
         ck_assert_uint_gt(notices(&reader), 0);
+        ck_assert_uint_eq(watched_directories(), directories);
     }
     deinit(&reader);
     loop_manual_free(loop);
@@ -678,7 +710,12 @@ int main(void)
 {
     Suite *suite = suite_create("watch");
     TCase *tcase = tcase_create("watch");
+    char folder[] = "/tmp/berth-watch-XXXXXX";
+    int status;
 
+    if (mkdtemp(folder) == NULL || chmod(folder, 0755) != 0 || setenv(FOLDER, folder, 1) != 0) {
+        abort(); /* Outside of a test there is nobody to report to. */
+    }
     tcase_set_timeout(tcase, 120);
     add_saves(tcase);
     tcase_add_test(tcase, other_files_beside_it_are_not_told);
@@ -695,5 +732,7 @@ int main(void)
     tcase_add_test(tcase, behind_a_directory_that_may_not_be_read_the_file_is_polled);
     tcase_add_test(tcase, a_save_that_inotify_does_not_tell_is_found_by_polling);
     suite_add_tcase(suite, tcase);
-    return runner_run(suite);
+    status = runner_run(suite);
+    remove_all(folder);
+    return status;
 }
