@@ -13,6 +13,7 @@
 #include "model/observed.h"
 #include "reconciler/drift.h"
 #include "reconciler/event.h"
+#include "reconciler/event_json.h"
 #include "reconciler/journal/journal.h"
 #include "reconciler/order.h"
 
@@ -66,12 +67,12 @@ static void log_plan(const struct plan *plan)
     }
 }
 
-static void log_move(const char *name, const struct event *event)
+static void log_move(const struct event *event)
 {
     const struct journal_move *move = event->move;
 
-    (void)fprintf(stderr, "event=%s guest=%s from=%s to=%s mode=%s", name, move->guest, move->from,
-                  move->to, op_mode_name(move->mode));
+    (void)fprintf(stderr, "event=%s guest=%s from=%s to=%s mode=%s", event_json_name(event),
+                  move->guest, move->from, move->to, op_mode_name(move->mode));
     if (event->kind == EVENT_MOVE_END) {
         (void)fprintf(stderr, " result=%s elapsed_ms=%" PRId64 " downtime_ms=%" PRId64,
                       journal_move_state_name(move->state), event->elapsed_ms, move->downtime_ms);
@@ -96,9 +97,9 @@ static void log_step(const struct event *event)
     (void)fputc('\n', stderr);
 }
 
-static void log_text(const char *name, const struct event *event, const char *text)
+static void log_text(const struct event *event, const char *text)
 {
-    (void)fprintf(stderr, "event=%s", name);
+    (void)fprintf(stderr, "event=%s", event_json_name(event));
     if (event->guest != NULL) {
         (void)fprintf(stderr, " guest=%s", event->guest);
     }
@@ -109,10 +110,10 @@ static void log_text(const char *name, const struct event *event, const char *te
     (void)fputc('\n', stderr);
 }
 
-static void log_drift(const char *name, const struct event *event)
+static void log_drift(const struct event *event)
 {
-    (void)fprintf(stderr, "event=%s guest=%s class=%s answer=%s", name, event->guest,
-                  config_drift_class_name(event->drift->class),
+    (void)fprintf(stderr, "event=%s guest=%s class=%s answer=%s", event_json_name(event),
+                  event->guest, config_drift_class_name(event->drift->class),
                   config_drift_answer_name(event->drift->answer));
     quoted("text", event->text);
     (void)fputc('\n', stderr);
@@ -139,7 +140,7 @@ void eventlog_write(void *context, const struct event *event)
         (void)fprintf(stderr, "event=valid-file file=%s\n", (const char *)context);
         break;
     case EVENT_FILE_POLLED:
-        log_text("polled-file", event, event->err->text);
+        log_text(event, event->err->text);
         break;
     case EVENT_OBSERVED:
         log_unreachable(event->observed);
@@ -148,37 +149,27 @@ void eventlog_write(void *context, const struct event *event)
         log_plan(event->plan);
         break;
     case EVENT_MOVE_BEGIN:
-        log_move("move-begin", event);
-        break;
     case EVENT_MOVE_RESUME:
-        log_move("move-resume", event);
-        break;
     case EVENT_MOVE_END:
-        log_move("move-end", event);
-        break;
     case EVENT_MOVE_STUCK:
-        log_move("move-unclear", event);
+        log_move(event);
         break;
     case EVENT_STEP_END:
         log_step(event);
         break;
     case EVENT_RETRY:
-        log_text(event->wait_ms < 0 ? "parked" : "backoff", event, event->text);
-        break;
     case EVENT_ALARM:
-        log_text("alarm", event, event->text);
+        log_text(event, event->text);
         break;
     case EVENT_DRIFT:
-        log_drift("drift", event);
-        break;
     case EVENT_DRIFT_OVER:
-        log_drift("drift-over", event);
+        log_drift(event);
         break;
     case EVENT_ORDER:
         log_order(event->order);
         break;
     case EVENT_JOURNAL_LOST:
-        log_text("journal-lost", event, event->err->text);
+        log_text(event, event->err->text);
         break;
     case EVENT_STEP_BEGIN:
     case EVENT_PROGRESS:

@@ -92,7 +92,7 @@ static void copy_order(struct errand *errand, const struct order *order)
 }
 
 void errand_run(struct errands *errands, const struct order *order, int64_t now_ms,
-                 errand_answer_fn *answer, void *context)
+                errand_answer_fn *answer, void *context)
 {
     struct journal_record records[ORDER_RECORDS_MAX];
     struct errand *errand;
@@ -113,7 +113,7 @@ void errand_run(struct errands *errands, const struct order *order, int64_t now_
 }
 
 void errand_refuse(struct errands *errands, const struct err *err, errand_answer_fn *answer,
-                    void *context)
+                   void *context)
 {
     struct errand *errand = errand_new(errands, answer, context);
 
@@ -123,10 +123,10 @@ void errand_refuse(struct errands *errands, const struct err *err, errand_answer
 
 void errand_forget_all(struct errands *errands)
 {
-    while (errands->first != NULL) {
-        struct errand *errand = errands->first;
+    struct err err;
 
-        errands->first = errand->next;
-        errand_free(errand);
+    err_set(&err, ERR_UNREACHABLE, "the controller ends: ask again when it runs");
+    while (errands->first != NULL) {
+        end(errands->first, &err);
     }
 }

@@ -28,13 +28,14 @@ struct errands {
 };
 
 /* Carries out 'order', whose scope and name are filled; answer(context) is called once, never from inside
- * this call, and not at all after errand_forget_all(). */
+ * this call. */
 void errand_run(struct errands *errands, const struct order *order, int64_t now_ms,
-                 errand_answer_fn *answer, void *context);
+                errand_answer_fn *answer, void *context);
 
 /* Answers that it cannot be done, in the same way. */
 void errand_refuse(struct errands *errands, const struct err *err, errand_answer_fn *answer,
-                    void *context);
+                   void *context);
 
-/* Forgets what is under way.  The journal must have been closed before. */
+/* Answers what is under way that the controller ends; what comes of it is in the journal, or not.  The
+ * journal must have been closed before. */
 void errand_forget_all(struct errands *errands);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * backend: what the control API of berthd shows and does: documents are the reconciler's and the journal's,
+ * acts are orders for it.  Loop thread.
+ */
+
+#include "base/arena.h"
+#include "reconciler/api/api.h"
+
+struct journal;
+struct reconciler;
+
+struct backend {
+    struct reconciler *reconciler;
+    struct journal *journal;
+    struct api *api; /* Where answers go; set after api_open(). */
+};
+
+/* The seam of 'backend', which must stay as long as it is used. */
+struct api_backend backend_seam(struct backend *backend);
