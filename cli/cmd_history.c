@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/records.h"
+#include "cli/revisions.h"
 #include "reconciler/journal/journal.h"
 #include "reconciler/journal_json.h"
 
@@ -81,12 +82,16 @@ static const struct cli_command command;
 static int run(struct cli *cli, int argc, char **argv)
 {
     const char *limit_text = NULL;
+    bool revisions = false;
     const struct cli_option options[] = {
         { .name = "limit",
           .letter = 'n',
           .value = "N",
-          .help = "the newest N moves (default 50)",
+          .help = "the newest N (default 50)",
           .text = &limit_text },
+        { .name = "revisions",
+          .help = "the revisions of es.xml in place of the moves",
+          .flag = &revisions },
     };
     int status = cli_start(cli, &command, options, ARRAY_LEN(options), &argc, argv, 0, 1);
     struct text text = text_new(&cli->arena);
@@ -100,6 +105,9 @@ static int run(struct cli *cli, int argc, char **argv)
     if (limit_text != NULL && !text_to_u64(limit_text, LIMIT_MAX, &limit)) {
         cli_error(NULL, "--limit: '%s' is no number up to %d", limit_text, LIMIT_MAX);
         return CLI_INVALID;
+    }
+    if (revisions) {
+        return revisions_print(cli, limit);
     }
     journal = journal_open_readonly(cli->config.state_dir, &err);
     if (journal == NULL) {
@@ -118,7 +126,9 @@ static const struct cli_command command = {
     .name = "history",
     .arguments = "[GUEST]",
     .summary = "what was moved, when, and how it ended",
-    .details = "Newest last.  With GUEST, that guest's moves and each of their steps.",
+    .details =
+        "Newest last.  With GUEST, that guest's moves and each of their steps.  With --revisions, the\n"
+        "texts of es.xml that were acted on: 'berth rollback' puts one of them back.",
     .run = run,
 };
 

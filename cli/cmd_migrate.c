@@ -136,11 +136,8 @@ static int migrate(struct edit *edit, const struct wish *wish, const char *guest
     if (status != 0) {
         return status;
     }
-    if (edit->plan.block_count > 0) {
-        edit_take_blocks(edit);
-        return edit_refuse(edit);
-    }
-    return edit_carry_out(edit);
+    edit_add_blocks(edit, &place, 1);
+    return edit->blocked_count > 0 ? edit_refuse(edit) : edit_carry_out(edit);
 }
 
 static const struct cli_command command;

@@ -15,8 +15,8 @@
 #include "diff/render.h"
 #include "model/es_edit.h"
 #include "model/fault.h"
-#include "model/json_token.h"
 #include "reconciler/journal/journal.h"
+#include "reconciler/json_member.h"
 #include "reconciler/ledger.h"
 
 static bool is_changed(const struct edit *edit)
@@ -154,12 +154,11 @@ static void print_change(struct text *text, const char *guest, const char *from,
 
 static void json_change(struct text *text, const char *guest, const char *from, const char *to)
 {
-    text_printf(text, "%s\n {\"guest\":", text->data[text->length - 1] == '[' ? "" : ",");
-    json_token_write_string(text, guest);
-    text_append(text, ",\"from\":");
-    json_token_write_string(text, from);
-    text_append(text, ",\"to\":");
-    json_token_write_string(text, to);
+    json_member_next(text);
+    text_append(text, "\n {");
+    json_member_string(text, "guest", guest);
+    json_member_string(text, "from", from);
+    json_member_string(text, "to", to);
     text_append(text, "}");
 }
 
@@ -178,12 +177,14 @@ static void print_edit(const struct edit *edit, struct text *text)
 
 static void json_blocked(const struct edit *edit, struct text *text)
 {
-    text_append(text, "],\"blocked\":[");
+    json_member_name(text, "blocked");
+    text_append(text, "[");
     for (size_t i = 0; i < edit->blocked_count; i++) {
-        text_printf(text, "%s\n {\"guest\":", i == 0 ? "" : ",");
-        json_token_write_string(text, edit->blocked[i].guest);
-        text_printf(text, ",\"code\":\"%s\",\"reason\":", edit->blocked[i].code);
-        json_token_write_string(text, edit->blocked[i].reason);
+        json_member_next(text);
+        text_append(text, "\n {");
+        json_member_string(text, "guest", edit->blocked[i].guest);
+        json_member_string(text, "code", edit->blocked[i].code);
+        json_member_string(text, "reason", edit->blocked[i].reason);
         text_append(text, "}");
     }
     text_append(text, "]");
@@ -194,21 +195,23 @@ static int print_json(const struct edit *edit, bool written, const struct text *
 {
     struct text text = text_new(&edit->cli->arena);
 
-    text_append(&text, "{\"format\":\"berth.edit/1\",\"es_xml\":");
-    json_token_write_string(&text, edit->cli->config.es_xml);
-    text_printf(&text, ",\"written\":%s,\"before\":\"%s\",\"after\":\"%s\",\"controller_pid\":",
-                written ? "true" : "false", edit->before.digest, edit->sight.revision.digest);
-    if (edit->controller == 0) {
-        text_append(&text, "null");
-    } else {
-        text_printf(&text, "%" PRId64, edit->controller);
-    }
-    text_append(&text, ",\"changes\":[");
+    text_append(&text, "{");
+    json_member_string(&text, "format", "berth.edit/1");
+    json_member_string(&text, "es_xml", edit->cli->config.es_xml);
+    json_member_flag(&text, "written", written);
+    json_member_string(&text, "before", edit->before.digest);
+    json_member_string(&text, "after", edit->sight.revision.digest);
+    json_member_signed(&text, "controller_pid", edit->controller);
+    json_member_name(&text, "changes");
+    text_append(&text, "[");
     for_each_change(edit, &text, json_change);
+    text_append(&text, "]");
     json_blocked(edit, &text);
-    text_append(&text, ",\n\"plan\":");
+    json_member_name(&text, "plan");
     plan_json_write(&text, &edit->plan);
-    text_printf(&text, ",\"run\":%s}\n", run->length == 0 ? "null" : run->data);
+    json_member_name(&text, "run");
+    text_append(&text, run->length == 0 ? "null" : run->data);
+    text_append(&text, "}\n");
     return cli_print(text.data, text.length);
 }
 
@@ -352,7 +355,6 @@ static int move_guests(struct edit *edit, const char *agreed, struct text *run)
         .agreed = agreed,
         .json = edit->cli->json ? run : NULL,
     };
-    int status;
 
     if (edit->controller != 0) {
         (void)fprintf(
@@ -364,8 +366,7 @@ static int move_guests(struct edit *edit, const char *agreed, struct text *run)
         (void)fprintf(stderr, "'berth apply' carries it out\n");
         return CLI_OK;
     }
-    status = run_moves(edit->cli, &request);
-    return edit->drained != NULL ? tell_drained(edit, status) : status;
+    return run_moves(edit->cli, &request);
 }
 
 static int show(struct edit *edit, const char **agreed)
@@ -405,6 +406,9 @@ int edit_carry_out(struct edit *edit)
         }
         status = move_guests(edit, agreed, &run);
     }
+    if (edit->drained != NULL && !edit->dry_run && (!acts || edit->controller == 0)) {
+        status = tell_drained(edit, status);
+    }
     printed = edit->cli->json ? print_json(edit, acts && is_changed(edit), &run) : CLI_OK;
     if (status != CLI_OK) {
         return status;
@@ -422,18 +426,53 @@ int edit_refuse(struct edit *edit)
     return status == CLI_OK ? CLI_BLOCKED : status;
 }
 
-void edit_take_blocks(struct edit *edit)
+static bool is_named(const struct es_edit *edits, size_t count, const char *guest)
 {
-    struct edit_blocked *blocked =
-        ARENA_ARRAY(&edit->cli->arena, struct edit_blocked, edit->plan.block_count + 1);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(edits[i].guest, guest) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
 
+void edit_add_blocks(struct edit *edit, const struct es_edit *edits, size_t count)
+{
+    struct edit_blocked *blocked = ARENA_ARRAY(&edit->cli->arena, struct edit_blocked,
+                                               edit->blocked_count + edit->plan.block_count + 1);
+    size_t used = edit->blocked_count;
+
+    if (used > 0) {
+        memcpy(blocked, edit->blocked, used * sizeof(*blocked));
+    }
     for (size_t i = 0; i < edit->plan.block_count; i++) {
-        blocked[i] = (struct edit_blocked){ edit->plan.blocked[i].guest,
-                                            plan_code_name(edit->plan.blocked[i].code),
-                                            edit->plan.blocked[i].reason };
+        const struct plan_block *block = &edit->plan.blocked[i];
+
+        if (is_named(edits, count, block->guest)) {
+            blocked[used++] =
+                (struct edit_blocked){ block->guest, plan_code_name(block->code), block->reason };
+        }
     }
     edit->blocked = blocked;
-    edit->blocked_count = edit->plan.block_count;
+    edit->blocked_count = used;
+}
+
+int edit_leave(struct edit *edit)
+{
+    struct text nothing = text_new(&edit->cli->arena);
+
+    return edit->cli->json ? print_json(edit, false, &nothing) : CLI_OK;
+}
+
+int edit_find_host(const struct edit *edit, const char *name, uint32_t *host)
+{
+    *host = desired_find_host(&edit->before.desired, name);
+    if (*host != DESIRED_NONE) {
+        return 0;
+    }
+    cli_error(NULL, "%s: '%s' names no host '%s'", edit->cli->command, edit->cli->config.es_xml,
+              name);
+    return CLI_INVALID;
 }
 
 void edit_deinit(struct edit *edit)

@@ -51,7 +51,7 @@ struct edit {
     }
 
 /* Reads the file, sees who controls the fleet and that a person can be asked.  0, or the exit status
- * after printing why not; likewise the next four. */
+ * after printing why not; likewise the next three. */
 int edit_begin(struct edit *edit);
 
 /* The new revision is the file with the 'count' guests of 'edits' on their new hosts. */
@@ -69,8 +69,15 @@ int edit_carry_out(struct edit *edit);
 /* Shows the plan, says that nothing was changed because of edit->blocked, and returns CLI_BLOCKED. */
 int edit_refuse(struct edit *edit);
 
-/* The blocks of the plan as edit->blocked. */
-void edit_take_blocks(struct edit *edit);
+/* Adds to edit->blocked what the plan has against the guests of 'edits'. */
+void edit_add_blocks(struct edit *edit, const struct es_edit *edits, size_t count);
+
+/* There is nothing to do, which a person has been told: prints the JSON, if that is wanted.  The exit
+ * status. */
+int edit_leave(struct edit *edit);
+
+/* The host called 'name' in the file as it is, in '*host'. */
+int edit_find_host(const struct edit *edit, const char *name, uint32_t *host);
 
 /* Releases what the edit holds. */
 void edit_deinit(struct edit *edit);

@@ -13,7 +13,9 @@ _berth_options() { # COMMAND
         plan) printf '%s\n' --es --observed --dot --exit-code ;;
         apply) printf '%s\n' -y --yes --only ;;
         migrate) printf '%s\n' --to --mode --timeout --dry-run -y --yes ;;
-        history) printf '%s\n' -n --limit ;;
+        drain) printf '%s\n' --partial --dry-run -y --yes ;;
+        undrain | rollback) printf '%s\n' --dry-run -y --yes ;;
+        history) printf '%s\n' -n --limit --revisions ;;
         explain) printf '%s\n' --es --observed ;;
     esac
     printf '%s\n' -c --config --json -h --help
@@ -82,7 +84,7 @@ _berth() { # PROGRAM WORD PREVIOUS: as bash calls it
     case $expects in
         command)
             _berth_match "$word" < <(printf '%s\n' validate discover observe diff plan apply \
-                migrate status history explain retry)
+                migrate drain undrain rollback status history explain retry)
             [[ -n $command ]] || _berth_match "$word" < <(printf '%s\n' help --help --version)
             ;;
         option) _berth_match "$word" < <(_berth_options "$command") ;;

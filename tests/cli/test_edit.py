@@ -25,11 +25,14 @@ class EditTest(TerminalTest):
         """The file puts guests there, and is in all else what it was."""
         self.assertEqual(self.world.es.read_text(), es_xml(places))
 
+    def is_controlled_by(self, daemon):
+        result = self.world.berth("status", "--json")
+        status = json.loads(result.stdout) if result.returncode == OK else {}
+        return status.get("controller_pid") == daemon.pid and status["acted_on"]
+
     def start_daemon(self):
         daemon = self.world.start(BERTHD, "-c", self.world.conf)
-        await_true("berthd controls the fleet",
-                   lambda: self.world.status()["controller_pid"] == daemon.pid
-                   and self.world.status()["acted_on"])
+        await_true("berthd controls the fleet", lambda: self.is_controlled_by(daemon))
         return daemon
 
 
@@ -56,7 +59,7 @@ class Migrate(EditTest):
         self.assertEqual(document["plan"]["es_xml_sha256"], document["after"])
         self.assertEqual([m["guest"] for m in document["plan"]["moves"]], ["vm1"])
         self.assertEqual((document["run"]["format"], document["run"]["moved"]), ("berth.apply/1", 1))
-        self.assertIsNone(document["controller_pid"])
+        self.assertEqual(document["controller_pid"], 0)
 
     def test_a_dry_run_shows_it_and_changes_nothing(self):
         text = self.world.es.read_text()
@@ -189,6 +192,195 @@ class Migrate(EditTest):
         self.assert_exit(result, OK)
         self.assertIn(f"berthd (pid {daemon.pid}) carries it out", result.stderr)
         await_true("vm1 is on kvm2", lambda: self.world.places()["kvm2"] == ["vm1"])
+
+
+class Drain(EditTest):
+    def setUp(self):
+        super().setUp()
+        self.places = {"kvm1": ["db1", "db2", "web"], "kvm2": ["mail"], "kvm3": []}
+        self.world.have(self.places)
+        self.world.want(self.places)
+
+    def moved(self, **changes):
+        """The places in the file after guest=host changes, with references where an edit puts them."""
+        return {host: [g for g in guests if g not in changes] +
+                      [g for g in sorted(changes) if changes[g] == host]
+                for host, guests in self.places.items()}
+
+    def hosts_in_file(self):
+        plan = self.world.berth("diff", "--json", "--observed", "-", stdin=json.dumps(
+            {"format": "berth.observed/1", "at": "2026-01-01T00:00:00Z", "hosts": []}))
+        return {g["guest"]: g["wanted"] for g in json.loads(plan.stdout)["guests"]}
+
+    def test_a_drained_host_is_empty_in_the_file_and_in_fact(self):
+        result = self.world.berth("drain", "kvm1", "--yes")
+        self.assert_exit(result, OK)
+        self.assertEqual(self.world.places()["kvm1"], [])
+        self.assertNotIn("kvm1", self.hosts_in_file().values())
+        self.assertIn("'kvm1' is drained", result.stderr)
+        self.assertEqual(self.world.berth("plan", "--exit-code").returncode, OK)
+
+    def test_an_empty_host_is_drained_without_an_edit(self):
+        text = self.world.es.read_text()
+        result = self.world.berth("drain", "kvm3", "--yes")
+        self.assert_exit(result, OK)
+        self.assertIn("'kvm3' is drained", result.stderr)
+        self.assert_unchanged(text)
+
+    def test_a_leftover_definition_is_not_drained(self):
+        self.world.have(self.places | {"kvm3": [sim_guest("web", state="shutoff")]})
+        result = self.world.berth("drain", "kvm3", "--yes")
+        self.assert_exit(result, BLOCKED)
+        self.assertRegex(result.stderr, "'kvm3' is not drained: it has web")
+
+    def test_a_dry_run_shows_the_choice_and_changes_nothing(self):
+        text = self.world.es.read_text()
+        result = self.world.berth("drain", "kvm1", "--dry-run")
+        self.assert_exit(result, OK)
+        self.assertRegex(result.stdout, r"db1 +kvm1 -> kvm\d\n +db2 +kvm1 -> kvm\d\n +web")
+        self.assertNotIn("drained", result.stderr)
+        self.assert_unchanged(text)
+        self.assertEqual(self.world.places(), self.places)
+
+    def test_who_cannot_leave_is_named_and_nothing_is_changed(self):
+        self.world.configure("[guest db2]\npin = yes\n")
+        text = self.world.es.read_text()
+        document = self.edit("drain", "kvm1", status=BLOCKED)
+        self.assertEqual([(b["guest"], b["code"]) for b in document["blocked"]], [("db2", "pinned")])
+        result = self.world.berth("drain", "kvm1", "--yes")
+        self.assert_exit(result, BLOCKED)
+        self.assertRegex(result.stdout, "db2 stays: pinned: ")
+        self.assertIn("--partial", result.stderr)
+        self.assert_unchanged(text)
+
+    def test_partial_takes_the_others_away(self):
+        self.world.configure("[guest db2]\npin = yes\n")
+        result = self.world.berth("drain", "kvm1", "--yes", "--partial")
+        self.assert_exit(result, BLOCKED)
+        self.assertEqual(self.world.places()["kvm1"], ["db2"])
+        self.assertRegex(result.stderr, "'kvm1' is not drained: it has db2")
+
+    def test_a_host_in_maintenance_can_be_drained_and_is_no_target(self):
+        self.world.configure("[host kvm1]\nmaintenance = yes\n[host kvm3]\nmaintenance = yes\n")
+        self.edit("drain", "kvm1")
+        self.assertEqual(sorted(self.world.places()["kvm2"]), ["db1", "db2", "mail", "web"])
+
+    def test_an_unknown_host_is_refused(self):
+        for command in ("drain", "undrain"):
+            with self.subTest(command):
+                result = self.world.berth(command, "kvm9", "--yes")
+                self.assert_complains(result, INVALID, "no host 'kvm9'")
+
+    def test_a_daemon_carries_it_out(self):
+        daemon = self.start_daemon()
+        result = self.world.berth("drain", "kvm1", "--yes")
+        self.assert_exit(result, OK)
+        self.assertIn(f"berthd (pid {daemon.pid}) carries it out", result.stderr)
+        self.assertNotIn("drained", result.stderr)
+        await_true("kvm1 is empty", lambda: self.world.places()["kvm1"] == [])
+        self.assert_exit(self.world.berth("undrain", "kvm1", "--yes"), OK)
+        await_true("they are back",
+                   lambda: sorted(self.world.places()["kvm1"]) == ["db1", "db2", "web"])
+
+    def test_undrain_brings_back_who_left(self):
+        self.edit("drain", "kvm1")
+        result = self.world.berth("undrain", "kvm1", "--yes")
+        self.assert_exit(result, OK)
+        self.assertEqual({h: sorted(g) for h, g in self.world.places().items()},
+                         {h: sorted(g) for h, g in self.places.items()})
+
+    def test_undrain_leaves_alone_who_was_put_elsewhere_since(self):
+        self.edit("drain", "kvm1")
+        now = self.hosts_in_file()
+        other = {"kvm2": "kvm3", "kvm3": "kvm2"}[now["web"]]
+        self.edit("migrate", "web", "--to", other)
+        self.edit("undrain", "kvm1")
+        self.assertEqual(self.hosts_in_file(),
+                         {"db1": "kvm1", "db2": "kvm1", "web": other, "mail": "kvm2"})
+
+    def test_undrain_without_a_drain_does_nothing(self):
+        text = self.world.es.read_text()
+        for args in ([], ["--json"]):
+            result = self.world.berth("undrain", "kvm1", "--yes", *args)
+            self.assert_exit(result, OK)
+            self.assertIn("nothing to bring back", result.stderr)
+        self.assertFalse(json.loads(result.stdout)["written"])
+        self.edit("drain", "kvm1")
+        self.edit("undrain", "kvm1")
+        again = self.world.berth("undrain", "kvm1", "--yes")
+        self.assert_exit(again, OK)
+        self.assertIn("nothing to bring back", again.stderr)
+        self.assertNotEqual(self.world.es.read_text(), "")
+        self.assertEqual(len(self.world.es.read_text()), len(text))
+
+    def test_undrain_of_a_host_without_room_changes_nothing(self):
+        self.edit("drain", "kvm1")
+        text = self.world.es.read_text()
+        self.world.edit_fleet(lambda fleet: fleet["hosts"][0].update(memory_kib=GIB // 2))
+        result = self.world.berth("undrain", "kvm1", "--yes")
+        self.assert_exit(result, BLOCKED)
+        self.assertRegex(result.stdout, "db1 stays: no-capacity")
+        self.assert_unchanged(text)
+
+
+class Rollback(EditTest):
+    def revisions(self):
+        """Newest first."""
+        result = self.world.berth("history", "--revisions", "--json")
+        return sorted(json.loads(result.stdout)["revisions"], key=lambda r: r["number"])
+
+    def test_an_earlier_file_comes_back_byte_for_byte_and_moves_nothing_yet(self):
+        text = "<!-- kept -->\n" + self.world.es.read_text()
+        self.world.es.write_text(text)
+        self.edit("migrate", "vm1", "--to", "kvm2")
+        first = self.revisions()[1]
+        self.assertEqual([r["number"] for r in self.revisions()], [1, 2])
+        document = self.edit("rollback", first["es_xml_sha256"][:8])
+        self.assertEqual(document["changes"], [{"guest": "vm1", "from": "kvm2", "to": "kvm1"}])
+        self.assertIsNone(document["run"])
+        self.assert_unchanged(text)
+        self.assertEqual(self.world.places(), {"kvm1": [], "kvm2": ["vm1"]})
+        self.assert_exit(self.world.berth("apply", "--yes"), OK)
+        self.assertEqual(self.world.places(), {"kvm1": ["vm1"], "kvm2": []})
+
+    def test_a_number_says_how_far_back(self):
+        self.edit("migrate", "vm1", "--to", "kvm2")
+        result = self.world.berth("rollback", "2", "--yes")
+        self.assert_exit(result, OK)
+        self.assertIn("'berth apply' carries it out", result.stderr)
+        self.assert_file({"kvm1": ["vm1"], "kvm2": []})
+
+    def test_the_list_names_digests_and_times(self):
+        self.edit("migrate", "vm1", "--to", "kvm2")
+        lines = self.world.berth("history", "--revisions").stdout.splitlines()
+        self.assertEqual(len(lines), 2)
+        self.assertRegex(lines[1], r"^ +1  \d{4}-\d\d-\d\d.*  [0-9a-f]{12}$")
+        limited = self.world.berth("history", "--revisions", "-n", "1").stdout.splitlines()
+        self.assertEqual(limited, lines[1:])
+
+    def test_what_names_no_revision_is_refused(self):
+        self.edit("migrate", "vm1", "--to", "kvm2")
+        text = self.world.es.read_text()
+        for name in ("0", "3", "99999", "abc", "123456789", "ABCDEF", "../../etc", "", "x" * 5000):
+            with self.subTest(name[:20]):
+                self.assert_complains(self.world.berth("rollback", name, "--yes"), INVALID,
+                                      "rollback: .*revision")
+        self.assert_unchanged(text)
+
+    def test_nothing_was_journaled_yet(self):
+        self.assert_complains(self.world.berth("rollback", "1", "--yes"), INVALID, "no revision 1")
+        self.assertEqual(self.world.berth("history", "--revisions").stdout, "")
+        self.assertEqual(self.revisions(), [])
+
+    def test_a_damaged_text_is_not_written(self):
+        self.edit("migrate", "vm1", "--to", "kvm2")
+        text = self.world.es.read_text()
+        digest = self.revisions()[1]["es_xml_sha256"]
+        with open(self.world.state / "objects" / digest, "a") as file:
+            file.write("x")
+        result = self.world.berth("rollback", "2", "--yes")
+        self.assert_exit(result, FAILED)
+        self.assert_unchanged(text)
 
 
 if __name__ == "__main__":

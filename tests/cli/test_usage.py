@@ -18,6 +18,9 @@ ARGUMENTS = {
     "plan": ([], []),
     "apply": ([], []),
     "migrate": (["vm1"], []),
+    "drain": (["kvm1"], []),
+    "undrain": (["kvm1"], []),
+    "rollback": (["1"], []),
     "status": ([], []),
     "history": ([], ["vm1"]),
     "explain": (["vm1"], []),
@@ -70,7 +73,7 @@ class Usage(CliTest):
         self.assert_bad_usage("plan", "--json=yes")
 
     def test_a_missing_argument_is_bad_usage(self):
-        for name in ("discover", "migrate", "explain", "retry"):
+        for name in ("discover", "migrate", "drain", "undrain", "rollback", "explain", "retry"):
             with self.subTest(name):
                 self.assert_bad_usage(name)
 
@@ -104,6 +107,8 @@ class Output(CliTest):
             ("diff", "--exit-code"): PENDING,
             ("plan", "--exit-code"): PENDING,
             ("migrate", "vm1", "--to", "kvm2", "--dry-run"): OK,
+            ("drain", "kvm1", "--dry-run"): OK,
+            ("rollback", "1", "--dry-run"): OK,
             ("status",): OK,
             ("explain", "vm1"): OK,
             ("history", "vm1"): OK,
@@ -134,10 +139,10 @@ class Output(CliTest):
         self.assert_exit(result, OK)
         formats["apply"] = json.loads(result.stdout)["format"]
         special = {"discover": "observed", "observe": "observed", "validate": "faults",
-                   "migrate": "edit"}
+                   "migrate": "edit", "drain": "edit", "rollback": "edit"}
         for name, format_ in formats.items():
             self.assertEqual(format_, f"berth.{special.get(name, name)}/1", name)
-        self.assertEqual(set(formats) | {"retry"}, set(ARGUMENTS))
+        self.assertEqual(set(formats) | {"retry", "undrain"}, set(ARGUMENTS))
 
     def test_a_full_disk_behind_stdout_is_an_error(self):
         for args in (*self.results(), ("plan", "--json"), ("plan", "--dot"), ("plan", "--help")):
