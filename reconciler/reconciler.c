@@ -18,6 +18,7 @@
 #include "reconciler/calls.h"
 #include "reconciler/condition.h"
 #include "reconciler/config.h"
+#include "reconciler/debounce.h"
 #include "reconciler/definition.h"
 #include "reconciler/drift.h"
 #include "reconciler/executor.h"
@@ -40,6 +41,13 @@
 
 /* A run that follows looks at the file and the hosts at least this often. */
 #define FOLLOW_HOSTS_MS INT64_C(60000)
+
+/* What hosts tell by themselves is looked at when they have ceased to tell for this long, at the latest this
+ * long after the first notice; and a fleet that never ceases is looked at no more often than this many
+ * times what a look takes. */
+#define NOTICE_QUIET_MS INT64_C(100)
+#define NOTICE_LIMIT_MS INT64_C(500)
+#define NOTICE_REST     4
 
 /* What a pass has found, kept until the next one has found as much: somebody may ask at any time. */
 struct finding {
@@ -68,6 +76,7 @@ struct reconciler {
     struct executor executor;
     struct following following;
     struct errands errands;
+    struct debounce notices; /* Of hosts. */
     struct loop_timer timer;
 
     struct standing standing;
@@ -81,6 +90,9 @@ struct reconciler {
     struct conditions conditions;
     struct gauge gauge; /* Of the running move. */
     int64_t next_look_ms;
+    int64_t look_begun_ms; /* Monotonic, as the next. */
+    int64_t look_took_ms;
+    bool heard; /* Hosts have told of changes since the last look began. */
 
     struct arena run_arena;
     uint64_t *stuck; /* seq of moves seen stuck in this run. */
@@ -635,6 +647,9 @@ static void follow(struct reconciler *reconciler, int64_t retry_ms)
     }
     reconciler->next_look_ms = wall(reconciler) + wait_ms;
     loop_timer_start(reconciler->world.loop, &reconciler->timer, wait_ms, look_again, reconciler);
+    if (reconciler->heard) {
+        debounce_note(&reconciler->notices);
+    }
 }
 
 static void rest(struct reconciler *reconciler)
@@ -668,6 +683,36 @@ static void wake(struct reconciler *reconciler)
     if (reconciler->timer.armed) {
         look_again(reconciler);
     }
+}
+
+/* Resting long enough after a look that took long: others need the hosts too. */
+static void on_heard(void *context)
+{
+    struct reconciler *reconciler = context;
+    int64_t since_ms = loop_now_ms(reconciler->world.loop) - reconciler->look_begun_ms;
+
+    if (!reconciler->timer.armed) {
+        return; /* 'heard' is seen at rest. */
+    }
+    if (since_ms < NOTICE_REST * reconciler->look_took_ms) {
+        debounce_note(&reconciler->notices);
+        return;
+    }
+    look_again(reconciler);
+}
+
+/* What the running move does is no news, nor how far somebody else's is. */
+static void on_notice(void *context, const struct actuator_notice *notice)
+{
+    struct reconciler *reconciler = context;
+    const struct journal_move *moving = executor_move(&reconciler->executor);
+
+    if (notice->kind == ACTUATOR_NOTICE_ITERATION || reconciler->ended ||
+        (moving != NULL && notice->guest != NULL && strcmp(moving->guest, notice->guest) == 0)) {
+        return;
+    }
+    reconciler->heard = true;
+    debounce_note(&reconciler->notices);
 }
 
 static void on_file_changed(void *context)
@@ -808,6 +853,7 @@ static void on_observed(void *context)
     struct event event = { .kind = EVENT_OBSERVED };
     bool goes_on;
 
+    reconciler->look_took_ms = loop_now_ms(reconciler->world.loop) - reconciler->look_begun_ms;
     if (reconciler->ended) {
         return;
     }
@@ -950,6 +996,11 @@ static void pass(void *context)
         return;
     }
     hosts = view_hosts(&reconciler->arena, &reconciler->revision, &reconciler->ledger, &count);
+    if (reconciler->options.follow) {
+        calls_watch(&reconciler->calls, hosts, count);
+    }
+    reconciler->heard = false;
+    reconciler->look_begun_ms = loop_now_ms(reconciler->world.loop);
     snapshot_take(&reconciler->snapshot, hosts, count, on_observed, reconciler);
 }
 
@@ -987,6 +1038,9 @@ struct reconciler *reconciler_new(const struct reconciler_world *world,
     reconciler->world = *world;
     reconciler->options = *options;
     calls_init(&reconciler->calls, world->actuator);
+    calls_on_notice(&reconciler->calls, on_notice, reconciler);
+    debounce_init(&reconciler->notices, world->loop, NOTICE_QUIET_MS, NOTICE_LIMIT_MS, on_heard,
+                  reconciler);
     snapshot_init(&reconciler->snapshot, world->loop, &reconciler->calls);
     ledger_init(&reconciler->ledger, world->journal);
     standing_init(&reconciler->standing, world->source, world->journal);
@@ -1138,6 +1192,7 @@ void reconciler_end(struct reconciler *reconciler)
 void reconciler_free(struct reconciler *reconciler)
 {
     loop_timer_stop(reconciler->world.loop, &reconciler->timer);
+    debounce_stop(&reconciler->notices);
     errand_forget_all(&reconciler->errands);
     executor_deinit(&reconciler->executor);
     snapshot_deinit(&reconciler->snapshot);
