@@ -180,6 +180,20 @@ class Saves(DaemonTest):
         self.world.es.symlink_to("etc/es.xml")
         self.assert_follows(renew, renew, renew)
 
+    def test_behind_more_directories_than_are_watched(self):
+        deep = self.world.folder.joinpath(*["d"] * 70)
+        deep.mkdir(parents=True)
+        self.world.want(HOME)
+        self.world.es.rename(deep / "es.xml")
+        self.world.es.symlink_to(deep / "es.xml")
+        daemon = self.start_daemon()
+        self.await_said("polled-file", "more than 64 directories")
+        (deep / "es.xml").write_text(es_xml(AWAY))
+        self.await_places(AWAY)
+        self.await_said("move-end", "result=done")
+        self.assertEqual(self.said("polled-file"), 1, self.log())
+        self.assert_ends(daemon)
+
     def test_a_thousand_at_once(self):
         daemon = self.start_daemon()
         for number in range(1000):
