@@ -53,6 +53,30 @@ uint64_t capacity_limit_kib(const struct policy *policy, const struct observed_h
     return policy_usable_kib(policy, observed->name, memory);
 }
 
+static uint64_t pages_kib(const struct observed_hugepages *pages)
+{
+    return pages->total > CAPACITY_SIZE_MAX_KIB / pages->page_kib ? CAPACITY_SIZE_MAX_KIB
+                                                                  : pages->total * pages->page_kib;
+}
+
+uint64_t capacity_pool_kib(const struct observed_host *observed, uint64_t page_kib)
+{
+    const struct observed_hugepages *pages =
+        observed_find_hugepages(observed->hugepages, observed->hugepage_count, page_kib);
+
+    return pages == NULL ? 0 : pages_kib(pages);
+}
+
+uint64_t capacity_ordinary_kib(const struct observed_host *observed, uint64_t limit_kib)
+{
+    for (size_t i = 0; i < observed->hugepage_count; i++) {
+        uint64_t set_aside = pages_kib(&observed->hugepages[i]);
+
+        limit_kib = limit_kib > set_aside ? limit_kib - set_aside : 0;
+    }
+    return limit_kib;
+}
+
 uint64_t capacity_vcpu_limit(const struct policy *policy, const struct observed_host *observed)
 {
     const struct policy_host *own = policy_find_host(policy, observed->name);
@@ -67,24 +91,25 @@ uint64_t capacity_vcpu_cap(const struct policy *policy, const struct fleet_host 
                                                    : larger(host->vcpu_limit, host->vcpu_file);
 }
 
-uint64_t capacity_free_kib(const struct fleet_host *host)
+uint64_t capacity_free_kib(const struct fleet_memory *memory)
 {
-    return capacity_is_over(host) ? 0 : host->limit_kib - host->charged_kib;
+    return capacity_is_over(memory) ? 0 : memory->limit_kib - memory->charged_kib;
 }
 
-bool capacity_is_over(const struct fleet_host *host)
+bool capacity_is_over(const struct fleet_memory *memory)
 {
-    return host->charged_kib > host->limit_kib;
+    return memory->charged_kib > memory->limit_kib;
 }
 
 enum capacity_fit capacity_fit(const struct fleet *fleet, uint32_t guest, uint32_t host)
 {
     const struct fleet_guest *who = &fleet->guests[guest];
     const struct fleet_host *where = &fleet->hosts[host];
+    const struct fleet_memory *memory = fleet_memory_for(fleet, guest, host);
     uint64_t cap =
         host == who->goal ? capacity_vcpu_cap(fleet->input->policy, where) : where->vcpu_limit;
 
-    if (where->charged_kib + who->charge_kib > where->limit_kib) {
+    if (memory->charged_kib + who->charge_kib > memory->limit_kib) {
         return CAPACITY_NO_MEMORY;
     }
     return where->vcpus + who->vcpus > cap ? CAPACITY_NO_CPU : CAPACITY_FITS;

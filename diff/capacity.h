@@ -13,6 +13,7 @@ struct desired_guest;
 struct desired_host;
 struct fleet;
 struct fleet_host;
+struct fleet_memory;
 struct observed_guest;
 struct observed_host;
 struct policy;
@@ -32,10 +33,16 @@ uint32_t capacity_vcpus(const struct desired_guest *desired, const struct observ
  * it may start at any moment. */
 bool capacity_is_charged(const struct policy *policy, const struct observed_guest *observed);
 
-/* Memory that guests may take on a host: of the reported and the declared (may be NULL) memory the
+/* Memory that guests may take on a host in all: of the reported and the declared (may be NULL) memory the
  * smaller, capped and reserved by policy. */
 uint64_t capacity_limit_kib(const struct policy *policy, const struct observed_host *observed,
                             const struct desired_host *desired);
+
+/* What a host sets aside in huge pages of 'page_kib'; guests may take all of it, and nobody else any. */
+uint64_t capacity_pool_kib(const struct observed_host *observed, uint64_t page_kib);
+
+/* What is left for ordinary guests of 'limit_kib', that host's memory in all. */
+uint64_t capacity_ordinary_kib(const struct observed_host *observed, uint64_t limit_kib);
 
 /* vCPUs that a host may carry; UINT64_MAX if it did not say how many CPUs it has. */
 uint64_t capacity_vcpu_limit(const struct policy *policy, const struct observed_host *observed);
@@ -44,11 +51,11 @@ uint64_t capacity_vcpu_limit(const struct policy *policy, const struct observed_
  * itself asks of it. */
 uint64_t capacity_vcpu_cap(const struct policy *policy, const struct fleet_host *host);
 
-/* Memory left on a host; 0 if it is over its limit. */
-uint64_t capacity_free_kib(const struct fleet_host *host);
+/* Memory left of one kind on one host; 0 if it is over its limit. */
+uint64_t capacity_free_kib(const struct fleet_memory *memory);
 
-/* True if the host is over its memory limit: it receives nothing. */
-bool capacity_is_over(const struct fleet_host *host);
+/* True if more is charged than may be: no guest of that kind of memory may come. */
+bool capacity_is_over(const struct fleet_memory *memory);
 
 enum capacity_fit {
     CAPACITY_FITS,

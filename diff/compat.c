@@ -26,6 +26,8 @@ static const char *const check_names[COMPAT_CHECK_COUNT] = {
     [COMPAT_CPU] = "CPU model",
     [COMPAT_QEMU] = "QEMU version",
     [COMPAT_LIBVIRT] = "libvirt version",
+    [COMPAT_PAGES] = "size of memory pages",
+    [COMPAT_NUMA] = "NUMA nodes",
 };
 
 /* One guest on its way between two hosts. */
@@ -244,6 +246,43 @@ static bool check_libvirt(const struct pair *pair)
                          pair->target->libvirt_version);
 }
 
+/* Where no host has huge pages there is one kind of memory only. */
+static bool check_pages(const struct pair *pair)
+{
+    return pair->guest->hugepage_kib != OBSERVED_UNKNOWN ||
+           (pair->source->hugepage_count == 0 && pair->target->hugepage_count == 0) ||
+           unknown(pair, COMPAT_PAGES, PLAN_INCOMPATIBLE,
+                   "whether it takes ordinary memory or huge pages of one size, now and by its "
+                   "definition",
+                   pair->source->name);
+}
+
+/* libvirt starts a guest only where every node that it names exists.  Node 0 is everywhere. */
+static bool check_numa(const struct pair *pair)
+{
+    int32_t need = pair->guest->numa_nodes;
+
+    if (need == OBSERVED_UNKNOWN) {
+        return pair->source->numa_nodes <= 1 ||
+               unknown(pair, COMPAT_NUMA, PLAN_INCOMPATIBLE,
+                       "which NUMA nodes it is bound to, now and by its definition",
+                       pair->source->name);
+    }
+    if (need <= 1) {
+        return true;
+    }
+    if (pair->target->numa_nodes == 0) {
+        return unknown(pair, COMPAT_NUMA, PLAN_INCOMPATIBLE,
+                       "whether the target has the NUMA nodes it is bound to", pair->target->name);
+    }
+    return pair->target->numa_nodes >= (uint32_t)need ||
+           object(pair, PLAN_INCOMPATIBLE,
+                  "it is bound to NUMA node %d (numatune), and '%s' has %u node%s: change its "
+                  "binding, or place it on a host that has that node",
+                  (int)need - 1, pair->target->name, pair->target->numa_nodes,
+                  pair->target->numa_nodes == 1 ? "" : "s");
+}
+
 static const struct {
     check_fn *check;
     bool live_only;
@@ -251,7 +290,7 @@ static const struct {
     { check_managed_save, false }, { check_snapshots, false }, { check_nvram, false },
     { check_tpm, false },          { check_hostdevs, true },   { check_arch, false },
     { check_machine, false },      { check_cpu, true },        { check_qemu, true },
-    { check_libvirt, true },
+    { check_libvirt, true },       { check_pages, false },     { check_numa, false },
 };
 
 static struct pair pair_of(struct compat *compat, uint32_t guest, uint32_t from, uint32_t to,

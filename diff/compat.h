@@ -31,6 +31,8 @@ enum compat_check {
     COMPAT_CPU,
     COMPAT_QEMU,
     COMPAT_LIBVIRT,
+    COMPAT_PAGES,
+    COMPAT_NUMA,
     COMPAT_CHECK_COUNT,
 };
 

@@ -100,12 +100,15 @@ static struct candidate pop(struct drain *drain)
     return top;
 }
 
-/* How much more is waiting to enter 'host' than it has room for. */
-static uint64_t shortage(const struct trail *trail, uint32_t host)
+/* How much more is waiting to enter the guest's host than it has room for, of the memory that the guest
+ * takes. */
+static uint64_t shortage(const struct trail *trail, const struct fleet_guest *guest)
 {
-    uint64_t room = capacity_free_kib(&trail->fleet->hosts[host]);
+    const struct fleet *fleet = trail->fleet;
+    uint64_t room = capacity_free_kib(fleet_memory(fleet, guest->pool, guest->at));
+    uint64_t inbound = trail->inbound[fleet_account(fleet, guest->pool, guest->at)];
 
-    return trail->inbound[host] > room ? trail->inbound[host] - room : 0;
+    return inbound > room ? inbound - room : 0;
 }
 
 static uint64_t weigh(const struct drain *drain, const struct trail *trail,
@@ -113,7 +116,7 @@ static uint64_t weigh(const struct drain *drain, const struct trail *trail,
 {
     switch (drain->order.favour) {
     case DRAIN_TIGHTEST:
-        return shortage(trail, guest->at);
+        return shortage(trail, guest);
     case DRAIN_LARGEST:
         return guest->charge_kib;
     case DRAIN_SMALLEST:
@@ -127,12 +130,13 @@ static void enter(struct drain *drain, const struct trail *trail, uint32_t guest
     const struct fleet_guest *this = &trail->fleet->guests[guest];
     bool polite = drain->order.polite;
 
-    push(drain, (struct candidate){
-                    .late = polite && !capacity_is_over(&trail->fleet->hosts[this->at]),
-                    .priority = polite && drain->priorities != NULL ? drain->priorities[guest] : 0,
-                    .weight = weigh(drain, trail, this),
-                    .guest = guest,
-                });
+    push(drain,
+         (struct candidate){
+             .late = polite && !capacity_is_over(fleet_memory_for(trail->fleet, guest, this->at)),
+             .priority = polite && drain->priorities != NULL ? drain->priorities[guest] : 0,
+             .weight = weigh(drain, trail, this),
+             .guest = guest,
+         });
     drain->entered[guest] = true;
 }
 

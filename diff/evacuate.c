@@ -42,9 +42,9 @@ struct evacuate {
     struct compat compat;
     uint32_t host;
     size_t host_count;
-    uint32_t *seats;     /* Host of the fleet, by host of the file, as the next two. */
-    uint64_t *loads_kib; /* What the file puts there, and guests that are not in the file. */
-    uint64_t *vcpus;
+    uint32_t *seats; /* Host of the fleet, by host of the file. */
+    uint64_t *vcpus; /* By host of the file: what it puts there, and guests that are not in it. */
+    uint64_t *loads_kib;      /* Likewise, by account of the fleet. */
     struct evacuee *evacuees; /* The largest first. */
     size_t count;
     size_t looks;
@@ -105,20 +105,32 @@ static uint64_t size_of(const struct evacuate *evacuate, uint32_t guest)
                              evacuate->fleet.guests[guest].seen);
 }
 
-/* Guests that are not in the file stay where they are. */
-static uint64_t unlisted_kib(const struct evacuate *evacuate, const struct observed_host *host)
+/* What is put on a host of the file of one kind of memory. */
+static uint64_t *load_of(const struct evacuate *evacuate, uint32_t pool, uint32_t host)
 {
-    uint64_t kib = 0;
+    return &evacuate->loads_kib[fleet_account(&evacuate->fleet, pool, evacuate->seats[host])];
+}
 
-    for (size_t i = 0; host != NULL && i < host->guest_count; i++) {
-        const struct observed_guest *guest = &host->guests[i];
+static uint32_t pool_of(const struct evacuate *evacuate, uint32_t guest)
+{
+    return evacuate->fleet.guests[guest].pool;
+}
+
+/* Guests that are not in the file stay where they are. */
+static void load_unlisted(const struct evacuate *evacuate, uint32_t host)
+{
+    const struct observed_host *seen = evacuate->fleet.hosts[evacuate->seats[host]].seen;
+
+    for (size_t i = 0; seen != NULL && i < seen->guest_count; i++) {
+        const struct observed_guest *guest = &seen->guests[i];
+        uint32_t pool = fleet_find_pool(&evacuate->fleet, guest->hugepage_kib);
 
         if (desired_find_guest(evacuate->input->desired, guest->name) == DESIRED_NONE &&
             capacity_is_charged(evacuate->input->policy, guest)) {
-            kib += capacity_size_kib(evacuate->input->policy, NULL, guest);
+            *load_of(evacuate, pool, host) +=
+                capacity_size_kib(evacuate->input->policy, NULL, guest);
         }
     }
-    return kib;
 }
 
 static void load_hosts(struct evacuate *evacuate)
@@ -127,17 +139,18 @@ static void load_hosts(struct evacuate *evacuate)
 
     evacuate->host_count = desired->host_count;
     evacuate->seats = ARENA_ARRAY(evacuate->scratch, uint32_t, desired->host_count + 1);
-    evacuate->loads_kib = ARENA_ARRAY(evacuate->scratch, uint64_t, desired->host_count + 1);
+    evacuate->loads_kib = ARENA_ARRAY(
+        evacuate->scratch, uint64_t, evacuate->fleet.pool_count * (evacuate->fleet.host_count + 1));
     evacuate->vcpus = ARENA_ARRAY(evacuate->scratch, uint64_t, desired->host_count + 1);
     for (uint32_t h = 0; h < desired->host_count; h++) {
         uint32_t seat = fleet_find_host(&evacuate->fleet, desired->hosts[h].name);
 
         evacuate->seats[h] = seat;
         evacuate->vcpus[h] = evacuate->fleet.hosts[seat].vcpu_file;
-        evacuate->loads_kib[h] = unlisted_kib(evacuate, evacuate->fleet.hosts[seat].seen);
+        load_unlisted(evacuate, h);
     }
     for (uint32_t i = 0; i < desired->guest_count; i++) {
-        evacuate->loads_kib[desired->guests[i].host] += size_of(evacuate, i);
+        *load_of(evacuate, pool_of(evacuate, i), desired->guests[i].host) += size_of(evacuate, i);
     }
 }
 
@@ -223,15 +236,17 @@ static bool rank_host(const struct evacuate *evacuate, const struct evacuee *eva
                       struct rank *rank)
 {
     const struct fleet_host *seat = &evacuate->fleet.hosts[evacuate->seats[host]];
-    uint64_t needs = evacuate->loads_kib[host] + evacuee->kib;
+    const struct fleet_memory *memory =
+        fleet_memory_for(&evacuate->fleet, evacuee->guest, evacuate->seats[host]);
+    uint64_t needs = *load_of(evacuate, pool_of(evacuate, evacuee->guest), host) + evacuee->kib;
 
-    if (!evacuee->allowed[host] || needs > seat->limit_kib) {
+    if (!evacuee->allowed[host] || needs > memory->limit_kib) {
         return false;
     }
     *rank = (struct rank){
         .is_move = evacuate->fleet.guests[evacuee->guest].at != evacuate->seats[host],
         .over_cpu = evacuate->vcpus[host] + evacuee->vcpus > seat->vcpu_limit,
-        .left_kib = seat->limit_kib - needs,
+        .left_kib = memory->limit_kib - needs,
         .host = host,
     };
     return !rank->over_cpu || evacuate->input->policy->cpu_policy != POLICY_CPU_STRICT;
@@ -259,14 +274,14 @@ static uint32_t find_host(struct evacuate *evacuate, const struct evacuee *evacu
 static void put(struct evacuate *evacuate, struct evacuee *evacuee, uint32_t host)
 {
     evacuee->target = host;
-    evacuate->loads_kib[host] += evacuee->kib;
+    *load_of(evacuate, pool_of(evacuate, evacuee->guest), host) += evacuee->kib;
     evacuate->vcpus[host] += evacuee->vcpus;
 }
 
 static void take(struct evacuate *evacuate, struct evacuee *evacuee)
 {
     if (evacuee->target != DESIRED_NONE) {
-        evacuate->loads_kib[evacuee->target] -= evacuee->kib;
+        *load_of(evacuate, pool_of(evacuate, evacuee->guest), evacuee->target) -= evacuee->kib;
         evacuate->vcpus[evacuee->target] -= evacuee->vcpus;
         evacuee->target = DESIRED_NONE;
     }

@@ -228,7 +228,7 @@ static void follow(struct search *search, uint32_t parent, const struct exact_lo
     };
 
     if (at < EXACT_SPACE_STOPPED) {
-        after.kib[at] -= who->kib;
+        after.kib[who->pool][at] -= who->kib;
         after.vcpus[at] -= who->vcpus;
     }
     if (to == EXACT_SPACE_STOP) {
@@ -237,7 +237,7 @@ static void follow(struct search *search, uint32_t parent, const struct exact_lo
         node.paid.moves +=
             exact_space_interrupts(space, &from->placement, guest) ? INTERRUPTION : 0;
         node.placement.at[guest] = (uint8_t)to;
-        after.kib[to] += who->kib;
+        after.kib[who->pool][to] += who->kib;
         after.vcpus[to] += who->vcpus;
         after.guests[at % EXACT_SPACE_STOPPED] &= (uint16_t) ~(1U << guest);
         after.guests[to] |= (uint16_t)(1U << guest);
@@ -478,6 +478,9 @@ bool exact_fits(const struct trail *trail, struct exact_problem *problem)
     const struct fleet *fleet = trail->fleet;
 
     *problem = (struct exact_problem){ .trail = trail, .required = FLEET_NONE };
+    if (fleet->pool_count > EXACT_SPACE_POOLS) {
+        return false;
+    }
     for (uint32_t h = 0; h < fleet->host_count; h++) {
         if (fleet->hosts[h].reachable) {
             if (problem->host_count == EXACT_HOSTS) {

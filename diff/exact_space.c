@@ -34,12 +34,16 @@ static void open_host(struct exact_space *space, const struct exact_problem *pro
     const struct fleet_host *host = &fleet->hosts[problem->hosts[h]];
 
     space->hosts[h] = (struct exact_host){
-        .limit_kib = host->limit_kib,
-        .fixed_kib = host->charged_kib,
         .vcpu_limit = host->vcpu_limit,
         .vcpu_cap = capacity_vcpu_cap(fleet->input->policy, host),
         .fixed_vcpus = host->vcpus,
     };
+    for (uint32_t pool = 0; pool < fleet->pool_count; pool++) {
+        const struct fleet_memory *memory = fleet_memory(fleet, pool, problem->hosts[h]);
+
+        space->hosts[h].limit_kib[pool] = memory->limit_kib;
+        space->hosts[h].fixed_kib[pool] = memory->charged_kib;
+    }
 }
 
 static bool may_run(const struct exact_problem *problem, uint32_t guest, uint32_t from, uint32_t to)
@@ -126,6 +130,7 @@ static void open_guest(struct exact_space *space, const struct exact_problem *pr
 
     *own = (struct exact_guest){
         .kib = this->charge_kib,
+        .pool = (uint8_t)this->pool,
         .vcpus = this->vcpus,
         .origin = (uint8_t)host_of(problem, this->at),
         .goal = (uint8_t)host_of(problem, this->goal),
@@ -141,7 +146,7 @@ static void open_guest(struct exact_space *space, const struct exact_problem *pr
     for (unsigned h = 0; h < problem->host_count; h++) {
         own->enter[h] = find_entries(problem, guest, problem->hosts[h], closed);
     }
-    space->hosts[own->origin].fixed_kib -= own->kib;
+    space->hosts[own->origin].fixed_kib[own->pool] -= own->kib;
     space->hosts[own->origin].fixed_vcpus -= own->vcpus;
     space->start.at[g] = own->origin;
 }
@@ -151,7 +156,8 @@ static bool are_interchangeable(const struct exact_space *space, unsigned a, uns
     const struct exact_guest *left = &space->guests[a];
     const struct exact_guest *right = &space->guests[b];
 
-    return left->kib == right->kib && left->vcpus == right->vcpus && left->goal == right->goal &&
+    return left->kib == right->kib && left->pool == right->pool && left->vcpus == right->vcpus &&
+           left->goal == right->goal &&
            memcmp(left->enter, right->enter, sizeof(left->enter)) == 0 &&
            left->stop == right->stop && left->rivals == right->rivals &&
            left->first_offline == right->first_offline &&
@@ -173,6 +179,7 @@ void exact_space_build(struct exact_space *space, const struct exact_problem *pr
 {
     *space = (struct exact_space){
         .host_count = (unsigned)problem->host_count,
+        .pool_count = (unsigned)problem->trail->fleet->pool_count,
         .guest_count = (unsigned)problem->guest_count,
     };
     memset(space->start.at, EXACT_SPACE_ABSENT, sizeof(space->start.at));
@@ -215,9 +222,11 @@ bool exact_space_can_end(const struct exact_space *space)
 
     for (unsigned g = 0; g < space->guest_count; g++) {
         const struct exact_host *goal = &space->hosts[space->guests[g].goal];
+        uint8_t pool = space->guests[g].pool;
 
         if (end.at[g] != space->start.at[g] &&
-            (load.kib[end.at[g]] > goal->limit_kib || load.vcpus[end.at[g]] > goal->vcpu_cap ||
+            (load.kib[pool][end.at[g]] > goal->limit_kib[pool] ||
+             load.vcpus[end.at[g]] > goal->vcpu_cap ||
              (load.guests[end.at[g]] & space->guests[g].rivals) != 0)) {
             return false;
         }
@@ -231,7 +240,9 @@ struct exact_load exact_space_load(const struct exact_space *space,
     struct exact_load load = { 0 };
 
     for (unsigned h = 0; h < space->host_count; h++) {
-        load.kib[h] = space->hosts[h].fixed_kib;
+        for (unsigned pool = 0; pool < space->pool_count; pool++) {
+            load.kib[pool][h] = space->hosts[h].fixed_kib[pool];
+        }
         load.vcpus[h] = space->hosts[h].fixed_vcpus;
     }
     for (unsigned g = 0; g < space->guest_count; g++) {
@@ -243,7 +254,7 @@ struct exact_load exact_space_load(const struct exact_space *space,
         /* A stopped guest takes no room, but is defined where it was. */
         load.guests[at % EXACT_SPACE_STOPPED] |= (uint16_t)(1U << g);
         if (at < EXACT_SPACE_STOPPED) {
-            load.kib[at] += space->guests[g].kib;
+            load.kib[space->guests[g].pool][at] += space->guests[g].kib;
             load.vcpus[at] += space->guests[g].vcpus;
         }
     }
@@ -262,7 +273,7 @@ bool exact_space_may_enter(const struct exact_space *space, const struct exact_p
         entries = (uint8_t)(1U << who->goal);
     }
     return (entries >> host & 1) != 0 && !(who->no_return && host == who->origin) &&
-           load->kib[host] + who->kib <= where->limit_kib &&
+           load->kib[who->pool][host] + who->kib <= where->limit_kib[who->pool] &&
            load->vcpus[host] + who->vcpus <=
                (host == who->goal ? where->vcpu_cap : where->vcpu_limit) &&
            (load->guests[host] & who->rivals) == 0;

@@ -15,6 +15,8 @@
 
 #include "diff/exact.h"
 
+#define EXACT_SPACE_POOLS 3 /* Kinds of memory. */
+
 #define EXACT_SPACE_ABSENT  0x7FU /* The guest is not in this world. */
 #define EXACT_SPACE_STOPPED 0x80U /* Added to the host of a stopped guest. */
 #define EXACT_SPACE_STOP    0xFFU /* In place of a move's host: the guest is stopped. */
@@ -26,6 +28,7 @@ struct exact_placement {
 struct exact_guest {
     uint64_t kib;
     uint32_t vcpus;
+    uint8_t pool; /* The kind of memory that 'kib' is of. */
     uint8_t origin;
     uint8_t goal;
     uint8_t enter[EXACT_HOSTS]; /* By host it is on: a bit for each it may go to from there. */
@@ -38,8 +41,8 @@ struct exact_guest {
 };
 
 struct exact_host {
-    uint64_t limit_kib;
-    uint64_t fixed_kib; /* Of those who cannot move. */
+    uint64_t limit_kib[EXACT_SPACE_POOLS];
+    uint64_t fixed_kib[EXACT_SPACE_POOLS]; /* Of those who cannot move. */
     uint64_t vcpu_limit;
     uint64_t vcpu_cap; /* For guests that belong here. */
     uint64_t fixed_vcpus;
@@ -48,6 +51,7 @@ struct exact_host {
 struct exact_space {
     struct exact_host hosts[EXACT_HOSTS];
     unsigned host_count;
+    unsigned pool_count;
     struct exact_guest guests[EXACT_GUESTS];
     unsigned guest_count;
     uint16_t present; /* Guests in this world. */
@@ -57,7 +61,7 @@ struct exact_space {
 
 /* What a placement takes on each host. */
 struct exact_load {
-    uint64_t kib[EXACT_HOSTS];
+    uint64_t kib[EXACT_SPACE_POOLS][EXACT_HOSTS];
     uint64_t vcpus[EXACT_HOSTS];
     uint16_t guests[EXACT_HOSTS]; /* A bit each. */
 };

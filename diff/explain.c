@@ -87,7 +87,13 @@ static void print_move(struct text *text, const struct plan *plan, const struct 
     } else {
         quantity_print_size(text, room);
     }
-    text_append(text, " left.\n");
+    text_append(text, " left");
+    if (move->hugepage_kib != 0) {
+        text_append(text, " in ");
+        quantity_print_size(text, move->hugepage_kib);
+        text_append(text, " pages");
+    }
+    text_append(text, ".\n");
 }
 
 static void print_block(struct text *text, const struct plan_block *block)

@@ -13,6 +13,7 @@
 /* What a guest takes on one host. */
 struct charge {
     uint64_t memory_kib;
+    uint32_t pool;
     uint32_t vcpus;
 };
 
@@ -38,7 +39,8 @@ static void open_host(struct fleet_host *host, const char *name, const struct pl
     own = policy_find_host(input->policy, host->name);
     host->maintenance = own != NULL && own->maintenance;
     if (seen != NULL) {
-        host->limit_kib = capacity_limit_kib(input->policy, seen, desired);
+        host->ordinary.limit_kib =
+            capacity_ordinary_kib(seen, capacity_limit_kib(input->policy, seen, desired));
         host->vcpu_limit = capacity_vcpu_limit(input->policy, seen);
     }
 }
@@ -68,9 +70,53 @@ static void merge_hosts(struct builder *b, uint32_t *of_desired, uint32_t *of_ob
     }
 }
 
+/* Page sizes are powers of two, so that a set of them is a sum. */
+static uint32_t find_page_sizes(const struct observed *observed)
+{
+    uint32_t sizes = 0;
+
+    for (size_t h = 0; h < observed->host_count; h++) {
+        for (size_t g = 0; g < observed->hosts[h].guest_count; g++) {
+            int32_t kib = observed->hosts[h].guests[g].hugepage_kib;
+
+            sizes |= kib > 0 ? (uint32_t)kib : 0;
+        }
+    }
+    return sizes;
+}
+
+static uint32_t count_sizes(uint32_t sizes)
+{
+    uint32_t count = 0;
+
+    for (; sizes != 0; sizes &= sizes - 1) {
+        count++;
+    }
+    return count;
+}
+
+static void open_pools(struct arena *arena, struct fleet *fleet)
+{
+    fleet->page_sizes = find_page_sizes(fleet->input->observed);
+    fleet->pool_count = 1 + count_sizes(fleet->page_sizes);
+    if (fleet->pool_count == 1) {
+        return;
+    }
+    fleet->pools =
+        ARENA_ARRAY(arena, struct fleet_memory, (fleet->pool_count - 1) * (fleet->host_count + 1));
+    for (uint32_t pool = 1; pool < fleet->pool_count; pool++) {
+        for (uint32_t h = 0; h < fleet->host_count; h++) {
+            const struct observed_host *seen = fleet->hosts[h].seen;
+
+            fleet_memory(fleet, pool, h)->limit_kib =
+                seen == NULL ? 0 : capacity_pool_kib(seen, fleet_page_kib(fleet, pool));
+        }
+    }
+}
+
 static void take_room(struct fleet *fleet, uint32_t host, struct charge charge)
 {
-    fleet->hosts[host].charged_kib += charge.memory_kib;
+    fleet_memory(fleet, charge.pool, host)->charged_kib += charge.memory_kib;
     fleet->hosts[host].vcpus += charge.vcpus;
 }
 
@@ -130,6 +176,7 @@ static struct charge charge_of(const struct builder *b, const struct diff_guest 
         charge.memory_kib = capacity_size_kib(policy, wanted(b, guest), seen);
         charge.vcpus = capacity_vcpus(wanted(b, guest), seen);
     }
+    charge.pool = fleet_find_pool(&b->fleet, seen->hugepage_kib);
     return charge;
 }
 
@@ -139,8 +186,8 @@ static struct charge charge_in_flight(const struct builder *b, const struct diff
                                       const struct observed_move *moves, size_t count)
 {
     const struct policy *policy = b->fleet.input->policy;
-    struct charge most = { capacity_size_kib(policy, wanted(b, guest), NULL),
-                           capacity_vcpus(wanted(b, guest), NULL) };
+    struct charge most = { .memory_kib = capacity_size_kib(policy, wanted(b, guest), NULL),
+                           .vcpus = capacity_vcpus(wanted(b, guest), NULL) };
     bool charged = policy->charge_off;
 
     for (size_t i = 0; i < count; i++) {
@@ -150,10 +197,12 @@ static struct charge charge_in_flight(const struct builder *b, const struct diff
         const struct observed_guest *seen = guest->sightings[i].guest;
         uint64_t size = capacity_size_kib(policy, wanted(b, guest), seen);
         uint32_t vcpus = capacity_vcpus(wanted(b, guest), seen);
+        uint32_t pool = fleet_find_pool(&b->fleet, seen->hugepage_kib);
 
         charged = charged || capacity_is_charged(policy, seen);
         most.memory_kib = size > most.memory_kib ? size : most.memory_kib;
         most.vcpus = vcpus > most.vcpus ? vcpus : most.vcpus;
+        most.pool = pool > most.pool ? pool : most.pool;
     }
     return charged ? most : (struct charge){ 0 };
 }
@@ -234,6 +283,7 @@ static void open_guest(struct builder *b, const struct diff_guest *guest, bool i
         this->at = host_of(b, guest->at);
         this->origin = this->at;
         this->charge_kib = charge.memory_kib;
+        this->pool = charge.pool;
         this->vcpus = charge.vcpus;
     }
 }
@@ -323,13 +373,14 @@ struct fleet fleet_build(struct arena *arena, const struct plan_input *input,
 
     merge_hosts(&b, of_desired, of_observed);
     b.fleet.hosts[b.fleet.host_count].occupants = FLEET_NONE;
+    open_pools(arena, &b.fleet);
     add_guests(&b, diff);
     return b.fleet;
 }
 
 static void give_room(struct fleet *fleet, const struct fleet_guest *guest)
 {
-    fleet->hosts[guest->at].charged_kib -= guest->charge_kib;
+    fleet_memory(fleet, guest->pool, guest->at)->charged_kib -= guest->charge_kib;
     fleet->hosts[guest->at].vcpus -= guest->vcpus;
 }
 
@@ -338,7 +389,7 @@ static void relocate(struct fleet *fleet, struct fleet_guest *guest, uint32_t ho
     if (!guest->stopped) {
         give_room(fleet, guest);
     }
-    take_room(fleet, host, (struct charge){ guest->charge_kib, guest->vcpus });
+    take_room(fleet, host, (struct charge){ guest->charge_kib, guest->pool, guest->vcpus });
     guest->stopped = false;
     if (guest->at != host) {
         unlink_place(fleet, guest->place);
@@ -371,6 +422,24 @@ void fleet_take_back(struct fleet *fleet, uint32_t guest, uint32_t host, bool st
     if (stopped) {
         fleet_stop(fleet, guest);
     }
+}
+
+uint32_t fleet_find_pool(const struct fleet *fleet, int32_t hugepage_kib)
+{
+    if (hugepage_kib <= 0) {
+        return 0;
+    }
+    return 1 + count_sizes(fleet->page_sizes & ((uint32_t)hugepage_kib - 1));
+}
+
+uint32_t fleet_page_kib(const struct fleet *fleet, uint32_t pool)
+{
+    uint32_t sizes = fleet->page_sizes;
+
+    for (uint32_t smaller = 1; smaller < pool; smaller++) {
+        sizes &= sizes - 1;
+    }
+    return pool == 0 ? 0 : sizes & -sizes;
 }
 
 uint32_t fleet_nowhere(const struct fleet *fleet)

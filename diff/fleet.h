@@ -25,17 +25,22 @@ struct diff_guest;
 struct observed_guest;
 struct observed_host;
 
+/* Memory of one kind on one host. */
+struct fleet_memory {
+    uint64_t limit_kib; /* What guests may take of it. */
+    uint64_t charged_kib;
+};
+
 struct fleet_host {
     const char *name;
     const struct observed_host *seen; /* NULL = not in the observation. */
     bool reachable;                   /* It answered: it may send, and receive unless ... */
     bool maintenance;                 /* ... it takes nobody. */
-    uint64_t limit_kib;
-    uint64_t charged_kib;
-    uint64_t vcpu_limit; /* UINT64_MAX = unknown. */
-    uint64_t vcpu_file;  /* What the file puts here, and who is not in the file. */
-    uint64_t vcpus;      /* Charged now. */
-    uint32_t occupants;  /* First of a list of places. */
+    struct fleet_memory ordinary;     /* Whatever no pool of huge pages has; see fleet_memory(). */
+    uint64_t vcpu_limit;              /* UINT64_MAX = unknown. */
+    uint64_t vcpu_file;               /* What the file puts here, and who is not in the file. */
+    uint64_t vcpus;                   /* Charged now. */
+    uint32_t occupants;               /* First of a list of places. */
 };
 
 /* A guest of the file on a host: one for each sighting, and one for each end of a move in flight. */
@@ -54,7 +59,8 @@ struct fleet_guest {
     uint32_t origin;                   /* Where it was when the fleet was built. */
     uint32_t goal;                     /* Host of the file. */
     uint32_t place;                    /* Its one place, if it may move. */
-    uint64_t charge_kib;               /* What it takes where it is. */
+    uint64_t charge_kib;               /* What it takes where it is ... */
+    uint32_t pool;                     /* ... of this kind of memory, wherever it goes. */
     uint32_t vcpus;                    /* Likewise. */
     bool in_flight;                    /* Some migration of it is under way. */
     bool waiting;                      /* To be moved: nothing but room and order forbids it. */
@@ -77,12 +83,52 @@ struct fleet {
     size_t guest_count;
     struct fleet_place *places;
     size_t place_count;
+    /* Kinds of memory: ordinary, and one for each size of huge pages that backs some guest.  A fleet
+     * without such guests has just the one. */
+    size_t pool_count;
+    uint32_t page_sizes;        /* A bit for each of these sizes: its number of KiB. */
+    struct fleet_memory *pools; /* By account, less those of ordinary memory. */
 };
 
 /* Indexes the world of 'input' as 'diff' found it: who is charged where, and what every host may
  * hold.  Guests begin neither waiting nor blocked. */
 struct fleet fleet_build(struct arena *arena, const struct plan_input *input,
                          const struct diff *diff);
+
+/* Number of the memory of kind 'pool' on 'host', below pool_count * (host_count + 1); that of ordinary
+ * memory is the host's own.  For arrays beside the fleet. */
+static inline size_t fleet_account(const struct fleet *fleet, uint32_t pool, uint32_t host)
+{
+    return pool * (fleet->host_count + 1) + host;
+}
+
+/* The memory of kind 'pool' on 'host'. */
+static inline struct fleet_memory *fleet_memory(const struct fleet *fleet, uint32_t pool,
+                                                uint32_t host)
+{
+    return pool == 0 ? &fleet->hosts[host].ordinary
+                     : &fleet->pools[fleet_account(fleet, pool - 1, host)];
+}
+
+/* The memory that 'guest' takes its share of on 'host'. */
+static inline struct fleet_memory *fleet_memory_for(const struct fleet *fleet, uint32_t guest,
+                                                    uint32_t host)
+{
+    return fleet_memory(fleet, fleet->guests[guest].pool, host);
+}
+
+/* Number of the memory that 'guest' takes its share of on 'host'. */
+static inline size_t fleet_account_for(const struct fleet *fleet, uint32_t guest, uint32_t host)
+{
+    return fleet_account(fleet, fleet->guests[guest].pool, host);
+}
+
+/* The kind of memory that a guest of the observation takes, by the size of its pages.  One whose pages are
+ * unknown is charged to ordinary memory; whether it may move is compat's affair. */
+uint32_t fleet_find_pool(const struct fleet *fleet, int32_t hugepage_kib);
+
+/* Size of a pool's pages; 0 = ordinary. */
+uint32_t fleet_page_kib(const struct fleet *fleet, uint32_t pool);
 
 /* Takes 'guest' from the host it is on and puts it on 'host'.  Its charge goes along; a stopped guest
  * is charged again and runs. */

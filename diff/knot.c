@@ -113,10 +113,10 @@ static int compare_leavers(const void *a, const void *b)
 static uint64_t lack_of(const struct fleet *fleet, uint32_t guest, uint32_t host)
 {
     uint64_t need = fleet->guests[guest].charge_kib;
-    const struct fleet_host *where = &fleet->hosts[host];
+    const struct fleet_memory *memory = fleet_memory_for(fleet, guest, host);
 
-    return where->charged_kib + need > where->limit_kib
-               ? where->charged_kib + need - where->limit_kib
+    return memory->charged_kib + need > memory->limit_kib
+               ? memory->charged_kib + need - memory->limit_kib
                : 0;
 }
 
@@ -129,6 +129,9 @@ static uint64_t usefulness(const struct knot *knot, uint32_t guest, uint32_t hos
     uint64_t lack = lack_of(fleet, guest, host);
     uint64_t size = fleet->guests[occupant].charge_kib;
 
+    if (lack > 0 && fleet->guests[occupant].pool != fleet->guests[guest].pool) {
+        return 0;
+    }
     if (lack > 0) {
         return size < lack ? size : lack;
     }
@@ -178,17 +181,19 @@ static uint32_t find_refuge(struct knot *knot, uint32_t guest)
 {
     const struct trail *trail = knot->trail;
     uint64_t size = trail->fleet->guests[guest].charge_kib;
+    uint32_t pool = trail->fleet->guests[guest].pool;
     uint32_t fallback = FLEET_NONE;
     size_t seen = 0;
 
-    for (uint32_t host = room_first(trail->room, size); host != FLEET_NONE && seen < HOSTS_MAX;
-         host = room_next(trail->room, host)) {
+    for (uint32_t host = room_first(trail->room, pool, size);
+         host != FLEET_NONE && seen < HOSTS_MAX; host = room_next(trail->room, pool, host)) {
         seen++;
         note_look(knot);
         if (knot->closed[host] || !trail_may_enter(trail, guest, host)) {
             continue;
         }
-        if (trail->inbound[host] + size <= capacity_free_kib(&trail->fleet->hosts[host])) {
+        if (trail->inbound[fleet_account(trail->fleet, pool, host)] + size <=
+            capacity_free_kib(fleet_memory(trail->fleet, pool, host))) {
             return host;
         }
         fallback = fallback == FLEET_NONE ? host : fallback;
@@ -204,9 +209,11 @@ static uint32_t prepare_refuge(struct knot *knot, uint32_t guest, unsigned depth
     uint32_t hosts[HOSTS_MAX];
     size_t count = 0;
     uint64_t size = knot->trail->fleet->guests[guest].charge_kib;
+    uint32_t pool = knot->trail->fleet->guests[guest].pool;
 
-    for (uint32_t host = room_first_below(knot->trail->room, size);
-         host != FLEET_NONE && count < HOSTS_MAX; host = room_next_below(knot->trail->room, host)) {
+    for (uint32_t host = room_first_below(knot->trail->room, pool, size);
+         host != FLEET_NONE && count < HOSTS_MAX;
+         host = room_next_below(knot->trail->room, pool, host)) {
         if (!knot->closed[host] && host != knot->trail->fleet->guests[guest].at) {
             hosts[count++] = host;
         }

@@ -29,11 +29,10 @@ enum obstacle {
     OBSTACLE_RIVAL, /* A guest it must be apart from is there to stay. */
 };
 
-/* What those who want to leave a host take there. */
+/* Those who want to leave a host. */
 struct leaving {
-    uint64_t memory_kib;
-    uint64_t vcpus;
-    uint32_t first; /* Of 'departures'; FLEET_NONE = nobody. */
+    uint64_t vcpus; /* Which they take there. */
+    uint32_t first; /* FLEET_NONE = nobody. */
 };
 
 struct obstacle_map {
@@ -41,6 +40,7 @@ struct obstacle_map {
     struct compat compat;
     struct blocking *blocking; /* NULL = the fleet is too large to be searched. */
     struct leaving *leaving;   /* By host. */
+    uint64_t *leaving_kib;     /* By account: the memory that they take there. */
     uint32_t *next;            /* By guest: the next who wants to leave the same host. */
     uint32_t *helpers;         /* Hosts that take guests, most room first. */
     size_t helper_count;
@@ -79,7 +79,7 @@ static void rank_helpers(struct arena *arena, struct obstacle_map *map)
     for (uint32_t h = 0; h < fleet->host_count; h++) {
         if (fleet->hosts[h].reachable && !fleet->hosts[h].maintenance) {
             helpers[map->helper_count++] =
-                (struct helper){ h, capacity_free_kib(&fleet->hosts[h]) };
+                (struct helper){ h, capacity_free_kib(&fleet->hosts[h].ordinary) };
         }
     }
     if (map->helper_count > 1) {
@@ -98,6 +98,7 @@ struct obstacle_map *obstacle_map_new(struct arena *arena, struct fleet *fleet)
     map->compat = (struct compat){ .arena = arena, .fleet = fleet };
     map->blocking = blocking_new(arena, fleet, &map->compat);
     map->leaving = ARENA_ARRAY(arena, struct leaving, fleet->host_count);
+    map->leaving_kib = ARENA_ARRAY(arena, uint64_t, fleet->pool_count * (fleet->host_count + 1));
     map->next = ARENA_ARRAY(arena, uint32_t, fleet->guest_count);
     for (size_t h = 0; h < fleet->host_count; h++) {
         map->leaving[h].first = FLEET_NONE;
@@ -107,7 +108,8 @@ struct obstacle_map *obstacle_map_new(struct arena *arena, struct fleet *fleet)
         if (fleet_is_left(fleet, i)) {
             struct leaving *leaving = &map->leaving[fleet->guests[i].at];
 
-            leaving->memory_kib += fleet->guests[i].charge_kib;
+            map->leaving_kib[fleet_account_for(fleet, i, fleet->guests[i].at)] +=
+                fleet->guests[i].charge_kib;
             leaving->vcpus += fleet->guests[i].vcpus;
             map->next[i] = leaving->first;
             leaving->first = i;
@@ -123,9 +125,11 @@ static enum obstacle judge(const struct obstacle_map *map, uint32_t guest)
     const struct fleet_guest *this = &fleet->guests[guest];
     const struct fleet_host *target = &fleet->hosts[this->goal];
     const struct leaving *leaving = &map->leaving[this->goal];
+    const struct fleet_memory *memory = fleet_memory_for(fleet, guest, this->goal);
+    uint64_t leaving_kib = map->leaving_kib[fleet_account_for(fleet, guest, this->goal)];
     uint32_t rival = fleet_find_rival(fleet, guest, this->goal);
 
-    if (target->charged_kib - leaving->memory_kib + this->charge_kib > target->limit_kib) {
+    if (memory->charged_kib - leaving_kib + this->charge_kib > memory->limit_kib) {
         return OBSTACLE_MEMORY;
     }
     if (target->vcpus - leaving->vcpus + this->vcpus >
@@ -189,26 +193,39 @@ static const char *size_text(struct arena *arena, uint64_t kib)
     return text.data;
 }
 
-/* "needs 64 GiB on 'kvm2', which has 12 GiB free of 512 GiB" */
-static void print_memory(struct text *text, const struct fleet *fleet,
-                         const struct fleet_guest *guest)
+/* " in 2 MiB pages", or nothing for ordinary memory. */
+static const char *kind_text(struct arena *arena, const struct fleet *fleet, uint32_t guest)
 {
-    const struct fleet_host *target = &fleet->hosts[guest->goal];
-    uint64_t room = capacity_free_kib(target);
+    uint32_t page_kib = fleet_page_kib(fleet, fleet->guests[guest].pool);
+
+    return page_kib == 0 ? "" : text_format(arena, " in %s pages", size_text(arena, page_kib));
+}
+
+/* "needs 64 GiB on 'kvm2', which has 12 GiB free of 512 GiB" */
+static void print_memory(struct text *text, const struct fleet *fleet, uint32_t guest)
+{
+    const struct fleet_guest *this = &fleet->guests[guest];
+    const struct fleet_memory *memory = fleet_memory_for(fleet, guest, this->goal);
+    uint64_t room = capacity_free_kib(memory);
 
     text_append(text, "needs ");
-    quantity_print_size(text, guest->charge_kib);
-    text_printf(text, " on '%s', which ", target->name);
-    if (capacity_is_over(target)) {
+    quantity_print_size(text, this->charge_kib);
+    text_printf(text, "%s on '%s', which ", kind_text(text->arena, fleet, guest),
+                fleet->hosts[this->goal].name);
+    if (memory->limit_kib == 0 && this->pool != 0) {
+        text_append(text, "has set aside none of them");
+        return;
+    }
+    if (capacity_is_over(memory)) {
         text_append(text, "is ");
-        quantity_print_size(text, target->charged_kib - target->limit_kib);
+        quantity_print_size(text, memory->charged_kib - memory->limit_kib);
         text_append(text, " over its limit of ");
     } else {
         text_append(text, "has ");
         text_append(text, room == 0 ? "nothing" : size_text(text->arena, room));
         text_append(text, " free of ");
     }
-    quantity_print_size(text, target->limit_kib);
+    quantity_print_size(text, memory->limit_kib);
 }
 
 static void print_cpu(struct text *text, const struct fleet *fleet, const struct fleet_guest *guest)
@@ -229,7 +246,7 @@ static void print_lack(struct text *text, const struct fleet *fleet, uint32_t gu
 
     switch (capacity_fit(fleet, guest, this->goal)) {
     case CAPACITY_NO_MEMORY:
-        print_memory(text, fleet, this);
+        print_memory(text, fleet, guest);
         break;
     case CAPACITY_NO_CPU:
         print_cpu(text, fleet, this);
@@ -292,9 +309,9 @@ static bool lacks_cpu(const struct fleet *fleet, uint32_t guest)
 static bool lacks_memory(const struct fleet *fleet, uint32_t guest)
 {
     const struct fleet_guest *this = &fleet->guests[guest];
-    const struct fleet_host *target = &fleet->hosts[this->goal];
+    const struct fleet_memory *memory = fleet_memory_for(fleet, guest, this->goal);
 
-    return target->charged_kib + this->charge_kib > target->limit_kib;
+    return memory->charged_kib + this->charge_kib > memory->limit_kib;
 }
 
 /* "2 more vCPUs on 'kvm2' for 'a', a higher cpu_overcommit, or cpu_policy = warn" */
@@ -317,14 +334,15 @@ static void advise_place(struct arena *arena, struct advice *advice, const struc
 {
     const struct fleet_guest *this = &fleet->guests[guest];
     const struct fleet_host *target = &fleet->hosts[this->goal];
+    const struct fleet_memory *memory = fleet_memory_for(fleet, guest, this->goal);
     uint32_t rival = fleet_find_rival(fleet, guest, this->goal);
     struct text text = text_new(arena);
 
     if (lacks_memory(fleet, guest)) {
         text_printf(
-            &text, "%s more room on '%s' for '%s'",
-            size_text(arena, at_least(target->charged_kib + this->charge_kib - target->limit_kib)),
-            target->name, this->name);
+            &text, "%s more room%s on '%s' for '%s'",
+            size_text(arena, at_least(memory->charged_kib + this->charge_kib - memory->limit_kib)),
+            kind_text(arena, fleet, guest), target->name, this->name);
     }
     if (lacks_cpu(fleet, guest)) {
         text_append(&text, text.length > 0 ? " and " : "");
@@ -351,7 +369,8 @@ static void advise_stuck(struct arena *arena, struct advice *advice, const struc
                          uint32_t guest)
 {
     uint32_t host = fleet->guests[guest].goal;
-    uint64_t need = fleet->hosts[host].charged_kib + fleet->guests[guest].charge_kib;
+    const struct fleet_memory *memory = fleet_memory_for(fleet, guest, host);
+    uint64_t need = memory->charged_kib + fleet->guests[guest].charge_kib;
     uint32_t stuck = FLEET_NONE;
     bool suffices = !lacks_cpu(fleet, guest) && fleet_find_rival(fleet, guest, host) == FLEET_NONE;
 
@@ -360,7 +379,8 @@ static void advise_stuck(struct arena *arena, struct advice *advice, const struc
 
         if (fleet->places[p].guest < stuck && other->goal != host &&
             other->blocked != PLAN_CODE_COUNT && suffices &&
-            need <= fleet->hosts[host].limit_kib + other->charge_kib) {
+            other->pool == fleet->guests[guest].pool &&
+            need <= memory->limit_kib + other->charge_kib) {
             stuck = fleet->places[p].guest;
         }
     }
@@ -409,13 +429,15 @@ static void advise_detour(struct arena *arena, struct advice *advice,
     if (helper != FLEET_NONE && fleet->guests[guest].no_detour) {
         advice->lines[advice->count++] = text_format(
             arena, "detour = yes for '%s': '%s' has %s free", fleet->guests[guest].name,
-            fleet->hosts[helper].name, size_text(arena, capacity_free_kib(&fleet->hosts[helper])));
+            fleet->hosts[helper].name,
+            size_text(arena, capacity_free_kib(fleet_memory_for(fleet, guest, helper))));
         return;
     }
-    advice->lines[advice->count++] = text_format(
-        arena, "%s free on any third host that may take '%s'%s",
-        size_text(arena, at_least(fleet->guests[guest].charge_kib)), fleet->guests[guest].name,
-        fleet->guests[guest].no_detour ? ", and detour = yes for it" : "");
+    advice->lines[advice->count++] =
+        text_format(arena, "%s free%s on any third host that may take '%s'%s",
+                    size_text(arena, at_least(fleet->guests[guest].charge_kib)),
+                    kind_text(arena, fleet, guest), fleet->guests[guest].name,
+                    fleet->guests[guest].no_detour ? ", and detour = yes for it" : "");
 }
 
 /* Says who could be stopped for it; the last resort. */

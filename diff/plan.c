@@ -73,17 +73,18 @@ static void warn_of_skipped_checks(struct planner *planner)
     }
 }
 
-/* What the file asks of each host, in KiB, with what takes room there and is not the file's. */
+/* What the file asks of the hosts, in KiB, by account of the fleet. */
 static uint64_t *sum_goals(struct planner *planner)
 {
     const struct fleet *fleet = &planner->fleet;
     const struct plan_input *input = planner->input;
-    uint64_t *goals = ARENA_ARRAY(planner->scratch, uint64_t, fleet->host_count);
+    uint64_t *goals =
+        ARENA_ARRAY(planner->scratch, uint64_t, fleet->pool_count * (fleet->host_count + 1));
 
     for (size_t i = 0; i < fleet->guest_count; i++) {
         const struct fleet_guest *guest = &fleet->guests[i];
 
-        goals[guest->goal] +=
+        goals[fleet_account(fleet, guest->pool, guest->goal)] +=
             guest->seen != NULL
                 ? guest->charge_kib
                 : capacity_size_kib(input->policy, &input->desired->guests[i], NULL);
@@ -96,17 +97,44 @@ static const char *silence_of(struct arena *arena, const struct observed_host *h
     return host == NULL || host->error == NULL ? "" : text_format(arena, ": %s", host->error);
 }
 
-static void warn_of_host(struct planner *planner, const struct fleet_host *host, uint64_t goal_kib)
+/* What of a host's memory is meant, for a sentence about it: "" or " in 2 MiB pages". */
+static const char *kind_text(struct planner *planner, uint32_t pool)
 {
+    uint32_t page_kib = fleet_page_kib(&planner->fleet, pool);
+
+    return page_kib == 0
+               ? ""
+               : text_format(planner->arena, " in %s pages", size_text(planner, page_kib));
+}
+
+static void warn_of_memory(struct planner *planner, uint32_t pool, uint32_t host, uint64_t goal_kib)
+{
+    const struct fleet_memory *memory = fleet_memory(&planner->fleet, pool, host);
+    const char *name = planner->fleet.hosts[host].name;
+
+    if (goal_kib > memory->limit_kib) {
+        warn(planner, text_format(planner->arena, "the file puts %s on '%s', which may hold %s%s",
+                                  size_text(planner, goal_kib), name,
+                                  size_text(planner, memory->limit_kib), kind_text(planner, pool)));
+    }
+    if (capacity_is_over(memory)) {
+        warn(planner, text_format(planner->arena, "'%s' stays %s over its limit of %s%s", name,
+                                  size_text(planner, memory->charged_kib - memory->limit_kib),
+                                  size_text(planner, memory->limit_kib), kind_text(planner, pool)));
+    }
+}
+
+static void warn_of_host(struct planner *planner, uint32_t index, const uint64_t *goals)
+{
+    const struct fleet_host *host = &planner->fleet.hosts[index];
+
     if (!host->reachable) {
         warn(planner, text_format(planner->arena, "'%s' does not answer%s", host->name,
                                   silence_of(planner->arena, host->seen)));
         return;
     }
-    if (goal_kib > host->limit_kib) {
-        warn(planner, text_format(planner->arena, "the file puts %s on '%s', which may hold %s",
-                                  size_text(planner, goal_kib), host->name,
-                                  size_text(planner, host->limit_kib)));
+    for (uint32_t pool = 0; pool < planner->fleet.pool_count; pool++) {
+        warn_of_memory(planner, pool, index, goals[fleet_account(&planner->fleet, pool, index)]);
     }
     if (host->vcpu_file > host->vcpu_limit) {
         warn(planner,
@@ -114,10 +142,25 @@ static void warn_of_host(struct planner *planner, const struct fleet_host *host,
                          (unsigned long long)host->vcpu_file, host->name,
                          (unsigned long long)host->vcpu_limit));
     }
-    if (capacity_is_over(host)) {
-        warn(planner, text_format(planner->arena, "'%s' stays %s over its limit of %s", host->name,
-                                  size_text(planner, host->charged_kib - host->limit_kib),
-                                  size_text(planner, host->limit_kib)));
+}
+
+/* Memory of single nodes is not counted: libvirt does not tell from outside who has how much of which. */
+static void warn_of_bindings(struct planner *planner)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < planner->fleet.guest_count; i++) {
+        const struct fleet_guest *guest = &planner->fleet.guests[i];
+
+        count += guest->hops > 0 && guest->seen->numa_nodes > 0;
+    }
+    if (count > 0) {
+        warn(planner,
+             text_format(planner->arena,
+                         "%zu guest%s that %s %s bound to NUMA nodes: the memory of single "
+                         "nodes is not counted",
+                         count, count == 1 ? "" : "s", count == 1 ? "moves" : "move",
+                         count == 1 ? "is" : "are"));
     }
 }
 
@@ -132,8 +175,9 @@ static void collect_warnings(struct planner *planner)
     const uint64_t *goals = sum_goals(planner);
 
     warn_of_skipped_checks(planner);
-    for (size_t h = 0; h < planner->fleet.host_count; h++) {
-        warn_of_host(planner, &planner->fleet.hosts[h], goals[h]);
+    warn_of_bindings(planner);
+    for (uint32_t h = 0; h < planner->fleet.host_count; h++) {
+        warn_of_host(planner, h, goals);
     }
     if (planner->warning_count > 1) {
         qsort(planner->warnings, planner->warning_count, sizeof(*planner->warnings), compare_text);
@@ -166,14 +210,19 @@ static const struct fleet_guest *find_enabled(const struct planner *planner,
 {
     const struct fleet *fleet = &planner->fleet;
     const struct trail_step *step = &schedule->steps[index];
+    enum capacity_fit fit;
+    bool crowded;
     uint32_t next;
 
     if (followers[index] == schedule->count) {
         return NULL;
     }
     next = schedule->steps[followers[index]].guest;
-    return next != step->guest && (capacity_fit(fleet, next, step->from) != CAPACITY_FITS ||
-                                   fleet_are_rivals(fleet, next, step->guest))
+    fit = capacity_fit(fleet, next, step->from);
+    crowded =
+        fit == CAPACITY_NO_CPU ||
+        (fit == CAPACITY_NO_MEMORY && fleet->guests[next].pool == fleet->guests[step->guest].pool);
+    return next != step->guest && (crowded || fleet_are_rivals(fleet, next, step->guest))
                ? &fleet->guests[next]
                : NULL;
 }
@@ -184,6 +233,7 @@ static const char *reason_of(struct planner *planner, const struct trail_step *s
     const struct fleet *fleet = &planner->fleet;
     const struct fleet_guest *guest = &fleet->guests[step->guest];
     const struct fleet_host *source = &fleet->hosts[guest->at];
+    const struct fleet_memory *left = fleet_memory_for(fleet, step->guest, guest->at);
     const char *for_now = step->to != guest->goal ? ", for now" : "";
 
     if (step->stop) {
@@ -194,10 +244,10 @@ static const char *reason_of(struct planner *planner, const struct trail_step *s
     if (guest->stopped) {
         return "the file puts it there, and it runs again";
     }
-    if (guest->hops == 0 && capacity_is_over(source)) {
+    if (guest->hops == 0 && capacity_is_over(left)) {
         return text_format(planner->arena, "brings '%s' down, which is %s over its limit%s",
-                           source->name,
-                           size_text(planner, source->charged_kib - source->limit_kib), for_now);
+                           source->name, size_text(planner, left->charged_kib - left->limit_kib),
+                           for_now);
     }
     if (step->to == guest->goal && guest->hops > 0) {
         return guest->origin == guest->goal ? "goes back to where the file puts it"
@@ -210,11 +260,11 @@ static const char *reason_of(struct planner *planner, const struct trail_step *s
     return step->to == guest->goal ? "the file puts it there" : "makes way for others, for now";
 }
 
-static struct plan_side side_of(const struct fleet_host *host, uint64_t during, uint64_t after)
+static struct plan_side side_of(const struct fleet_memory *memory, uint64_t during, uint64_t after)
 {
     return (struct plan_side){
-        .limit_kib = host->limit_kib,
-        .before_kib = host->charged_kib,
+        .limit_kib = memory->limit_kib,
+        .before_kib = memory->charged_kib,
         .during_kib = during,
         .after_kib = after,
     };
@@ -226,8 +276,8 @@ static struct plan_move make_move(struct planner *planner, const struct trail_st
 {
     struct fleet *fleet = &planner->fleet;
     const struct fleet_guest *guest = &fleet->guests[step->guest];
-    const struct fleet_host *source = &fleet->hosts[guest->at];
-    const struct fleet_host *target = &fleet->hosts[step->to];
+    const struct fleet_memory *source = fleet_memory_for(fleet, step->guest, guest->at);
+    const struct fleet_memory *target = fleet_memory_for(fleet, step->guest, step->to);
     uint64_t kib = guest->charge_kib;
     uint64_t leaves = guest->stopped ? 0 : kib;
     uint64_t arrives = step->stop ? 0 : kib;
@@ -235,10 +285,11 @@ static struct plan_move make_move(struct planner *planner, const struct trail_st
         .seq = seq,
         .guest = guest->name,
         .uuid = guest->seen->uuid,
-        .from = source->name,
-        .to = target->name,
+        .from = fleet->hosts[guest->at].name,
+        .to = fleet->hosts[step->to].name,
         .mode = step->stop ? MOVE_STOP : fleet_mode(fleet, step->guest),
         .detour = step->to != guest->goal,
+        .hugepage_kib = fleet_page_kib(fleet, guest->pool),
         .memory_kib = kib,
         .source = side_of(source, source->charged_kib, source->charged_kib - leaves),
         .target = side_of(target, target->charged_kib + arrives, target->charged_kib + arrives),
@@ -305,8 +356,9 @@ struct plan plan_build(struct arena *arena, const struct plan_input *input)
     planner.fleet = fleet_build(&scratch, input, &planner.diff);
     planner.compat = (struct compat){ .arena = arena, .fleet = &planner.fleet };
     planner.blocks = ARENA_ARRAY(arena, struct plan_block, planner.fleet.guest_count);
-    planner.warnings =
-        ARENA_ARRAY(arena, const char *, COMPAT_CHECK_COUNT + 3 * planner.fleet.host_count);
+    planner.warnings = ARENA_ARRAY(
+        arena, const char *,
+        COMPAT_CHECK_COUNT + 1 + (1 + 2 * planner.fleet.pool_count) * planner.fleet.host_count);
     planner.block_count =
         screen_guests(arena, &planner.fleet, &planner.diff, &planner.compat, planner.blocks);
     schedule = schedule_find(&scratch, &planner.fleet, &planner.diff);

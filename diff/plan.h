@@ -67,7 +67,8 @@ struct plan_input {
                       real fleet it blocks. */
 };
 
-/* Memory of one end of a move, in KiB: the limit, and what is charged before, while and after. */
+/* Memory of one end of a move, of the kind that its guest takes, in KiB: the limit, and what is charged
+ * before, while and after. */
 struct plan_side {
     uint64_t limit_kib;
     uint64_t before_kib;
@@ -82,7 +83,9 @@ struct plan_move {
     const char *from;
     const char *to;
     enum move_mode mode;
-    bool detour; /* 'to' is a temporary host. */
+    bool detour;           /* 'to' is a temporary host. */
+    uint32_t hugepage_kib; /* Its sides are those of the hosts' pools of such pages; 0 = of ordinary
+                              memory. */
     uint64_t memory_kib;
     struct plan_side source;
     struct plan_side target;

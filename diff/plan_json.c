@@ -60,6 +60,7 @@ static const struct record_json_field move_fields[] = {
     { RECORD_JSON_FIELD(plan_move, detour, "hop", CHOICE, REQUIRED), .name_of = hop_name,
       .value_count = 2 },
     { RECORD_JSON_FIELD(plan_move, memory_kib, "memory_kib", U64, REQUIRED) },
+    { RECORD_JSON_FIELD(plan_move, hugepage_kib, "hugepage_kib", U32, OPTIONAL) },
     { .name = "proof",
       .type = RECORD_JSON_OBJECT,
       .presence = RECORD_JSON_REQUIRED,

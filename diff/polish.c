@@ -167,7 +167,8 @@ void polish_relief(struct trail *trail)
     for (size_t i = 0; i < polish.count; i++) {
         const struct fleet_guest *guest = &trail->fleet->guests[polish.steps[i].guest];
 
-        if (!polish.steps[i].stop && capacity_is_over(&trail->fleet->hosts[guest->at])) {
+        if (!polish.steps[i].stop &&
+            capacity_is_over(fleet_memory(trail->fleet, guest->pool, guest->at))) {
             bring_forward(&polish, i);
         } else {
             trail_make(trail, &polish.steps[i]);

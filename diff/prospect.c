@@ -15,11 +15,12 @@ static bool may_leave(const struct fleet *fleet, uint32_t guest)
 struct prospect_leaving *prospect_leaving(struct arena *arena, const struct fleet *fleet)
 {
     struct prospect_leaving *leaving =
-        ARENA_ARRAY(arena, struct prospect_leaving, fleet->host_count);
+        ARENA_ARRAY(arena, struct prospect_leaving, fleet->pool_count * (fleet->host_count + 1));
 
     for (uint32_t g = 0; g < fleet->guest_count; g++) {
         if (may_leave(fleet, g)) {
-            leaving[fleet->guests[g].at].kib += fleet->guests[g].charge_kib;
+            leaving[fleet_account_for(fleet, g, fleet->guests[g].at)].kib +=
+                fleet->guests[g].charge_kib;
             leaving[fleet->guests[g].at].vcpus += fleet->guests[g].vcpus;
         }
     }
@@ -47,12 +48,14 @@ enum prospect prospect_of(const struct fleet *fleet, const struct prospect_leavi
 {
     const struct fleet_guest *this = &fleet->guests[guest];
     const struct fleet_host *goal = &fleet->hosts[this->goal];
-    const struct prospect_leaving *gone = &leaving[this->goal];
+    const struct fleet_memory *memory = fleet_memory_for(fleet, guest, this->goal);
+    uint64_t gone_kib = leaving[fleet_account_for(fleet, guest, this->goal)].kib;
 
-    if (goal->charged_kib - gone->kib + this->charge_kib > goal->limit_kib) {
+    if (memory->charged_kib - gone_kib + this->charge_kib > memory->limit_kib) {
         return PROSPECT_NO_MEMORY;
     }
-    if (goal->vcpus - gone->vcpus + this->vcpus > capacity_vcpu_cap(fleet->input->policy, goal)) {
+    if (goal->vcpus - leaving[this->goal].vcpus + this->vcpus >
+        capacity_vcpu_cap(fleet->input->policy, goal)) {
         return PROSPECT_NO_CPU;
     }
     return has_lasting_rival(fleet, guest) ? PROSPECT_RIVAL : PROSPECT_GOOD;
@@ -68,7 +71,7 @@ static size_t mark_more(struct fleet *fleet, struct prospect_leaving *leaving)
 
         if (may_leave(fleet, g) && prospect_of(fleet, leaving, g) != PROSPECT_GOOD) {
             this->hopeless = true;
-            leaving[this->at].kib -= this->charge_kib;
+            leaving[fleet_account_for(fleet, g, this->at)].kib -= this->charge_kib;
             leaving[this->at].vcpus -= this->vcpus;
             count++;
         }

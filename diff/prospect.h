@@ -26,10 +26,10 @@ enum prospect {
 /* What those who may leave a host take there. */
 struct prospect_leaving {
     uint64_t kib;
-    uint64_t vcpus;
+    uint64_t vcpus; /* Of all of them, with the host's ordinary memory. */
 };
 
-/* By host, what the guests that are left and not hopeless take where they are. */
+/* By account of the fleet, what the guests that are left and not hopeless take where they are. */
 struct prospect_leaving *prospect_leaving(struct arena *arena, const struct fleet *fleet);
 
 /* The prospect of 'guest', which is left, if just those leave. */

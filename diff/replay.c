@@ -18,6 +18,21 @@ static uint64_t most(uint64_t a, uint64_t b)
     return a < b ? b : a;
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t pages_kib(const struct observed_hugepages *pages)
+{
+    return least(pages->total, SIZE_BOUND_KIB / pages->page_kib) * pages->page_kib;
+}
+
+static uint64_t page_of(const struct observed_guest *seen)
+{
+    return seen->hugepage_kib > 0 ? (uint64_t)seen->hugepage_kib : 0;
+}
+
 static uint64_t size_of(const struct replay *replay, const struct desired_guest *want,
                         const struct observed_guest *seen)
 {
@@ -72,7 +87,11 @@ static void set_limits(const struct policy *policy, struct replay_host *host)
     if (own != NULL && own->cpus > 0) {
         cpus = own->cpus;
     }
-    host->limit_kib = policy_usable_kib(policy, host->name, memory);
+    host->memory.limit_kib = policy_usable_kib(policy, host->name, memory);
+    for (size_t i = 0; i < host->seen->hugepage_count; i++) {
+        host->memory.limit_kib -=
+            least(host->memory.limit_kib, pages_kib(&host->seen->hugepages[i]));
+    }
     if (cpus > 0) {
         host->cpu_limit = cpus * policy->cpu_overcommit_milli / 1000;
     }
@@ -99,12 +118,19 @@ static void load_hosts(struct arena *arena, struct replay *replay)
     }
 }
 
-static void settle_in(struct replay *replay, uint32_t guest, uint32_t host, uint64_t kib,
-                      uint64_t vcpus)
+/* What somebody takes on one host. */
+struct share {
+    uint64_t kib;
+    uint64_t page_kib;
+    uint64_t vcpus;
+};
+
+static void settle_in(struct replay *replay, uint32_t guest, uint32_t host, struct share share)
 {
     struct replay_host *where = &replay->hosts[host];
+    uint64_t vcpus = share.vcpus;
 
-    where->used_kib += kib;
+    replay_account(replay, host, share.page_kib)->used_kib += share.kib;
     where->cpu_used += vcpus;
     if (guest == REPLAY_NONE) {
         where->cpu_listed += vcpus;
@@ -112,7 +138,7 @@ static void settle_in(struct replay *replay, uint32_t guest, uint32_t host, uint
     }
     replay->guests[guest].stay = (uint32_t)replay->stay_count;
     replay->stays[replay->stay_count] =
-        (struct replay_stay){ guest, host, where->first, kib, vcpus };
+        (struct replay_stay){ guest, host, where->first, share.kib, share.page_kib, vcpus };
     where->first = (uint32_t)replay->stay_count++;
 }
 
@@ -160,6 +186,7 @@ static size_t collect_ends(struct arena *arena, struct replay *replay, struct en
 /* The most that is known of a guest in flight, gathered over its sightings. */
 struct flight {
     uint64_t kib;
+    uint64_t page_kib;
     uint64_t vcpus;
     bool seen;
     bool charged;
@@ -187,13 +214,19 @@ static void load_sighting(struct replay *replay, uint32_t host, uint32_t guest,
     }
     if (flight != REPLAY_NONE) {
         flights[flight].kib = most(flights[flight].kib, size_of(replay, want, seen));
+        flights[flight].page_kib = most(flights[flight].page_kib, page_of(seen));
         flights[flight].vcpus = most(flights[flight].vcpus, cpus_of(want, seen));
         flights[flight].seen = true;
         flights[flight].charged = flights[flight].charged || charged;
     }
     if (end_count == 0 || bsearch(&key, ends, end_count, sizeof(*ends), compare_ends) == NULL) {
-        settle_in(replay, guest, host, charged ? size_of(replay, want, seen) : 0,
-                  charged ? cpus_of(want, seen) : 0);
+        struct share share = { .page_kib = page_of(seen) };
+
+        if (charged) {
+            share.kib = size_of(replay, want, seen);
+            share.vcpus = cpus_of(want, seen);
+        }
+        settle_in(replay, guest, host, share);
     }
 }
 
@@ -215,8 +248,9 @@ static void load_ends(struct replay *replay, const struct end *ends, size_t coun
             replay->guests[guest].moving = true;
         }
         if (host != REPLAY_NONE && (guest != REPLAY_NONE || known.seen)) {
-            settle_in(replay, guest, host, known.charged ? known.kib : 0,
-                      known.charged ? known.vcpus : 0);
+            settle_in(replay, guest, host,
+                      (struct share){ known.charged ? known.kib : 0, known.page_kib,
+                                      known.charged ? known.vcpus : 0 });
         }
     }
 }
@@ -304,7 +338,7 @@ static void unlink_stay(struct replay *replay, struct replay_host *host, uint32_
 
 struct replay replay_build(struct arena *arena, const struct plan_input *input)
 {
-    struct replay replay = { .input = input };
+    struct replay replay = { .arena = arena, .input = input };
 
     load_hosts(arena, &replay);
     load_guests(arena, &replay);
@@ -322,6 +356,27 @@ uint32_t replay_find_guest(const struct replay *replay, const char *name)
     return lookup_find(&replay->guest_names, name);
 }
 
+struct replay_account *replay_account(struct replay *replay, uint32_t host, uint64_t page_kib)
+{
+    struct replay_host *where = &replay->hosts[host];
+    struct replay_account *account = &where->memory;
+
+    while (account->page_kib != page_kib && account->next != NULL) {
+        account = account->next;
+    }
+    if (account->page_kib != page_kib) {
+        account->next = ARENA_NEW(replay->arena, struct replay_account);
+        account = account->next;
+        account->page_kib = page_kib;
+        for (size_t i = 0; where->seen != NULL && i < where->seen->hugepage_count; i++) {
+            const struct observed_hugepages *pages = &where->seen->hugepages[i];
+
+            account->limit_kib += pages->page_kib == page_kib ? pages_kib(pages) : 0;
+        }
+    }
+    return account;
+}
+
 void replay_move(struct replay *replay, uint32_t guest, uint32_t host, enum move_mode mode)
 {
     struct replay_guest *this = &replay->guests[guest];
@@ -330,7 +385,7 @@ void replay_move(struct replay *replay, uint32_t guest, uint32_t host, enum move
     struct replay_host *target = &replay->hosts[host];
 
     if (!this->stopped) {
-        source->used_kib -= stay->kib;
+        replay_account(replay, this->host, stay->page_kib)->used_kib -= stay->kib;
         source->cpu_used -= stay->vcpus;
     }
     this->stopped = mode == MOVE_STOP;
@@ -342,7 +397,7 @@ void replay_move(struct replay *replay, uint32_t guest, uint32_t host, enum move
     stay->host = host;
     stay->next = target->first;
     target->first = this->stay;
-    target->used_kib += stay->kib;
+    replay_account(replay, host, stay->page_kib)->used_kib += stay->kib;
     target->cpu_used += stay->vcpus;
     this->host = host;
 }

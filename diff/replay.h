@@ -22,13 +22,21 @@ struct observed_guest;
 struct observed_host;
 struct plan_input;
 
+/* Memory of one kind on one host.  Every host has ordinary memory; an account of huge pages is opened when
+ * it is first asked for. */
+struct replay_account {
+    uint64_t page_kib; /* 0 = ordinary. */
+    uint64_t limit_kib;
+    uint64_t used_kib;
+    struct replay_account *next;
+};
+
 /* The file's hosts come first, each by its index there, then those that were only observed. */
 struct replay_host {
     const char *name;
     const struct observed_host *seen; /* NULL = not in the observation. */
     const struct desired_host *declared;
-    uint64_t limit_kib;
-    uint64_t used_kib;
+    struct replay_account memory;
     uint64_t cpu_limit;
     uint64_t cpu_listed; /* What the file puts here, and unlisted guests. */
     uint64_t cpu_used;
@@ -41,6 +49,7 @@ struct replay_stay {
     uint32_t host;
     uint32_t next;
     uint64_t kib;
+    uint64_t page_kib; /* Of the memory that it takes. */
     uint64_t vcpus;
 };
 
@@ -57,6 +66,7 @@ struct replay_guest {
 };
 
 struct replay {
+    struct arena *arena;
     const struct plan_input *input;
     struct lookup host_names;
     struct lookup guest_names;
@@ -73,6 +83,9 @@ struct replay replay_build(struct arena *arena, const struct plan_input *input);
 /* Index of a host or guest, or REPLAY_NONE. */
 uint32_t replay_find_host(const struct replay *replay, const char *name);
 uint32_t replay_find_guest(const struct replay *replay, const char *name);
+
+/* The account of 'host' for pages of this size, 0 = ordinary ones. */
+struct replay_account *replay_account(struct replay *replay, uint32_t host, uint64_t page_kib);
 
 /* Moves a guest that was seen once to 'host', or only stops it (MOVE_STOP). */
 void replay_move(struct replay *replay, uint32_t guest, uint32_t host, enum move_mode mode);

@@ -31,6 +31,8 @@ struct restart_room restart_room(const struct plan_input *input, const struct ob
     struct fleet fleet = fleet_build(&arena, input, &diff);
     uint32_t at = fleet_find_host(&fleet, host);
     uint32_t index = desired_find_guest(input->desired, guest->name);
+    struct fleet_memory *memory =
+        fleet_memory(&fleet, fleet_find_pool(&fleet, guest->hugepage_kib), at);
     struct restart_room room = { .fit = CAPACITY_FITS };
 
     for (size_t i = 0; i < other_count; i++) {
@@ -43,13 +45,12 @@ struct restart_room restart_room(const struct plan_input *input, const struct ob
         room.fit = capacity_fit(&fleet, index, at);
     } else { /* The file does not name it any more, and it is only the room it takes. */
         room.needs_kib = capacity_size_kib(input->policy, NULL, guest);
-        fleet.hosts[at].charged_kib -= room.needs_kib;
-        room.fit = room.needs_kib <= capacity_free_kib(&fleet.hosts[at]) ? CAPACITY_FITS
-                                                                         : CAPACITY_NO_MEMORY;
+        memory->charged_kib -= room.needs_kib;
+        room.fit = room.needs_kib <= capacity_free_kib(memory) ? CAPACITY_FITS : CAPACITY_NO_MEMORY;
     }
     if (room.fit == CAPACITY_NO_CPU && input->policy->cpu_policy != POLICY_CPU_STRICT) {
         room.fit = CAPACITY_FITS;
     }
-    room.free_kib = capacity_free_kib(&fleet.hosts[at]);
+    room.free_kib = capacity_free_kib(memory);
     return room;
 }

@@ -15,11 +15,16 @@ struct room_entry {
     uint32_t class; /* CLASS_COUNT = not indexed. */
 };
 
-struct room {
-    const struct fleet *fleet;
+/* The hosts by their memory of one kind. */
+struct shelf {
     struct room_entry *entries; /* By host. */
     uint32_t first[CLASS_COUNT];
     uint64_t used[CLASS_COUNT / 64]; /* A bit for each class that has hosts. */
+};
+
+struct room {
+    const struct fleet *fleet;
+    struct shelf *shelves; /* By kind of memory. */
 };
 
 static uint32_t class_of(uint64_t kib)
@@ -33,32 +38,53 @@ static uint32_t class_of(uint64_t kib)
                       (kib >> (log - CLASS_BITS) & ((1U << CLASS_BITS) - 1)));
 }
 
-static void enter(struct room *room, uint32_t host, uint32_t class)
+static void enter(struct shelf *shelf, uint32_t host, uint32_t class)
 {
-    struct room_entry *entry = &room->entries[host];
+    struct room_entry *entry = &shelf->entries[host];
 
-    *entry = (struct room_entry){ room->first[class], FLEET_NONE, class };
+    *entry = (struct room_entry){ shelf->first[class], FLEET_NONE, class };
     if (entry->next != FLEET_NONE) {
-        room->entries[entry->next].previous = host;
+        shelf->entries[entry->next].previous = host;
     }
-    room->first[class] = host;
-    room->used[class / 64] |= UINT64_C(1) << class % 64;
+    shelf->first[class] = host;
+    shelf->used[class / 64] |= UINT64_C(1) << class % 64;
 }
 
-static void leave(struct room *room, uint32_t host)
+static void leave(struct shelf *shelf, uint32_t host)
 {
-    const struct room_entry *entry = &room->entries[host];
+    const struct room_entry *entry = &shelf->entries[host];
 
     if (entry->next != FLEET_NONE) {
-        room->entries[entry->next].previous = entry->previous;
+        shelf->entries[entry->next].previous = entry->previous;
     }
     if (entry->previous != FLEET_NONE) {
-        room->entries[entry->previous].next = entry->next;
+        shelf->entries[entry->previous].next = entry->next;
         return;
     }
-    room->first[entry->class] = entry->next;
+    shelf->first[entry->class] = entry->next;
     if (entry->next == FLEET_NONE) {
-        room->used[entry->class / 64] &= ~(UINT64_C(1) << entry->class % 64);
+        shelf->used[entry->class / 64] &= ~(UINT64_C(1) << entry->class % 64);
+    }
+}
+
+static uint32_t class_on(const struct fleet *fleet, uint32_t pool, uint32_t host)
+{
+    return class_of(capacity_free_kib(fleet_memory(fleet, pool, host)));
+}
+
+static void fill(struct arena *arena, struct shelf *shelf, const struct fleet *fleet, uint32_t pool)
+{
+    shelf->entries = ARENA_ARRAY(arena, struct room_entry, fleet->host_count);
+    for (size_t i = 0; i < CLASS_COUNT; i++) {
+        shelf->first[i] = FLEET_NONE;
+    }
+    /* Backwards: lists grow at their head, and begin in the order of names. */
+    for (uint32_t h = (uint32_t)fleet->host_count; h-- > 0;) {
+        if (fleet->hosts[h].reachable && !fleet->hosts[h].maintenance) {
+            enter(shelf, h, class_on(fleet, pool, h));
+        } else {
+            shelf->entries[h].class = CLASS_COUNT;
+        }
     }
 }
 
@@ -67,87 +93,82 @@ struct room *room_new(struct arena *arena, const struct fleet *fleet)
     struct room *room = ARENA_NEW(arena, struct room);
 
     room->fleet = fleet;
-    room->entries = ARENA_ARRAY(arena, struct room_entry, fleet->host_count);
-    for (size_t i = 0; i < CLASS_COUNT; i++) {
-        room->first[i] = FLEET_NONE;
-    }
-    /* Backwards: lists grow at their head, and begin in the order of names. */
-    for (uint32_t h = (uint32_t)fleet->host_count; h-- > 0;) {
-        if (fleet->hosts[h].reachable && !fleet->hosts[h].maintenance) {
-            enter(room, h, class_of(capacity_free_kib(&fleet->hosts[h])));
-        } else {
-            room->entries[h].class = CLASS_COUNT;
-        }
+    room->shelves = ARENA_ARRAY(arena, struct shelf, fleet->pool_count);
+    for (uint32_t pool = 0; pool < fleet->pool_count; pool++) {
+        fill(arena, &room->shelves[pool], fleet, pool);
     }
     return room;
 }
 
-void room_update(struct room *room, uint32_t host)
+void room_update(struct room *room, uint32_t pool, uint32_t host)
 {
-    uint32_t before = room->entries[host].class;
-    uint32_t now = class_of(capacity_free_kib(&room->fleet->hosts[host]));
+    struct shelf *shelf = &room->shelves[pool];
+    uint32_t before = shelf->entries[host].class;
+    uint32_t now = class_on(room->fleet, pool, host);
 
     if (before != CLASS_COUNT && before != now) {
-        leave(room, host);
-        enter(room, host, now);
+        leave(shelf, host);
+        enter(shelf, host, now);
     }
 }
 
 /* The first host of the first class from 'class' on that has one. */
-static uint32_t climb(const struct room *room, uint32_t class)
+static uint32_t climb(const struct shelf *shelf, uint32_t class)
 {
     for (uint32_t word = class / 64; word < CLASS_COUNT / 64; word++) {
-        uint64_t bits = room->used[word];
+        uint64_t bits = shelf->used[word];
 
         if (word == class / 64) {
             bits &= UINT64_MAX << class % 64;
         }
         if (bits != 0) {
-            return room->first[word * 64 + (unsigned)__builtin_ctzll(bits)];
+            return shelf->first[word * 64 + (unsigned)__builtin_ctzll(bits)];
         }
     }
     return FLEET_NONE;
 }
 
 /* Likewise downwards, from below 'class'. */
-static uint32_t descend(const struct room *room, uint32_t class)
+static uint32_t descend(const struct shelf *shelf, uint32_t class)
 {
     for (uint32_t word = class / 64 + 1; word-- > 0;) {
-        uint64_t bits = word < CLASS_COUNT / 64 ? room->used[word] : 0;
+        uint64_t bits = word < CLASS_COUNT / 64 ? shelf->used[word] : 0;
 
         if (word == class / 64) {
             bits &= (UINT64_C(1) << class % 64) - 1;
         }
         if (bits != 0) {
-            return room->first[word * 64 + 63 - (unsigned)__builtin_clzll(bits)];
+            return shelf->first[word * 64 + 63 - (unsigned)__builtin_clzll(bits)];
         }
     }
     return FLEET_NONE;
 }
 
-uint32_t room_first(const struct room *room, uint64_t kib)
+uint32_t room_first(const struct room *room, uint32_t pool, uint64_t kib)
 {
-    return climb(room, class_of(kib));
+    return climb(&room->shelves[pool], class_of(kib));
 }
 
-uint32_t room_next(const struct room *room, uint32_t host)
+uint32_t room_next(const struct room *room, uint32_t pool, uint32_t host)
 {
-    const struct room_entry *entry = &room->entries[host];
+    const struct shelf *shelf = &room->shelves[pool];
+    const struct room_entry *entry = &shelf->entries[host];
 
     if (entry->next != FLEET_NONE) {
         return entry->next;
     }
-    return entry->class + 1 == CLASS_COUNT ? FLEET_NONE : climb(room, entry->class + 1);
+    return entry->class + 1 == CLASS_COUNT ? FLEET_NONE : climb(shelf, entry->class + 1);
 }
 
-uint32_t room_first_below(const struct room *room, uint64_t kib)
+uint32_t room_first_below(const struct room *room, uint32_t pool, uint64_t kib)
 {
-    return descend(room, class_of(kib) + 1);
+    return descend(&room->shelves[pool], class_of(kib) + 1);
 }
 
-uint32_t room_next_below(const struct room *room, uint32_t host)
+uint32_t room_next_below(const struct room *room, uint32_t pool, uint32_t host)
 {
-    const struct room_entry *entry = &room->entries[host];
+    const struct shelf *shelf = &room->shelves[pool];
+    const struct room_entry *entry = &shelf->entries[host];
 
-    return entry->next != FLEET_NONE ? entry->next : descend(room, entry->class);
+    return entry->next != FLEET_NONE ? entry->next : descend(shelf, entry->class);
 }

@@ -18,7 +18,7 @@ struct trail trail_new(struct arena *arena, struct fleet *fleet, struct compat *
         .first = ARENA_ARRAY(arena, uint32_t, fleet->host_count),
         .next = ARENA_ARRAY(arena, uint32_t, fleet->guest_count),
         .previous = ARENA_ARRAY(arena, uint32_t, fleet->guest_count),
-        .inbound = ARENA_ARRAY(arena, uint64_t, fleet->host_count),
+        .inbound = ARENA_ARRAY(arena, uint64_t, fleet->pool_count * (fleet->host_count + 1)),
     };
 
     for (size_t h = 0; h < fleet->host_count; h++) {
@@ -56,7 +56,7 @@ static void enlist(struct trail *trail, uint32_t guest)
     } else {
         trail->first[this->goal] = guest;
     }
-    trail->inbound[this->goal] += this->charge_kib;
+    trail->inbound[fleet_account_for(trail->fleet, guest, this->goal)] += this->charge_kib;
     trail->left++;
 }
 
@@ -74,7 +74,7 @@ static void strike(struct trail *trail, uint32_t guest)
     } else {
         trail->first[this->goal] = after;
     }
-    trail->inbound[this->goal] -= this->charge_kib;
+    trail->inbound[fleet_account_for(trail->fleet, guest, this->goal)] -= this->charge_kib;
     trail->left--;
 }
 
@@ -155,14 +155,15 @@ static void note_change(struct trail *trail, uint32_t guest, uint32_t was_at, bo
     trail->astray += is_astray(this);
     trail->astray -= was_astray;
     if (trail->room != NULL) {
-        room_update(trail->room, was_at);
-        room_update(trail->room, this->at);
+        room_update(trail->room, this->pool, was_at);
+        room_update(trail->room, this->pool, this->at);
     }
 }
 
 void trail_move(struct trail *trail, uint32_t guest, uint32_t to)
 {
     const struct fleet_guest *this = &trail->fleet->guests[guest];
+    const struct fleet_memory *left = fleet_memory_for(trail->fleet, guest, this->at);
     struct trail_step *step = push(trail);
     bool astray = is_astray(this);
 
@@ -171,12 +172,12 @@ void trail_move(struct trail *trail, uint32_t guest, uint32_t to)
         .from = this->at,
         .to = to,
         .resumes = this->stopped,
-        .relieves = capacity_is_over(&trail->fleet->hosts[this->at]),
+        .relieves = capacity_is_over(left),
     };
     trail->interruptions += fleet_mode(trail->fleet, guest) == MOVE_OFFLINE;
     trail->moved_kib += this->charge_kib;
     fleet_move(trail->fleet, guest, to);
-    step->relieves = step->relieves && !capacity_is_over(&trail->fleet->hosts[step->from]);
+    step->relieves = step->relieves && !capacity_is_over(left);
     trail->relief += step->relieves ? trail->count : 0;
     note_change(trail, guest, step->from, astray);
 }

@@ -47,7 +47,7 @@ struct trail {
     uint32_t *first; /* By host: the guests that are away from it, the largest first. */
     uint32_t *next;  /* By guest. */
     uint32_t *previous;
-    uint64_t *inbound; /* By host: what they take together, KiB. */
+    uint64_t *inbound; /* By account: what they take together, KiB. */
     size_t left;
     size_t astray; /* Guests left that have moved or were stopped: they must not stay so. */
     size_t interruptions;

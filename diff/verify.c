@@ -298,6 +298,27 @@ static enum answer cpu_fits(const struct observed_guest *guest, const struct obs
     return are_same(source->cpu_fingerprint, target->cpu_fingerprint);
 }
 
+static enum answer knows_pages(const struct observed_guest *guest,
+                               const struct observed_host *source,
+                               const struct observed_host *target)
+{
+    bool matters = source->hugepage_count + target->hugepage_count > 0;
+
+    return guest->hugepage_kib < 0 && matters ? UNKNOWN : YES;
+}
+
+static enum answer has_nodes(const struct observed_guest *guest, const struct observed_host *source,
+                             const struct observed_host *target)
+{
+    if (guest->numa_nodes < 0) {
+        return source->numa_nodes > 1 ? UNKNOWN : YES;
+    }
+    if (guest->numa_nodes > 1 && target->numa_nodes == 0) {
+        return UNKNOWN;
+    }
+    return guest->numa_nodes > 1 && (uint32_t)guest->numa_nodes > target->numa_nodes ? NO : YES;
+}
+
 static int check_facts(struct verifier *verifier, const struct step *step)
 {
     const struct observed_guest *guest = step->who->seen;
@@ -323,6 +344,8 @@ static int check_facts(struct verifier *verifier, const struct step *step)
           any_version ? YES : is_not_older(source->qemu_version, target->qemu_version) },
         { "incompatible", "libvirt version",
           any_version ? YES : is_not_older(source->libvirt_version, target->libvirt_version) },
+        { "incompatible", "size of memory pages", knows_pages(guest, source, target) },
+        { "incompatible", "NUMA nodes", has_nodes(guest, source, target) },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(facts); i++) {
@@ -375,13 +398,17 @@ static int check_room(struct verifier *verifier, const struct step *step)
 {
     const struct replay_stay *stay = &verifier->world.stays[step->who->stay];
     const struct replay_host *target = &verifier->world.hosts[step->to];
+    const struct replay_account *memory =
+        replay_account(&verifier->world, step->to, stay->page_kib);
+    bool huge = stay->page_kib != 0;
     uint64_t kib = stay->kib;
     uint64_t cap = target->cpu_limit;
 
-    if (target->used_kib + kib > target->limit_kib) {
-        return refuse(verifier, "memory", "%s + %s exceeds %s on %s",
-                      size_text(verifier, target->used_kib), size_text(verifier, kib),
-                      size_text(verifier, target->limit_kib), target->name);
+    if (memory->used_kib + kib > memory->limit_kib) {
+        return refuse(verifier, "memory", "%s + %s exceeds %s%s%s on %s",
+                      size_text(verifier, memory->used_kib), size_text(verifier, kib),
+                      size_text(verifier, memory->limit_kib), huge ? " in pages of " : "",
+                      huge ? size_text(verifier, stay->page_kib) : "", target->name);
     }
     if (step->to == step->goal && target->cpu_listed > cap &&
         verifier->world.input->policy->cpu_policy == POLICY_CPU_WARN) {
@@ -395,14 +422,15 @@ static int check_room(struct verifier *verifier, const struct step *step)
     return 0;
 }
 
-static int check_side(struct verifier *verifier, const char *which, const struct replay_host *site,
-                      const struct plan_side *side, uint64_t during, uint64_t after)
+static int check_side(struct verifier *verifier, const char *which, const char *host,
+                      const struct replay_account *site, const struct plan_side *side,
+                      uint64_t during, uint64_t after)
 {
     if (side->limit_kib != site->limit_kib || side->before_kib != site->used_kib ||
         side->during_kib != during || side->after_kib != after) {
         return refuse(verifier, "proof",
                       "of '%s' (%s) should be limit %llu, before %llu, during %llu, after %llu KiB",
-                      site->name, which, (unsigned long long)site->limit_kib,
+                      host, which, (unsigned long long)site->limit_kib,
                       (unsigned long long)site->used_kib, (unsigned long long)during,
                       (unsigned long long)after);
     }
@@ -414,9 +442,12 @@ static int check_side(struct verifier *verifier, const char *which, const struct
 static int check_proof(struct verifier *verifier, const struct step *step)
 {
     const struct plan_move *move = step->move;
-    const struct replay_host *source = &verifier->world.hosts[step->from];
-    const struct replay_host *target = &verifier->world.hosts[step->to];
-    uint64_t kib = verifier->world.stays[step->who->stay].kib;
+    const struct replay_stay *stay = &verifier->world.stays[step->who->stay];
+    const struct replay_account *source =
+        replay_account(&verifier->world, step->from, stay->page_kib);
+    const struct replay_account *target =
+        replay_account(&verifier->world, step->to, stay->page_kib);
+    uint64_t kib = stay->kib;
     uint64_t leaves = step->who->stopped ? 0 : kib;
     uint64_t arrives = move->mode == MOVE_STOP ? 0 : kib;
 
@@ -424,11 +455,15 @@ static int check_proof(struct verifier *verifier, const struct step *step)
         return refuse(verifier, "proof", "it takes %llu KiB, not %llu", (unsigned long long)kib,
                       (unsigned long long)move->memory_kib);
     }
-    if (check_side(verifier, "from", source, &move->source, source->used_kib,
+    if (move->hugepage_kib != stay->page_kib) {
+        return refuse(verifier, "proof", "it takes pages of %llu KiB, not of %u (0 is ordinary)",
+                      (unsigned long long)stay->page_kib, move->hugepage_kib);
+    }
+    if (check_side(verifier, "from", move->from, source, &move->source, source->used_kib,
                    source->used_kib - leaves) != 0) {
         return -1;
     }
-    return check_side(verifier, "to", target, &move->target, target->used_kib + arrives,
+    return check_side(verifier, "to", move->to, target, &move->target, target->used_kib + arrives,
                       target->used_kib + arrives);
 }
 

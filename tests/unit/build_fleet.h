@@ -115,6 +115,27 @@ static inline struct observed_guest *build_sighting(struct build *build, const c
     return &sighting->guest;
 }
 
+/* Lets 'host' set aside so many more pages of 'page_kib', from memory that it has. */
+static inline void build_pool(struct build *build, struct observed_host *host, uint64_t page_kib,
+                              uint64_t pages)
+{
+    struct observed_hugepages *pools =
+        ARENA_ARRAY(build->arena, struct observed_hugepages, host->hugepage_count + 1);
+    size_t at = 0;
+
+    if (host->hugepage_count > 0) {
+        memcpy(pools, host->hugepages, host->hugepage_count * sizeof(*pools));
+    }
+    while (at < host->hugepage_count && pools[at].page_kib != page_kib) {
+        at++;
+    }
+    host->hugepage_count += at == host->hugepage_count;
+    pools[at].page_kib = page_kib;
+    pools[at].total += pages;
+    observed_sort_hugepages(pools, host->hugepage_count);
+    host->hugepages = pools;
+}
+
 /* The file puts 'name' on 'host'. */
 static inline struct build_wish *build_wish(struct build *build, const char *name, uint64_t gib,
                                             const char *host)

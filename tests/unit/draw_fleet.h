@@ -142,3 +142,60 @@ static inline struct build *draw_tight(struct arena *arena, uint64_t seed)
     }
     return build;
 }
+
+/* What the guests of one page size (0 = ordinary) take on a host, now and when all are in their place: the
+ * larger of the two. */
+static inline uint64_t draw_load(const struct build *build, const char *host, int32_t page_kib)
+{
+    uint64_t now = 0;
+    uint64_t then = 0;
+
+    for (size_t i = 0; i < build->sighting_count; i++) {
+        const struct observed_guest *guest = &build->sightings[i].guest;
+
+        if (guest->hugepage_kib != page_kib) {
+            continue;
+        }
+        now += strcmp(build->sightings[i].host, host) == 0 ? guest->memory_kib : 0;
+        for (size_t w = 0; w < build->wish_count; w++) {
+            bool comes = strcmp(build->wishes[w].guest.name, guest->name) == 0 &&
+                         strcmp(build->wishes[w].host, host) == 0;
+
+            then += comes ? guest->memory_kib : 0;
+        }
+    }
+    return now > then ? now : then;
+}
+
+/* Lets half of the guests have huge pages, of one size or of two, and every host set aside what it needs of
+ * them for what it has and what it shall have, seldom a page less, sometimes a little more.  Ordinary
+ * memory is as scarce. */
+static inline void draw_pools(struct build *build, struct dice *dice, bool two_sizes)
+{
+    static const int32_t sizes[] = { 2048, GIB };
+
+    for (size_t i = 0; i < build->sighting_count; i++) {
+        size_t size = two_sizes ? dice_roll(dice, ARRAY_LEN(sizes)) : 0;
+
+        if (dice_one_in(dice, 2)) {
+            build->sightings[i].guest.hugepage_kib = sizes[size];
+        }
+    }
+    for (size_t h = 0; h < build->host_count; h++) {
+        struct observed_host *host = &build->hosts[h];
+
+        host->memory_kib = draw_load(build, host->name, 0);
+        host->memory_kib += dice_one_in(dice, 3) ? dice_roll(dice, 4) * GIB : 0;
+        for (size_t size = 0; size < ARRAY_LEN(sizes); size++) {
+            uint64_t page_kib = (uint64_t)sizes[size];
+            uint64_t pages = draw_load(build, host->name, sizes[size]) / page_kib;
+
+            pages -= pages > 0 && dice_one_in(dice, 8);
+            pages += dice_one_in(dice, 3) ? dice_roll(dice, 4) * GIB / page_kib : 0;
+            if (pages > 0) {
+                build_pool(build, host, page_kib, pages);
+                host->memory_kib += pages * page_kib;
+            }
+        }
+    }
+}

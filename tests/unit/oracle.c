@@ -10,13 +10,14 @@
 #include "model/policy.h"
 
 #define STOPPED 8U /* Added to a guest's host. */
+#define KINDS   3  /* Of memory: ordinary, and pages of two sizes. */
 
 struct site {
     const char *name;
     const struct observed_host *seen;
     bool open; /* Takes guests. */
-    uint64_t limit_kib;
-    uint64_t fixed_kib;
+    uint64_t limit_kib[KINDS];
+    uint64_t fixed_kib[KINDS];
     uint64_t cpu_limit;
     uint64_t cpu_file;
     uint64_t fixed_cpus;
@@ -29,6 +30,7 @@ struct piece {
     uint32_t at;
     uint32_t goal;
     uint64_t kib;
+    size_t kind; /* Of memory. */
     uint64_t cpus;
     bool movable;
     bool no_detour;
@@ -45,6 +47,8 @@ struct world {
     size_t site_count;
     struct piece pieces[ORACLE_GUESTS]; /* The file's guests. */
     size_t piece_count;
+    uint64_t pages[KINDS]; /* Size of the pages of each kind of memory; 0 = ordinary. */
+    size_t kind_count;
 };
 
 static uint64_t most(uint64_t a, uint64_t b)
@@ -84,9 +88,56 @@ static bool read_sites(struct world *world)
             .name = seen->name,
             .seen = seen,
             .open = seen->reachable && !(own != NULL && own->maintenance),
-            .limit_kib = policy_usable_kib(input->policy, seen->name, memory),
+            .limit_kib = { policy_usable_kib(input->policy, seen->name, memory) },
             .cpu_limit = cpus == 0 ? UINT64_MAX : cpus * input->policy->cpu_overcommit_milli / 1000,
         };
+    }
+    return true;
+}
+
+/* Takes what every host has set aside out of its ordinary memory, and counts what of it is of 'pages'. */
+static void read_pools(struct world *world)
+{
+    for (size_t s = 0; s < world->site_count; s++) {
+        struct site *site = &world->sites[s];
+
+        for (size_t p = 0; p < site->seen->hugepage_count; p++) {
+            uint64_t kib = site->seen->hugepages[p].total * site->seen->hugepages[p].page_kib;
+
+            site->limit_kib[0] -= kib < site->limit_kib[0] ? kib : site->limit_kib[0];
+            for (size_t k = 1; k < world->kind_count; k++) {
+                site->limit_kib[k] +=
+                    site->seen->hugepages[p].page_kib == world->pages[k] ? kib : 0;
+            }
+        }
+    }
+}
+
+/* Which kind of memory the guest takes; KINDS if there are too many. */
+static size_t kind_of(struct world *world, const struct observed_guest *seen)
+{
+    uint64_t pages = seen->hugepage_kib > 0 ? (uint64_t)seen->hugepage_kib : 0;
+    size_t kind = 0;
+
+    while (kind < world->kind_count && world->pages[kind] != pages) {
+        kind++;
+    }
+    if (kind == world->kind_count && kind < KINDS) {
+        world->pages[world->kind_count++] = pages;
+    }
+    return kind;
+}
+
+/* All kinds there are.  False if they are too many. */
+static bool read_kinds(struct world *world)
+{
+    world->kind_count = 1;
+    for (size_t s = 0; s < world->site_count; s++) {
+        for (size_t g = 0; g < world->sites[s].seen->guest_count; g++) {
+            if (kind_of(world, &world->sites[s].seen->guests[g]) == KINDS) {
+                return false;
+            }
+        }
     }
     return true;
 }
@@ -177,7 +228,9 @@ static bool can_run(const struct world *world, const struct piece *piece, uint32
     bool own_cpu =
         piece->seen->cpu_mode != NULL && strcmp(piece->seen->cpu_mode, "host-passthrough") == 0;
 
-    if (!same(source->arch, target->arch) || !has_machine(target, piece->seen->machine)) {
+    if (!same(source->arch, target->arch) || !has_machine(target, piece->seen->machine) ||
+        (piece->seen->numa_nodes > 1 && target->numa_nodes > 0 &&
+         target->numa_nodes < (uint32_t)piece->seen->numa_nodes)) {
         return false;
     }
     return mode != MOVE_LIVE ||
@@ -232,7 +285,8 @@ static bool read_piece(struct world *world, uint32_t guest)
             piece->cpus =
                 is_charged(world, seen) ? most(seen->vcpus, desired->guests[guest].vcpus) : 0;
             cpus = most(cpus, seen->vcpus);
-            world->sites[s].fixed_kib += piece->kib;
+            piece->kind = kind_of(world, seen);
+            world->sites[s].fixed_kib[piece->kind] += piece->kib;
             world->sites[s].fixed_cpus += piece->cpus;
         }
     }
@@ -255,7 +309,7 @@ static void read_strangers(struct world *world)
 
             if (desired_find_guest(world->input->desired, seen->name) == DESIRED_NONE &&
                 is_charged(world, seen)) {
-                world->sites[s].fixed_kib += size_of(world, NULL, seen);
+                world->sites[s].fixed_kib[kind_of(world, seen)] += size_of(world, NULL, seen);
                 world->sites[s].fixed_cpus += seen->vcpus;
                 world->sites[s].cpu_file += seen->vcpus;
             }
@@ -311,9 +365,10 @@ static bool read_world(struct world *world, const struct plan_input *input)
         input->observed->in_flight_count == 0 && input->desired->guest_count <= ORACLE_GUESTS;
 
     *world = (struct world){ .input = input };
-    if (!plain || !read_sites(world)) {
+    if (!plain || !read_sites(world) || !read_kinds(world)) {
         return false;
     }
+    read_pools(world);
     for (uint32_t g = 0; g < input->desired->guest_count; g++) {
         if (!read_piece(world, g)) {
             return false;
@@ -323,7 +378,8 @@ static bool read_world(struct world *world, const struct plan_input *input)
     for (size_t i = 0; i < world->piece_count; i++) {
         prepare(world, i);
         if (world->pieces[i].movable) { /* From here on its place is part of the state. */
-            world->sites[world->pieces[i].at].fixed_kib -= world->pieces[i].kib;
+            world->sites[world->pieces[i].at].fixed_kib[world->pieces[i].kind] -=
+                world->pieces[i].kib;
             world->sites[world->pieces[i].at].fixed_cpus -= world->pieces[i].cpus;
         }
     }
@@ -343,7 +399,7 @@ static uint64_t with_place(uint64_t state, size_t piece, uint32_t place)
 
 /* What a state takes on each host, and who is there. */
 struct load {
-    uint64_t kib[ORACLE_HOSTS];
+    uint64_t kib[KINDS][ORACLE_HOSTS];
     uint64_t cpus[ORACLE_HOSTS];
     uint32_t pieces[ORACLE_HOSTS];
 };
@@ -353,7 +409,9 @@ static struct load load_of(const struct world *world, uint64_t state)
     struct load load = { 0 };
 
     for (size_t s = 0; s < world->site_count; s++) {
-        load.kib[s] = world->sites[s].fixed_kib;
+        for (size_t k = 0; k < world->kind_count; k++) {
+            load.kib[k][s] = world->sites[s].fixed_kib[k];
+        }
         load.cpus[s] = world->sites[s].fixed_cpus;
     }
     for (size_t i = 0; i < world->piece_count; i++) {
@@ -361,7 +419,7 @@ static struct load load_of(const struct world *world, uint64_t state)
 
         load.pieces[site % STOPPED] |= 1U << i;
         if (world->pieces[i].movable && site < STOPPED) {
-            load.kib[site] += world->pieces[i].kib;
+            load.kib[world->pieces[i].kind][site] += world->pieces[i].kib;
             load.cpus[site] += world->pieces[i].cpus;
         }
     }
@@ -379,7 +437,8 @@ static bool has_room(const struct world *world, const struct load *load, const s
         cap = most(cap, where->cpu_file);
     }
     return (load->pieces[site] & who->apart) == 0 &&
-           load->kib[site] + who->kib <= where->limit_kib && load->cpus[site] + who->cpus <= cap;
+           load->kib[who->kind][site] + who->kib <= where->limit_kib[who->kind] &&
+           load->cpus[site] + who->cpus <= cap;
 }
 
 struct search {

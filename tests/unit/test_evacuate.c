@@ -91,6 +91,26 @@ START_TEST(room_counts_who_is_still_to_come_and_who_is_not_in_the_file)
 }
 END_TEST
 
+START_TEST(guests_on_huge_pages_go_where_such_pages_are_left)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct build *build = build_fleet(&arena);
+    struct observed_guest *vm;
+
+    build_pool(build, build_host(build, "a", 32), 2048, 8 * GIB / 2048);
+    build_pool(build, build_host(build, "b", 16), 2048, 7 * GIB / 2048); /* 4 are taken. */
+    build_pool(build, build_host(build, "c", 32), 2048, 8 * GIB / 2048);
+    (void)build_host(build, "d", 64);
+    vm = build_guest(build, "vm", 4, "a", "a");
+    build_sighting(build, "foreign", 4, "b")->hugepage_kib = 2048;
+    ck_assert_str_eq(shown(build, "a"), "vm:b");
+    vm->hugepage_kib = 2048;
+    ck_assert_str_eq(shown(build, "a"), "vm:c");
+    vm->memory_kib = 9 * GIB;
+    ck_assert_str_eq(shown(build, "a"), "vm!no-capacity");
+}
+END_TEST
+
 START_TEST(a_guest_that_is_elsewhere_already_stays_there)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
@@ -251,6 +271,7 @@ int main(void)
     tcase_add_test(tcase, each_guest_goes_to_the_host_that_it_fills_best);
     tcase_add_test(tcase, a_choice_that_leaves_the_last_without_room_is_made_again);
     tcase_add_test(tcase, room_counts_who_is_still_to_come_and_who_is_not_in_the_file);
+    tcase_add_test(tcase, guests_on_huge_pages_go_where_such_pages_are_left);
     tcase_add_test(tcase, a_guest_that_is_elsewhere_already_stays_there);
     tcase_add_test(tcase, members_of_a_cluster_that_are_apart_stay_apart);
     tcase_add_test(tcase, hosts_that_take_nobody_or_cannot_run_it_are_passed_over);

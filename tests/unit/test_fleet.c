@@ -49,13 +49,13 @@ START_TEST(moving_back_undoes_a_move_exactly)
     fleet = index_fleet(build);
     memcpy(before, fleet.hosts, sizeof(before));
     fleet_move(&fleet, 0, 1);
-    ck_assert_uint_eq(fleet.hosts[0].charged_kib, 6 * GIB);
-    ck_assert_uint_eq(fleet.hosts[1].charged_kib, 4 * GIB);
+    ck_assert_uint_eq(fleet.hosts[0].ordinary.charged_kib, 6 * GIB);
+    ck_assert_uint_eq(fleet.hosts[1].ordinary.charged_kib, 4 * GIB);
     ck_assert_uint_eq(fleet.hosts[1].vcpus, 1);
     ck_assert_uint_eq(fleet.guests[0].at, 1);
     fleet_move(&fleet, 0, 0);
     for (size_t i = 0; i < 2; i++) {
-        ck_assert_uint_eq(fleet.hosts[i].charged_kib, before[i].charged_kib);
+        ck_assert_uint_eq(fleet.hosts[i].ordinary.charged_kib, before[i].ordinary.charged_kib);
         ck_assert_uint_eq(fleet.hosts[i].vcpus, before[i].vcpus);
     }
     ck_assert_uint_eq(fleet.guests[0].at, 0);
@@ -114,9 +114,9 @@ START_TEST(absurd_sizes_are_bounded_before_they_are_added)
             UINT64_MAX;
     }
     fleet = index_fleet(build);
-    ck_assert_uint_eq(fleet.hosts[0].charged_kib, 40 * CAPACITY_SIZE_MAX_KIB);
-    ck_assert(capacity_is_over(&fleet.hosts[0]));
-    ck_assert_uint_eq(capacity_free_kib(&fleet.hosts[0]), 0);
+    ck_assert_uint_eq(fleet.hosts[0].ordinary.charged_kib, 40 * CAPACITY_SIZE_MAX_KIB);
+    ck_assert(capacity_is_over(&fleet.hosts[0].ordinary));
+    ck_assert_uint_eq(capacity_free_kib(&fleet.hosts[0].ordinary), 0);
 }
 END_TEST
 

@@ -87,13 +87,19 @@ static void print_fleet(const struct build *build)
         (void)fprintf(stderr, "  host %s: %llu KiB, %u CPUs%s\n", build->hosts[i].name,
                       (unsigned long long)build->hosts[i].memory_kib, build->hosts[i].cpus,
                       build->hosts[i].reachable ? "" : ", silent");
+        for (size_t p = 0; p < build->hosts[i].hugepage_count; p++) {
+            (void)fprintf(stderr, "    %llu pages of %llu KiB\n",
+                          (unsigned long long)build->hosts[i].hugepages[p].total,
+                          (unsigned long long)build->hosts[i].hugepages[p].page_kib);
+        }
     }
     for (size_t i = 0; i < build->sighting_count; i++) {
         const struct observed_guest *guest = &build->sightings[i].guest;
 
-        (void)fprintf(stderr, "  seen %s on %s: %s, %llu KiB, %u vCPUs\n", guest->name,
-                      build->sightings[i].host, observed_state_name(guest->state),
-                      (unsigned long long)guest->config_memory_kib, guest->vcpus);
+        (void)fprintf(stderr, "  seen %s on %s: %s, %llu KiB in pages of %d, %u vCPUs\n",
+                      guest->name, build->sightings[i].host, observed_state_name(guest->state),
+                      (unsigned long long)guest->config_memory_kib, (int)guest->hugepage_kib,
+                      guest->vcpus);
     }
     for (size_t i = 0; i < build->wish_count; i++) {
         (void)fprintf(stderr, "  file %s on %s%s%s\n", build->wishes[i].guest.name,
@@ -394,15 +400,33 @@ static uint64_t amount_of(const char *sentence)
     return (uint64_t)amount + 1;
 }
 
-static void give_room(struct build *build, const char *host, const char *sentence)
+/* "... in 2 MiB pages ...", in KiB; 0 = ordinary memory. */
+static uint64_t page_of(const char *sentence)
 {
+    return strstr(sentence, " in 2 MiB pages ") != NULL   ? 2048
+           : strstr(sentence, " in 1 GiB pages ") != NULL ? GIB
+                                                          : 0;
+}
+
+static void give_room(struct build *build, const char *name, const char *sentence)
+{
+    struct observed_host *host = NULL;
+    uint64_t page_kib = page_of(sentence);
+    uint64_t kib = amount_of(sentence);
+
     for (size_t i = 0; i < build->host_count; i++) {
-        if (strcmp(build->hosts[i].name, host) == 0) {
-            build->hosts[i].memory_kib += amount_of(sentence);
-            return;
+        if (strcmp(build->hosts[i].name, name) == 0) {
+            host = &build->hosts[i];
         }
     }
-    build_host(build, "spare", 0)->memory_kib = amount_of(sentence);
+    if (host == NULL) {
+        host = build_host(build, "spare", 0);
+    }
+    if (page_kib > 0) {
+        kib = (kib + page_kib - 1) / page_kib * page_kib;
+        build_pool(build, host, page_kib, kib / page_kib);
+    }
+    host->memory_kib += kib;
 }
 
 static struct policy_guest *policy_of(struct build *build, const char *guest)
@@ -421,9 +445,9 @@ static bool obey(struct build *build, const char *sentence)
     if (strstr(sentence, " and ") != NULL) {
         return false;
     }
-    if (strstr(sentence, " free on any third host") != NULL) {
+    if (strstr(sentence, " on any third host") != NULL) {
         give_room(build, "spare", sentence);
-    } else if (strstr(sentence, " more room on ") != NULL) {
+    } else if (strstr(sentence, " more room ") != NULL) {
         give_room(build, quoted(build, sentence), sentence);
     } else if (starts_with(sentence, "park = yes")) {
         policy_of(build, quoted(build, sentence))->park = true;
@@ -469,10 +493,17 @@ static const char *check_advice(struct build *build)
     return NULL;
 }
 
-/* One of the three kinds of fleet. */
+/* One of the three kinds of fleet, every fourth with huge pages. */
 static struct build *draw_any(struct arena *arena, uint64_t seed)
 {
-    return seed % 3 == 0 ? draw_tight(arena, seed) : draw_fleet(arena, seed, seed % 3 == 1);
+    struct build *build =
+        seed % 3 == 0 ? draw_tight(arena, seed) : draw_fleet(arena, seed, seed % 3 == 1);
+    struct dice dice = { seed };
+
+    if (seed % 4 == 3) {
+        draw_pools(build, &dice, seed % 8 == 3);
+    }
+    return build;
 }
 
 static void check_all(property_fn *property, uint64_t step)
@@ -573,8 +604,13 @@ START_TEST(tight_fleets_are_solved_with_the_fewest_moves)
     for (uint64_t seed = first_seed(); seed < last_seed(TIGHT); seed++) {
         AUTO(arena) struct arena arena = ARENA_INIT;
         struct build *build = draw_tight(&arena, seed);
-        struct verdict verdict = compare(build, TIGHT_BUDGET);
+        struct dice dice = { seed };
+        struct verdict verdict;
 
+        if (seed % 4 == 3) {
+            draw_pools(build, &dice, seed % 8 == 3);
+        }
+        verdict = compare(build, TIGHT_BUDGET);
         if (verdict.problem != NULL) {
             report(build, seed, check_tight, verdict.problem);
         }

@@ -213,6 +213,32 @@ static void host_devices_stay(struct build *build, struct dice *dice)
     any_guest(build, dice)->hostdevs = 1;
 }
 
+static void guests_take_huge_pages(struct build *build, struct dice *dice)
+{
+    draw_pools(build, dice, false);
+}
+
+static void guests_take_huge_pages_of_two_sizes(struct build *build, struct dice *dice)
+{
+    draw_pools(build, dice, true);
+}
+
+static void huge_pages_are_set_aside_for_nobody(struct build *build, struct dice *dice)
+{
+    build_pool(build, any_host(build, dice), 2048, 512);
+}
+
+static void guests_are_bound_to_nodes(struct build *build, struct dice *dice)
+{
+    for (size_t i = 0; i < build->host_count; i++) {
+        build->hosts[i].numa_nodes = 2;
+    }
+    any_host(build, dice)->numa_nodes = 1;
+    for (size_t i = 0; i < build->sighting_count; i++) {
+        build->sightings[i].guest.numa_nodes = (int32_t)dice_roll(dice, 3);
+    }
+}
+
 static const struct {
     const char *name;
     rule_fn *rule;
@@ -242,6 +268,10 @@ static const struct {
     { "a host is newer", host_is_newer },
     { "a host lacks a machine type", host_lacks_a_machine_type },
     { "host devices stay", host_devices_stay },
+    { "guests take huge pages", guests_take_huge_pages },
+    { "guests take huge pages of two sizes", guests_take_huge_pages_of_two_sizes },
+    { "huge pages are set aside for nobody", huge_pages_are_set_aside_for_nobody },
+    { "guests are bound to nodes", guests_are_bound_to_nodes },
 };
 
 /* The plan's cost, once it is seen to be the best; false if the search is too large. */

@@ -25,12 +25,12 @@ START_TEST(fullest_host_with_room_comes_first)
     AUTO(arena) struct arena arena = ARENA_INIT;
     struct room *room = room_new(&arena, &hosts(&arena)->fleet);
 
-    ck_assert_uint_eq(room_first(room, 0), 0);
-    ck_assert_uint_eq(room_next(room, 0), 1);
-    ck_assert_uint_eq(room_next(room, 1), 2);
-    ck_assert_uint_eq(room_next(room, 2), FLEET_NONE);
-    ck_assert_uint_eq(room_first(room, 2 * GIB), 1);
-    ck_assert_uint_eq(room_first(room, 4 * GIB), FLEET_NONE);
+    ck_assert_uint_eq(room_first(room, 0, 0), 0);
+    ck_assert_uint_eq(room_next(room, 0, 0), 1);
+    ck_assert_uint_eq(room_next(room, 0, 1), 2);
+    ck_assert_uint_eq(room_next(room, 0, 2), FLEET_NONE);
+    ck_assert_uint_eq(room_first(room, 0, 2 * GIB), 1);
+    ck_assert_uint_eq(room_first(room, 0, 4 * GIB), FLEET_NONE);
 }
 END_TEST
 
@@ -39,10 +39,10 @@ START_TEST(downwards_the_emptiest_host_comes_first)
     AUTO(arena) struct arena arena = ARENA_INIT;
     struct room *room = room_new(&arena, &hosts(&arena)->fleet);
 
-    ck_assert_uint_eq(room_first_below(room, 16 * GIB), 2);
-    ck_assert_uint_eq(room_next_below(room, 2), 1);
-    ck_assert_uint_eq(room_next_below(room, 1), 0);
-    ck_assert_uint_eq(room_next_below(room, 0), FLEET_NONE);
+    ck_assert_uint_eq(room_first_below(room, 0, 16 * GIB), 2);
+    ck_assert_uint_eq(room_next_below(room, 0, 2), 1);
+    ck_assert_uint_eq(room_next_below(room, 0, 1), 0);
+    ck_assert_uint_eq(room_next_below(room, 0, 0), FLEET_NONE);
 }
 END_TEST
 
@@ -52,13 +52,13 @@ START_TEST(host_moves_with_its_room)
     struct search_fleet *search = hosts(&arena);
     struct room *room = room_new(&arena, &search->fleet);
 
-    search->fleet.hosts[2].charged_kib = 4 * GIB;
-    room_update(room, 2);
-    ck_assert_uint_eq(room_first(room, 0), 2);
-    ck_assert_uint_eq(room_first(room, 3 * GIB), FLEET_NONE);
-    search->fleet.hosts[3].charged_kib = 0; /* In maintenance: never indexed. */
-    room_update(room, 3);
-    ck_assert_uint_eq(room_first(room, 3 * GIB), FLEET_NONE);
+    search->fleet.hosts[2].ordinary.charged_kib = 4 * GIB;
+    room_update(room, 0, 2);
+    ck_assert_uint_eq(room_first(room, 0, 0), 2);
+    ck_assert_uint_eq(room_first(room, 0, 3 * GIB), FLEET_NONE);
+    search->fleet.hosts[3].ordinary.charged_kib = 0; /* In maintenance: never indexed. */
+    room_update(room, 0, 3);
+    ck_assert_uint_eq(room_first(room, 0, 3 * GIB), FLEET_NONE);
 }
 END_TEST
 
@@ -71,9 +71,9 @@ START_TEST(every_host_with_enough_room_is_reached)
         struct room *room;
         bool found = false;
 
-        search->fleet.hosts[1].limit_kib = kib;
+        search->fleet.hosts[1].ordinary.limit_kib = kib;
         room = room_new(&arena, &search->fleet);
-        for (uint32_t h = room_first(room, kib); h != FLEET_NONE; h = room_next(room, h)) {
+        for (uint32_t h = room_first(room, 0, kib); h != FLEET_NONE; h = room_next(room, 0, h)) {
             found = found || h == 1;
         }
         ck_assert(found);

@@ -38,7 +38,7 @@ START_TEST(steps_taken_back_leave_everything_as_it_was)
     ck_assert_uint_eq(trail->first[1], 0);
     ck_assert_uint_eq(trail->first[0], 1);
     ck_assert_uint_eq(trail->first[2], FLEET_NONE);
-    ck_assert_uint_eq(trail->fleet->hosts[2].charged_kib, 2 * GIB);
+    ck_assert_uint_eq(trail->fleet->hosts[2].ordinary.charged_kib, 2 * GIB);
     ck_assert_uint_eq(trail->fleet->guests[0].hops, 0);
 }
 END_TEST
@@ -66,7 +66,7 @@ START_TEST(stopped_guest_takes_no_room_until_it_is_moved)
     ck_assert(trail->fleet->guests[0].stopped);
     trail_undo(trail, 0);
     ck_assert(!trail->fleet->guests[0].stopped);
-    ck_assert_uint_eq(trail->fleet->hosts[0].charged_kib, 4 * GIB);
+    ck_assert_uint_eq(trail->fleet->hosts[0].ordinary.charged_kib, 4 * GIB);
 }
 END_TEST
 
