@@ -292,6 +292,20 @@ static bool take_node(const char **at, unsigned *node)
     return *at != begin && *node < NODES_MAX;
 }
 
+/* The range that '*at' begins with, "3" or "0-3"; '*at' is behind it then. */
+static bool take_range(const char **at, unsigned *first, unsigned *last)
+{
+    if (!take_node(at, first)) {
+        return false;
+    }
+    *last = *first;
+    if (**at != '-') {
+        return true;
+    }
+    (*at)++;
+    return take_node(at, last);
+}
+
 /* Adds the nodes of a list as libvirt writes them, "0-3,^2,8".  False if it is none. */
 static bool add_nodes(const char *list, uint64_t *nodes)
 {
@@ -301,11 +315,7 @@ static bool add_nodes(const char *list, uint64_t *nodes)
         unsigned last;
 
         at += without;
-        if (!take_node(&at, &first)) {
-            return false;
-        }
-        last = first;
-        if (*at == '-' && (at++, !take_node(&at, &last))) {
+        if (!take_range(&at, &first, &last)) {
             return false;
         }
         for (unsigned node = first; node <= last; node++) {
