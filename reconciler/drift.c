@@ -74,6 +74,9 @@ static int find_move(struct finder *finder, const struct diff_guest *guest, stru
     const char *at = guest->at->host->name;
     bool is_ours = false;
 
+    if (guest->at->guest->job != GUEST_JOB_NONE) {
+        return 0; /* Where somebody moves it to is seen when it is there. */
+    }
     if ((known == NULL || known->found == NULL || strcmp(known->found, at) != 0) &&
         is_half_step(finder, guest, &is_ours, err) != 0) {
         return -1;

@@ -15,6 +15,7 @@
 #include "diff/plan.h"
 #include "diff/verify.h"
 #include "model/fault.h"
+#include "reconciler/adopt.h"
 #include "reconciler/calls.h"
 #include "reconciler/condition.h"
 #include "reconciler/config.h"
@@ -81,6 +82,7 @@ struct reconciler {
 
     struct standing standing;
     struct drift drift;
+    struct err adopting; /* Why the file could not follow the fleet, told once. */
 
     struct arena arena; /* The pass. */
     struct revision revision;
@@ -813,6 +815,23 @@ static void answer_drift(struct reconciler *reconciler, const struct drift_facts
     tell_drift(reconciler);
 }
 
+/* What is written makes the next revision: whatever came of it is seen there. */
+static void adopt(struct reconciler *reconciler)
+{
+    struct event event = { .kind = EVENT_ALARM };
+    size_t count;
+    struct err err;
+
+    if (adopt_drift(&reconciler->arena, reconciler->world.source, &reconciler->revision,
+                    &reconciler->drift, &count, &err) == 0) {
+        reconciler->adopting.text[0] = '\0';
+    } else if (strcmp(err.text, reconciler->adopting.text) != 0) {
+        reconciler->adopting = err;
+        event.text = err.text;
+        emit(reconciler, &event);
+    }
+}
+
 static int look_for_drift(struct reconciler *reconciler)
 {
     const struct drift_facts facts = {
@@ -832,6 +851,7 @@ static int look_for_drift(struct reconciler *reconciler)
             return -1;
         }
         answer_drift(reconciler, &facts);
+        adopt(reconciler);
     }
     records = drift_places(&reconciler->arena, &facts, &reconciler->drift, &count);
     if (count > 0) {

@@ -26,12 +26,19 @@ static void unsubscribe_file(struct source *self)
     self->watch = NULL;
 }
 
+static int replace_file(struct source *self, struct file_bytes old, struct file_bytes bytes,
+                        struct err *err)
+{
+    return file_replace_unchanged(self->name, old, bytes, err);
+}
+
 struct source source_file(const char *path)
 {
     return (struct source){
         .name = path,
         .read = read_file,
         .subscribe = subscribe_file,
+        .replace = replace_file,
         .unsubscribe = unsubscribe_file,
     };
 }

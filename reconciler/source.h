@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/digest.h"
+#include "base/file.h"
 #include "model/desired.h"
 
 struct arena;
@@ -31,6 +32,9 @@ struct source {
                       const struct watch_listener *listener);
     /* Ends that; nothing happens if nobody has subscribed. */
     void (*unsubscribe)(struct source *self);
+    /* Replaces the bytes if they are still 'old'; errors as of file_replace_unchanged(). */
+    int (*replace)(struct source *self, struct file_bytes old, struct file_bytes bytes,
+                   struct err *err);
     struct watch *watch; /* Of a file that is subscribed to, or NULL. */
 };
 

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Adopt: the file follows the fleet: guests that somebody moved get their new host written into es.xml, where
+ * berth.conf says so ([drift] operator_move = adopt). */
+
+#include <stddef.h>
+
+struct arena;
+struct drift;
+struct err;
+struct revision;
+struct source;
+
+/* Writes where the guests of 'drift' that are to be adopted are into 'source', which must still hold
+ * 'revision'; all or none.  '*count' is how many that were. */
+int adopt_drift(struct arena *arena, struct source *source, const struct revision *revision,
+                const struct drift *drift, size_t *count, struct err *err);
