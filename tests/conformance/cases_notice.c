@@ -2,6 +2,7 @@
 #include "tests/conformance/cases.h"
 #include "tests/conformance/rig.h"
 
+#define CYCLES   10
 #define QUIET_MS 2000 /* In which what should not come would have come. */
 
 START_TEST(a_guest_that_others_start_or_stop_is_noticed)
@@ -160,6 +161,29 @@ START_TEST(closing_before_anything_was_heard_is_silent)
 }
 END_TEST
 
+/* A connection that is not let go of with all it is registered for stays open for ever. */
+START_TEST(watching_again_and_again_leaves_nothing_open)
+{
+    AUTO(rig) struct rig *rig = rig_open_empty();
+    size_t before;
+    size_t now;
+
+    rig_watch_all(rig);
+    rig_watch(rig, NULL, NULL);
+    rig_pass(rig, QUIET_MS);
+    before = rig_count_descriptors();
+    for (int i = 0; i < CYCLES; i++) {
+        rig_watch_all(rig);
+        rig_watch(rig, NULL, NULL);
+    }
+    for (int i = 0; i < CYCLES && rig_count_descriptors() > before; i++) {
+        rig_pass(rig, QUIET_MS); /* Good-byes take a moment. */
+    }
+    now = rig_count_descriptors();
+    ck_assert_uint_le(now, before);
+}
+END_TEST
+
 START_TEST(a_host_that_loses_power_is_noticed_and_heard_again_when_it_has_booted)
 {
     AUTO(rig) struct rig *rig = rig_open(WORLD_OFF, false);
@@ -219,6 +243,7 @@ TCase *cases_notice(void)
     tcase_add_test(cases, a_host_that_nobody_knows_is_passed_over);
     tcase_add_test(cases, nothing_is_noticed_after_closing);
     tcase_add_test(cases, closing_before_anything_was_heard_is_silent);
+    tcase_add_test(cases, watching_again_and_again_leaves_nothing_open);
     tcase_add_test(cases, a_host_that_loses_power_is_noticed_and_heard_again_when_it_has_booted);
     tcase_add_test(cases, a_frozen_host_is_found_out_and_heard_again_when_it_thaws);
     tcase_add_test(cases, a_host_whose_libvirt_is_restarted_is_watched_again);

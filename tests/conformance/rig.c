@@ -2,6 +2,7 @@
 #include "tests/conformance/rig.h"
 
 #include <check.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -276,6 +277,19 @@ size_t rig_count_notices(const struct rig *rig, enum actuator_notice_kind kind, 
     for (size_t i = 0; i < rig->notice_count; i++) {
         count += rig->notices[i].kind == kind && strcmp(rig->notices[i].host, host) == 0 ? 1 : 0;
     }
+    return count;
+}
+
+size_t rig_count_descriptors(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    size_t count = 0;
+
+    ck_assert_ptr_nonnull(folder);
+    while (readdir(folder) != NULL) {
+        count++;
+    }
+    (void)closedir(folder);
     return count;
 }
 

@@ -97,6 +97,9 @@ void rig_await_notice(struct rig *rig, enum actuator_notice_kind kind, const cha
 /* How many notices of 'kind' there are of 'host' and any guest. */
 size_t rig_count_notices(const struct rig *rig, enum actuator_notice_kind kind, const char *host);
 
+/* Descriptors that this process has open. */
+size_t rig_count_descriptors(void);
+
 /* Runs the loop for 'ms'. */
 void rig_pass(struct rig *rig, int64_t ms);
 

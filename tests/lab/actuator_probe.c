@@ -9,6 +9,7 @@
  * URI and SSH are templates in which '%' stands for the host's name; '-' leaves a value out.  Commands:
  *
  *   observe HOST DEADLINE_MS
+ *   watch DELAY_MS                                   every host, for so long: each notice is a line
  *   cancel DELAY_MS                                  every operation of the line
  *   after DELAY_MS COMMAND
  *   KIND GUEST UUID HOST [PEER] [SETTING=VALUE]...   KIND as in model/op.h
@@ -55,7 +56,10 @@ struct probe {
     size_t count;
     size_t open;
     int status;
+    const char *hosts[MAX_COMMANDS];
+    size_t host_count;
     struct loop_timer cancel;
+    struct loop_timer watch;
 };
 
 static void die(const char *what)
@@ -107,6 +111,13 @@ static void print_host(const struct observed_host *host)
     }
 }
 
+static void close_one(struct probe *probe)
+{
+    if (--probe->open == 0) {
+        loop_stop(probe->loop);
+    }
+}
+
 static void on_done(void *context, const struct actuator_completion *completion)
 {
     struct probe *probe = context;
@@ -128,9 +139,7 @@ static void on_done(void *context, const struct actuator_completion *completion)
         print_host(completion->observed);
     }
     probe->status |= completion->status;
-    if (--probe->open == 0) {
-        loop_stop(probe->loop);
-    }
+    close_one(probe);
 }
 
 static void on_progress(void *context, const struct actuator_progress *progress)
@@ -143,6 +152,29 @@ static void on_progress(void *context, const struct actuator_progress *progress)
            progress->remaining_bytes, progress->total_bytes, progress->rate_bytes_s,
            progress->dirty_bytes_s, progress->iteration);
     (void)fflush(stdout);
+}
+
+static void on_notice(void *context, const struct actuator_notice *notice)
+{
+    static const char *const kinds[] = {
+        [ACTUATOR_NOTICE_ITERATION] = "iteration", [ACTUATOR_NOTICE_JOB_ENDED] = "job-ended",
+        [ACTUATOR_NOTICE_LIFECYCLE] = "lifecycle", [ACTUATOR_NOTICE_MANY] = "many",
+        [ACTUATOR_NOTICE_LINK_DOWN] = "link-down", [ACTUATOR_NOTICE_LINK_UP] = "link-up",
+    };
+    struct probe *probe = context;
+
+    printf("  notice %s %s %s at %" PRId64 " ms\n", kinds[notice->kind], notice->host,
+           notice->guest == NULL ? "-" : text_visible(&probe->arena, notice->guest),
+           loop_now_ms(probe->loop));
+    (void)fflush(stdout);
+}
+
+static void on_watched(void *context)
+{
+    struct probe *probe = context;
+
+    actuator_watch(probe->actuator, NULL, 0);
+    close_one(probe);
 }
 
 static void on_cancel(void *context)
@@ -265,6 +297,12 @@ static void add_command(struct probe *probe, char *const *words, size_t count)
         loop_timer_start(probe->loop, &probe->cancel, (int64_t)number(words[1]), on_cancel, probe);
         return;
     }
+    if (strcmp(words[0], "watch") == 0) {
+        probe->open++;
+        actuator_watch(probe->actuator, probe->hosts, probe->host_count);
+        loop_timer_start(probe->loop, &probe->watch, (int64_t)number(words[1]), on_watched, probe);
+        return;
+    }
     *command = (struct command){ .probe = probe, .words = words, .word_count = count };
     command->text = text_format(&probe->arena, "%s %s", words[0], words[1]);
     probe->count++;
@@ -295,6 +333,7 @@ static struct actuator *open_hosts(struct probe *probe, char **argv)
             .uri = fill(&probe->arena, argv[1], name),
             .ssh = fill(&probe->arena, argv[2], name),
         };
+        probe->hosts[probe->host_count++] = name;
     }
     actuator = libvirt_open(probe->loop, &settings, &err);
     if (actuator == NULL) {
@@ -313,7 +352,7 @@ int main(int argc, char **argv)
     }
     probe.loop = loop_uv_new();
     probe.actuator = open_hosts(&probe, argv);
-    probe.actuator->sink = (struct actuator_sink){ &probe, on_done, on_progress, NULL };
+    probe.actuator->sink = (struct actuator_sink){ &probe, on_done, on_progress, on_notice };
     for (int i = first; i <= argc; i++) {
         if (i == argc || strcmp(argv[i], ",") == 0) {
             add_command(&probe, &argv[first], (size_t)(i - first));
