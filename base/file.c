@@ -268,8 +268,9 @@ static bool holds_old(const char *path, const struct exchange *exchange)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
     struct err err;
-    char *bytes;
-    size_t length;
+    char nothing[] = "";
+    char *bytes = nothing;
+    size_t length = 0;
 
     return file_read(&arena, path, exchange->old.length, &bytes, &length, &err) == 0 &&
            length == exchange->old.length && memcmp(bytes, exchange->old.data, length) == 0;

@@ -33,7 +33,7 @@ static void keep_blocks(struct edit *edit, const struct evacuation *evacuation)
 static int drain(struct edit *edit, const char *name, bool partial)
 {
     struct evacuation evacuation;
-    uint32_t host;
+    uint32_t host = DESIRED_NONE;
     int status = edit_begin(edit);
 
     if (status == 0) {

@@ -102,7 +102,7 @@ static int find_comeback(struct edit *edit, const char *host, struct comeback *c
 static int undrain(struct edit *edit, const char *host)
 {
     struct comeback comeback = { .count = 0 };
-    uint32_t index;
+    uint32_t index = DESIRED_NONE;
     int status = edit_begin(edit);
 
     if (status == 0) {

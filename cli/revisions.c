@@ -45,11 +45,32 @@ static int find_number(const struct revisions *revisions, uint64_t number,
     return 0;
 }
 
+static int find_digest(const struct revisions *revisions, const char *prefix,
+                       const struct journal_revision **found, struct err *err)
+{
+    const struct journal_revision *match = NULL;
+    size_t matches = 0;
+
+    for (size_t i = 0; i < revisions->count; i++) {
+        if (strncmp(revisions->items[i].digest, prefix, strlen(prefix)) == 0) {
+            match = &revisions->items[i];
+            matches++;
+        }
+    }
+    if (matches > 1) {
+        return err_set(err, ERR_INVALID, "'%.80s' begins more than one revision", prefix);
+    }
+    if (matches == 0) {
+        return err_set(err, ERR_NOT_FOUND, "there is no revision '%.80s'", prefix);
+    }
+    *found = match;
+    return 0;
+}
+
 int revisions_find(const struct revisions *revisions, const char *name,
                    const struct journal_revision **found, struct err *err)
 {
     size_t length = strlen(name);
-    const struct journal_revision *match = NULL;
     uint64_t number;
 
     if (length < PREFIX_MIN && text_to_u64(name, NUMBER_MAX, &number)) {
@@ -61,19 +82,7 @@ int revisions_find(const struct revisions *revisions, const char *name,
             "'%.80s' is no revision: give its number, or %d digits of its digest or more", name,
             PREFIX_MIN);
     }
-    for (size_t i = 0; i < revisions->count; i++) {
-        if (strncmp(revisions->items[i].digest, name, length) == 0) {
-            if (match != NULL) {
-                return err_set(err, ERR_INVALID, "'%.80s' begins more than one revision", name);
-            }
-            match = &revisions->items[i];
-        }
-    }
-    if (match == NULL) {
-        return err_set(err, ERR_NOT_FOUND, "there is no revision '%.80s'", name);
-    }
-    *found = match;
-    return 0;
+    return find_digest(revisions, name, found, err);
 }
 
 int revisions_read(const struct revisions *revisions, struct arena *arena,

@@ -306,7 +306,7 @@ static bool place_all(struct evacuate *evacuate)
     while (i < evacuate->count) {
         struct evacuee *evacuee = &evacuate->evacuees[i];
         const struct rank *tried = began[i] ? &ranks[i] : NULL;
-        struct rank best;
+        struct rank best = { 0 };
         uint32_t host;
 
         take(evacuate, evacuee);
@@ -329,22 +329,6 @@ static bool place_all(struct evacuate *evacuate)
     return true;
 }
 
-/* A host for as many as one after the other finds one for; the others stay. */
-static void place_some(struct evacuate *evacuate)
-{
-    for (size_t i = 0; i < evacuate->count; i++) {
-        struct evacuee *evacuee = &evacuate->evacuees[i];
-        struct rank best;
-        uint32_t host = evacuee->stays ? DESIRED_NONE : find_host(evacuate, evacuee, NULL, &best);
-
-        if (host != DESIRED_NONE) {
-            put(evacuate, evacuee, host);
-        } else {
-            evacuee->stays = true;
-        }
-    }
-}
-
 /* Why a guest has no host: room, if a host would take it but for that. */
 static void explain_no_room(const struct evacuate *evacuate, struct evacuee *evacuee)
 {
@@ -357,6 +341,23 @@ static void explain_no_room(const struct evacuate *evacuate, struct evacuee *eva
             evacuee->block.reason = text_format(
                 evacuate->arena, "no other host that can take it has room for its %s", size.data);
             return;
+        }
+    }
+}
+
+/* A host for as many as one after the other finds one for; the others stay. */
+static void place_some(struct evacuate *evacuate)
+{
+    for (size_t i = 0; i < evacuate->count; i++) {
+        struct evacuee *evacuee = &evacuate->evacuees[i];
+        struct rank best;
+        uint32_t host = evacuee->stays ? DESIRED_NONE : find_host(evacuate, evacuee, NULL, &best);
+
+        if (host != DESIRED_NONE) {
+            put(evacuate, evacuee, host);
+        } else if (!evacuee->stays) {
+            evacuee->stays = true;
+            explain_no_room(evacuate, evacuee);
         }
     }
 }
@@ -432,30 +433,21 @@ static bool learn(struct evacuate *evacuate, const struct plan *plan, bool last)
     return agreed;
 }
 
-static void choose(struct evacuate *evacuate)
+/* Chooses once.  True if the planner agrees. */
+static bool attempt(struct evacuate *evacuate, bool last)
 {
-    for (size_t attempt = 1;; attempt++) {
-        AUTO(arena) struct arena scratch = ARENA_INIT;
-        struct arena *kept = evacuate->scratch;
-        struct plan plan;
+    AUTO(arena) struct arena scratch = ARENA_INIT; /* An attempt leaves nothing. */
+    struct arena *kept = evacuate->scratch;
+    struct plan plan;
 
-        evacuate->scratch = &scratch; /* An attempt leaves nothing. */
-        give_up_hopeless(evacuate);
-        if (!place_all(evacuate)) {
-            for (size_t i = 0; i < evacuate->count; i++) {
-                if (!evacuate->evacuees[i].stays) {
-                    explain_no_room(evacuate, &evacuate->evacuees[i]);
-                }
-            }
-            place_some(evacuate);
-        }
-        plan = plan_choice(evacuate);
-        evacuate->scratch = kept;
-        if (learn(evacuate, &plan, attempt >= ATTEMPTS_MAX)) {
-            return;
-        }
-        take_all(evacuate);
+    evacuate->scratch = &scratch;
+    give_up_hopeless(evacuate);
+    if (!place_all(evacuate)) {
+        place_some(evacuate);
     }
+    plan = plan_choice(evacuate);
+    evacuate->scratch = kept;
+    return learn(evacuate, &plan, last);
 }
 
 static struct evacuation write_down(const struct evacuate *evacuate)
@@ -496,6 +488,8 @@ struct evacuation evacuate_find(struct arena *arena, const struct plan_input *in
     evacuate.compat = (struct compat){ .arena = arena, .fleet = &evacuate.fleet };
     load_hosts(&evacuate);
     load_evacuees(&evacuate);
-    choose(&evacuate);
+    for (size_t i = 1; !attempt(&evacuate, i >= ATTEMPTS_MAX); i++) {
+        take_all(&evacuate);
+    }
     return write_down(&evacuate);
 }

@@ -7,7 +7,7 @@ import json
 import os
 import unittest
 
-from test_terminal import PROMPT, TerminalTest
+from test_terminal import PROMPT, Terminal, TerminalTest
 from world import BERTHD, BLOCKED, CANCELLED, FAILED, GIB, INVALID, OK, await_true, es_xml, sim_guest
 
 
@@ -151,6 +151,18 @@ class Migrate(EditTest):
         self.assertEqual(status, OK, shown)
         self.assertEqual(shown.count("the file puts it there"), 1)
         self.assertEqual(self.world.places(), {"kvm1": [], "kvm2": ["vm1"]})
+
+    def test_a_file_that_changes_while_a_person_thinks_is_left_as_it_is(self):
+        terminal = Terminal(self.world.command("migrate", "vm1", "--to", "kvm2"))
+        terminal.read_until(PROMPT)
+        text = self.world.es.read_text() + "<!-- edited meanwhile -->\n"
+        self.world.replace(self.world.es, text)
+        terminal.answer("y\n")
+        self.assertEqual(terminal.wait(), FAILED, terminal.text)
+        self.assertRegex(terminal.text, "berth: cannot write '.*es.xml': it was changed meanwhile")
+        self.assert_unchanged(text)
+        self.assertEqual(self.world.places(), {"kvm1": ["vm1"], "kvm2": []})
+        self.assertEqual(sorted(p.name for p in self.world.folder.glob("es*")), ["es.xml"])
 
     def test_a_link_to_the_file_stays_one(self):
         real = self.world.folder / "real.xml"

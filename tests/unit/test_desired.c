@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/base.h"
 #include "model/desired.h"
@@ -55,6 +56,88 @@ START_TEST(empty_state_has_nobody)
 }
 END_TEST
 
+/* A state with one of everything, in memory that may be changed. */
+struct whole {
+    struct desired_host hosts[2];
+    struct desired_guest guests[2];
+    const char *clusters[2];
+    uint32_t cluster_refs[2];
+    struct desired_volume volumes[2];
+    uint32_t volume_refs[2];
+    struct desired desired;
+};
+
+static void fill(struct whole *whole)
+{
+    *whole = (struct whole){
+        .hosts = { { .name = "kvm1", .id = "h1" },
+                   { .name = "kvm2", .id = "h2", .rack_family = "X", .memory_kib = 1 } },
+        .guests = { { .name = "vm1", .id = "g1", .cluster_count = 1, .volume_count = 1 },
+                    { .name = "vm2",
+                      .id = "g2",
+                      .memory_kib = 1,
+                      .vcpus = 1,
+                      .host = 1,
+                      .first_cluster = 1,
+                      .cluster_count = 1,
+                      .first_volume = 1,
+                      .volume_count = 1,
+                      .pending_action = "28" } },
+        .clusters = { "c1", "c2" },
+        .cluster_refs = { 0, 1 },
+        .volumes = { { .id = "v1" }, { .id = "v2", .name = "sys", .device = "/dev/sys" } },
+        .volume_refs = { 0, 1 },
+    };
+    whole->desired = (struct desired){
+        whole->hosts,   2, whole->guests,     2, whole->clusters, 2, whole->cluster_refs,
+        whole->volumes, 2, whole->volume_refs
+    };
+}
+
+START_TEST(whatever_differs_but_lines_is_told)
+{
+    struct whole a;
+    struct whole b;
+    struct desired_guest *guest = &b.guests[1];
+#define CHANGE(member, value, word)                                    \
+    fill(&b);                                                          \
+    member = value;                                                    \
+    ck_assert_ptr_nonnull(desired_difference(&a.desired, &b.desired)); \
+    ck_assert_ptr_nonnull(strstr(desired_difference(&a.desired, &b.desired), word))
+
+    fill(&a);
+    fill(&b);
+    guest->line = 7;
+    b.hosts[1].line = 9;
+    ck_assert_ptr_null(desired_difference(&a.desired, &b.desired));
+    CHANGE(b.hosts[1].name, "kvm3", "host's name");
+    CHANGE(b.hosts[1].id, "h3", "host's id");
+    CHANGE(b.hosts[1].rack_family, NULL, "rack family");
+    CHANGE(b.hosts[1].memory_kib, 2, "host's memory");
+    CHANGE(guest->name, "vm3", "guest's name");
+    CHANGE(guest->id, "g3", "guest's id");
+    CHANGE(guest->memory_kib, 2, "guest's memory");
+    CHANGE(guest->vcpus, 2, "vCPUs");
+    CHANGE(guest->host, 0, "guest's host");
+    CHANGE(guest->first_cluster, 0, "first cluster");
+    CHANGE(guest->cluster_count, 0, "number of clusters");
+    CHANGE(guest->first_volume, 0, "first volume");
+    CHANGE(guest->volume_count, 0, "number of volumes");
+    CHANGE(guest->pending_action, NULL, "pending action");
+    CHANGE(b.clusters[1], "c3", "cluster's name");
+    CHANGE(b.cluster_refs[1], 0, "guest's clusters");
+    CHANGE(b.volumes[1].id, "v3", "volume's id");
+    CHANGE(b.volumes[1].name, NULL, "volume's name");
+    CHANGE(b.volumes[1].device, "/dev/x", "volume's device");
+    CHANGE(b.volume_refs[1], 0, "guest's volumes");
+    CHANGE(b.desired.host_count, 1, "number of hosts");
+    CHANGE(b.desired.guest_count, 1, "number of guests");
+    CHANGE(b.desired.cluster_count, 1, "number of clusters");
+    CHANGE(b.desired.volume_count, 1, "number of volumes");
+#undef CHANGE
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("desired");
@@ -63,6 +146,7 @@ int main(void)
     tcase_add_test(tcase, every_host_and_guest_is_found_by_its_name);
     tcase_add_test(tcase, unknown_names_are_not_found);
     tcase_add_test(tcase, empty_state_has_nobody);
+    tcase_add_test(tcase, whatever_differs_but_lines_is_told);
     suite_add_tcase(suite, tcase);
     return runner_run(suite);
 }
