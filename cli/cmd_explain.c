@@ -41,7 +41,7 @@ static int run(struct cli *cli, int argc, char **argv)
     if (status != 0) {
         return status;
     }
-    plan = plan_build(&cli->arena, &sight.view.input);
+    plan = view_plan(&cli->arena, &sight.view);
     if (!explain_guest(&cli->arena, &text, &sight.view.input, &plan, argv[0])) {
         cli_error("'berth diff' and 'berth observe' list the names they know",
                   "neither es.xml nor any host that answers knows a guest '%s'", argv[0]);

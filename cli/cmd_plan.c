@@ -54,7 +54,7 @@ static int run(struct cli *cli, int argc, char **argv)
     if (status != 0) {
         return status;
     }
-    plan = plan_build(&cli->arena, &sight.view.input);
+    plan = view_plan(&cli->arena, &sight.view);
     if (verify_plan(&sight.view.input, &plan, 0, &err) != 0) {
         return cli_fail(&err);
     }

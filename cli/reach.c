@@ -175,7 +175,8 @@ int reach_see_revision(struct cli *cli, struct reach_sight *sight)
         return status;
     }
     view_build(&sight->view, &cli->arena, &sight->revision, observed,
-               recorded ? NULL : &sight->ledger, &cli->config, NULL, cli_now_ms());
+               recorded ? NULL : &sight->ledger, &cli->config, NULL,
+               recorded && observed->at_ms > 0 ? observed->at_ms : cli_now_ms());
     sight->view.input.recorded = recorded;
     if (recorded) { /* What a recording says of moves in flight is all there is. */
         sight->view.observed.in_flight = observed->in_flight;

@@ -199,7 +199,7 @@ struct plan run_plan(struct cli *cli, struct reach_sight *sight, const char *onl
 
     view_build(&sight->view, &cli->arena, &sight->revision, &observed, &sight->ledger, &cli->config,
                only, cli_now_ms());
-    plan = plan_build(&cli->arena, &sight->view.input);
+    plan = view_plan(&cli->arena, &sight->view);
     view_drop_unasked(&plan, only);
     return plan;
 }

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "diff/diff.h"
+#include "diff/estimate.h"
 #include "diff/lookup.h"
 #include "diff/plan.h"
 #include "model/quantity.h"
@@ -152,32 +153,9 @@ static const char *hop_text(enum hop hop)
     return texts[hop];
 }
 
-/* What a live move is taken to copy where policy sets no limit: a 10 Gbit/s network. */
-#define USUAL_MIB_S 1000
-
-/* How long a shutdown and a start are taken to last. */
-#define RESTART_MS INT64_C(60000)
-
-static uint64_t rate_of(const struct plan *plan)
-{
-    return plan->bandwidth_mib_s == 0 ? USUAL_MIB_S : plan->bandwidth_mib_s;
-}
-
-/* An estimate for people: memory copied once, or a restart; a definition alone takes no time. */
 static int64_t duration_of(const struct plan *plan, const struct plan_move *move)
 {
-    switch (move->mode) {
-    case MOVE_LIVE:
-        return (int64_t)(move->memory_kib / 1024 * 1000 / rate_of(plan));
-    case MOVE_OFFLINE:
-    case MOVE_FORCED:
-        return RESTART_MS;
-    case MOVE_COLD:
-    case MOVE_STOP:
-    case MOVE_MODE_COUNT:
-        break;
-    }
-    return 0;
+    return estimate_move_ms(move->mode, move->memory_kib, plan->bandwidth_mib_s);
 }
 
 static const char *duration_text(struct arena *arena, int64_t ms)
@@ -248,7 +226,7 @@ static void print_duration(struct text *text, const struct plan *plan)
         total += duration_of(plan, &plan->moves[i]);
     }
     text_printf(text, ", about %s at %llu MiB/s", duration_text(text->arena, total),
-                (unsigned long long)rate_of(plan));
+                (unsigned long long)estimate_rate_mib_s(plan->bandwidth_mib_s));
 }
 
 static void print_moves_summary(struct text *text, const struct plan *plan)

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "model/fault.h"
 #include "reconciler/config_key.h"
+#include "reconciler/config_timetable.h"
 
 #define LINE_MAX_BYTES ((size_t)INI_MAX_LINE - 3) /* inih cuts what is longer. */
 #define ECHO_MAX_BYTES 64
@@ -28,6 +29,7 @@ struct reader {
     size_t host_count;
     struct config_key_guest *guests;
     size_t guest_count;
+    struct config_timetable timetable; /* Windows, blackouts and the schedule. */
     uint32_t line;
     enum config_key_section section;
     uint32_t section_lines[CONFIG_KEY_SECTIONS]; /* Where each that comes once was begun. */
@@ -83,19 +85,46 @@ static void open_guest(struct reader *reader, const char *name)
     };
 }
 
-/* Opens the section 'kind' of one host or guest.  Sections that are there twice are found at the end. */
+static void open_window(struct reader *reader, const char *name)
+{
+    struct config_timetable *read = &reader->timetable;
+
+    read->windows =
+        make_room(reader->arena, read->windows, read->window_count, sizeof(*read->windows));
+    read->windows[read->window_count++] =
+        (struct config_key_window){ .name = name, .line = reader->line };
+}
+
+static void open_blackout(struct reader *reader, const char *name)
+{
+    struct config_timetable *read = &reader->timetable;
+
+    read->blackouts =
+        make_room(reader->arena, read->blackouts, read->blackout_count, sizeof(*read->blackouts));
+    read->blackouts[read->blackout_count++] =
+        (struct config_key_blackout){ .name = name, .line = reader->line };
+}
+
+typedef void open_fn(struct reader *reader, const char *name);
+
+/* How a section that has a name is opened; NULL for one that comes once. */
+static open_fn *const openers[CONFIG_KEY_SECTIONS] = {
+    [CONFIG_KEY_HOST] = open_host,
+    [CONFIG_KEY_GUEST] = open_guest,
+    [CONFIG_KEY_WINDOW] = open_window,
+    [CONFIG_KEY_BLACKOUT] = open_blackout,
+};
+
+/* Opens a section with a name.  Sections that are there twice are found at the end. */
 static bool open_named(struct reader *reader, enum config_key_section section, const char *name)
 {
     if (!text_is_host_name(name)) {
-        fault_add(reader->faults, reader->line, "[%s NAME]: '%s' is not a host name",
-                  config_key_section_name(section), echo(reader->arena, name));
+        fault_add(reader->faults, reader->line, "[%s NAME]: '%s' is not a %sname",
+                  config_key_section_name(section), echo(reader->arena, name),
+                  section == CONFIG_KEY_HOST || section == CONFIG_KEY_GUEST ? "host " : "");
         return false;
     }
-    if (section == CONFIG_KEY_HOST) {
-        open_host(reader, name);
-    } else {
-        open_guest(reader, name);
-    }
+    openers[section](reader, name);
     return true;
 }
 
@@ -145,9 +174,8 @@ static void open_section(struct reader *reader, const char *kind, const char *na
         fault_add(reader->faults, reader->line, "unknown section [%s]", echo(reader->arena, kind));
         return;
     }
-    good = section == CONFIG_KEY_HOST || section == CONFIG_KEY_GUEST
-               ? open_named(reader, section, name)
-               : open_single(reader, section, name);
+    good = openers[section] != NULL ? open_named(reader, section, name)
+                                    : open_single(reader, section, name);
     reader->section = good ? section : CONFIG_KEY_NONE;
 }
 
@@ -185,6 +213,12 @@ static void *section_base(struct reader *reader)
         return &reader->hosts[reader->host_count - 1];
     case CONFIG_KEY_GUEST:
         return &reader->guests[reader->guest_count - 1];
+    case CONFIG_KEY_WINDOW:
+        return &reader->timetable.windows[reader->timetable.window_count - 1];
+    case CONFIG_KEY_BLACKOUT:
+        return &reader->timetable.blackouts[reader->timetable.blackout_count - 1];
+    case CONFIG_KEY_SCHEDULE:
+        return &reader->timetable.schedule;
     case CONFIG_KEY_NONE:
     case CONFIG_KEY_SECTIONS:
         break;
@@ -337,6 +371,20 @@ static void finish_guests(struct reader *reader)
     reader->config.policy.guest_count = count;
 }
 
+/* After hosts and guests, whose sections are sorted by then. */
+static void finish_timetable(struct reader *reader)
+{
+    struct config_timetable *read = &reader->timetable;
+
+    read->fleet = reader->config.timetable.fleet;
+    read->fleet_line = reader->section_lines[CONFIG_KEY_FLEET];
+    read->hosts = reader->hosts;
+    read->host_count = reader->host_count;
+    read->guests = reader->guests;
+    read->guest_count = reader->guest_count;
+    reader->config.timetable = config_timetable_build(reader->arena, read, reader->faults);
+}
+
 struct config config_default(void)
 {
     return (struct config){
@@ -365,6 +413,7 @@ int config_read(struct arena *arena, const char *path, struct config *config, st
     read_lines(&reader, bytes, length);
     finish_hosts(&reader);
     finish_guests(&reader);
+    finish_timetable(&reader);
     fault_sort(faults);
     if (faults->count > 0) {
         return -1;

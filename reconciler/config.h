@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "model/policy.h"
+#include "reconciler/timetable.h"
 
 #define CONFIG_MAX_BYTES    ((size_t)1024 * 1024)
 #define CONFIG_DEFAULT_PATH "/etc/berth/berth.conf"
@@ -57,6 +58,7 @@ struct config {
     size_t host_count;
     struct policy policy;
     enum config_drift_answer drift[CONFIG_DRIFT_CLASSES];
+    struct timetable timetable;
 };
 
 /* The defaults of contract.md §3. */
@@ -82,7 +84,8 @@ const char *config_peer_uri(struct arena *arena, const struct config *config, co
 const char *config_ssh(struct arena *arena, const struct config *config, const char *host,
                        struct err *err);
 
-/* SHA-256 over everything in 'config' that a decision depends on (policy, not connections). */
+/* SHA-256 over everything in 'config' that a decision depends on (policy, not connections nor
+ * when). */
 void config_policy_digest(const struct config *config, char hex[65]);
 
 /* Stable names: of a class as status and journal show it, and of its answer as berth.conf says it. */

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "model/quantity.h"
+#include "reconciler/zone.h"
 
 #define EXAMPLE_HOST      "kvm1.example.com"
 #define OVERCOMMIT_MAX    1000 /* vCPUs a CPU. */
@@ -26,6 +27,9 @@ static const char *const section_names[CONFIG_KEY_SECTIONS] = {
     [CONFIG_KEY_DRIFT] = "drift",
     [CONFIG_KEY_HOST] = "host",
     [CONFIG_KEY_GUEST] = "guest",
+    [CONFIG_KEY_WINDOW] = "window",
+    [CONFIG_KEY_BLACKOUT] = "blackout",
+    [CONFIG_KEY_SCHEDULE] = "schedule",
 };
 
 /* Stores the value 'text' in 'member'; false if it is not what the key takes.  Strings live in
@@ -273,6 +277,108 @@ static bool parse_drift_size(struct arena *arena, const char *text, void *member
     return parse_answer(text, ANSWER(REPORT), member);
 }
 
+static bool parse_calendar(struct arena *arena, const char *text, void *member)
+{
+    struct err err;
+
+    return calendar_parse(arena, text, member, &err) == 0;
+}
+
+static bool parse_drift(struct arena *arena, const char *text, void *member)
+{
+    return strcmp(text, "continuous") == 0 || parse_calendar(arena, text, member);
+}
+
+static bool parse_zone(struct arena *arena, const char *text, void *member)
+{
+    AUTO(zone) struct zone *zone = zone_open(text);
+
+    *(const char **)member = arena_strdup(arena, text);
+    return zone != NULL;
+}
+
+/* The next of the values with commas between them at '*s', without blanks around it; NULL behind the
+ * last. */
+static const char *take_listed(struct arena *arena, const char **s)
+{
+    const char *first = *s;
+    size_t length;
+
+    if (first == NULL) {
+        return NULL;
+    }
+    length = strcspn(first, ",");
+    *s = first[length] == ',' ? first + length + 1 : NULL;
+    while (length > 0 && strchr(" \t", first[length - 1]) != NULL) {
+        length--;
+    }
+    while (length > 0 && strchr(" \t", *first) != NULL) {
+        first++;
+        length--;
+    }
+    return text_copy(arena, first, length);
+}
+
+static size_t count_listed(const char *s)
+{
+    size_t count = 1;
+
+    for (; *s != '\0'; s++) {
+        count += *s == ',';
+    }
+    return count;
+}
+
+static bool parse_gate(struct arena *arena, const char *text, void *member)
+{
+    const char **names = ARENA_ARRAY(arena, const char *, count_listed(text));
+    struct timetable_gate gate = { .names = names };
+    const char *name;
+
+    while ((name = take_listed(arena, &text)) != NULL) {
+        if (!text_is_host_name(name)) {
+            return false;
+        }
+        names[gate.count++] = name;
+    }
+    *(struct timetable_gate *)member = gate;
+    return true;
+}
+
+/* The name behind 'kind' and blanks, or NULL. */
+static const char *name_behind(const char *s, const char *kind)
+{
+    size_t length = strlen(kind);
+    size_t blanks = strncmp(s, kind, length) == 0 ? strspn(s + length, " \t") : 0;
+
+    return blanks > 0 && text_is_host_name(s + length + blanks) ? s + length + blanks : NULL;
+}
+
+static bool parse_scope(struct arena *arena, const char *text, void *member)
+{
+    const char **hosts = ARENA_ARRAY(arena, const char *, count_listed(text));
+    const char **guests = ARENA_ARRAY(arena, const char *, count_listed(text));
+    struct timetable_scope scope = { .hosts = hosts, .guests = guests };
+    const char *item;
+
+    while ((item = take_listed(arena, &text)) != NULL) {
+        const char *host = name_behind(item, "host");
+        const char *guest = name_behind(item, "guest");
+
+        if (host != NULL) {
+            hosts[scope.host_count++] = host;
+        } else if (guest != NULL) {
+            guests[scope.guest_count++] = guest;
+        } else if (strcmp(item, "fleet") == 0) {
+            scope.fleet = true;
+        } else {
+            return false;
+        }
+    }
+    *(struct timetable_scope *)member = scope;
+    return true;
+}
+
 /* What a value must be, in the words of a fault.  The value itself is never echoed: a URI or a key put
  * in the wrong place may hold a secret. */
 #define IS_TEXT     "must be text, not empty and without control characters"
@@ -281,8 +387,10 @@ static bool parse_drift_size(struct arena *arena, const char *text, void *member
 #define IS_DURATION "must be a duration such as 90s, 10m or 2h"
 #define IS_BOOL     "must be yes or no"
 #define IS_MODE     "must be auto, live or offline"
+#define IS_CALENDAR "must be a calendar expression such as Sat 22:00"
+#define IS_GATE     "must be names of [window NAME] sections, with commas between them"
 
-/* 'base' is config, policy, config_key_host or config_key_guest, as the section goes. */
+/* 'base' is config, policy or a config_key struct, as the section goes. */
 #define KEY(section_, name_, type_, expected_, base, member)                       \
     {                                                                              \
         .section = CONFIG_KEY_##section_, .name = (name_), .parse = parse_##type_, \
@@ -313,6 +421,7 @@ static const struct key keys[] = {
     KEY(FLEET, "ssh", template, IS_TEMPLATE, config, ssh),
     KEY(FLEET, "ssh_key", text, IS_TEXT, config, ssh_key),
     KEY(FLEET, "ssh_known_hosts", text, IS_TEXT, config, ssh_known_hosts),
+    KEY(FLEET, "window", gate, IS_GATE, config, timetable.fleet),
     KEY(CAPACITY, "host_reserve", reserve, "must be a size such as 8GiB, or 0% to 100%", policy,
         reserve),
     KEY(CAPACITY, "guest_overhead", size, IS_SIZE, policy, guest_overhead_kib),
@@ -356,6 +465,7 @@ static const struct key keys[] = {
     KEY_FLAGGED(HOST, "reserve", reserve, "must be a size such as 8GiB, or 0% to 100%",
                 config_key_host, policy.reserve, policy.has_reserve),
     KEY(HOST, "maintenance", bool, IS_BOOL, config_key_host, policy.maintenance),
+    KEY(HOST, "window", gate, IS_GATE, config_key_host, gate),
     KEY_FLAGGED(GUEST, "mode", mode, IS_MODE, config_key_guest, policy.mode, policy.has_mode),
     KEY(GUEST, "pin", bool, IS_BOOL, config_key_guest, policy.pin),
     KEY(GUEST, "park", bool, IS_BOOL, config_key_guest, policy.park),
@@ -364,6 +474,17 @@ static const struct key keys[] = {
                 policy.has_postcopy),
     KEY(GUEST, "priority", priority, "must be a whole number from -1000000 to 1000000",
         config_key_guest, policy.priority),
+    KEY(GUEST, "window", gate, IS_GATE, config_key_guest, gate),
+    KEY_FLAGGED(WINDOW, "opens", calendar, IS_CALENDAR, config_key_window, opens, has_opens),
+    KEY_FLAGGED(WINDOW, "lasts", duration, IS_DURATION, config_key_window, lasts_ms, has_lasts),
+    KEY_FLAGGED(BLACKOUT, "from", calendar, IS_CALENDAR, config_key_blackout, from, has_from),
+    KEY_FLAGGED(BLACKOUT, "until", calendar, IS_CALENDAR, config_key_blackout, until, has_until),
+    KEY(BLACKOUT, "applies_to", scope, "must be fleet, or a list such as host kvm1, guest vm1",
+        config_key_blackout, scope),
+    KEY(SCHEDULE, "drift", drift, IS_CALENDAR ", or continuous", config_key_schedule, drift),
+    KEY(SCHEDULE, "timezone", zone,
+        "must be UTC or a time zone that this machine knows, such as Europe/Berlin",
+        config_key_schedule, timezone),
 };
 
 _Static_assert(ARRAY_LEN(keys) == CONFIG_KEY_COUNT, "CONFIG_KEY_COUNT is not the number of keys");
@@ -391,15 +512,25 @@ size_t config_key_find(enum config_key_section section, const char *name)
     return i;
 }
 
+/* What 'value' must be, and with a calendar what is wrong with it. */
+static const char *explain(struct arena *arena, const struct key *key, const char *value)
+{
+    struct calendar calendar;
+    struct err err;
+
+    if (strncmp(key->expected, IS_CALENDAR, strlen(IS_CALENDAR)) != 0 ||
+        calendar_parse(arena, value, &calendar, &err) == 0) {
+        return key->expected;
+    }
+    return text_format(arena, "%s: %s", key->expected, err.text);
+}
+
 const char *config_key_store(struct arena *arena, size_t index, const char *value, void *base)
 {
     const struct key *key = &keys[index];
 
-    if (!key->parse(arena, value, (char *)base + key->offset)) {
-        return key->expected;
-    }
     if (key->given != 0) {
         *(bool *)((char *)base + key->given) = true;
     }
-    return NULL;
+    return key->parse(arena, value, (char *)base + key->offset) ? NULL : explain(arena, key, value);
 }

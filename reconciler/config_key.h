@@ -10,7 +10,9 @@
 #include <stdint.h>
 
 #include "model/policy.h"
+#include "reconciler/calendar.h"
 #include "reconciler/config.h"
+#include "reconciler/timetable.h"
 
 struct arena;
 
@@ -22,6 +24,9 @@ enum config_key_section {
     CONFIG_KEY_DRIFT,
     CONFIG_KEY_HOST,
     CONFIG_KEY_GUEST,
+    CONFIG_KEY_WINDOW,
+    CONFIG_KEY_BLACKOUT,
+    CONFIG_KEY_SCHEDULE,
     CONFIG_KEY_SECTIONS,
 };
 
@@ -29,16 +34,44 @@ enum config_key_section {
 struct config_key_host {
     struct config_host connection;
     struct policy_host policy;
+    struct timetable_gate gate;
     uint32_t line;
 };
 
 /* The same of [guest NAME]. */
 struct config_key_guest {
     struct policy_guest policy;
+    struct timetable_gate gate;
     uint32_t line;
 };
 
-#define CONFIG_KEY_COUNT 42
+/* The same of [window NAME], [blackout NAME] and [schedule].  What was given but is no calendar has no
+ * hours. */
+struct config_key_window {
+    const char *name;
+    bool has_opens;
+    bool has_lasts;
+    struct calendar opens;
+    int64_t lasts_ms;
+    uint32_t line;
+};
+
+struct config_key_blackout {
+    const char *name;
+    bool has_from;
+    bool has_until;
+    struct calendar from;
+    struct calendar until;
+    struct timetable_scope scope; /* Empty = not given. */
+    uint32_t line;
+};
+
+struct config_key_schedule {
+    const char *timezone;  /* NULL = not given. */
+    struct calendar drift; /* The same without hours. */
+};
+
+#define CONFIG_KEY_COUNT 52
 
 /* The name in brackets, and the section of it; CONFIG_KEY_NONE if there is none. */
 const char *config_key_section_name(enum config_key_section section);
@@ -47,7 +80,7 @@ enum config_key_section config_key_section_from_name(const char *name);
 /* Index of the key called 'name' in 'section', or CONFIG_KEY_COUNT. */
 size_t config_key_find(enum config_key_section section, const char *name);
 
-/* Stores 'value' in 'base', the struct that the section of the key 'index' fills: config (FLEET, DRIFT), policy
- * (CAPACITY, MIGRATE), config_key_host or config_key_guest.  Strings live in 'arena'.  NULL, or what the
+/* Stores 'value' in 'base', the struct that the section of the key 'index' fills: config (FLEET, DRIFT),
+ * policy (CAPACITY, MIGRATE) or the config_key struct of its own.  Strings live in 'arena'.  NULL, or what the
  * value must be, in words that go behind the key's name. */
 const char *config_key_store(struct arena *arena, size_t index, const char *value, void *base);

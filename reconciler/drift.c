@@ -388,6 +388,7 @@ struct journal_record *drift_answers(struct arena *arena, const struct drift_fac
             records[used++] = hold_record(facts, item);
         }
         if (item->class == CONFIG_DRIFT_HOST_RESTART && item->answer == CONFIG_DRIFT_CORRECT &&
+            timetable_drift_is_due(&facts->config->timetable, item->since_ms, facts->now_ms) &&
             ledger_find_owed(facts->ledger, item->uuid) == NULL &&
             ledger_find_hold(facts->ledger, JOURNAL_SCOPE_GUEST, item->guest) == NULL) {
             records[used++] = owed_record(facts, item);
@@ -410,6 +411,26 @@ const char *drift_stays(struct arena *arena, const struct drift_item *item)
     }
     return text_format(arena, "%s ([drift] operator_move = %s)", item->text,
                        config_drift_answer_name(item->answer));
+}
+
+/* A half step of ours is finished at once, whatever the schedule says. */
+const char *drift_waits(struct arena *arena, const struct drift_facts *facts,
+                        const struct drift_item *item)
+{
+    const struct timetable *timetable = &facts->config->timetable;
+    struct text text = text_new(arena);
+    int64_t due_ms;
+
+    if (item->class != CONFIG_DRIFT_OPERATOR_MOVE ||
+        timetable_drift_is_due(timetable, item->since_ms, facts->now_ms)) {
+        return NULL;
+    }
+    if (!calendar_next(timetable->drift, facts->now_ms, &due_ms)) {
+        return "[schedule] drift names no time to come at which drift is corrected";
+    }
+    text_append(&text, "somebody moved it; drift is corrected ");
+    timetable_print_instant(&text, timetable->drift->zone, due_ms);
+    return text.data;
 }
 
 struct key {

@@ -67,6 +67,11 @@ struct journal_record *drift_answers(struct arena *arena, const struct drift_fac
 /* Why the guest of 'item' stays where it is, by the answer of berth.conf; NULL if it is moved. */
 const char *drift_stays(struct arena *arena, const struct drift_item *item);
 
+/* Why the guest of 'item' is not moved back yet: that is done when [schedule] 'drift' says.  NULL if it is
+ * time, or if there is nothing to move back. */
+const char *drift_waits(struct arena *arena, const struct drift_facts *facts,
+                        const struct drift_item *item);
+
 /* The item of 'guest' and 'class', or NULL. */
 const struct drift_item *drift_find(const struct drift *drift, const char *guest,
                                     enum config_drift_class class);

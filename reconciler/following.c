@@ -67,12 +67,19 @@ void following_adopt(struct following *following, const struct plan *plan,
     following->valid = status == 0;
 }
 
+const struct plan_move *following_peek(const struct following *following)
+{
+    return following->valid && following->next < following->plan.move_count
+               ? &following->plan.moves[following->next]
+               : NULL;
+}
+
 const struct plan_move *following_take(struct following *following)
 {
-    if (!following->valid || following->next >= following->plan.move_count) {
-        return NULL;
-    }
-    return &following->plan.moves[following->next++];
+    const struct plan_move *move = following_peek(following);
+
+    following->next += move != NULL;
+    return move;
 }
 
 bool following_moves(const struct following *following, const char *guest)

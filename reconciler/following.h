@@ -38,6 +38,9 @@ bool following_is_beaten(const struct following *following, const struct plan *f
 void following_adopt(struct following *following, const struct plan *plan,
                      const char *policy_digest, struct text *json);
 
+/* The next move, or NULL if none is left. */
+const struct plan_move *following_peek(const struct following *following);
+
 /* The next move, which counts as taken; NULL if none is left. */
 const struct plan_move *following_take(struct following *following);
 

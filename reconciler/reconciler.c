@@ -26,6 +26,7 @@
 #include "reconciler/following.h"
 #include "reconciler/gauge.h"
 #include "reconciler/ledger.h"
+#include "reconciler/opening.h"
 #include "reconciler/order.h"
 #include "reconciler/owed.h"
 #include "reconciler/retry.h"
@@ -33,6 +34,7 @@
 #include "reconciler/source.h"
 #include "reconciler/standing.h"
 #include "reconciler/view.h"
+#include "reconciler/waiting.h"
 #include "reconciler/watch.h"
 
 /* A person waits for 'berth apply': a failed move is tried again a few times within this run, later
@@ -432,8 +434,10 @@ static bool choose_plan(struct reconciler *reconciler)
     bool holds;
 
     config_policy_digest(reconciler->world.config, digest);
-    holds = following_holds(&reconciler->following, input, digest);
-    plan = plan_build(&reconciler->arena, input);
+    holds = following_holds(&reconciler->following, input, digest) &&
+            waiting_objection(&reconciler->arena, &reconciler->view,
+                              following_peek(&reconciler->following)) == NULL;
+    plan = view_plan(&reconciler->arena, &reconciler->view);
     view_drop_unasked(&plan, reconciler->options.only);
     remember_blocks(reconciler, &plan);
     if (holds && !following_is_beaten(&reconciler->following, &plan)) {
@@ -643,11 +647,16 @@ static void look_again(void *context)
 static void follow(struct reconciler *reconciler, int64_t retry_ms)
 {
     int64_t wait_ms = FOLLOW_HOSTS_MS;
+    int64_t now_ms = wall(reconciler);
+    int64_t change_ms = opening_next_change(&reconciler->world.config->timetable, now_ms);
 
-    if (retry_ms != 0 && retry_ms - wall(reconciler) < wait_ms) {
-        wait_ms = retry_ms - wall(reconciler);
+    if (retry_ms != 0 && retry_ms - now_ms < wait_ms) {
+        wait_ms = retry_ms - now_ms;
     }
-    reconciler->next_look_ms = wall(reconciler) + wait_ms;
+    if (change_ms - now_ms < wait_ms) {
+        wait_ms = change_ms - now_ms;
+    }
+    reconciler->next_look_ms = now_ms + wait_ms;
     loop_timer_start(reconciler->world.loop, &reconciler->timer, wait_ms, look_again, reconciler);
     if (reconciler->heard) {
         debounce_note(&reconciler->notices);
@@ -810,6 +819,11 @@ static void answer_drift(struct reconciler *reconciler, const struct drift_facts
 
         if (reason != NULL) {
             view_exclude(&reconciler->view, drift->items[i].guest, PLAN_POLICY, reason);
+            continue;
+        }
+        reason = drift_waits(&reconciler->arena, facts, &drift->items[i]);
+        if (reason != NULL) {
+            view_exclude(&reconciler->view, drift->items[i].guest, PLAN_WINDOW, reason);
         }
     }
     tell_drift(reconciler);

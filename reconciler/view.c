@@ -14,6 +14,7 @@
 #include "reconciler/hold.h"
 #include "reconciler/ledger.h"
 #include "reconciler/source.h"
+#include "reconciler/waiting.h"
 
 static const struct observed_guest *mark_owed(struct arena *arena, const struct ledger *ledger,
                                               const struct observed_host *host)
@@ -208,6 +209,17 @@ static void exclude_held(struct arena *arena, struct view *view, const struct jo
     }
 }
 
+static void join_ledger(struct arena *arena, struct view *view, const struct revision *revision,
+                        const struct ledger *ledger, const struct config *config)
+{
+    join_owed(arena, ledger, &view->observed);
+    join_moves(arena, ledger, &view->observed);
+    for (size_t i = 0; i < ledger->hold_count; i++) {
+        exclude_held(arena, view, &ledger->holds[i]);
+    }
+    exclude_retries(arena, view, revision, ledger, config, view->now_ms);
+}
+
 void view_build(struct view *view, struct arena *arena, const struct revision *revision,
                 const struct observed *observed, const struct ledger *ledger,
                 const struct config *config, const char *only, int64_t now_ms)
@@ -219,21 +231,31 @@ void view_build(struct view *view, struct arena *arena, const struct revision *r
         .policy = &config->policy,
         .es_xml_sha256 = revision->digest,
     };
+    view->timetable = &config->timetable;
+    view->now_ms = now_ms;
     view->exclusion_capacity = revision->desired.guest_count;
     view->exclusions = ARENA_ARRAY(arena, struct plan_exclusion, view->exclusion_capacity + 1);
     view->input.exclusions = view->exclusions;
     if (only != NULL) {
         exclude_unasked(arena, view, &revision->desired, only);
     }
-    if (ledger == NULL) {
-        return;
+    if (ledger != NULL) {
+        join_ledger(arena, view, revision, ledger, config);
     }
-    join_owed(arena, ledger, &view->observed);
-    join_moves(arena, ledger, &view->observed);
-    for (size_t i = 0; i < ledger->hold_count; i++) {
-        exclude_held(arena, view, &ledger->holds[i]);
+    waiting_exclude(arena, view);
+}
+
+struct plan view_plan(struct arena *arena, struct view *view)
+{
+    struct plan plan = plan_build(arena, &view->input);
+    const char *objection;
+
+    while (plan.move_count > 0 &&
+           (objection = waiting_objection(arena, view, &plan.moves[0])) != NULL) {
+        view_exclude(view, plan.moves[0].guest, PLAN_WINDOW, objection);
+        plan = plan_build(arena, &view->input);
     }
-    exclude_retries(arena, view, revision, ledger, config, now_ms);
+    return plan;
 }
 
 void view_drop_unasked(struct plan *plan, const char *only)

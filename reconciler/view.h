@@ -11,17 +11,22 @@
 
 #include "diff/plan.h"
 #include "model/observed.h"
+#include "model/policy.h"
 
 struct arena;
 struct config;
 struct ledger;
 struct revision;
+struct timetable;
 
 struct view {
     struct observed observed; /* Of the snapshot, with in_flight and owed_start. */
     struct plan_input input;
     struct plan_exclusion *exclusions; /* What 'input' has, as long as it still grows. */
     size_t exclusion_capacity;         /* Every guest of the file. */
+    const struct timetable *timetable;
+    int64_t now_ms;
+    struct policy policy; /* Of this pass, where it is not the config's (waiting.h). */
 };
 
 /* Joins.  Everything is in 'arena' or shared with the arguments, which must stay.  'ledger' may be NULL:
@@ -33,6 +38,10 @@ void view_build(struct view *view, struct arena *arena, const struct revision *r
 /* Keeps 'guest' out of the plan, unless there is a reason already: the first one stays.  Strings must stay
  * as long as 'view'. */
 void view_exclude(struct view *view, const char *guest, enum plan_code code, const char *reason);
+
+/* The plan for 'view'.  A guest whose move would come first, but may not start now, is kept out with that
+ * reason, and the plan made anew: each is asked for when its turn comes. */
+struct plan view_plan(struct arena *arena, struct view *view);
 
 /* Takes out of 'plan', made for 'only' (NULL: for all), the blocks of guests that nobody asked for: that
  * they stay where they are is no news. */

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/base.h"
+#include "base/clock.h"
 #include "base/digest.h"
 #include "base/err.h"
 #include "base/file.h"
@@ -279,6 +280,143 @@ START_TEST(everything_that_is_wrong_is_told_in_one_run)
 }
 END_TEST
 
+/* "NAME opens CALENDAR for MS, ..." and so on: all that a timetable says. */
+static const char *print_timetable(struct arena *arena, const struct timetable *timetable)
+{
+    struct text text = text_new(arena);
+    char from[CLOCK_TEXT_SIZE];
+    char until[CLOCK_TEXT_SIZE];
+
+    for (size_t i = 0; i < timetable->window_count; i++) {
+        text_printf(&text, "%s: %s for %lld\n", timetable->windows[i].name,
+                    calendar_text(arena, &timetable->windows[i].opens),
+                    (long long)timetable->windows[i].lasts_ms);
+    }
+    for (size_t i = 0; i < timetable->blackout_count; i++) {
+        const struct timetable_blackout *blackout = &timetable->blackouts[i];
+
+        text_printf(&text, "%s: %s to %s%s, %zu hosts, %zu guests\n", blackout->name,
+                    clock_format(blackout->from_ms, from), clock_format(blackout->until_ms, until),
+                    blackout->scope.fleet ? " fleet" : "", blackout->scope.host_count,
+                    blackout->scope.guest_count);
+    }
+    return text.data;
+}
+
+START_TEST(windows_and_blackouts_are_sorted_and_meant_in_the_zone_of_the_schedule)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct config config = read_good(
+        &arena, "[window night]\nopens = Mon..Fri 22:00\nlasts = 6h\n"
+                "[fleet]\nwindow = night,day\n"
+                "[window day]\nopens = daily UTC\nlasts = 90s\n"
+                "[blackout xmas]\nfrom = 2026-12-24 12:00\nuntil = 2027-01-02\n"
+                "[blackout audit]\nfrom = 2026-03-01 UTC\nuntil = 2026-03-02 UTC\n"
+                "applies_to = host kvm1 , guest vm1,host  kvm2\n"
+                "[blackout all]\nfrom = 2026-03-01 UTC\nuntil = 2026-03-02 UTC\n"
+                "applies_to = fleet\n"
+                "[host kvm2]\nwindow = day\n[host kvm1]\ncpus = 1\n[guest vm1]\nwindow = night\n"
+                "[schedule]\ndrift = Sat 03:00\ntimezone = Europe/Berlin\n");
+    const struct timetable *timetable = &config.timetable;
+
+    ck_assert_str_eq(
+        print_timetable(&arena, timetable),
+        "day: *-*-* 00:00:00 UTC for 90000\n"
+        "night: Mon..Fri *-*-* 22:00:00 Europe/Berlin for 21600000\n"
+        "all: 2026-03-01T00:00:00Z to 2026-03-02T00:00:00Z fleet, 0 hosts, 0 guests\n"
+        "audit: 2026-03-01T00:00:00Z to 2026-03-02T00:00:00Z, 2 hosts, 1 guests\n"
+        "xmas: 2026-12-24T11:00:00Z to 2027-01-01T23:00:00Z fleet, 0 hosts, 0 guests\n");
+    ck_assert_str_eq(timetable->blackouts[1].scope.hosts[1], "kvm2");
+    ck_assert_str_eq(timetable->blackouts[1].scope.guests[0], "vm1");
+    ck_assert_uint_eq(timetable->fleet.count, 2);
+    ck_assert_ptr_eq(timetable->fleet.windows[0], &timetable->windows[1]);
+    ck_assert_ptr_eq(timetable->fleet.windows[1], &timetable->windows[0]);
+    ck_assert_ptr_eq(timetable_find_host(timetable, "kvm2")->windows[0], &timetable->windows[0]);
+    ck_assert_ptr_null(timetable_find_host(timetable, "kvm1"));
+    ck_assert_ptr_eq(timetable_find_guest(timetable, "vm1")->windows[0], &timetable->windows[1]);
+    ck_assert_ptr_null(timetable_find_guest(timetable, "vm2"));
+    ck_assert_str_eq(calendar_text(&arena, timetable->drift), "Sat *-*-* 03:00:00 Europe/Berlin");
+}
+END_TEST
+
+START_TEST(without_a_timetable_moves_start_and_drift_is_corrected_at_any_time)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct config config = read_good(&arena, "[schedule]\ndrift = continuous\n");
+
+    ck_assert_uint_eq(config.timetable.window_count, 0);
+    ck_assert_uint_eq(config.timetable.fleet.count, 0);
+    ck_assert_ptr_null(config.timetable.drift);
+    ck_assert_ptr_null(config.timetable.zone);
+    ck_assert(timetable_drift_is_due(&config.timetable, 5, 5));
+}
+END_TEST
+
+START_TEST(drift_is_due_from_the_first_time_after_it_was_seen)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct config config = read_good(&arena, "[schedule]\ndrift = 03:00 UTC\n");
+    int64_t seen_ms;
+    int64_t due_ms;
+
+    ck_assert(clock_parse("2026-11-24T22:00:00Z", &seen_ms));
+    ck_assert(clock_parse("2026-11-25T03:00:00Z", &due_ms));
+    ck_assert(!timetable_drift_is_due(&config.timetable, seen_ms, seen_ms));
+    ck_assert(!timetable_drift_is_due(&config.timetable, seen_ms, due_ms - 1));
+    ck_assert(timetable_drift_is_due(&config.timetable, seen_ms, due_ms));
+    ck_assert(timetable_drift_is_due(&config.timetable, seen_ms, due_ms + 3600000));
+    ck_assert(!timetable_drift_is_due(&config.timetable, due_ms, due_ms + 3600000));
+}
+END_TEST
+
+START_TEST(a_timetable_that_makes_no_sense_is_told_with_its_lines)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    static const char text[] = "[fleet]\n"               /* 1 */
+                               "window = day, nowhere\n" /* 2 */
+                               "[window day]\n"          /* 3 */
+                               "[window a b]\n"          /* 4 */
+                               "[window day]\n"          /* 5 */
+                               "opens = 25:00\n"         /* 6 */
+                               "lasts = 0s\n"            /* 7 */
+                               "[blackout x]\n"          /* 8 */
+                               "from = 2026-12-24\n"     /* 9 */
+                               "until = 2026-12-24\n"    /* 10 */
+                               "[blackout x]\n"          /* 11 */
+                               "from = 12-24\n"          /* 12 */
+                               "until = 2026-02-30\n"    /* 13 */
+                               "[blackout y]\n"          /* 14 */
+                               "until = 2026-01-01\n"    /* 15 */
+                               "[host kvm1]\n"           /* 16 */
+                               "window = night\n"        /* 17 */
+                               "[guest vm1]\n"           /* 18 */
+                               "window = evening\n"      /* 19 */
+                               "[blackout berlin]\n"     /* 20 */
+                               "from = 2026-03-29 02:30 Europe/Berlin\n"
+                               "until = 2026-04-01\n"
+                               "[schedule x]\n"; /* 23 */
+
+    ck_assert_str_eq(faults_of(&arena, text, sizeof(text) - 1),
+                     "1: [fleet]: there is no [window nowhere]\n"
+                     "3: [window day] has no 'lasts'\n"
+                     "3: [window day] has no 'opens'\n"
+                     "4: [window NAME]: 'a b' is not a name\n"
+                     "5: [window day] is there twice, first on line 3\n"
+                     "6: 'opens' must be a calendar expression such as Sat 22:00: hour: 25 is not "
+                     "from 0 to 23\n"
+                     "7: 'lasts' must be a duration such as 90s, 10m or 2h\n"
+                     "8: [blackout x]: 'until' is not after 'from'\n"
+                     "11: [blackout x] is there twice, first on line 8\n"
+                     "11: [blackout x]: 'from' must be one instant, such as 2026-12-24 18:00\n"
+                     "11: [blackout x]: 'until' never comes\n"
+                     "14: [blackout y] has no 'from'\n"
+                     "16: [host kvm1]: there is no [window night]\n"
+                     "18: [guest vm1]: there is no [window evening]\n"
+                     "20: [blackout berlin]: 'from' never comes\n"
+                     "23: [schedule] takes no name\n");
+}
+END_TEST
+
 #define SIZE     "must be a size such as 512MiB or 8GiB"
 #define DURATION "must be a duration such as 90s, 10m or 2h"
 #define RESERVE  "must be a size such as 8GiB, or 0% to 100%"
@@ -288,6 +426,10 @@ END_TEST
 #define TEXT     "must be text, not empty and without control characters"
 #define TEMPLATE "must be text in which '%' stands only in %h, %s and %%"
 #define PRIORITY "must be a whole number from -1000000 to 1000000"
+
+#define GATE     "must be names of [window NAME] sections, with commas between them"
+#define CALENDAR "must be a calendar expression such as Sat 22:00"
+#define SCOPE    "must be fleet, or a list such as host kvm1, guest vm1"
 
 static const struct {
     const char *section;
@@ -337,6 +479,18 @@ static const struct {
     { "guest vm1", "priority", "--1", PRIORITY },
     { "guest vm1", "priority", "+1", PRIORITY },
     { "guest vm1", "priority", "-", PRIORITY },
+    { "fleet", "window", "", GATE },
+    { "host kvm1", "window", "a,,b", GATE },
+    { "guest vm1", "window", "a b", GATE },
+    { "window w", "opens", "Funday",
+      CALENDAR ": weekday: not the name of a day, such as Mon or Monday" },
+    { "blackout b", "applies_to", "everything", SCOPE },
+    { "blackout b", "applies_to", "host", SCOPE },
+    { "blackout b", "applies_to", "host kvm1 guest vm1", SCOPE },
+    { "blackout b", "applies_to", "", SCOPE },
+    { "schedule", "drift", "", CALENDAR ", or continuous: it is empty" },
+    { "schedule", "timezone", "Europe/Nowhere",
+      "must be UTC or a time zone that this machine knows, such as Europe/Berlin" },
 };
 
 START_TEST(a_value_that_does_not_fit_is_told_without_echoing_it)
@@ -344,10 +498,11 @@ START_TEST(a_value_that_does_not_fit_is_told_without_echoing_it)
     AUTO(arena) struct arena arena = ARENA_INIT;
     const char *text = text_format(&arena, "[%s]\n%s = %s\n", bad_values[_i].section,
                                    bad_values[_i].key, bad_values[_i].value);
+    const char *expected =
+        text_format(&arena, "2: '%s' %s\n", bad_values[_i].key, bad_values[_i].expected);
 
-    ck_assert_str_eq(
-        faults_of(&arena, text, strlen(text)),
-        text_format(&arena, "2: '%s' %s\n", bad_values[_i].key, bad_values[_i].expected));
+    /* A section that needs more than this key says so besides. */
+    ck_assert_pstr_eq(strstr(faults_of(&arena, text, strlen(text)), "2: "), expected);
 }
 END_TEST
 
@@ -595,13 +750,16 @@ START_TEST(every_setting_that_decides_changes_the_digest)
 }
 END_TEST
 
-START_TEST(connections_and_layout_do_not_change_the_digest)
+START_TEST(connections_windows_and_layout_do_not_change_the_digest)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
 
     ck_assert_str_eq(digest_with(&arena, ""),
                      digest_with(&arena, "[fleet]\nuri = sim:x\nes_xml = y\nssh = a@b\n"
                                          "[host kvm1]\nuri = qemu:///\nssh = c@d\n"));
+    ck_assert_str_eq(digest_with(&arena, ""),
+                     digest_with(&arena, "[fleet]\nwindow = w\n[window w]\nopens = daily\n"
+                                         "lasts = 1h\n[host kvm1]\nwindow = w\n"));
     ck_assert_str_eq(digest_with(&arena, "[host b]\ncpus = 1\n[host a]\ncpus = 2\n"),
                      digest_with(&arena, "# x\n[host a]\ncpus=2\n[host b]\ncpus=1\n"));
 }
@@ -617,6 +775,10 @@ static void add_reading(TCase *tcase)
     tcase_add_test(tcase, a_section_is_told_from_another_by_its_whole_name);
     tcase_add_test(tcase, layout_does_not_matter);
     tcase_add_test(tcase, everything_that_is_wrong_is_told_in_one_run);
+    tcase_add_test(tcase, windows_and_blackouts_are_sorted_and_meant_in_the_zone_of_the_schedule);
+    tcase_add_test(tcase, without_a_timetable_moves_start_and_drift_is_corrected_at_any_time);
+    tcase_add_test(tcase, drift_is_due_from_the_first_time_after_it_was_seen);
+    tcase_add_test(tcase, a_timetable_that_makes_no_sense_is_told_with_its_lines);
     tcase_add_loop_test(tcase, a_value_that_does_not_fit_is_told_without_echoing_it, 0,
                         (int)ARRAY_LEN(bad_values));
     tcase_add_loop_test(tcase, over_commit_is_read_exactly, 0, (int)ARRAY_LEN(overcommits));
@@ -637,7 +799,7 @@ static void add_using(TCase *tcase)
     tcase_add_test(tcase, where_commands_run_can_be_said);
     tcase_add_loop_test(tcase, every_setting_that_decides_changes_the_digest, 0,
                         (int)ARRAY_LEN(decisive));
-    tcase_add_test(tcase, connections_and_layout_do_not_change_the_digest);
+    tcase_add_test(tcase, connections_windows_and_layout_do_not_change_the_digest);
 }
 
 int main(void)
