@@ -86,6 +86,27 @@ class Moves(BerthTest):
         self.assertEqual((fleet.uuid("g1", "kvm3"), fleet.state("g1", "kvm3")), (uuid, "shut off"))
         self.assertEqual(fleet.boots("g1"), 0)
 
+    def test_a_drained_host_is_empty_and_its_guests_come_back(self):
+        for guest in ("g1", "g2"):
+            fleet.guest(guest, "kvm1")
+        fleet.guest("off", "kvm1", off=True)
+        fleet.want(g1="kvm1", g2="kvm1", off="kvm1")
+        result = fleet.berth("drain", "kvm1", "--yes")
+        self.assert_exit(result, DONE)
+        self.assertIn("'kvm1' is drained", result.stderr)
+        self.assertEqual(fleet.listed("kvm1", "--all"), [])
+        for guest in ("g1", "g2"):
+            self.assert_alive(guest)
+            self.assertEqual(fleet.boots(guest), 1)
+        self.assert_settled()
+        self.assert_exit(fleet.berth("undrain", "kvm1", "--yes"), DONE)
+        for guest in ("g1", "g2"):
+            self.assert_runs_once(guest, "kvm1")
+            self.assert_defined_only_on(guest, "kvm1")
+        self.assert_defined_only_on("off", "kvm1")
+        self.assertEqual(fleet.boots("off"), 0)
+        self.assert_settled()
+
     def test_a_move_waits_for_the_one_that_makes_room(self):
         fleet.guest("first", "kvm1")
         fleet.guest("second", "kvm2")
