@@ -436,6 +436,12 @@ static bool is_named(const struct es_edit *edits, size_t count, const char *gues
     return false;
 }
 
+/* A controller waits for the end of a move that is under way, and then goes by the file. */
+static bool passes(const struct edit *edit, const struct plan_block *block)
+{
+    return edit->controller != 0 && block->code == PLAN_IN_FLIGHT;
+}
+
 void edit_add_blocks(struct edit *edit, const struct es_edit *edits, size_t count)
 {
     struct edit_blocked *blocked = ARENA_ARRAY(&edit->cli->arena, struct edit_blocked,
@@ -448,7 +454,7 @@ void edit_add_blocks(struct edit *edit, const struct es_edit *edits, size_t coun
     for (size_t i = 0; i < edit->plan.block_count; i++) {
         const struct plan_block *block = &edit->plan.blocked[i];
 
-        if (is_named(edits, count, block->guest)) {
+        if (is_named(edits, count, block->guest) && !passes(edit, block)) {
             blocked[used++] =
                 (struct edit_blocked){ block->guest, plan_code_name(block->code), block->reason };
         }

@@ -69,7 +69,7 @@ int edit_carry_out(struct edit *edit);
 /* Shows the plan, says that nothing was changed because of edit->blocked, and returns CLI_BLOCKED. */
 int edit_refuse(struct edit *edit);
 
-/* Adds to edit->blocked what the plan has against the guests of 'edits'. */
+/* Adds to edit->blocked what the plan has against the guests of 'edits', unless it passes by itself. */
 void edit_add_blocks(struct edit *edit, const struct es_edit *edits, size_t count);
 
 /* There is nothing to do, which a person has been told: prints the JSON, if that is wanted.  The exit

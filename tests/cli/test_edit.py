@@ -8,7 +8,8 @@ import os
 import unittest
 
 from test_terminal import PROMPT, Terminal, TerminalTest
-from world import BERTHD, BLOCKED, CANCELLED, FAILED, GIB, INVALID, OK, await_true, es_xml, sim_guest
+from world import (BERTHD, BLOCKED, CANCELLED, FAILED, FOR_EVER_MS, GIB, INVALID, OK, await_true, es_xml,
+                   sim_guest)
 
 
 class EditTest(TerminalTest):
@@ -213,12 +214,6 @@ class Drain(EditTest):
         self.world.have(self.places)
         self.world.want(self.places)
 
-    def moved(self, **changes):
-        """The places in the file after guest=host changes, with references where an edit puts them."""
-        return {host: [g for g in guests if g not in changes] +
-                      [g for g in sorted(changes) if changes[g] == host]
-                for host, guests in self.places.items()}
-
     def hosts_in_file(self):
         plan = self.world.berth("diff", "--json", "--observed", "-", stdin=json.dumps(
             {"format": "berth.observed/1", "at": "2026-01-01T00:00:00Z", "hosts": []}))
@@ -333,6 +328,25 @@ class Drain(EditTest):
         self.assert_exit(result, BLOCKED)
         self.assertRegex(result.stdout, "db1 stays: no-capacity")
         self.assert_unchanged(text)
+
+
+    def test_a_guest_on_its_way_is_brought_back_by_the_daemon(self):
+        self.world.edit_fleet(lambda fleet: fleet["durations"].update(migrate_ms=FOR_EVER_MS))
+        self.start_daemon()
+        self.assert_exit(self.world.berth("migrate", "web", "--to", "kvm3", "--yes"), OK)
+        self.world.await_move()
+        self.assert_exit(self.world.berth("undrain", "kvm1", "--yes"), OK)
+        self.assertEqual(self.hosts_in_file()["web"], "kvm1")
+
+    def test_a_guest_on_its_way_is_not_edited_without_a_daemon(self):
+        self.world.edit_fleet(lambda fleet: fleet["durations"].update(migrate_ms=FOR_EVER_MS))
+        self.world.want(self.places | {"kvm1": ["db1", "db2"], "kvm3": ["web"]})
+        apply = self.world.start_apply()
+        self.world.await_move()
+        apply.kill()
+        apply.wait()
+        document = self.edit("migrate", "web", "--to", "kvm2", status=BLOCKED)
+        self.assertEqual([b["code"] for b in document["blocked"]], ["in-flight"])
 
 
 class Rollback(EditTest):
