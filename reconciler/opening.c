@@ -14,8 +14,8 @@
 /* Openings that follow each other without a gap are one, of at most so many. */
 #define JOINED_MAX 2000
 
-/* How often it opens and closes on the way to a start that is looked for. */
-#define CHANGES_MAX 200
+/* How often it opens and closes, at most, on the way to a start that is looked for. */
+#define CHANGES_MAX 60
 
 #define GATES_MAX 3 /* Of guest or fleet, and both hosts. */
 
@@ -300,10 +300,10 @@ const char *opening_objection(struct arena *arena, const struct timetable *timet
     return text.data;
 }
 
-bool opening_host_is_open(const struct timetable *timetable, const char *host, int64_t now_ms)
+bool opening_is_open(const struct timetable *timetable, const struct opening_move *move,
+                     int64_t now_ms)
 {
-    struct opening_move move = { .to = host };
-    struct question question = ask(timetable, &move);
+    struct question question = ask(timetable, move);
 
     return look(&question, now_ms).open;
 }

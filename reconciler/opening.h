@@ -15,8 +15,8 @@ struct arena;
 struct timetable;
 
 struct opening_move {
-    const char *guest;
-    const char *from; /* NULL = not asked for, as 'to'. */
+    const char *guest; /* NULL = not asked for, as the others. */
+    const char *from;
     const char *to;
     int64_t lasts_ms; /* As diff/estimate.h takes it. */
 };
@@ -26,8 +26,10 @@ struct opening_move {
 const char *opening_objection(struct arena *arena, const struct timetable *timetable,
                               const struct opening_move *move, int64_t now_ms);
 
-/* True if 'host' may give and take guests at 'now_ms', whatever the fleet's window says. */
-bool opening_host_is_open(const struct timetable *timetable, const char *host, int64_t now_ms);
+/* True if everything that has a say in 'move' is open at 'now_ms', for however long: the same without the
+ * sentence, which takes a search.  With a host alone: whether that gives and takes guests. */
+bool opening_is_open(const struct timetable *timetable, const struct opening_move *move,
+                     int64_t now_ms);
 
 /* The first instant after 'now_ms' at which another answer may be given, also about drift; INT64_MAX if
  * there is none. */

@@ -47,21 +47,23 @@ static enum move_mode likely_mode(const struct policy *policy, const struct obse
 static void exclude_guest(struct arena *arena, struct view *view, uint32_t index,
                           const struct place *place)
 {
+    const struct policy *policy = view->input.policy;
     const struct desired *desired = view->input.desired;
-    const char *wanted = desired->hosts[desired->guests[index].host].name;
     struct opening_move move = {
         .guest = desired->guests[index].name,
         .from = place->host->name,
-        .to = wanted,
+        .to = desired->hosts[desired->guests[index].host].name,
     };
-    const char *reason;
+    const char *reason = NULL;
 
-    if (strcmp(wanted, place->host->name) != 0) {
-        move.lasts_ms =
-            estimate_move_ms(likely_mode(view->input.policy, place->guest),
-                             place->guest->memory_kib, view->input.policy->bandwidth_mib_s);
+    if (strcmp(move.from, move.to) != 0) {
+        move.lasts_ms = estimate_move_ms(likely_mode(policy, place->guest),
+                                         place->guest->memory_kib, policy->bandwidth_mib_s);
+        reason = opening_objection(arena, view->timetable, &move, view->now_ms);
+    } else if (!opening_is_open(view->timetable, &move, view->now_ms)) {
+        reason =
+            "makes way for nobody: its window is closed"; /* Most are in their place: no search. */
     }
-    reason = opening_objection(arena, view->timetable, &move, view->now_ms);
     if (reason != NULL) {
         view_exclude(view, move.guest, PLAN_WINDOW, reason);
     }
@@ -102,8 +104,9 @@ static void close_hosts(struct arena *arena, struct view *view)
     for (size_t i = 0; i < desired->host_count; i++) {
         const char *name = desired->hosts[i].name;
         const struct policy_host *own = policy_find_host(policy, name);
+        const struct opening_move any = { .to = name };
 
-        if (opening_host_is_open(view->timetable, name, view->now_ms)) {
+        if (opening_is_open(view->timetable, &any, view->now_ms)) {
             continue;
         }
         if (own == NULL) {

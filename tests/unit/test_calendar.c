@@ -115,7 +115,6 @@ static void check_fields(const struct calendar *calendar, int64_t ms)
 
 START_TEST(what_is_next_comes_later_matches_and_skips_nothing)
 {
-    AUTO(arena) struct arena arena = ARENA_INIT;
     uint64_t state = (uint64_t)_i;
     struct calendar calendar = draw(&state);
     int64_t base = instant("2025-01-01T00:00:00Z") + (int64_t)roll(&state, 63072000) * 1000 + 7;
