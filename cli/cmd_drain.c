@@ -7,13 +7,20 @@
 #include "cli/edit.h"
 #include "diff/evacuate.h"
 
-/* What the file as it is leaves to choose from: the hosts as they are, and what people have said, but no
- * failure of a move that this very file had asked for. */
+/* What there is to choose from: the hosts as they are, and what people have said, but no failure of a move
+ * that this very file had asked for, and no window: that says when, not where. */
 static int look(struct edit *edit)
 {
+    struct config *config = &edit->cli->config;
+    const struct timetable timetable = config->timetable;
+    int status;
+
     edit->sight.revision = edit->before;
     edit->sight.revision.digest[0] = '\0';
-    return reach_see_revision(edit->cli, &edit->sight);
+    config->timetable = (struct timetable){ 0 };
+    status = reach_see_revision(edit->cli, &edit->sight);
+    config->timetable = timetable;
+    return status;
 }
 
 static void keep_blocks(struct edit *edit, const struct evacuation *evacuation)

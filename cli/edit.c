@@ -436,10 +436,10 @@ static bool is_named(const struct es_edit *edits, size_t count, const char *gues
     return false;
 }
 
-/* A controller waits for the end of a move that is under way, and then goes by the file. */
+/* A controller waits for the end of a move that is under way, or for a window, and then goes by the file. */
 static bool passes(const struct edit *edit, const struct plan_block *block)
 {
-    return edit->controller != 0 && block->code == PLAN_IN_FLIGHT;
+    return edit->controller != 0 && (block->code == PLAN_IN_FLIGHT || block->code == PLAN_WINDOW);
 }
 
 void edit_add_blocks(struct edit *edit, const struct es_edit *edits, size_t count)

@@ -12,6 +12,10 @@ from world import (BERTHD, BLOCKED, CANCELLED, FAILED, FOR_EVER_MS, GIB, INVALID
                    sim_guest)
 
 
+# Longer than these tests will be run.
+BLACKOUT = "[blackout ever]\nfrom = 2000-01-01\nuntil = 2100-01-01\napplies_to = fleet\n"
+
+
 class EditTest(TerminalTest):
     def edit(self, *args, status=OK):
         """Runs the command without asking, and returns its JSON."""
@@ -288,6 +292,18 @@ class Drain(EditTest):
         self.assert_exit(self.world.berth("undrain", "kvm1", "--yes"), OK)
         await_true("they are back",
                    lambda: sorted(self.world.places()["kvm1"]) == ["db1", "db2", "web"])
+
+    def test_outside_of_a_window_only_a_daemon_takes_the_edit(self):
+        self.world.configure(BLACKOUT)
+        text = self.world.es.read_text()
+        document = self.edit("drain", "kvm1", status=BLOCKED)
+        self.assertEqual({b["code"] for b in document["blocked"]}, {"window"})
+        self.assertEqual(len(document["changes"]), 3)  # They would have where to go.
+        self.assert_unchanged(text)
+        self.start_daemon()
+        self.assert_exit(self.world.berth("drain", "kvm1", "--yes"), OK)
+        self.assertNotIn("kvm1", self.hosts_in_file().values())
+        self.assertEqual(self.world.places(), self.places)
 
     def test_undrain_brings_back_who_left(self):
         self.edit("drain", "kvm1")
