@@ -205,6 +205,7 @@ static void *section_base(struct reader *reader)
     switch (reader->section) {
     case CONFIG_KEY_FLEET:
     case CONFIG_KEY_DRIFT:
+    case CONFIG_KEY_API:
         return &reader->config;
     case CONFIG_KEY_CAPACITY:
     case CONFIG_KEY_MIGRATE:
@@ -537,6 +538,16 @@ const char *config_ssh(struct arena *arena, const struct config *config, const c
     }
     uri = config_uri(arena, config, host, err);
     return uri == NULL ? NULL : ssh_of_uri(arena, uri);
+}
+
+const char *config_socket(struct arena *arena, const struct config *config)
+{
+    if (config->api.socket != NULL) {
+        return config->api.socket;
+    }
+    return strcmp(config->state_dir, config_default().state_dir) == 0
+               ? CONFIG_DEFAULT_SOCKET
+               : text_format(arena, "%s/api.sock", config->state_dir);
 }
 
 static void print_host(struct text *text, const struct policy_host *host)

@@ -9,10 +9,12 @@
 #include <stddef.h>
 
 #include "model/policy.h"
+#include "reconciler/api/api.h"
 #include "reconciler/timetable.h"
 
-#define CONFIG_MAX_BYTES    ((size_t)1024 * 1024)
-#define CONFIG_DEFAULT_PATH "/etc/berth/berth.conf"
+#define CONFIG_MAX_BYTES      ((size_t)1024 * 1024)
+#define CONFIG_DEFAULT_PATH   "/etc/berth/berth.conf"
+#define CONFIG_DEFAULT_SOCKET "/run/berth/api.sock"
 
 struct arena;
 struct err;
@@ -59,6 +61,7 @@ struct config {
     struct policy policy;
     enum config_drift_answer drift[CONFIG_DRIFT_CLASSES];
     struct timetable timetable;
+    struct api_config api; /* 'socket' NULL: ask config_socket(). */
 };
 
 /* The defaults of contract.md §3. */
@@ -83,6 +86,10 @@ const char *config_peer_uri(struct arena *arena, const struct config *config, co
  * NULL without error if there is none. */
 const char *config_ssh(struct arena *arena, const struct config *config, const char *host,
                        struct err *err);
+
+/* Where the control API's Unix socket is, or is to be: as set, else CONFIG_DEFAULT_SOCKET with the default
+ * state_dir and "api.sock" in any other, so that controllers of several fleets do not meet. */
+const char *config_socket(struct arena *arena, const struct config *config);
 
 /* SHA-256 over everything in 'config' that a decision depends on (policy, not connections nor
  * when). */

@@ -4,9 +4,11 @@
 #include <assert.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/loopback.h"
 #include "base/text.h"
 #include "model/quantity.h"
 #include "reconciler/zone.h"
@@ -25,6 +27,7 @@ static const char *const section_names[CONFIG_KEY_SECTIONS] = {
     [CONFIG_KEY_CAPACITY] = "capacity",
     [CONFIG_KEY_MIGRATE] = "migrate",
     [CONFIG_KEY_DRIFT] = "drift",
+    [CONFIG_KEY_API] = "api",
     [CONFIG_KEY_HOST] = "host",
     [CONFIG_KEY_GUEST] = "guest",
     [CONFIG_KEY_WINDOW] = "window",
@@ -53,6 +56,20 @@ static bool parse_template(struct arena *arena, const char *text, void *member)
 
     return parse_text(arena, text, member) &&
            config_expand(arena, text, EXAMPLE_HOST, &err) != NULL;
+}
+
+static bool parse_socket(struct arena *arena, const char *text, void *member)
+{
+    return parse_text(arena, text, member) &&
+           strlen(text) < sizeof(((struct sockaddr_un *)NULL)->sun_path);
+}
+
+static bool parse_listen(struct arena *arena, const char *text, void *member)
+{
+    union loopback address;
+    socklen_t size;
+
+    return loopback_parse(text, &address, &size) && parse_text(arena, text, member);
 }
 
 static bool parse_size(struct arena *arena, const char *text, void *member)
@@ -457,6 +474,12 @@ static const struct key keys[] = {
     KEY(DRIFT, "duplicate", drift_seen, "must be report or hold", config,
         drift[CONFIG_DRIFT_DUPLICATE]),
     KEY(DRIFT, "size", drift_size, "must be report", config, drift[CONFIG_DRIFT_SIZE]),
+    KEY(API, "socket", socket, "must be a path of at most 107 bytes", config, api.socket),
+    KEY(API, "group", text, IS_TEXT, config, api.group),
+    KEY(API, "admin_group", text, IS_TEXT, config, api.admin_group),
+    KEY(API, "listen", listen, "must be a loopback address such as 127.0.0.1:8420", config,
+        api.listen),
+    KEY(API, "token_file", text, IS_TEXT, config, api.token_file),
     KEY(HOST, "uri", template, IS_TEMPLATE, config_key_host, connection.uri),
     KEY(HOST, "peer_uri", template, IS_TEMPLATE, config_key_host, connection.peer_uri),
     KEY(HOST, "ssh", template, IS_TEMPLATE, config_key_host, connection.ssh),

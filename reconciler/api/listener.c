@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/api/listener.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -15,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/loopback.h"
 #include "base/text.h"
 #include "reconciler/api/peer.h"
 
@@ -167,47 +166,6 @@ int listener_open_unix(struct listener *listener, const char *path,
     return 0;
 }
 
-union loopback {
-    struct sockaddr any;
-    struct sockaddr_in in;
-    struct sockaddr_in6 in6;
-};
-
-/* Reads "HOST:PORT"; false if it is none of loopback. */
-static bool read_address(const char *text, union loopback *address, socklen_t *size)
-{
-    AUTO(arena) struct arena arena = ARENA_INIT;
-    const char *colon = strrchr(text, ':');
-    uint64_t port;
-    const char *host;
-
-    if (colon == NULL || !text_to_u64(colon + 1, UINT16_MAX, &port) || port == 0) {
-        return false;
-    }
-    host = text_copy(&arena, text, (size_t)(colon - text));
-    memset(address, 0, sizeof(*address));
-    if (strcmp(host, "[::1]") == 0) {
-        address->in6.sin6_family = AF_INET6;
-        address->in6.sin6_port = htons((uint16_t)port);
-        address->in6.sin6_addr = in6addr_loopback;
-        *size = sizeof(address->in6);
-        return true;
-    }
-    address->in.sin_family = AF_INET;
-    address->in.sin_port = htons((uint16_t)port);
-    *size = sizeof(address->in);
-    return inet_pton(AF_INET, host, &address->in.sin_addr) == 1 &&
-           ntohl(address->in.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-}
-
-bool listener_is_address(const char *address)
-{
-    union loopback loopback;
-    socklen_t size;
-
-    return read_address(address, &loopback, &size);
-}
-
 int listener_open_tcp(struct listener *listener, const char *address, struct err *err)
 {
     union loopback loopback;
@@ -215,7 +173,7 @@ int listener_open_tcp(struct listener *listener, const char *address, struct err
     socklen_t size;
     AUTO(fd) int fd = -1;
 
-    if (!read_address(address, &loopback, &size)) {
+    if (!loopback_parse(address, &loopback, &size)) {
         return err_set(err, ERR_INVALID,
                        "cannot listen on '%s': want a loopback address such as 127.0.0.1:8420",
                        address);

@@ -31,8 +31,5 @@ int listener_open_unix(struct listener *listener, const char *path,
  * elsewhere needs TLS, which is not ours to do. */
 int listener_open_tcp(struct listener *listener, const char *address, struct err *err);
 
-/* True if 'address' is one that listener_open_tcp() takes. */
-bool listener_is_address(const char *address);
-
 /* Closes it; a Unix socket's file goes too unless another one has taken its place. */
 void listener_close(struct listener *listener);

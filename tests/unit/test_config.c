@@ -148,7 +148,9 @@ START_TEST(every_key_reaches_its_field)
                 "[migrate]\nmode = offline\ntimeout = 90s\nstop_timeout = 2h\n"
                 "max_downtime = 300ms\nbandwidth = 1GiB\nparallel = 4\ntls = yes\n"
                 "migrate_uri = tcp://%s.mig\npostcopy = yes\nallow_downgrade = yes\n"
-                "pending_actions = adopt\n");
+                "pending_actions = adopt\n"
+                "[api]\nsocket = s.sock\ngroup = g\nadmin_group = a\nlisten = [::1]:80\n"
+                "token_file = t\n");
     const struct policy *policy = &config.policy;
 
     ck_assert_str_eq(config.es_xml, "e.xml");
@@ -173,6 +175,11 @@ START_TEST(every_key_reaches_its_field)
     ck_assert(policy->tls && policy->postcopy && policy->allow_downgrade);
     ck_assert(policy->adopt_pending_actions);
     ck_assert_str_eq(policy->migrate_uri, "tcp://%s.mig");
+    ck_assert_str_eq(config.api.socket, "s.sock");
+    ck_assert_str_eq(config.api.group, "g");
+    ck_assert_str_eq(config.api.admin_group, "a");
+    ck_assert_str_eq(config.api.listen, "[::1]:80");
+    ck_assert_str_eq(config.api.token_file, "t");
 }
 END_TEST
 
@@ -424,6 +431,7 @@ END_TEST
 #define RATE     "must be a size a second in whole MiB, such as 500MiB, or 0 for no limit"
 #define OVER     "must be a number such as 1.5, above 0, with at most three decimals"
 #define TEXT     "must be text, not empty and without control characters"
+#define SOCKET   "must be a path of at most 107 bytes"
 #define TEMPLATE "must be text in which '%' stands only in %h, %s and %%"
 #define PRIORITY "must be a whole number from -1000000 to 1000000"
 
@@ -469,6 +477,14 @@ static const struct {
     { "migrate", "parallel", "256", "must be a number of connections from 0 to 255" },
     { "migrate", "migrate_uri", "tcp://%i", TEMPLATE },
     { "migrate", "pending_actions", "ignore", "must be block or adopt" },
+    { "api", "socket", "", SOCKET },
+    { "api", "socket",
+      "/run/this/is/a/path/of/108/bytes/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+      "xxxxxxxxxxxxxxx",
+      SOCKET },
+    { "api", "group", "", TEXT },
+    { "api", "listen", "0.0.0.0:80", "must be a loopback address such as 127.0.0.1:8420" },
+    { "api", "listen", "localhost", "must be a loopback address such as 127.0.0.1:8420" },
     { "host kvm1", "memory", "0", SIZE },
     { "host kvm1", "cpus", "0", "must be a number of CPUs" },
     { "host kvm1", "reserve", "5 %", RESERVE },
@@ -503,6 +519,21 @@ START_TEST(a_value_that_does_not_fit_is_told_without_echoing_it)
 
     /* A section that needs more than this key says so besides. */
     ck_assert_pstr_eq(strstr(faults_of(&arena, text, strlen(text)), "2: "), expected);
+}
+END_TEST
+
+START_TEST(controllers_of_several_fleets_have_sockets_of_their_own)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct config config = config_default();
+
+    ck_assert_str_eq(config_socket(&arena, &config), "/run/berth/api.sock");
+    config = read_good(&arena, "[fleet]\nstate_dir = /var/lib/berth\n");
+    ck_assert_str_eq(config_socket(&arena, &config), "/run/berth/api.sock");
+    config = read_good(&arena, "[fleet]\nstate_dir = /srv/two\n");
+    ck_assert_str_eq(config_socket(&arena, &config), "/srv/two/api.sock");
+    config = read_good(&arena, "[fleet]\nstate_dir = /srv/two\n[api]\nsocket = /run/x\n");
+    ck_assert_str_eq(config_socket(&arena, &config), "/run/x");
 }
 END_TEST
 
@@ -797,6 +828,7 @@ static void add_using(TCase *tcase)
     tcase_add_loop_test(tcase, where_commands_run_is_taken_from_an_ssh_uri, 0,
                         (int)ARRAY_LEN(derived));
     tcase_add_test(tcase, where_commands_run_can_be_said);
+    tcase_add_test(tcase, controllers_of_several_fleets_have_sockets_of_their_own);
     tcase_add_loop_test(tcase, every_setting_that_decides_changes_the_digest, 0,
                         (int)ARRAY_LEN(decisive));
     tcase_add_test(tcase, connections_windows_and_layout_do_not_change_the_digest);
