@@ -1,12 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/api/connection.h"
 
+#include <poll.h>
+#include <sys/ioctl.h>
+
 #include "base/err.h"
 #include "reconciler/api/http.h"
 #include "reconciler/api/request.h"
 #include "reconciler/api/server.h"
 
 #define SWEEP_MS 1000
+
+/* The caller will send nothing more, all it has sent was read, and that is no whole request.  libmicrohttpd
+ * does not notice an end that comes together with the last bytes: its epoll is edge-triggered, and it reads
+ * no further once a read has come back short. */
+static bool is_deserted(const struct connection *connection)
+{
+    const struct request *request = connection->request;
+    struct pollfd socket = { .fd = connection->fd, .events = POLLRDHUP };
+    int unread = 0;
+
+    return (request == NULL || request->state == REQUEST_READING) && poll(&socket, 1, 0) > 0 &&
+           ioctl(connection->fd, FIONREAD, &unread) == 0 && unread == 0;
+}
+
+/* Seen twice, that is: what libmicrohttpd has just read it may be about to look at. */
+static void check(struct connection *connection, int64_t now_ms)
+{
+    bool deserted = is_deserted(connection);
+
+    if (connection->request != NULL) {
+        request_check(connection->request);
+    }
+    if (now_ms >= connection->due_ms || (deserted && connection->deserted)) {
+        connection_cut(connection);
+    }
+    connection->deserted = deserted;
+}
 
 /* The places, once a second as long as one is taken. */
 static void sweep(void *context)
@@ -22,12 +52,7 @@ static void sweep(void *context)
             continue;
         }
         any = true;
-        if (connection->request != NULL) {
-            request_check(connection->request);
-        }
-        if (now_ms >= connection->due_ms) {
-            connection_cut(connection);
-        }
+        check(connection, now_ms);
     }
     if (any) {
         loop_timer_start(api->loop, &api->sweep_timer, SWEEP_MS, sweep, api);
@@ -67,6 +92,7 @@ bool connection_open(struct api *api, int fd, const struct peer *peer,
 void connection_extend(struct connection *connection)
 {
     connection->due_ms = loop_now_ms(connection->api->loop) + API_REQUEST_MS;
+    connection->deserted = false;
 }
 
 void connection_cut(struct connection *connection)

@@ -24,6 +24,7 @@ struct connection {
     int fd;
     struct peer peer;
     int64_t due_ms;          /* When it is cut; INT64_MAX = not by time. */
+    bool deserted;           /* Nothing more comes, and a request is not complete. */
     struct request *request; /* Under way, or NULL. */
 };
 

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 
-PATIENCE_S = 30
+PATIENCE_S = 60 # More than the longest that the server waits for anything.
 STATUS = {"format": "berth.status/1"}
 
 
@@ -39,8 +39,8 @@ class Client:
 
     def __init__(self, address):
         self.socket = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
+        self.socket.connect(address) # Waits for room in the queue, which it would not with a timeout.
         self.socket.settimeout(PATIENCE_S)
-        self.socket.connect(address)
         self.rest = b""
 
     def __enter__(self):
@@ -115,7 +115,9 @@ class Served:
         if tcp:
             self.arguments.append(f"listen=127.0.0.1:{self.port}")
         self.user = user
-        if user is not None:
+        self.program = os.environ["API_SERVER"]
+        if user is not None: # Who may not reach where it was built.
+            self.program = shutil.copy(self.program, self.folder)
             os.chown(self.folder, user, -1)
             os.chown(self.documents, user, -1)
         for name, value in (documents or {"status.json": json.dumps(STATUS)}).items():
@@ -124,8 +126,8 @@ class Served:
 
     def start(self):
         self.process = subprocess.Popen(
-            [os.environ["API_SERVER"], self.socket, *self.arguments], user=self.user,
-            extra_groups=None if self.user is None else [], stdin=subprocess.PIPE,
+            [self.program, self.socket, *self.arguments], user=self.user,
+            group=self.user, extra_groups=None if self.user is None else [], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         if self.process.stdout.readline() != b"ready\n": # It has ended, and said why.
             _, said = self.process.communicate(timeout=PATIENCE_S)
@@ -179,8 +181,8 @@ class Served:
         base = pathlib.Path("/proc", str(self.process.pid))
         return len(list((base / "task").iterdir())), len(list((base / "fd").iterdir()))
 
-    def until(self, what, condition):
-        end = time.monotonic() + PATIENCE_S
+    def until(self, what, condition, patience_s=PATIENCE_S):
+        end = time.monotonic() + patience_s
         while time.monotonic() < end:
             if condition():
                 return
