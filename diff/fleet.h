@@ -67,7 +67,7 @@ struct fleet_guest {
     bool hopeless;                     /* It waits, but no order whatever can bring it home. */
     bool displaceable;                 /* In its place, but may leave it for a while. */
     bool no_detour;                    /* Policy lets it go to its own host only. */
-    bool park;                         /* It runs, and policy lets it be stopped early. */
+    bool park;                         /* It runs or shall run, and may be stopped early. */
     bool stopped;                      /* By a stop: it takes no room where it is defined. */
     uint32_t hops;                     /* Moves made of it. */
     enum move_mode mode;               /* Of its first hop, once waiting or displaceable. */

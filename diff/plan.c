@@ -237,9 +237,11 @@ static const char *reason_of(struct planner *planner, const struct trail_step *s
     const char *for_now = step->to != guest->goal ? ", for now" : "";
 
     if (step->stop) {
-        return text_format(planner->arena, "stopped early to make room on '%s'%s%s%s", source->name,
-                           enabled == NULL ? "" : " for '", enabled == NULL ? "" : enabled->name,
-                           enabled == NULL ? "" : "'");
+        return text_format(
+            planner->arena, "%s to make room on '%s'%s%s%s",
+            guest->hops == 0 && guest->seen->state == GUEST_SHUTOFF ? "stays off" : "stopped early",
+            source->name, enabled == NULL ? "" : " for '", enabled == NULL ? "" : enabled->name,
+            enabled == NULL ? "" : "'");
     }
     if (guest->stopped) {
         return "the file puts it there, and it runs again";

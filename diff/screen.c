@@ -266,7 +266,7 @@ static bool block_by_compat(struct screen *screen, uint32_t guest)
 }
 
 /* What policy lets a movable guest do on its way.  A guest that is owed a start runs again after its
- * first hop. */
+ * first hop; until then it may stay off for the others, if it may be stopped for them. */
 static void load_liberties(const struct fleet *fleet, struct fleet_guest *guest)
 {
     const struct policy *policy = fleet->input->policy;
@@ -276,8 +276,8 @@ static void load_liberties(const struct fleet *fleet, struct fleet_guest *guest)
 
     guest->later_mode = stays_live ? MOVE_LIVE : guest->mode;
     guest->no_detour = own != NULL && own->no_detour;
-    guest->park =
-        own != NULL && own->park && guest->seen->state == GUEST_RUNNING && guest->seen->persistent;
+    guest->park = own != NULL && own->park && guest->seen->persistent &&
+                  (guest->seen->state == GUEST_RUNNING || guest->mode == MOVE_OFFLINE);
 }
 
 /* Decides for one guest whether it waits to be moved, is blocked, or is in its place. */

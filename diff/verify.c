@@ -188,17 +188,23 @@ static int check_hop(struct verifier *verifier, const struct step *step)
     return 0;
 }
 
-static int check_running_mode(struct verifier *verifier, const struct step *step, bool offline)
+static int check_park(struct verifier *verifier, const struct step *step)
 {
-    enum move_mode mode = step->move->mode;
     const struct policy_guest *own =
         policy_find_guest(verifier->world.input->policy, step->move->guest);
 
+    if (own == NULL || !own->park) {
+        return refuse(verifier, "mode", "policy does not let it be parked");
+    }
+    return 0;
+}
+
+static int check_running_mode(struct verifier *verifier, const struct step *step, bool offline)
+{
+    enum move_mode mode = step->move->mode;
+
     if (mode == MOVE_STOP) {
-        if (own == NULL || !own->park) {
-            return refuse(verifier, "mode", "policy does not let it be parked");
-        }
-        return 0;
+        return check_park(verifier, step);
     }
     if (mode != (offline ? MOVE_OFFLINE : MOVE_LIVE)) {
         return refuse(verifier, "mode", "%s for a guest that runs and whose policy is %s",
@@ -235,6 +241,9 @@ static int check_mode(struct verifier *verifier, const struct step *step)
         return refuse(verifier, "unsafe", "it is transient and would vanish");
     }
     if (step->who->stopped || (seen->state == GUEST_SHUTOFF && !step->who->started)) {
+        if (mode == MOVE_STOP && owed && !step->who->stopped) {
+            return check_park(verifier, step);
+        }
         if (mode != (owed ? MOVE_OFFLINE : MOVE_COLD)) {
             return refuse(verifier, "mode", "%s for a guest that is off and owed %s start",
                           op_mode_name(mode), owed ? "a" : "no");

@@ -593,6 +593,7 @@ static void decide(void *context)
         .guests = { look_guest(&executor->look, 0), look_guest(&executor->look, 1) },
         .resumed = executor->resumed,
         .proven = executor->proven,
+        .owed = executor->owed,
         .early = executor->early,
         .error = executor->has_error ? &executor->error : NULL,
         .failed = executor->failed,
@@ -658,6 +659,7 @@ static void copy_move(struct executor *executor, const struct journal_move *move
     executor->move.error_text =
         move->error_text == NULL ? NULL : arena_strdup(arena, move->error_text);
     executor->move.autostart |= owed != NULL && owed->autostart;
+    executor->owed = owed != NULL;
     executor->early = owed != NULL && owed->early;
 }
 

@@ -77,7 +77,8 @@ struct executor {
     unsigned failures;
     bool proven;
     bool stop_unanswered; /* A shutdown request may still take effect. */
-    bool early;           /* The guest's owed start is of an early stop. */
+    bool owed;            /* The guest was owed a start when the move was taken up. */
+    bool early;           /* Its owed start is of an early stop. */
     int64_t begun_ms;
 };
 

@@ -168,11 +168,21 @@ static struct step done_off(const struct journal_move *move, const struct step_f
     return run_back(OP_DEFINE, SOURCE);
 }
 
-/* An early stop is over once its guest is off: a move of its own brings it to its host. */
-static struct step stopped_early(const struct journal_move *move)
+/* An early stop is over once its guest is off: a move of its own brings it to its host.  One that Berth had
+ * stopped before goes the same way, so that the journal knows its room to be given away. */
+static struct step stopped_early(const struct journal_move *move, const struct step_facts *facts)
 {
-    if (!move->tried) {
+    if (!move->tried && !facts->owed) {
         return end(JOURNAL_MOVE_FAILED, "the guest was shut down meanwhile");
+    }
+    if (!move->tried && facts->resumed) {
+        return not_begun();
+    }
+    if (!move->tried && (move->cancel_requested || has_failed(facts, OP_PREFLIGHT))) {
+        return left_off(move);
+    }
+    if (!move->tried) {
+        return run(facts->proven ? OP_STOP : OP_PREFLIGHT, SOURCE);
     }
     return move->cancel_requested ? left_off(move) : end(JOURNAL_MOVE_DONE, NULL);
 }
@@ -183,7 +193,7 @@ static struct step wait(const struct journal_move *move, const struct step_facts
     const struct observed_guest *guest = facts->guests[SOURCE];
 
     if (move->mode == MOVE_STOP && move->tried && guest != NULL && guest->state == GUEST_SHUTOFF) {
-        return stopped_early(move);
+        return stopped_early(move, facts);
     }
     return (struct step){ .action = STEP_WAIT };
 }
@@ -259,7 +269,7 @@ static struct step by_verdict(const struct journal_move *move, const struct step
     case SETTLE_SWEEP_SOURCE:
         return run(OP_UNDEFINE, SOURCE);
     case SETTLE_STOPPED:
-        return move->mode == MOVE_STOP ? stopped_early(move) : stopped(move, facts);
+        return move->mode == MOVE_STOP ? stopped_early(move, facts) : stopped(move, facts);
     case SETTLE_ENDED:
         return end(JOURNAL_MOVE_FAILED, "the guest shut itself down during the move");
     case SETTLE_DEFINED_TWICE:

@@ -31,6 +31,7 @@ struct step_facts {
     const struct observed_guest *guests[2]; /* At the source and target; NULL = not seen there. */
     bool resumed; /* The move was begun by an earlier run, or an earlier pass gave it up. */
     bool proven;  /* PREFLIGHT passed since this controller took the move up. */
+    bool owed;    /* Its guest was owed a start before this move. */
     bool early;   /* Its guest was stopped early: others may have its room at the source by now. */
     const struct err *error; /* Of the last operation, or NULL if it succeeded or none was tried. */
     enum op_kind failed;     /* The operation 'error' is of. */

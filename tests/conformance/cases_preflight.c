@@ -48,6 +48,25 @@ START_TEST(a_running_guest_can_move_offline_and_one_that_is_off_cold)
 }
 END_TEST
 
+START_TEST(a_running_guest_can_be_stopped_early_and_moved_when_it_is_off)
+{
+    {
+        AUTO(rig) struct rig *rig = rig_open(WORLD_IDLE, true);
+        struct op op = preflight(rig, MOVE_STOP);
+
+        (void)rig_succeed(rig, &op);
+        rig_assert_only_on(rig, "kvm1", GUEST_RUNNING);
+    }
+    {
+        AUTO(rig) struct rig *rig = rig_open(WORLD_OFF, true);
+        struct op op = preflight(rig, MOVE_OFFLINE);
+
+        (void)rig_succeed(rig, &op);
+        rig_assert_only_on(rig, "kvm1", GUEST_SHUTOFF);
+    }
+}
+END_TEST
+
 START_TEST(a_different_disk_behind_the_same_path_is_refused)
 {
     AUTO(rig) struct rig *rig = rig_open_with_lone_disk(WORLD_IDLE);
@@ -145,6 +164,7 @@ TCase *cases_preflight(void)
     tcase_add_test(cases, a_guest_that_can_move_live_is_said_to_and_not_touched);
     tcase_add_test(cases, a_guest_without_disks_can_move);
     tcase_add_test(cases, a_running_guest_can_move_offline_and_one_that_is_off_cold);
+    tcase_add_test(cases, a_running_guest_can_be_stopped_early_and_moved_when_it_is_off);
     tcase_add_test(cases, a_different_disk_behind_the_same_path_is_refused);
     tcase_add_test(cases, a_disk_that_the_target_lacks_is_refused);
     tcase_add_test(cases, a_managed_save_image_is_refused);

@@ -68,6 +68,39 @@ static size_t make_guests(struct dice *dice, struct world_guest guests[GUESTS_MA
     return count;
 }
 
+/* Roomy hosts, or such as hold no more than they have and what they shall have: then nothing goes without
+ * detours and early stops. */
+static void make_hosts(struct dice *dice, const struct world_guest *guests, size_t count,
+                       unsigned memory_mib[ARRAY_LEN(hosts)])
+{
+    bool tight = roll(dice, 2) == 0;
+
+    for (size_t h = 0; h < ARRAY_LEN(hosts); h++) {
+        unsigned now = 0;
+        unsigned then = 0;
+
+        for (size_t i = 0; i < count; i++) {
+            now += strcmp(guests[i].host, hosts[h]) == 0 ? guests[i].memory_mib : 0;
+            then += strcmp(guests[i].wanted, hosts[h]) == 0 ? guests[i].memory_mib : 0;
+        }
+        memory_mib[h] = now > then ? now : then;
+        memory_mib[h] = !tight ? HOST_MIB : memory_mib[h] > 0 ? memory_mib[h] : 1;
+    }
+}
+
+static size_t make_park(struct dice *dice, const struct world_guest *guests, size_t count,
+                        struct policy_guest park[GUESTS_MAX])
+{
+    size_t parked = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (roll(dice, 2) == 0) {
+            park[parked++] = (struct policy_guest){ .name = guests[i].name, .park = true };
+        }
+    }
+    return parked;
+}
+
 static const char *make_faults(struct dice *dice, struct arena *arena)
 {
     static const char *const ops[] = { "preflight", "migrate",  "migrate", "adopt",   "stop",
@@ -168,9 +201,14 @@ static void run_seed(uint64_t seed)
     size_t count = make_guests(&dice, guests);
     AUTO(arena) struct arena arena = ARENA_INIT;
     const char *faults = make_faults(&dice, &arena);
+    unsigned memory_mib[ARRAY_LEN(hosts)];
+    struct policy_guest park[GUESTS_MAX];
     struct world world;
 
-    world_init(&world, HOST_MIB, guests, count, faults);
+    make_hosts(&dice, guests, count, memory_mib);
+    world_init_hosts(&world, memory_mib, ARRAY_LEN(hosts), guests, count, faults);
+    world.config.policy.guests = park;
+    world.config.policy.guest_count = make_park(&dice, guests, count, park);
     world.config.policy.mode = roll(&dice, 2) == 0 ? POLICY_MODE_AUTO : POLICY_MODE_OFFLINE;
     live_and_die(&world, &dice);
     live_until_quiet(&world, seed);

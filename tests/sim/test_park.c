@@ -308,6 +308,54 @@ static void stop_and_die(void)
     assert_is("vm2", "kvm2", "running");
 }
 
+START_TEST(controller_that_takes_over_goes_on_without_starting_the_guest_in_between)
+{
+    stop_and_die();
+    live();
+    assert_swapped("taken over", 0);
+    ck_assert_uint_eq(world.starts, 1);
+    ck_assert_uint_eq(world.alarms, 0);
+    world_deinit(&world);
+}
+END_TEST
+
+/* Three hosts full to the brim.  vm2 cannot come to kvm1 before vm1 has left it, and vm1 not to kvm2 before
+ * vm2 has: only because vm1 may stay off. */
+START_TEST(controller_that_takes_over_a_full_fleet_finds_a_way_out_of_it)
+{
+    const struct world_guest guests[] = {
+        { "vm1", "kvm1", "kvm2", "running", 1000, false, false, NULL },
+        { "vm2", "kvm2", "kvm1", "running", 600, false, false, NULL },
+        { "vm3", "kvm2", "kvm1", "running", 400, false, false, NULL },
+        { "vm4", "kvm3", "kvm3", "running", 1000, false, false, NULL },
+    };
+    const unsigned memory_mib[] = { 1024, 1024, 1024 };
+    bool parked = false;
+
+    for (size_t at = 1; !parked; at++) {
+        world_init_hosts(&world, memory_mib, ARRAY_LEN(memory_mib), guests, ARRAY_LEN(guests), "");
+        world.config.policy.guests = park;
+        world.config.policy.guest_count = ARRAY_LEN(park);
+        world_live(&world, WORLD_KILL_AFTER_COMMIT, at);
+        ck_assert(world.killed);
+        parked = world_open_moves(&world) == 0 && world_owed(&world) == 1 &&
+                 strcmp(world_state(&world, "vm3", "kvm1"), "running") == 0;
+        if (!parked) {
+            world_deinit(&world);
+        }
+    }
+    assert_is("vm1", "kvm1", "shutoff");
+    assert_is("vm2", "kvm2", "running");
+    live();
+    ck_assert_int_eq(world.result.status, RECONCILER_DONE);
+    assert_is("vm1", "kvm2", "running");
+    assert_is("vm2", "kvm1", "running");
+    assert_is("vm3", "kvm1", "running");
+    ck_assert_uint_eq(world.alarms, 0);
+    world_deinit(&world);
+}
+END_TEST
+
 START_TEST(guest_whose_room_was_taken_is_not_started_and_a_person_is_told)
 {
     stop_and_die();
@@ -487,6 +535,8 @@ int main(void)
 
     tcase_add_test(tcase, guests_of_two_full_hosts_change_places_because_one_may_be_stopped_early);
     tcase_add_test(tcase, cancel_between_the_stop_and_the_next_move_starts_the_guest_where_it_was);
+    tcase_add_test(tcase, controller_that_takes_over_goes_on_without_starting_the_guest_in_between);
+    tcase_add_test(tcase, controller_that_takes_over_a_full_fleet_finds_a_way_out_of_it);
     tcase_add_test(tcase, guest_whose_room_was_taken_is_not_started_and_a_person_is_told);
     tcase_add_test(tcase, guest_whose_room_was_taken_runs_again_where_a_plan_finds_room);
     tcase_add_test(tcase,

@@ -341,8 +341,8 @@ static void prepare(struct world *world, size_t piece)
     struct piece *this = &world->pieces[piece];
 
     this->no_detour = this->own != NULL && this->own->no_detour;
-    this->park = this->own != NULL && this->own->park && this->seen->state == GUEST_RUNNING &&
-                 this->seen->persistent;
+    this->park = this->own != NULL && this->own->park && this->seen->persistent &&
+                 (this->seen->state == GUEST_RUNNING || this->seen->owed_start);
     this->first = mode_of(world, this, true);
     this->later = mode_of(world, this, false);
     for (size_t i = 0; i < world->piece_count; i++) {

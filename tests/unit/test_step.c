@@ -150,6 +150,26 @@ START_TEST(guest_that_went_off_before_its_early_stop_is_not_taken_for_stopped_by
 }
 END_TEST
 
+START_TEST(guest_that_was_off_and_owed_a_start_is_stopped_early_for_the_journal_only)
+{
+    struct journal_move move = move_of(MOVE_STOP, GUEST_RUNNING);
+    struct step_facts facts = {
+        .verdict = SETTLE_STOPPED,
+        .guests = { &off, NULL },
+        .owed = true,
+    };
+
+    assert_runs(step_next(&move, &facts), OP_PREFLIGHT, 0);
+    facts.proven = true;
+    assert_runs(step_next(&move, &facts), OP_STOP, 0);
+    move.cancel_requested = true;
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_CANCELLED);
+    move.cancel_requested = false;
+    facts.resumed = true;
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_FAILED);
+}
+END_TEST
+
 /* Its room may be another's: only a look at the whole fleet tells whether it may be started. */
 START_TEST(cancelled_early_stop_leaves_the_start_to_a_move_of_its_own)
 {
@@ -504,7 +524,7 @@ START_TEST(every_situation_has_an_answer_that_is_safe)
     static const enum move_mode modes[] = { MOVE_LIVE, MOVE_OFFLINE, MOVE_COLD, MOVE_STOP };
     struct err err = { .code = ERR_FAILED };
 
-    for (unsigned bits = 0; bits < 32; bits++) {
+    for (unsigned bits = 0; bits < 64; bits++) {
         for (size_t m = 0; m < ARRAY_LEN(modes); m++) {
             for (int verdict = 0; verdict < SETTLE_VERDICT_COUNT; verdict++) {
                 for (int failed = 0; failed <= OP_KIND_COUNT; failed++) {
@@ -513,6 +533,7 @@ START_TEST(every_situation_has_an_answer_that_is_safe)
                     struct step_facts facts = {
                         .verdict = (enum settle_verdict)verdict,
                         .proven = (bits & 1) != 0,
+                        .owed = (bits & 32) != 0,
                         .early = (bits & 16) != 0,
                         .error = failed == OP_KIND_COUNT ? NULL : &err,
                         .failed = failed == OP_KIND_COUNT ? OP_PREFLIGHT : (enum op_kind)failed,
@@ -541,8 +562,11 @@ START_TEST(every_situation_has_an_answer_that_is_safe)
                                   step.op == OP_AUTOSTART);
                     }
                     if (step.action == STEP_RUN && step.op == OP_STOP) {
-                        ck_assert(verdict == SETTLE_NOT_HAPPENED && facts.proven &&
-                                  (move.mode == MOVE_OFFLINE || move.mode == MOVE_STOP));
+                        ck_assert(facts.proven &&
+                                  (verdict == SETTLE_NOT_HAPPENED ||
+                                   (verdict == SETTLE_STOPPED && facts.owed)) &&
+                                  (move.mode == MOVE_STOP ||
+                                   (move.mode == MOVE_OFFLINE && verdict == SETTLE_NOT_HAPPENED)));
                     }
                 }
             }
@@ -564,6 +588,8 @@ int main(void)
     tcase_add_test(tcase, early_stop_does_not_wait_for_a_target_that_had_no_part_in_it);
     tcase_add_test(tcase, early_stop_that_the_guest_ignores_gives_its_autostart_back);
     tcase_add_test(tcase, guest_that_went_off_before_its_early_stop_is_not_taken_for_stopped_by_us);
+    tcase_add_test(tcase,
+                   guest_that_was_off_and_owed_a_start_is_stopped_early_for_the_journal_only);
     tcase_add_test(tcase, cancelled_early_stop_leaves_the_start_to_a_move_of_its_own);
     tcase_add_test(tcase,
                    guest_stopped_early_is_not_started_at_its_source_by_the_move_that_follows);
