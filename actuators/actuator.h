@@ -80,10 +80,12 @@ enum actuator_notice_kind {
     ACTUATOR_NOTICE_LINK_UP,   /* It is heard from now on; what happened before was not told. */
 };
 
+/* 'guest' is its name as the host gives it, of any shape; NULL of the last three kinds, which are of the
+ * host as a whole. */
 struct actuator_notice {
     enum actuator_notice_kind kind;
     const char *host;
-    const char *guest; /* Its name; NULL of the last three kinds: the host as a whole. */
+    const char *guest;
 };
 
 /* Where an actuator reports to; functions run on the loop thread. */
