@@ -304,10 +304,11 @@ const char *const *view_hosts(struct arena *arena, const struct revision *revisi
 static void print_guest(struct text *text, const struct observed_host *host,
                         const struct observed_guest *guest)
 {
-    text_printf(text, "guest %s %s %d %d %d %d %d %d %d %d %s %s\n", host->name, guest->uuid,
+    text_printf(text, "guest %s %s %d %d %d %d %d %d %d %d %d %d %s %s\n", host->name, guest->uuid,
                 (int)guest->state, guest->state == GUEST_RUNNING ? 0 : (int)guest->reason,
                 (int)guest->persistent, (int)guest->managed_save, (int)guest->has_nvram,
                 (int)guest->has_tpm, (int)guest->snapshots, (int)guest->hostdevs,
+                (int)guest->hugepage_kib, (int)guest->numa_nodes,
                 guest->machine == NULL ? "-" : guest->machine,
                 guest->cpu_mode == NULL ? "-" : guest->cpu_mode);
     if (guest->xml != NULL) {
@@ -333,10 +334,14 @@ void view_facts_digest(struct arena *arena, const struct observed *observed,
         }
     }
     if (host != NULL) {
-        text_printf(&text, "target %s %d %" PRIu64 " %" PRIu64 " %zu %s\n", host->name,
+        text_printf(&text, "target %s %d %" PRIu64 " %" PRIu64 " %zu %u %s\n", host->name,
                     (int)host->reachable, host->qemu_version, host->libvirt_version,
-                    host->machine_count,
+                    host->machine_count, host->numa_nodes,
                     host->cpu_fingerprint == NULL ? "-" : host->cpu_fingerprint);
+        for (size_t i = 0; i < host->hugepage_count; i++) {
+            text_printf(&text, "pages %" PRIu64 " %" PRIu64 "\n", host->hugepages[i].page_kib,
+                        host->hugepages[i].total);
+        }
     }
     digest_of(text.data, text.length, hex);
 }
