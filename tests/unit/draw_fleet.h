@@ -178,7 +178,8 @@ static inline void draw_pools(struct build *build, struct dice *dice, bool two_s
         size_t size = two_sizes ? dice_roll(dice, ARRAY_LEN(sizes)) : 0;
 
         if (dice_one_in(dice, 2)) {
-            build->sightings[i].guest.hugepage_kib = sizes[size];
+            build->sightings[i].guest.hugepage_kib =
+                dice_one_in(dice, 20) ? OBSERVED_UNKNOWN : sizes[size];
         }
     }
     for (size_t h = 0; h < build->host_count; h++) {

@@ -228,6 +228,9 @@ static bool can_run(const struct world *world, const struct piece *piece, uint32
     bool own_cpu =
         piece->seen->cpu_mode != NULL && strcmp(piece->seen->cpu_mode, "host-passthrough") == 0;
 
+    if (piece->seen->hugepage_kib < 0 && source->hugepage_count + target->hugepage_count > 0) {
+        return false;
+    }
     if (!same(source->arch, target->arch) || !has_machine(target, piece->seen->machine) ||
         (piece->seen->numa_nodes > 1 && target->numa_nodes > 0 &&
          target->numa_nodes < (uint32_t)piece->seen->numa_nodes)) {

@@ -228,6 +228,14 @@ static void huge_pages_are_set_aside_for_nobody(struct build *build, struct dice
     build_pool(build, any_host(build, dice), 2048, 512);
 }
 
+static void pages_are_unknown(struct build *build, struct dice *dice)
+{
+    huge_pages_are_set_aside_for_nobody(build, dice);
+    for (size_t i = 0; i < build->sighting_count; i++) {
+        build->sightings[i].guest.hugepage_kib = dice_one_in(dice, 2) ? OBSERVED_UNKNOWN : 0;
+    }
+}
+
 static void guests_are_bound_to_nodes(struct build *build, struct dice *dice)
 {
     for (size_t i = 0; i < build->host_count; i++) {
@@ -271,6 +279,7 @@ static const struct {
     { "guests take huge pages", guests_take_huge_pages },
     { "guests take huge pages of two sizes", guests_take_huge_pages_of_two_sizes },
     { "huge pages are set aside for nobody", huge_pages_are_set_aside_for_nobody },
+    { "pages are unknown", pages_are_unknown },
     { "guests are bound to nodes", guests_are_bound_to_nodes },
 };
 
