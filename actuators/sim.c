@@ -662,6 +662,21 @@ int sim_load(struct actuator *actuator, const char *bytes, size_t length, struct
     return status;
 }
 
+int sim_edit(struct actuator *actuator, sim_edit_fn *edit, void *context, struct err *err)
+{
+    struct sim *sim = sim_of(actuator);
+    struct sim_fleet *fleet;
+    int status;
+
+    if (sim_store_enter(sim->store, loop_wall_ms(sim->loop), &fleet, err) != 0) {
+        return -1;
+    }
+    edit(context, fleet);
+    status = sim_store_leave(sim->store, err);
+    sim_watch_touch(sim->watch);
+    return status;
+}
+
 int sim_set_power(struct actuator *actuator, const char *host, enum sim_power power,
                   struct err *err)
 {

@@ -17,6 +17,7 @@ struct actuator;
 struct arena;
 struct err;
 struct loop;
+struct sim_fleet;
 struct text;
 
 enum sim_power {
@@ -42,6 +43,12 @@ int sim_dump(struct actuator *actuator, struct text *text, struct err *err);
 
 /* Replaces the whole fleet by 'length' bytes of JSON; operations under way go on in the new one. */
 int sim_load(struct actuator *actuator, const char *bytes, size_t length, struct err *err);
+
+typedef void sim_edit_fn(void *context, struct sim_fleet *fleet);
+
+/* Lets edit(context) look at the fleet as it is now, and do to it what people at its hosts may do
+ * (actuators/sim_fleet.h); it sets 'changed' for what those functions do not. */
+int sim_edit(struct actuator *actuator, sim_edit_fn *edit, void *context, struct err *err);
 
 /* Switches 'host': OFF is a power cut, ON after that boots it and starts its autostart guests. */
 int sim_set_power(struct actuator *actuator, const char *host, enum sim_power power,

@@ -13,12 +13,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "actuators/sim.h"
 #include "base/arena.h"
 #include "reconciler/config.h"
 #include "reconciler/journal/journal.h"
 #include "reconciler/reconciler.h"
 
 #define WORLD_HOSTS 3
+
+struct life_hooks;
 
 enum world_kill {
     WORLD_KILL_NEVER,
@@ -56,6 +59,7 @@ struct world {
     const char *es_xml;             /* NULL = there is none. */
     const struct world_edit *edits; /* During the next life; the caller keeps them. */
     size_t edit_count;
+    const struct life_hooks *hooks; /* Of lives to come (life.h); NULL = nobody looks on. */
     int64_t wall_ms;
     size_t
         cancel_at_commit; /* A person says stop right after this commit was asked for; 0 = never. */
@@ -115,6 +119,9 @@ void world_remove(struct world *world, const char *guest);
 
 /* Saves es.xml anew with the same placements: another revision. */
 void world_touch(struct world *world);
+
+/* Lets edit(context) meddle with the fleet while no controller lives. */
+void world_edit(struct world *world, sim_edit_fn *edit, void *context);
 
 /* Freezes or thaws the libvirtd of 'host': its guests run on, it answers nobody. */
 void world_freeze(struct world *world, const char *host, bool frozen);
