@@ -4,31 +4,14 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/entry.h"
 #include "model/json_token.h"
 #include "reconciler/ledger.h"
-
-struct waiting {
-    struct loop *loop;
-    enum journal_result result;
-    struct err err;
-};
-
-static void on_written(void *context, enum journal_result result, const struct err *err)
-{
-    struct waiting *waiting = context;
-
-    waiting->result = result;
-    if (err != NULL) {
-        waiting->err = *err;
-    }
-    loop_stop(waiting->loop);
-}
 
 static int clear(struct ledger *ledger, struct loop *loop, const char *guest, struct err *err)
 {
     const struct journal_retry *retry = ledger_find_retry(ledger, guest);
     struct journal_record record = { .kind = JOURNAL_RETRY };
-    struct waiting waiting = { .loop = loop };
 
     if (retry == NULL) {
         return err_set(err, ERR_NOT_FOUND, "cannot retry '%s': it is neither parked nor waiting",
@@ -36,10 +19,7 @@ static int clear(struct ledger *ledger, struct loop *loop, const char *guest, st
     }
     record.retry = *retry;
     record.retry.cleared = true;
-    ledger_submit(ledger, &record, 1, on_written, &waiting);
-    loop_run(loop);
-    *err = waiting.err;
-    return waiting.result == JOURNAL_COMMITTED ? 0 : -1;
+    return entry_write(ledger, loop, &record, 1, err);
 }
 
 static int retry_guest(struct cli *cli, const char *guest, struct err *err)

@@ -10,6 +10,7 @@
 #include "base/loop_uv.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/entry.h"
 #include "cli/run.h"
 #include "diff/plan_json.h"
 #include "diff/render.h"
@@ -215,41 +216,17 @@ static int print_json(const struct edit *edit, bool written, const struct text *
     return cli_print(text.data, text.length);
 }
 
-struct waiting {
-    struct loop *loop;
-    enum journal_result result;
-    struct err err;
-};
-
-static void on_written(void *context, enum journal_result result, const struct err *err)
-{
-    struct waiting *waiting = context;
-
-    waiting->result = result;
-    if (err != NULL) {
-        waiting->err = *err;
-    }
-    loop_stop(waiting->loop);
-}
-
 static int submit_revision(struct ledger *ledger, struct loop *loop,
                            const struct revision *revision, struct err *err)
 {
     struct journal_record records[2] = { { .kind = JOURNAL_OBJECT }, { .kind = JOURNAL_REVISION } };
-    struct waiting waiting = { .loop = loop };
 
     records[0].object.bytes = revision->bytes;
     records[0].object.length = revision->length;
     memcpy(records[0].object.digest, revision->digest, DIGEST_TEXT_SIZE);
     memcpy(records[1].revision.digest, revision->digest, DIGEST_TEXT_SIZE);
     records[1].revision.at_ms = cli_now_ms();
-    ledger_submit(ledger, records, ARRAY_LEN(records), on_written, &waiting);
-    loop_run(loop);
-    if (waiting.result != JOURNAL_COMMITTED) {
-        *err = waiting.err;
-        return -1;
-    }
-    return 0;
+    return entry_write(ledger, loop, records, ARRAY_LEN(records), err);
 }
 
 /* A controller that runs has journaled the revision that stands already. */
