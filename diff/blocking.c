@@ -2,18 +2,19 @@
 #include "diff/blocking.h"
 
 #include "base/arena.h"
-#include "diff/exact.h"
 #include "diff/fleet.h"
 #include "diff/trail.h"
 
-/* Placements that one question may look at. */
-#define BUDGET 5000
+/* Placements that one question may look at, and all questions of one plan together. */
+#define QUESTION_BUDGET 50000
+#define PLAN_BUDGET     400000
 
 struct blocking {
     struct arena *arena;
     struct fleet *fleet;
     struct trail trail;
     struct exact_problem problem;
+    size_t budget; /* Placements that may still be looked at. */
 };
 
 struct blocking *blocking_new(struct arena *arena, struct fleet *fleet, struct compat *compat)
@@ -23,12 +24,13 @@ struct blocking *blocking_new(struct arena *arena, struct fleet *fleet, struct c
 
     blocking->arena = arena;
     blocking->fleet = fleet;
+    blocking->budget = PLAN_BUDGET;
     /* Who is hopeless may still be what others wait for. */
     for (uint32_t g = 0; g < fleet->guest_count; g++) {
         fleet->guests[g].hopeless = false;
         left += fleet_is_left(fleet, g);
     }
-    if (left > BLOCKING_MAX) {
+    if (left > EXACT_GUESTS) {
         return NULL;
     }
     blocking->trail = trail_new(arena, fleet, compat);
@@ -51,8 +53,10 @@ static enum answer ask(struct blocking *blocking, uint32_t guest, uint32_t absen
 
     blocking->problem.required = guest;
     blocking->problem.absent = absent;
-    blocking->problem.budget = BUDGET;
+    blocking->problem.budget =
+        blocking->budget < QUESTION_BUDGET ? blocking->budget : QUESTION_BUDGET;
     answer = exact_solve(&scratch, &blocking->problem, &any);
+    blocking->budget -= answer.looked_at;
     if (answer.found) {
         return FREE;
     }

@@ -6,22 +6,23 @@
  * 'Impossible?').
  *
  * A deletion filter: whoever can be taken out of the world without bringing the guest home has no part
- * in its trouble.  Each question is searched to the end, in small fleets only.  Pure.
+ * in its trouble.  Each question is searched to the end, in small fleets only; what arithmetic tells in
+ * fleets of any size is chain.h's.  Pure.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "diff/exact.h"
+
 struct arena;
 struct blocking;
 struct compat;
 struct fleet;
 
-#define BLOCKING_MAX 8
-
 struct blocking_set {
-    uint32_t guests[BLOCKING_MAX]; /* Sorted. */
+    uint32_t guests[EXACT_GUESTS]; /* Sorted. */
     size_t count;
 };
 

@@ -9,49 +9,24 @@
 #include "base/text.h"
 #include "diff/blocking.h"
 #include "diff/capacity.h"
+#include "diff/chain.h"
 #include "diff/compat.h"
 #include "diff/fleet.h"
+#include "diff/prospect.h"
 #include "diff/remedy.h"
 #include "diff/schedule.h"
 #include "model/quantity.h"
 
-/* A certificate is for reading: the chain of who waits for whom is followed this far. */
-#define CHAIN_MAX 16
-
 /* Hosts looked at, the emptiest first, for a third host that could help. */
 #define HELPERS_MAX 32
-
-/* What forbids a guest's move in the end. */
-enum obstacle {
-    OBSTACLE_ORDER,  /* It would fit if those who want to leave its target left. */
-    OBSTACLE_MEMORY, /* It would not. */
-    OBSTACLE_CPU,
-    OBSTACLE_RIVAL, /* A guest it must be apart from is there to stay. */
-};
-
-/* Those who want to leave a host. */
-struct leaving {
-    uint64_t vcpus; /* Which they take there. */
-    uint32_t first; /* FLEET_NONE = nobody. */
-};
 
 struct obstacle_map {
     struct fleet *fleet;
     struct compat compat;
     struct blocking *blocking; /* NULL = the fleet is too large to be searched. */
-    struct leaving *leaving;   /* By host. */
-    uint64_t *leaving_kib;     /* By account: the memory that they take there. */
-    uint32_t *next;            /* By guest: the next who wants to leave the same host. */
+    struct chain_map waiting;  /* Who waits for whom. */
     uint32_t *helpers;         /* Hosts that take guests, most room first. */
     size_t helper_count;
-};
-
-/* Guests that wait for one another, and the hosts they wait for. */
-struct chain {
-    uint32_t guests[CHAIN_MAX];
-    size_t guest_count;
-    uint32_t hosts[CHAIN_MAX];
-    size_t host_count;
 };
 
 struct helper {
@@ -97,80 +72,14 @@ struct obstacle_map *obstacle_map_new(struct arena *arena, struct fleet *fleet)
     map->fleet = fleet;
     map->compat = (struct compat){ .arena = arena, .fleet = fleet };
     map->blocking = blocking_new(arena, fleet, &map->compat);
-    map->leaving = ARENA_ARRAY(arena, struct leaving, fleet->host_count);
-    map->leaving_kib = ARENA_ARRAY(arena, uint64_t, fleet->pool_count * (fleet->host_count + 1));
-    map->next = ARENA_ARRAY(arena, uint32_t, fleet->guest_count);
-    for (size_t h = 0; h < fleet->host_count; h++) {
-        map->leaving[h].first = FLEET_NONE;
-    }
-    /* Backwards, so that each list is in the order of names. */
-    for (uint32_t i = (uint32_t)fleet->guest_count; i-- > 0;) {
-        if (fleet_is_left(fleet, i)) {
-            struct leaving *leaving = &map->leaving[fleet->guests[i].at];
-
-            map->leaving_kib[fleet_account_for(fleet, i, fleet->guests[i].at)] +=
-                fleet->guests[i].charge_kib;
-            leaving->vcpus += fleet->guests[i].vcpus;
-            map->next[i] = leaving->first;
-            leaving->first = i;
-        }
-    }
+    map->waiting = chain_map_new(arena, fleet);
     rank_helpers(arena, map);
     return map;
 }
 
-static enum obstacle judge(const struct obstacle_map *map, uint32_t guest)
+static enum prospect judge(const struct obstacle_map *map, uint32_t guest)
 {
-    const struct fleet *fleet = map->fleet;
-    const struct fleet_guest *this = &fleet->guests[guest];
-    const struct fleet_host *target = &fleet->hosts[this->goal];
-    const struct leaving *leaving = &map->leaving[this->goal];
-    const struct fleet_memory *memory = fleet_memory_for(fleet, guest, this->goal);
-    uint64_t leaving_kib = map->leaving_kib[fleet_account_for(fleet, guest, this->goal)];
-    uint32_t rival = fleet_find_rival(fleet, guest, this->goal);
-
-    if (memory->charged_kib - leaving_kib + this->charge_kib > memory->limit_kib) {
-        return OBSTACLE_MEMORY;
-    }
-    if (target->vcpus - leaving->vcpus + this->vcpus >
-        capacity_vcpu_cap(fleet->input->policy, target)) {
-        return OBSTACLE_CPU;
-    }
-    return rival != FLEET_NONE && !fleet_is_left(fleet, rival) ? OBSTACLE_RIVAL : OBSTACLE_ORDER;
-}
-
-static bool add_to_chain(uint32_t *items, size_t *count, uint32_t item)
-{
-    for (size_t i = 0; i < *count; i++) {
-        if (items[i] == item) {
-            return true;
-        }
-    }
-    if (*count == CHAIN_MAX) {
-        return false;
-    }
-    items[(*count)++] = item;
-    return true;
-}
-
-/* Everybody 'guest' waits for, directly or by way of others. */
-static struct chain follow(const struct obstacle_map *map, uint32_t guest)
-{
-    struct chain chain = { .guests = { guest }, .guest_count = 1 };
-
-    for (size_t i = 0; i < chain.guest_count; i++) {
-        uint32_t goal = map->fleet->guests[chain.guests[i]].goal;
-
-        if (!add_to_chain(chain.hosts, &chain.host_count, goal)) {
-            break;
-        }
-        for (uint32_t g = map->leaving[goal].first; g != FLEET_NONE; g = map->next[g]) {
-            if (!add_to_chain(chain.guests, &chain.guest_count, g)) {
-                break;
-            }
-        }
-    }
-    return chain;
+    return prospect_of(map->fleet, prospect_gone(map->fleet, map->waiting.leaving, guest), guest);
 }
 
 /* The first of the chain, after its head, that could not move even if everybody left; FLEET_NONE if
@@ -178,7 +87,7 @@ static struct chain follow(const struct obstacle_map *map, uint32_t guest)
 static uint32_t root_of(const struct obstacle_map *map, const struct chain *chain)
 {
     for (size_t i = 1; i < chain->guest_count; i++) {
-        if (judge(map, chain->guests[i]) != OBSTACLE_ORDER) {
+        if (judge(map, chain->guests[i]) != PROSPECT_GOOD) {
             return chain->guests[i];
         }
     }
@@ -262,13 +171,13 @@ static void print_lack(struct text *text, const struct fleet *fleet, uint32_t gu
 /* " until 'b' and 2 more leave" */
 static void print_departures(struct text *text, const struct obstacle_map *map, uint32_t host)
 {
-    uint32_t first = map->leaving[host].first;
+    uint32_t first = map->waiting.first[host];
     size_t more = 0;
 
     if (first == FLEET_NONE) {
         return;
     }
-    for (uint32_t g = map->next[first]; g != FLEET_NONE; g = map->next[g]) {
+    for (uint32_t g = map->waiting.next[first]; g != FLEET_NONE; g = map->waiting.next[g]) {
         more++;
     }
     if (more == 0) {
@@ -328,6 +237,39 @@ static void print_cpu_advice(struct text *text, const struct fleet *fleet, uint3
                 warn ? ", or cpu_policy = warn" : "");
 }
 
+/* The first guest on the target of 'guest' that it must be apart from and that comes after 'last' by name,
+ * or FLEET_NONE.  The list's order depends on the moves made so far, what is said of it must not. */
+static uint32_t next_rival(const struct fleet *fleet, uint32_t guest, uint32_t last)
+{
+    uint32_t next = FLEET_NONE;
+    uint32_t host = fleet->guests[guest].goal;
+
+    for (uint32_t p = fleet->hosts[host].occupants; p != FLEET_NONE; p = fleet->places[p].next) {
+        uint32_t other = fleet->places[p].guest;
+
+        if (other < next && (last == FLEET_NONE || other > last) &&
+            fleet_are_rivals(fleet, guest, other)) {
+            next = other;
+        }
+    }
+    return next;
+}
+
+/* "'a' and 'b' leaving 'kvm2'": everybody there whom the guest must be apart from. */
+static void print_rivals(struct text *text, const struct fleet *fleet, uint32_t guest)
+{
+    const char *host = fleet->hosts[fleet->guests[guest].goal].name;
+    uint32_t rival = next_rival(fleet, guest, FLEET_NONE);
+
+    if (rival == FLEET_NONE) {
+        return;
+    }
+    for (; rival != FLEET_NONE; rival = next_rival(fleet, guest, rival)) {
+        text_printf(text, "%s'%s'", text->length > 0 ? " and " : "", fleet->guests[rival].name);
+    }
+    text_printf(text, " leaving '%s'", host);
+}
+
 /* What the guest's host would have to offer for the guest to come at once: that always helps. */
 static void advise_place(struct arena *arena, struct advice *advice, const struct fleet *fleet,
                          uint32_t guest)
@@ -335,7 +277,6 @@ static void advise_place(struct arena *arena, struct advice *advice, const struc
     const struct fleet_guest *this = &fleet->guests[guest];
     const struct fleet_host *target = &fleet->hosts[this->goal];
     const struct fleet_memory *memory = fleet_memory_for(fleet, guest, this->goal);
-    uint32_t rival = fleet_find_rival(fleet, guest, this->goal);
     struct text text = text_new(arena);
 
     if (lacks_memory(fleet, guest)) {
@@ -348,10 +289,7 @@ static void advise_place(struct arena *arena, struct advice *advice, const struc
         text_append(&text, text.length > 0 ? " and " : "");
         print_cpu_advice(&text, fleet, guest);
     }
-    if (rival != FLEET_NONE) {
-        text_printf(&text, "%s'%s' leaving '%s'", text.length > 0 ? " and " : "",
-                    fleet->guests[rival].name, target->name);
-    }
+    print_rivals(&text, fleet, guest);
     if (text.length > 0) {
         advice->lines[advice->count++] = text.data;
     }
@@ -391,22 +329,12 @@ static void advise_stuck(struct arena *arena, struct advice *advice, const struc
     }
 }
 
-static bool is_in_chain(const struct chain *chain, uint32_t host)
-{
-    for (size_t i = 0; i < chain->host_count; i++) {
-        if (chain->hosts[i] == host) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* A third host with room for 'guest', or FLEET_NONE. */
 static uint32_t find_helper(const struct obstacle_map *map, const struct chain *chain,
                             uint32_t guest)
 {
     for (size_t i = 0; i < map->helper_count && i < HELPERS_MAX; i++) {
-        if (!is_in_chain(chain, map->helpers[i]) &&
+        if (!chain_has_host(chain, map->helpers[i]) &&
             schedule_may_enter(map->fleet, guest, map->helpers[i])) {
             return map->helpers[i];
         }
@@ -512,11 +440,12 @@ static struct plan_block explain_room(struct arena *arena, const struct fleet *f
     };
 }
 
+/* A guest it must be apart from is there to stay; but for that one, arithmetic lets it come. */
 static struct plan_block explain_rival(struct arena *arena, const struct fleet *fleet,
                                        uint32_t guest)
 {
     const struct fleet_guest *this = &fleet->guests[guest];
-    uint32_t rival = fleet_find_rival(fleet, guest, this->goal);
+    uint32_t rival = prospect_find_rival(fleet, guest);
     struct chain both = { { guest, rival }, 2, { this->goal }, 1 };
     struct advice advice = { 0 };
 
@@ -529,30 +458,35 @@ static struct plan_block explain_rival(struct arena *arena, const struct fleet *
             "must be apart from '%s', which is in the same cluster, is on '%s' and "
             "does not move (%s)",
             fleet->guests[rival].name, fleet->hosts[this->goal].name, code_text(fleet, rival)),
-        .certificate = certify(arena, fleet, &both, &advice, false),
+        .certificate = certify(arena, fleet, &both, &advice, true),
     };
 }
 
-/* The chain again, with no more in it than what it takes, and where that is.  False, and the chain as it
- * was, if nothing can be proven. */
+/* Leaves no more in the chain than what it takes.  False, and the chain as it was, if nothing can be
+ * proven. */
 static bool reduce(const struct obstacle_map *map, struct chain *chain)
 {
     struct blocking_set set;
 
+    if (chain_reduce(&map->waiting, chain)) {
+        return true;
+    }
     if (map->blocking == NULL || !blocking_find(map->blocking, chain->guests[0], &set)) {
         return false;
     }
     *chain = (struct chain){ 0 };
     for (size_t i = 0; i < set.count; i++) {
-        const struct fleet_guest *guest = &map->fleet->guests[set.guests[i]];
-
-        (void)add_to_chain(chain->guests, &chain->guest_count, set.guests[i]);
-        (void)add_to_chain(chain->hosts, &chain->host_count, guest->goal);
-        if (set.count > 1) {
-            (void)add_to_chain(chain->hosts, &chain->host_count, guest->at);
-        }
+        (void)chain_add_guest(chain, set.guests[i]);
     }
+    chain_find_hosts(chain, map->fleet);
     return true;
+}
+
+static enum plan_code code_of_lack(const struct fleet *fleet, uint32_t guest)
+{
+    return capacity_fit(fleet, guest, fleet->guests[guest].goal) == CAPACITY_FITS
+               ? PLAN_APART
+               : PLAN_NO_CAPACITY;
 }
 
 /* Everybody would fit if everybody else went first. */
@@ -560,7 +494,7 @@ static struct plan_block explain_order(struct arena *arena, const struct obstacl
                                        uint32_t guest)
 {
     const struct fleet *fleet = map->fleet;
-    struct chain chain = follow(map, guest);
+    struct chain chain = chain_follow(&map->waiting, guest);
     uint32_t root = root_of(map, &chain);
     struct text reason = text_new(arena);
     struct advice advice = { 0 };
@@ -586,7 +520,7 @@ static struct plan_block explain_order(struct arena *arena, const struct obstacl
     proven = reduce(map, &chain);
     return (struct plan_block){
         .guest = fleet->guests[guest].name,
-        .code = root == FLEET_NONE ? PLAN_DEADLOCK : PLAN_NO_CAPACITY,
+        .code = root == FLEET_NONE ? PLAN_DEADLOCK : code_of_lack(fleet, guest),
         .reason = reason.data,
         .certificate = certify(arena, fleet, &chain, &advice, proven),
     };
@@ -596,12 +530,12 @@ struct plan_block obstacle_explain(struct arena *arena, const struct obstacle_ma
                                    uint32_t guest)
 {
     switch (judge(map, guest)) {
-    case OBSTACLE_ORDER:
+    case PROSPECT_GOOD:
         break;
-    case OBSTACLE_MEMORY:
-    case OBSTACLE_CPU:
+    case PROSPECT_NO_MEMORY:
+    case PROSPECT_NO_CPU:
         return explain_room(arena, map->fleet, guest);
-    case OBSTACLE_RIVAL:
+    case PROSPECT_RIVAL:
         return explain_rival(arena, map->fleet, guest);
     }
     return explain_order(arena, map, guest);

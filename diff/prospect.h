@@ -32,9 +32,16 @@ struct prospect_leaving {
 /* By account of the fleet, what the guests that are left and not hopeless take where they are. */
 struct prospect_leaving *prospect_leaving(struct arena *arena, const struct fleet *fleet);
 
-/* The prospect of 'guest', which is left, if just those leave. */
-enum prospect prospect_of(const struct fleet *fleet, const struct prospect_leaving *leaving,
-                          uint32_t guest);
+/* What of that leaves room for 'guest' on its host: memory of its kind there, and vCPUs. */
+struct prospect_leaving prospect_gone(const struct fleet *fleet,
+                                      const struct prospect_leaving *leaving, uint32_t guest);
+
+/* The prospect of 'guest', which is left, if just 'gone' leaves its host. */
+enum prospect prospect_of(const struct fleet *fleet, struct prospect_leaving gone, uint32_t guest);
+
+/* The first guest on the host of 'guest' that it must be apart from and that is there to stay, or
+ * FLEET_NONE. */
+uint32_t prospect_find_rival(const struct fleet *fleet, uint32_t guest);
 
 /* Marks the hopeless; who is hopeless does not leave, and may leave others without hope.  Returns how
  * many there are. */

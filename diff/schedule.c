@@ -153,8 +153,10 @@ struct schedule schedule_find(struct arena *arena, struct fleet *fleet, const st
     scheduler.waiting = scheduler.trail.left;
     consider(&scheduler);
     go_straight(&scheduler);
-    if (scheduler.best.cost.left > 0) {
+    if (scheduler.best.cost.left > 0 || hopeless > 0) {
         screen_displaceable(arena, fleet, diff);
+    }
+    if (scheduler.best.cost.left > 0) {
         go_round_about(&scheduler);
         schedule.proven = search(&scheduler, &found);
         schedule.method = schedule.proven || found ? PLAN_EXACT : PLAN_HEURISTIC;

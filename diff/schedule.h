@@ -31,8 +31,8 @@ struct schedule {
 };
 
 /* Brings the guests of 'fleet' home that are waiting.  The fleet is as before afterwards, but for what is
- * known of its guests ('hopeless', 'displaceable'): whoever wants the state after the steps makes
- * them. */
+ * known of its guests ('hopeless', and 'displaceable' if any is left): whoever wants the state after the
+ * steps makes them. */
 struct schedule schedule_find(struct arena *arena, struct fleet *fleet, const struct diff *diff);
 
 /* True if 'guest' may enter 'host' now: there is room, the host takes guests, and no rival is there. */
