@@ -10,15 +10,20 @@
 #include "actuators/actuator.h"
 #include "base/err.h"
 #include "base/loop_uv.h"
+#include "base/text.h"
+#include "cli/backend.h"
 #include "cli/cli.h"
 #include "cli/eventlog.h"
 #include "cli/reach.h"
+#include "reconciler/event_json.h"
 #include "reconciler/journal/journal.h"
 #include "reconciler/reconciler.h"
 
 struct daemon {
     struct loop *loop;
     struct reconciler *reconciler;
+    struct backend backend;
+    const char *es_xml;
     int status;
 };
 
@@ -30,12 +35,48 @@ static void on_done(void *context, const struct reconciler_result *result)
     loop_stop(daemon->loop);
 }
 
+/* Whoever follows the controller is told what its log is told, and how far the running move is. */
+static void publish(struct daemon *daemon, const struct event *event)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct text json = text_new(&arena);
+    struct status status = reconciler_status(daemon->reconciler);
+
+    event_json_write(&json, event, status.gauge, status.at_ms);
+    api_publish(daemon->backend.api, event_json_name(event), json.data);
+}
+
+static void on_event(void *context, const struct event *event)
+{
+    struct daemon *daemon = context;
+
+    eventlog_write(daemon->es_xml, event);
+    if (daemon->backend.api != NULL) {
+        publish(daemon, event);
+    }
+}
+
 static void on_signal(void *context)
 {
     struct daemon *daemon = context;
 
     (void)fprintf(stderr, "event=ending\n");
     reconciler_end(daemon->reconciler);
+}
+
+/* Without it the fleet is kept where it belongs all the same: that it cannot be asked is told. */
+static void open_api(struct cli *cli, struct daemon *daemon)
+{
+    struct api_backend seam = backend_seam(&daemon->backend);
+    struct api_config config = cli->config.api;
+    struct err err;
+
+    config.socket = config_socket(&cli->arena, &cli->config);
+    daemon->backend.api = api_open(daemon->loop, &config, &seam, &err);
+    if (daemon->backend.api == NULL) {
+        (void)fprintf(stderr, "event=api-closed text=\"%s\"\n",
+                      text_visible(&cli->arena, err.text));
+    }
 }
 
 static int serve(struct cli *cli, struct daemon *daemon)
@@ -46,7 +87,7 @@ static int serve(struct cli *cli, struct daemon *daemon)
         .loop = daemon->loop,
         .source = &source,
         .config = &cli->config,
-        .events = { arena_strdup(&cli->arena, cli->config.es_xml), eventlog_write },
+        .events = { daemon, on_event },
     };
     struct err err;
 
@@ -60,15 +101,18 @@ static int serve(struct cli *cli, struct daemon *daemon)
         return cli_fail(&err);
     }
     daemon->reconciler = reconciler_new(&world, &options);
+    daemon->backend = (struct backend){ daemon->reconciler, world.journal, NULL };
     loop_uv_on_signal(daemon->loop, SIGINT, on_signal, daemon);
     loop_uv_on_signal(daemon->loop, SIGTERM, on_signal, daemon);
     (void)fprintf(stderr, "event=started version=%s file=%s state_dir=%s\n", BERTH_VERSION,
                   cli->config.es_xml, cli->config.state_dir);
+    open_api(cli, daemon);
     reconciler_run(daemon->reconciler, on_done, daemon);
     loop_run(daemon->loop);
     actuator_close(world.actuator);
     journal_close(world.journal);
-    reconciler_free(daemon->reconciler);
+    reconciler_free(daemon->reconciler); /* Answers who still waits: the API must be there. */
+    api_close(daemon->backend.api);
     return daemon->status;
 }
 
@@ -99,6 +143,7 @@ static int run(struct cli *cli, int argc, char **argv)
         return status;
     }
     daemon.loop = loop_uv_new();
+    daemon.es_xml = cli->config.es_xml;
     status = serve(cli, &daemon);
     loop_uv_free(daemon.loop);
     return status;

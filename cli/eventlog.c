@@ -130,14 +130,14 @@ static void log_order(const struct order *order)
     (void)fputc('\n', stderr);
 }
 
-void eventlog_write(void *context, const struct event *event)
+void eventlog_write(const char *file, const struct event *event)
 {
     switch (event->kind) {
     case EVENT_FAULTS:
-        log_faults(context, event);
+        log_faults(file, event);
         break;
     case EVENT_FILE_VALID:
-        (void)fprintf(stderr, "event=valid-file file=%s\n", (const char *)context);
+        (void)fprintf(stderr, "event=valid-file file=%s\n", file);
         break;
     case EVENT_FILE_POLLED:
         log_text(event, event->err->text);

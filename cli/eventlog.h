@@ -8,5 +8,5 @@
 
 struct event;
 
-/* Writes one line to stderr.  'context' is the path of es.xml. */
-void eventlog_write(void *context, const struct event *event);
+/* Writes one line to stderr.  'file' is the path of es.xml. */
+void eventlog_write(const char *file, const struct event *event);

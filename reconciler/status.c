@@ -142,9 +142,25 @@ static void add_drift(struct text *json, const struct drift *drift)
         text_append((json), "]");                    \
     } while (0)
 
+/* The ledger was read before the move that is under way was begun. */
+static void add_moves(struct text *json, const struct status *status)
+{
+    const struct ledger *ledger = status->ledger;
+
+    begin_array(json, "moves");
+    for (size_t i = 0; i < ledger->move_count; i++) {
+        next_item(json);
+        journal_json_move(json, &ledger->moves[i]);
+    }
+    if (status->moving != NULL && ledger_find_move(ledger, status->moving->guest) == NULL) {
+        next_item(json);
+        journal_json_move(json, status->moving);
+    }
+    text_append(json, "]");
+}
+
 static void add_ledger(struct text *json, const struct ledger *ledger)
 {
-    ADD_RECORDS(json, "moves", ledger->moves, ledger->move_count, journal_json_move);
     ADD_RECORDS(json, "retries", ledger->retries, ledger->retry_count, journal_json_retry);
     ADD_RECORDS(json, "owed_starts", ledger->owed, ledger->owed_count, journal_json_owed);
     ADD_RECORDS(json, "holds", ledger->holds, ledger->hold_count, journal_json_hold);
@@ -188,6 +204,7 @@ void status_json(struct text *json, const struct status *status)
     add_moving(json, status);
     add_queue(json, status);
     add_blocked(json, status);
+    add_moves(json, status);
     add_ledger(json, status->ledger);
     add_drift(json, status->drift);
     if (status->observed != NULL && status->desired != NULL) {
