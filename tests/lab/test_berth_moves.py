@@ -141,6 +141,28 @@ class Moves(BerthTest):
             self.assert_runs_once(guest, host)
             self.assertEqual(fleet.boots(guest), 1)
 
+    def test_two_guests_swap_full_hosts_because_one_may_be_stopped_early(self):
+        for number, guest in enumerate(("a1", "a2", "b1", "b2")):
+            fleet.guest(guest, "kvm1" if number < 2 else "kvm2", autostart=True)
+        settings = {f"host {h}.memory": ROOM_FOR_TWO for h in fleet.hosts}
+        settings |= {"host kvm3.maintenance": "yes", "guest a1.park": "yes"}
+        fleet.want(settings, a1="kvm2", a2="kvm1", b1="kvm1", b2="kvm2")
+        self.assertEqual(
+            [(m["guest"], m["mode"]) for m in self.plan()["moves"]],
+            [("a1", "stop"), ("b1", "live"), ("a1", "offline")],
+        )
+        self.assert_exit(self.apply(), DONE)
+        await_true("'a1' is up again", lambda: fleet.boots("a1") == 2)
+        for guest, host in (("a1", "kvm2"), ("a2", "kvm1"), ("b1", "kvm1"), ("b2", "kvm2")):
+            self.assert_runs_once(guest, host)
+            self.assert_defined_only_on(guest, host)
+        for guest in ("a2", "b1", "b2"):
+            self.assertEqual(fleet.boots(guest), 1)
+        self.assertIn("STOPPING", fleet.console("a1"))
+        self.assertEqual(sorted(fleet.listed("kvm1", "--all", "--autostart")), ["a2", "b1"])
+        self.assertEqual(sorted(fleet.listed("kvm2", "--all", "--autostart")), ["a1", "b2"])
+        self.assert_settled()
+
     def test_only_moves_the_guest_it_names(self):
         fleet.guest("g1", "kvm1")
         fleet.guest("g2", "kvm1")
