@@ -443,6 +443,7 @@ START_TEST(guest_that_was_stopped_in_vain_runs_again_at_once)
     assert_is("vm2", "kvm2", "running");
     ck_assert(world_has_autostart(&world, "vm1", "kvm1"));
     ck_assert_uint_eq(world.starts, 1);
+    ck_assert_uint_eq(world.result.moved, 0);
     ck_assert_uint_eq(world_owed(&world), 0);
     world_deinit(&world);
 }
