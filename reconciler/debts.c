@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/debts.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "reconciler/config.h"
+#include "reconciler/controller.h"
+#include "reconciler/moves.h"
+#include "reconciler/owed.h"
+
+/* True once for each debt: a guest that was stopped again is owed another start. */
+static bool is_new_debt(struct reconciler *reconciler, struct names *names,
+                        const struct journal_owed *owed)
+{
+    char *name = text_format(&reconciler->run_arena, "%s %" PRId64, owed->uuid, owed->since_ms);
+    const char **grown;
+
+    for (size_t i = 0; i < names->count; i++) {
+        if (strcmp(names->items[i], name) == 0) {
+            return false;
+        }
+    }
+    grown = ARENA_ARRAY(&reconciler->run_arena, const char *, names->count + 1);
+    if (names->count > 0) {
+        memcpy(grown, names->items, names->count * sizeof(*grown));
+    }
+    grown[names->count++] = name;
+    names->items = grown;
+    return true;
+}
+
+/* A shutdown request that timed out may still take effect for this long. */
+static int64_t owed_grace_ms(const struct reconciler *reconciler)
+{
+    return 2 * reconciler->world.config->policy.stop_timeout_ms;
+}
+
+void debts_pay_running(struct reconciler *reconciler)
+{
+    for (size_t i = 0; i < reconciler->ledger.owed_count; i++) {
+        const struct journal_owed *owed = &reconciler->ledger.owed[i];
+
+        if (owed_is_running(&reconciler->view.observed, owed->uuid) &&
+            controller_wall(reconciler) - owed->since_ms > owed_grace_ms(reconciler) &&
+            ledger_find_move(&reconciler->ledger, owed->guest) == NULL) {
+            struct journal_record record = { .kind = JOURNAL_OWED, .owed = *owed };
+
+            record.owed.paid = true;
+            controller_note(reconciler, &record, 1);
+        }
+    }
+}
+
+static void tell_down(struct reconciler *reconciler, const struct journal_owed *owed,
+                      enum owed_standing standing, const struct owed_place *place)
+{
+    struct event event = { .kind = EVENT_ALARM, .guest = owed->guest };
+
+    if (is_new_debt(reconciler, &reconciler->told_down, owed)) {
+        event.text = owed_text(&reconciler->arena, owed, standing, place);
+        reconciler->result.failed++;
+        controller_emit(reconciler, &event);
+    }
+}
+
+/* True if the plan will start the guest: it is left to that, unless nobody goes on with the plan. */
+static bool is_planned(const struct reconciler *reconciler, const struct journal_owed *owed)
+{
+    return !reconciler->cancelled && following_moves(&reconciler->following, owed->guest);
+}
+
+/* Whoever leaves takes nothing up, and leaves nobody down whom this run has stopped. */
+static bool is_due(const struct reconciler *reconciler, const struct journal_owed *owed)
+{
+    bool of_this_run = owed->since_ms >= reconciler->run.begun_ms;
+
+    return ledger_find_move(&reconciler->ledger, owed->guest) == NULL &&
+           (controller_is_leaving(reconciler) ? of_this_run : !is_planned(reconciler, owed));
+}
+
+static bool restart(struct reconciler *reconciler, const struct journal_owed *owed,
+                    const struct owed_place *place)
+{
+    struct executor_intent intent = {
+        .guest = owed->guest,
+        .uuid = owed->uuid,
+        .from = place->host,
+        .to = place->host,
+        .mode = MOVE_OFFLINE,
+        .observed = place->guest,
+        .es_digest = reconciler->revision.digest,
+    };
+
+    return is_new_debt(reconciler, &reconciler->restarted, owed) &&
+           moves_begin(reconciler, &intent, 1, 1);
+}
+
+bool debts_restart_next(struct reconciler *reconciler)
+{
+    for (size_t i = 0; i < reconciler->ledger.owed_count; i++) {
+        const struct journal_owed *owed = &reconciler->ledger.owed[i];
+        enum owed_standing standing;
+        struct owed_place place;
+
+        if (!is_due(reconciler, owed)) {
+            continue;
+        }
+        standing = owed_judge(&reconciler->arena, &reconciler->view.input, &reconciler->ledger,
+                              owed, &place);
+        if (standing == OWED_STARTABLE && restart(reconciler, owed, &place)) {
+            return true;
+        }
+        if ((standing == OWED_UNCERTAIN || standing == OWED_NO_ROOM) &&
+            !is_planned(reconciler, owed)) {
+            tell_down(reconciler, owed, standing, &place);
+        }
+    }
+    return false;
+}
+
+bool debts_has_parked(const struct reconciler *reconciler)
+{
+    for (size_t i = 0; i < reconciler->ledger.owed_count; i++) {
+        const struct journal_owed *owed = &reconciler->ledger.owed[i];
+
+        if (owed->early && is_planned(reconciler, owed) &&
+            !owed_is_running(&reconciler->view.observed, owed->uuid)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whoever ends goes on with the plan for as long as a guest is down for it. */
+bool debts_may_go_on(const struct reconciler *reconciler)
+{
+    return !controller_is_leaving(reconciler) || debts_has_parked(reconciler);
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/moves.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "base/text.h"
+#include "diff/plan.h"
+#include "model/desired.h"
+#include "reconciler/config.h"
+#include "reconciler/controller.h"
+#include "reconciler/retry.h"
+
+/* A person waits for 'berth apply': a failed move is tried again a few times within this run, later
+ * tries are left to a later run. */
+#define RUN_TRIES_MAX   3u
+#define RUN_WAIT_MAX_MS INT64_C(60000)
+
+/* Where the file wants the guest: not 'to', which may be a temporary host.  view.c compares with this. */
+static const char *wanted_host(const struct reconciler *reconciler, const struct journal_move *move)
+{
+    const struct desired *desired = &reconciler->revision.desired;
+    uint32_t index = desired_find_guest(desired, move->guest);
+
+    return index == DESIRED_NONE ? move->to : desired->hosts[desired->guests[index].host].name;
+}
+
+static void note_retry(struct reconciler *reconciler, const struct journal_move *move)
+{
+    const struct journal_retry *before = ledger_find_retry(&reconciler->ledger, move->guest);
+    int64_t now = controller_wall(reconciler);
+    struct journal_record record = { .kind = JOURNAL_RETRY };
+    struct event event = {
+        .kind = EVENT_RETRY,
+        .guest = move->guest,
+        .text = move->error_text,
+        .wait_ms = -1,
+    };
+
+    record.retry = retry_after(before, move, now);
+    if (record.retry.next_ms == INT64_MAX) {
+        view_facts_digest(&reconciler->arena, &reconciler->view.observed, reconciler->world.config,
+                          move->guest, wanted_host(reconciler, move), record.retry.observed_digest);
+    } else {
+        event.wait_ms = record.retry.next_ms - now;
+    }
+    controller_note(reconciler, &record, 1);
+    controller_emit(reconciler, &event);
+}
+
+static void clear_retry(struct reconciler *reconciler, const struct journal_move *move)
+{
+    const struct journal_retry *before = ledger_find_retry(&reconciler->ledger, move->guest);
+    struct journal_record record = { .kind = JOURNAL_RETRY };
+
+    if (before != NULL) {
+        record.retry = *before;
+        record.retry.cleared = true;
+        controller_note(reconciler, &record, 1);
+    }
+}
+
+int64_t moves_next_retry_ms(struct reconciler *reconciler)
+{
+    return retry_next_ms(&reconciler->ledger, reconciler->revision.digest, reconciler->options.only,
+                         reconciler->options.follow ? UINT32_MAX : RUN_TRIES_MAX,
+                         controller_wall(reconciler), RUN_WAIT_MAX_MS);
+}
+
+static void remember_stuck(struct reconciler *reconciler, uint64_t seq)
+{
+    uint64_t *grown = ARENA_ARRAY(&reconciler->run_arena, uint64_t, reconciler->stuck_count + 1);
+
+    if (reconciler->stuck_count > 0) {
+        memcpy(grown, reconciler->stuck, reconciler->stuck_count * sizeof(*grown));
+    }
+    grown[reconciler->stuck_count++] = seq;
+    reconciler->stuck = grown;
+    reconciler->result.stuck = reconciler->stuck_count;
+}
+
+static bool is_stuck(const struct reconciler *reconciler, uint64_t seq)
+{
+    for (size_t i = 0; i < reconciler->stuck_count; i++) {
+        if (reconciler->stuck[i] == seq) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Cancelled in this run: it ends.  Cancelled in an earlier one, and settled only now: whoever runs 'berth
+ * apply' anew wants it moved; a daemon was asked nothing, so its guest is held until 'berth retry'. */
+static void note_cancelled(struct reconciler *reconciler, const struct journal_move *move)
+{
+    if (!reconciler->cancelled && reconciler->options.follow) {
+        note_retry(reconciler, move);
+    }
+}
+
+/* Neither an early stop nor a start in its place brings a guest to its host: what failed before still has. */
+static bool has_arrived(const struct journal_move *move)
+{
+    return move->mode != MOVE_STOP && strcmp(move->from, move->to) != 0;
+}
+
+static void count_ended(struct reconciler *reconciler, const struct journal_move *move)
+{
+    if (move->state == JOURNAL_MOVE_DONE) {
+        if (has_arrived(move)) {
+            reconciler->result.moved++;
+            clear_retry(reconciler, move);
+        }
+        return;
+    }
+    reconciler->following.valid = false; /* The rest is planned and verified again without it. */
+    if (move->state == JOURNAL_MOVE_CANCELLED) {
+        note_cancelled(reconciler, move);
+        return;
+    }
+    if (reconciler->resumed && move->error == ERR_CONFLICT) {
+        return; /* An interrupted run is no failure of the move: plan it again at once. */
+    }
+    reconciler->result.failed++;
+    note_retry(reconciler, move);
+}
+
+static void on_move_done(void *context, enum executor_outcome outcome,
+                         const struct journal_move *move, const struct err *err)
+{
+    struct reconciler *reconciler = context;
+
+    switch (outcome) {
+    case EXECUTOR_ENDED:
+        count_ended(reconciler, move);
+        break;
+    case EXECUTOR_STUCK:
+        reconciler->following.valid = false;
+        remember_stuck(reconciler, move->key.seq);
+        break;
+    case EXECUTOR_STOPPED:
+        controller_lost(reconciler, err);
+        return;
+    }
+    controller_next_pass(reconciler);
+}
+
+/* A move that an earlier run left open is settled before anything new is begun. */
+bool moves_resume_next(struct reconciler *reconciler)
+{
+    for (size_t i = 0; i < reconciler->ledger.move_count; i++) {
+        const struct journal_move *move = &reconciler->ledger.moves[i];
+
+        if (!is_stuck(reconciler, move->key.seq)) {
+            struct event event = { .kind = EVENT_MOVE_RESUME, .move = move, .guest = move->guest };
+
+            controller_emit(reconciler, &event);
+            reconciler->resumed = true;
+            gauge_reset(&reconciler->gauge);
+            executor_resume(&reconciler->executor, move, &reconciler->view.observed, on_move_done,
+                            reconciler);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool moves_begin(struct reconciler *reconciler, const struct executor_intent *intent, size_t number,
+                 size_t total)
+{
+    struct journal_move shown = {
+        .guest = intent->guest,
+        .uuid = intent->uuid,
+        .from = intent->from,
+        .to = intent->to,
+        .mode = intent->mode,
+        .detour = intent->detour,
+    };
+    struct event event = {
+        .kind = EVENT_MOVE_BEGIN,
+        .move = &shown,
+        .guest = intent->guest,
+        .number = number,
+        .total = total,
+    };
+
+    controller_emit(reconciler, &event);
+    reconciler->resumed = false;
+    reconciler->parks |= intent->mode == MOVE_STOP;
+    gauge_reset(&reconciler->gauge);
+    executor_begin(&reconciler->executor, intent, on_move_done, reconciler);
+    return true;
+}
+
+bool moves_take_next(struct reconciler *reconciler)
+{
+    struct following *following = &reconciler->following;
+    const struct plan_move *move = following_take(following);
+    struct executor_intent intent;
+
+    if (move == NULL) {
+        return false;
+    }
+    intent = (struct executor_intent){
+        .guest = move->guest,
+        .from = move->from,
+        .to = move->to,
+        .mode = move->mode,
+        .detour = move->detour,
+        .es_digest = reconciler->revision.digest,
+    };
+    intent.observed = observed_find_guest_named(
+        observed_find_host(&reconciler->view.observed, move->from), move->guest);
+    intent.uuid = intent.observed->uuid;
+    return moves_begin(reconciler, &intent, following->next, following->plan.move_count);
+}

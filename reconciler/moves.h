@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Moves: one at a time is begun or taken up, and what comes of it is noted: retries, holds, the figures of the
+ * run.  For the files of the controller. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct executor_intent;
+struct reconciler;
+
+/* Takes up the next move that an earlier run left open; false if there is none. */
+bool moves_resume_next(struct reconciler *reconciler);
+
+/* Takes the next move of the plan that is followed; false if there is none. */
+bool moves_take_next(struct reconciler *reconciler);
+
+/* Begins 'intent', the 'number'-th of 'total'; always true. */
+bool moves_begin(struct reconciler *reconciler, const struct executor_intent *intent, size_t number,
+                 size_t total);
+
+/* When the next try that this run waits for is due; 0 = none. */
+int64_t moves_next_retry_ms(struct reconciler *reconciler);
