@@ -409,6 +409,32 @@ START_TEST(parked_guest_frees_its_host_until_it_is_moved)
 }
 END_TEST
 
+/* An earlier plan had stopped it and broke off. */
+START_TEST(guest_that_is_off_may_stay_off_for_others_if_it_is_owed_a_start_and_may_be_parked)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct subject subject = swap(&arena);
+    struct err err;
+
+    build_policy_guest(subject.build, "a")->park = true;
+    seen(&subject, "a")->state = GUEST_SHUTOFF;
+    seen(&subject, "a")->owed_start = true;
+    subject.plan = build_plan(subject.build);
+    ck_assert_uint_eq(subject.plan.move_count, 3);
+    ck_assert_int_eq(subject.plan.moves[0].mode, MOVE_STOP);
+    ck_assert_str_eq(subject.plan.moves[0].reason, "stays off to make room on 'kvm1' for 'b'");
+    if (verify_plan(build_input(subject.build), &subject.plan, 0, &err) != 0) {
+        ck_abort_msg("%s", err.text);
+    }
+    seen(&subject, "a")->owed_start = false;
+    ck_assert_int_ne(verify_plan(build_input(subject.build), &subject.plan, 0, &err), 0);
+    seen(&subject, "a")->owed_start = true;
+    build_policy_guest(subject.build, "a")->park = false;
+    ck_assert_int_ne(verify_plan(build_input(subject.build), &subject.plan, 0, &err), 0);
+    ck_assert_ptr_nonnull(strstr(err.text, "policy does not let it be parked"));
+}
+END_TEST
+
 START_TEST(guest_that_the_plan_has_stopped_takes_no_room_in_its_remainder)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
@@ -453,6 +479,8 @@ int main(void)
     tcase_add_test(tcase, false_claims_of_the_whole_plan_are_refused);
     tcase_add_test(tcase, detour_verifies_when_the_final_hop_follows);
     tcase_add_test(tcase, parked_guest_frees_its_host_until_it_is_moved);
+    tcase_add_test(
+        tcase, guest_that_is_off_may_stay_off_for_others_if_it_is_owed_a_start_and_may_be_parked);
     tcase_add_test(tcase, guest_that_the_plan_has_stopped_takes_no_room_in_its_remainder);
     suite_add_tcase(suite, tcase);
     return runner_run(suite);
