@@ -13,7 +13,12 @@
 #include "tests/runner.h"
 #include "world.h"
 
+/* Debug builds, sanitizers among them, take their time: fewer fleets there. */
+#ifdef MANY_FLEETS
+#define FLEETS 2000
+#else
 #define FLEETS 300
+#endif
 #define HOSTS  6
 #define GUESTS 14
 #define UNIT   64 /* MiB */
