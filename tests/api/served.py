@@ -39,7 +39,11 @@ class Client:
 
     def __init__(self, address):
         self.socket = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
-        self.socket.connect(address) # Waits for room in the queue, which it would not with a timeout.
+        try:
+            self.socket.connect(address) # Waits for room in the queue; not so with a timeout.
+        except OSError:
+            self.socket.close()
+            raise
         self.socket.settimeout(PATIENCE_S)
         self.rest = b""
 

@@ -137,7 +137,8 @@ class Users(unittest.TestCase):
             self.addCleanup(client.socket.close)
             client.say(request("GET", "/v1/status"))
             self.assertEqual(client.answer().status, 200)
-        self.assertEqual(served.client().answer().status, 503)
+        with served.client() as client:
+            self.assertEqual(client.answer().status, 503)
         self.assertEqual(self.judge(served, groups=[READERS]), (200, 403))
 
     def test_a_token_of_another_user_is_refused(self):
