@@ -10,6 +10,7 @@
 #include "reconciler/journal/journal.h"
 #include "reconciler/journal_json.h"
 #include "reconciler/json_member.h"
+#include "reconciler/metrics.h"
 #include "reconciler/reconciler.h"
 
 static int write_plan(const struct backend *backend, struct text *text, struct err *err)
@@ -120,6 +121,9 @@ static int document(void *context, enum api_document which, const struct api_que
     case API_HISTORY:
         return write_history(backend, query, text, err);
     case API_METRICS:
+        status = reconciler_status(backend->reconciler);
+        metrics_write(text, backend->metrics, &status);
+        return 0;
     case API_DOCUMENT_COUNT:
         break;
     }

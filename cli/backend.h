@@ -10,11 +10,13 @@
 #include "reconciler/api/api.h"
 
 struct journal;
+struct metrics;
 struct reconciler;
 
 struct backend {
     struct reconciler *reconciler;
     struct journal *journal;
+    struct metrics *metrics;
     struct api *api; /* Where answers go; set after api_open(). */
 };
 

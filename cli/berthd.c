@@ -17,11 +17,13 @@
 #include "cli/reach.h"
 #include "reconciler/event_json.h"
 #include "reconciler/journal/journal.h"
+#include "reconciler/metrics.h"
 #include "reconciler/reconciler.h"
 
 struct daemon {
     struct loop *loop;
     struct reconciler *reconciler;
+    struct metrics metrics;
     struct backend backend;
     const char *es_xml;
     int status;
@@ -51,6 +53,7 @@ static void on_event(void *context, const struct event *event)
     struct daemon *daemon = context;
 
     eventlog_write(daemon->es_xml, event);
+    metrics_count(&daemon->metrics, event);
     if (daemon->backend.api != NULL) {
         publish(daemon, event);
     }
@@ -101,7 +104,12 @@ static int serve(struct cli *cli, struct daemon *daemon)
         return cli_fail(&err);
     }
     daemon->reconciler = reconciler_new(&world, &options);
-    daemon->backend = (struct backend){ daemon->reconciler, world.journal, NULL };
+    metrics_init(&daemon->metrics, loop_wall_ms(daemon->loop));
+    daemon->backend = (struct backend){
+        .reconciler = daemon->reconciler,
+        .journal = world.journal,
+        .metrics = &daemon->metrics,
+    };
     loop_uv_on_signal(daemon->loop, SIGINT, on_signal, daemon);
     loop_uv_on_signal(daemon->loop, SIGTERM, on_signal, daemon);
     (void)fprintf(stderr, "event=started version=%s file=%s state_dir=%s\n", BERTH_VERSION,
@@ -113,6 +121,7 @@ static int serve(struct cli *cli, struct daemon *daemon)
     journal_close(world.journal);
     reconciler_free(daemon->reconciler); /* Answers who still waits: the API must be there. */
     api_close(daemon->backend.api);
+    metrics_deinit(&daemon->metrics);
     return daemon->status;
 }
 

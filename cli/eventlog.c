@@ -171,6 +171,7 @@ void eventlog_write(const char *file, const struct event *event)
     case EVENT_JOURNAL_LOST:
         log_text(event, event->err->text);
         break;
+    case EVENT_PASS:
     case EVENT_STEP_BEGIN:
     case EVENT_PROGRESS:
         break;

@@ -367,7 +367,8 @@ static struct journal_record owed_record(const struct drift_facts *facts,
         .owed = { .uuid = item->uuid,
                   .guest = item->guest,
                   .host = item->found,
-                  .since_ms = facts->now_ms },
+                  .since_ms = facts->now_ms,
+                  .early = true }, /* While it was off, others may have taken its room. */
     };
 }
 

@@ -25,6 +25,7 @@ enum event_kind {
     EVENT_FILE_VALID,  /* es.xml is in order again. */
     EVENT_FILE_POLLED, /* 'err': its changes are noticed late, because it has to be polled. */
     EVENT_OBSERVED,    /* 'observed': every host has been looked at. */
+    EVENT_PASS,        /* A pass has decided what to do; 'elapsed_ms' since it began. */
     EVENT_PLAN,        /* 'plan': a fresh plan is followed from now on. */
     EVENT_MOVE_BEGIN,  /* 'move', 'number' of 'total'. */
     EVENT_MOVE_RESUME, /* 'move': left open by an earlier run. */

@@ -24,6 +24,8 @@ const char *event_json_name(const struct event *event)
         return "polled-file";
     case EVENT_OBSERVED:
         return "observed";
+    case EVENT_PASS:
+        return "pass";
     case EVENT_PLAN:
         return "plan";
     case EVENT_MOVE_BEGIN:
@@ -184,6 +186,9 @@ static void add_details(struct text *json, const struct event *event, const stru
         break;
     case EVENT_ORDER:
         add_order(json, event->order);
+        break;
+    case EVENT_PASS:
+        json_member_signed(json, "elapsed_ms", event->elapsed_ms);
         break;
     case EVENT_FILE_VALID:
     case EVENT_FILE_POLLED:

@@ -129,6 +129,9 @@ void metrics_count(struct metrics *metrics, const struct event *event)
     case EVENT_OBSERVED:
         metrics->passes++;
         break;
+    case EVENT_PASS:
+        observe(&metrics->pass_durations, pass_bounds, event->elapsed_ms);
+        break;
     case EVENT_PLAN:
         metrics->plans++;
         keep_promises(metrics, event->plan);
@@ -159,11 +162,6 @@ void metrics_count(struct metrics *metrics, const struct event *event)
     case EVENT_ORDER:
         break;
     }
-}
-
-void metrics_time_pass(struct metrics *metrics, int64_t duration_ms)
-{
-    observe(&metrics->pass_durations, pass_bounds, duration_ms);
 }
 
 static void head(struct text *text, const char *name, const char *type, const char *help)

@@ -59,8 +59,5 @@ void metrics_deinit(struct metrics *metrics);
 /* Counts 'event'.  A restart (a move from a host to itself) is none of the moves. */
 void metrics_count(struct metrics *metrics, const struct event *event);
 
-/* Counts what a pass took, from its beginning to its decision. */
-void metrics_time_pass(struct metrics *metrics, int64_t duration_ms);
-
 /* Appends all of it.  What 'status' does not know is left out rather than shown as 0. */
 void metrics_write(struct text *text, const struct metrics *metrics, const struct status *status);

@@ -105,19 +105,19 @@ const char *owed_text(struct arena *arena, const struct journal_owed *owed,
 {
     if (standing == OWED_UNCERTAIN) {
         return text_format(arena,
-                           "'%s' was stopped for its move and is DOWN: it is not started, because "
+                           "'%s' is DOWN and must run: it is not started, because "
                            "no host that answers is the only one to know it",
                            owed->guest);
     }
     if (place->room.fit == CAPACITY_NO_CPU) {
         return text_format(arena,
-                           "'%s' is DOWN: it was stopped early for its move, and its CPUs on '%s' "
-                           "are taken: free them there, or make room where es.xml wants it",
+                           "'%s' is DOWN and must run: while it was off, its CPUs on '%s' were "
+                           "taken: free them there, or make room where es.xml wants it",
                            owed->guest, place->host);
     }
     return text_format(arena,
-                       "'%s' is DOWN: it was stopped early for its move, needs %s on '%s' and "
-                       "finds %s there: free the rest, or make room where es.xml wants it",
+                       "'%s' is DOWN and must run: it needs %s on '%s', where while it was off "
+                       "others have left %s: free the rest, or make room where es.xml wants it",
                        owed->guest, size_text(arena, place->room.needs_kib), place->host,
                        size_text(arena, place->room.free_kib));
 }

@@ -102,8 +102,11 @@ static void note_definitions(struct reconciler *reconciler)
 static void judge(struct reconciler *reconciler)
 {
     struct status status = reconciler_status(reconciler);
+    struct event event = { .kind = EVENT_PASS };
 
     condition_judge(&reconciler->conditions, &status);
+    event.elapsed_ms = loop_now_ms(reconciler->world.loop) - reconciler->look_begun_ms;
+    controller_emit(reconciler, &event);
 }
 
 static void on_observed(void *context)

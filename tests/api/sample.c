@@ -89,8 +89,8 @@ static void count_all(struct metrics *metrics)
     end_move(metrics, move, 5);
     move.to = "a";
     end_move(metrics, move, 5); /* A restart. */
-    metrics_time_pass(metrics, 7);
-    metrics_time_pass(metrics, 0);
+    metrics_count(metrics, &(struct event){ .kind = EVENT_PASS, .elapsed_ms = 7 });
+    metrics_count(metrics, &(struct event){ .kind = EVENT_PASS });
 }
 
 static struct journal_move sample_move(void)

@@ -110,7 +110,7 @@ class Berthd8(unittest.TestCase):
             logged.update(re.findall(r'"event=([\w-]+)', text))
         names = re.search(r"event_json_name\(.*?\n}\n", (ROOT / "reconciler" / "event_json.c").read_text(), re.S)
         logged.update(re.findall(r'"([a-z-]+)"', names.group(0)))
-        logged -= {"observed", "step-begin", "progress"}  # Followers are told these, the log is not.
+        logged -= {"observed", "pass", "step-begin", "progress"}  # Followers are told these, the log is not.
         section = re.search(r"^\.Sh LOGGING\n(.*?)^\.Sh ", (MAN / "berthd.8").read_text(),
                             re.M | re.S).group(1)
         explained = set(re.findall(r"[\w-]+", " ".join(re.findall(r"^\.It Cm (.*)$", section, re.M))))
