@@ -366,7 +366,7 @@ START_TEST(guest_whose_room_was_taken_is_not_started_and_a_person_is_told)
     ck_assert_uint_eq(world.alarms, 1);
     ck_assert_ptr_nonnull(strstr(world.last_alarm, "'vm1' is DOWN"));
     ck_assert_ptr_nonnull(strstr(world.last_alarm, "needs 600 MiB on 'kvm1'"));
-    ck_assert_ptr_nonnull(strstr(world.last_alarm, "finds 424 MiB"));
+    ck_assert_ptr_nonnull(strstr(world.last_alarm, "others have left 424 MiB"));
     assert_is("vm1", "kvm1", "shutoff");
     ck_assert_uint_eq(world_owed(&world), 1);
     world_remove(&world, "vm9");
