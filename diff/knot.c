@@ -15,12 +15,6 @@
 /* Macros that are compared with each other. */
 #define CHUNK 4096
 
-/* Macros that are kept before all are compared anew ... */
-#define REFRESH 8
-
-/* ... unless this many moves were tried already: a fleet may be too large for care. */
-#define CARE_MAX 2000000
-
 /* Guests and hosts that are looked at in all, and by macros that make room on temporary hosts first; then
  * it is left at what was found.  Fleets that are full to the brim would be searched for ever. */
 #define LOOKS_MAX      40000000
@@ -52,9 +46,9 @@ struct knot {
     struct effort effort;
     bool *locked;    /* By guest: sent away in this macro. */
     bool *closed;    /* By host: being emptied in this macro. */
+    bool *touched;   /* By host: changed by the macro that was kept last. */
     uint32_t *locks; /* The guests locked. */
     size_t lock_count;
-    size_t spent;      /* Moves tried. */
     size_t looks;      /* Guests and hosts looked at. */
     size_t deep_looks; /* Of them, by macros of some depth. */
 };
@@ -71,7 +65,6 @@ struct waiter {
     uint32_t guest;
     uint64_t lack_kib;
     struct score score;
-    size_t tried; /* Number of macros kept by then. */
 };
 
 /* An occupant that could go, and what it costs a useful GiB. */
@@ -342,7 +335,6 @@ static struct score try_macro(struct knot *knot, uint32_t guest)
         !run_macro(knot, guest)) {
         return score;
     }
-    knot->spent += trail->count - mark;
     if (trail->left >= left || (knot->effort.clean && trail->astray > 0)) {
         return score;
     }
@@ -381,52 +373,65 @@ static void sink(struct waiter *heap, size_t count, size_t at)
     heap[at] = waiter;
 }
 
-/* Tries the macro of everybody in a chunk and puts the best first. */
-static void rank(struct knot *knot, struct waiter *heap, size_t count, size_t kept)
+static bool is_touched(const struct knot *knot, uint32_t guest)
+{
+    const struct fleet_guest *this = &knot->trail->fleet->guests[guest];
+
+    return knot->touched[this->goal] || knot->touched[this->at];
+}
+
+/* Tries the macros of a chunk, all or those of touched hosts, and puts the best first. */
+static void rank(struct knot *knot, struct waiter *heap, size_t count, bool all)
 {
     size_t mark = knot->trail->count;
 
     for (size_t i = 0; i < count; i++) {
-        heap[i].score = try_macro(knot, heap[i].guest);
-        heap[i].tried = kept;
-        trail_undo(knot->trail, mark);
+        if (all || is_touched(knot, heap[i].guest)) {
+            heap[i].score = try_macro(knot, heap[i].guest);
+            trail_undo(knot->trail, mark);
+        }
     }
     for (size_t i = count / 2; i-- > 0;) {
         sink(heap, count, i);
     }
 }
 
+/* Marks the hosts of the steps from 'mark' on. */
+static void touch(struct knot *knot, size_t mark, bool touched)
+{
+    for (size_t i = mark; i < knot->trail->count; i++) {
+        knot->touched[knot->trail->steps[i].from] = touched;
+        knot->touched[knot->trail->steps[i].to] = touched;
+    }
+}
+
 /* Keeps the best macros of a chunk one by one.  What the others are worth changes with each that is
- * kept: the best by old worth is tried again, and kept if it is still the best.  All are tried again
- * now and then.  True if any was kept. */
+ * kept, most of all for those who are on, or belong on, a host that it has touched: they are tried again.
+ * The best is tried once more before it is kept.  True if any was kept. */
 static bool improve(struct knot *knot, struct waiter *heap, size_t count)
 {
     struct trail *trail = knot->trail;
-    size_t kept = 0;
+    bool any = false;
 
-    rank(knot, heap, count, kept);
+    rank(knot, heap, count, true);
     while (count > 0 && heap[0].score.gain > 0) {
         size_t mark = trail->count;
-        struct waiter top = heap[0];
-        struct score score = try_macro(knot, top.guest);
+        struct score old = heap[0].score;
 
-        if (score.gain > 0 && (top.tried == kept || !is_better(&top.score, &score))) {
+        heap[0].score = try_macro(knot, heap[0].guest);
+        if (heap[0].score.gain > 0 && !is_better(&old, &heap[0].score)) {
             drain_sources(knot, mark, SIZE_MAX);
             heap[0] = heap[--count];
-            if (++kept % REFRESH == 0 && knot->spent < CARE_MAX) {
-                rank(knot, heap, count, kept);
-                continue;
-            }
+            touch(knot, mark, true);
+            rank(knot, heap, count, false);
+            touch(knot, mark, false);
+            any = true;
         } else {
             trail_undo(trail, mark);
-            heap[0].score = score;
-            heap[0].tried = kept;
-        }
-        if (count > 0) {
             sink(heap, count, 0);
         }
     }
-    return kept > 0;
+    return any;
 }
 
 static int compare_waiters(const void *a, const void *b)
@@ -500,6 +505,7 @@ void knot_untie(struct trail *trail, struct drain *drain)
         .drain = drain,
         .locked = ARENA_ARRAY(trail->arena, bool, guests),
         .closed = ARENA_ARRAY(trail->arena, bool, trail->fleet->host_count),
+        .touched = ARENA_ARRAY(trail->arena, bool, trail->fleet->host_count),
         .locks = ARENA_ARRAY(trail->arena, uint32_t, guests),
     };
     struct waiter *waiters = ARENA_ARRAY(trail->arena, struct waiter, guests);

@@ -117,6 +117,7 @@ CASES = {
     "10000-100000": (lambda: share(10000, 100000, 0.80, 0.10), 0.8, 250, None),
     "300-3000-all-95": (lambda: share(300, 3000, 0.95, 1.0), 0.3, None, 1.03),
     "300-3000-all-98": (lambda: share(300, 3000, 0.98, 1.0), None, None, 1.15),
+    "2000-20000-all-98": (lambda: share(2000, 20000, 0.98, 1.0), None, None, None),
     "300-3000-permuted-95": (lambda: permutation(300, 3000, 0.95), None, None, 1.015),
     "10000-100000-permuted-95": (lambda: permutation(10000, 100000, 0.95), 1.5, None, 1.01),
     "ring-1000": (lambda: ring(1000), None, None, 1.001),
