@@ -65,6 +65,7 @@ struct policy {
     bool postcopy;
     bool allow_downgrade;
     bool adopt_pending_actions; /* pending_actions = adopt */
+    bool cancel_overruled;      /* A new file may end a move that it does not want any more. */
     const char *migrate_uri;    /* "tcp://%h" of the target, or NULL. */
 
     const struct policy_host *hosts; /* Sorted by name, unique. */

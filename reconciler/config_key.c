@@ -222,6 +222,12 @@ static bool parse_pending(struct arena *arena, const char *text, void *member)
     return parse_either(text, "block", "adopt", member);
 }
 
+static bool parse_overruled(struct arena *arena, const char *text, void *member)
+{
+    (void)arena;
+    return parse_either(text, "finish", "cancel", member);
+}
+
 static bool parse_mode(struct arena *arena, const char *text, void *member)
 {
     static const char *const names[] = {
@@ -463,6 +469,7 @@ static const struct key keys[] = {
     KEY(MIGRATE, "allow_downgrade", bool, IS_BOOL, policy, allow_downgrade),
     KEY(MIGRATE, "pending_actions", pending, "must be block or adopt", policy,
         adopt_pending_actions),
+    KEY(MIGRATE, "overruled", overruled, "must be finish or cancel", policy, cancel_overruled),
     KEY(DRIFT, "operator_move", drift_move, "must be correct, report, adopt or hold", config,
         drift[CONFIG_DRIFT_OPERATOR_MOVE]),
     KEY(DRIFT, "half_step", drift_step, "must be correct or hold", config,

@@ -88,6 +88,8 @@ struct reconciler {
     bool began;
     bool parks;   /* This run has begun to stop a guest early. */
     bool resumed; /* The move under way was left open by an earlier run. */
+    bool
+        overruled; /* It is cancelled because a new file does not want it: nobody holds its guest. */
     bool cancelled;
     bool invalid; /* The file has become faulty: the run ends, ... */
     bool ending;  /* ... as it does when it is told to. */

@@ -7,8 +7,10 @@
 #include "base/text.h"
 #include "diff/plan.h"
 #include "model/desired.h"
+#include "model/fault.h"
 #include "reconciler/config.h"
 #include "reconciler/controller.h"
+#include "reconciler/order.h"
 #include "reconciler/retry.h"
 
 /* A person waits for 'berth apply': a failed move is tried again a few times within this run, later
@@ -93,7 +95,7 @@ static bool is_stuck(const struct reconciler *reconciler, uint64_t seq)
  * apply' anew wants it moved; a daemon was asked nothing, so its guest is held until 'berth retry'. */
 static void note_cancelled(struct reconciler *reconciler, const struct journal_move *move)
 {
-    if (!reconciler->cancelled && reconciler->options.follow) {
+    if (!reconciler->cancelled && !reconciler->overruled && reconciler->options.follow) {
         note_retry(reconciler, move);
     }
 }
@@ -156,6 +158,7 @@ bool moves_resume_next(struct reconciler *reconciler)
 
             controller_emit(reconciler, &event);
             reconciler->resumed = true;
+            reconciler->overruled = false;
             gauge_reset(&reconciler->gauge);
             executor_resume(&reconciler->executor, move, &reconciler->view.observed, on_move_done,
                             reconciler);
@@ -186,6 +189,7 @@ bool moves_begin(struct reconciler *reconciler, const struct executor_intent *in
 
     controller_emit(reconciler, &event);
     reconciler->resumed = false;
+    reconciler->overruled = false;
     reconciler->parks |= intent->mode == MOVE_STOP;
     gauge_reset(&reconciler->gauge);
     executor_begin(&reconciler->executor, intent, on_move_done, reconciler);
@@ -213,4 +217,51 @@ bool moves_take_next(struct reconciler *reconciler)
         observed_find_host(&reconciler->view.observed, move->from), move->guest);
     intent.uuid = intent.observed->uuid;
     return moves_begin(reconciler, &intent, following->next, following->plan.move_count);
+}
+
+/* Where the file as it is now wants 'guest'; NULL if it does not say, or is not in order. */
+static const char *newly_wanted(struct reconciler *reconciler, struct arena *arena,
+                                const char *guest)
+{
+    struct faults faults = fault_list(arena);
+    struct revision revision;
+    uint32_t index;
+    struct err err;
+
+    if (source_read_revision(reconciler->world.source, arena, &reconciler->world.config->policy,
+                             &revision, &faults, &err) != 0) {
+        return NULL;
+    }
+    index = desired_find_guest(&revision.desired, guest);
+    return index == DESIRED_NONE ? NULL
+                                 : revision.desired.hosts[revision.desired.guests[index].host].name;
+}
+
+void moves_reconsider(struct reconciler *reconciler)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    const struct journal_move *move = executor_move(&reconciler->executor);
+    struct event event = { .kind = EVENT_ORDER };
+    const char *wanted;
+    struct order order;
+
+    if (move == NULL || move->detour || move->cancel_requested ||
+        !reconciler->world.config->policy.cancel_overruled) {
+        return; /* A temporary host is nobody's wish. */
+    }
+    wanted = newly_wanted(reconciler, &arena, move->guest);
+    if (wanted == NULL || strcmp(wanted, move->to) == 0) {
+        return;
+    }
+    order = (struct order){
+        .verb = ORDER_CANCEL,
+        .scope = JOURNAL_SCOPE_GUEST,
+        .name = move->guest,
+        .user = reconciler->options.user,
+        .reason = text_format(&arena, "the new file wants it on '%s'", wanted),
+    };
+    event.order = &order;
+    controller_emit(reconciler, &event);
+    reconciler->overruled = true;
+    executor_cancel(&reconciler->executor);
 }

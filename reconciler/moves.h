@@ -21,5 +21,9 @@ bool moves_take_next(struct reconciler *reconciler);
 bool moves_begin(struct reconciler *reconciler, const struct executor_intent *intent, size_t number,
                  size_t total);
 
+/* The file has changed while a move is under way: it is cancelled if the new file does not want it any more and
+ * berth.conf says so ([migrate] overruled). */
+void moves_reconsider(struct reconciler *reconciler);
+
 /* When the next try that this run waits for is due; 0 = none. */
 int64_t moves_next_retry_ms(struct reconciler *reconciler);

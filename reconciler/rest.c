@@ -128,6 +128,7 @@ void rest_on_notice(void *context, const struct actuator_notice *notice)
 
 static void on_file_changed(void *context)
 {
+    moves_reconsider(context);
     rest_wake(context);
 }
 

@@ -48,6 +48,36 @@ class DaemonTest(CliTest):
         self.assertEqual(self.said("ending"), self.said("started"))
 
 
+class Overruled(DaemonTest):
+    def move_slowly_and_change_the_file(self, text):
+        self.world.configure(text)
+        self.make_moves_slow()
+        daemon = self.start_daemon()
+        self.world.await_move()
+        self.world.want(HOME)
+        return daemon
+
+    def test_move_that_the_new_file_does_not_want_is_cancelled_where_that_is_asked_for(self):
+        daemon = self.move_slowly_and_change_the_file("[migrate]\noverruled = cancel\n")
+        self.await_said("order", "verb=cancel .*name=vm1 .*wants it on 'kvm1'")
+        self.await_said("move-end", "result=cancelled")
+        self.assertEqual(self.world.places(), HOME)
+        self.world.edit_fleet(lambda fleet: fleet["durations"].update(migrate_ms=10))
+        self.world.want(AWAY)
+        self.await_places(AWAY)
+        self.assert_ends(daemon)
+
+    def test_move_that_the_new_file_does_not_want_is_finished_first_otherwise(self):
+        daemon = self.move_slowly_and_change_the_file("")
+        self.finish_move()
+        self.await_said("move-end", "result=done")
+        self.await_said("move-begin", "to=kvm1")
+        self.finish_move()
+        self.await_places(HOME)
+        self.assertEqual(self.said("order"), 0)
+        self.assert_ends(daemon)
+
+
 class Follows(DaemonTest):
     def test_each_edit_of_the_file_until_it_is_told_to_end(self):
         daemon = self.start_daemon()
