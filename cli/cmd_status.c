@@ -1,22 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
-#include "cli/records.h"
+#include "cli/daemon.h"
+#include "cli/document.h"
+#include "cli/page.h"
 #include "model/fault.h"
+#include "reconciler/condition.h"
 #include "reconciler/ledger.h"
 #include "reconciler/status.h"
 
-/* Everything the page shows, read before anything is printed. */
+#define FORMAT    "berth.status/1"
+#define WIDTH_MIN 40 /* Of a terminal for which lines are broken. */
+
+/* What the journal and the file say where no controller can be asked. */
 struct state {
-    int64_t holder; /* Pid of the acting controller, or 0. */
-    bool readable;  /* es.xml can be acted on. */
+    bool readable; /* es.xml can be acted on. */
     struct revision revision;
+    struct conditions conditions;
     struct ledger ledger;
     struct journal_revision *revisions;
     size_t revision_count;
@@ -35,6 +42,8 @@ static void read_file(struct cli *cli, struct state *state)
     if (!state->readable) {
         cli_refuse(cli->config.es_xml, &faults, &err);
     }
+    condition_set(&state->conditions, CONDITION_DESIRED_VALID, cli_now_ms(),
+                  state->readable ? NULL : source_fault_text(&cli->arena, &source, &faults, &err));
 }
 
 static int read_state(struct cli *cli, struct state *state, struct err *err)
@@ -64,93 +73,53 @@ static bool is_acted_on(const struct state *state)
            strcmp(state->revisions[state->revision_count - 1].digest, state->revision.digest) == 0;
 }
 
-static void print_run(struct text *text, const struct state *state)
+/* The document that a controller would give, as far as it can be known without one. */
+static int write_document(struct cli *cli, struct text *bytes, struct err *err)
 {
-    const struct journal_run *run = &state->runs[state->run_count - 1];
-    char at[CLOCK_TEXT_SIZE];
+    struct state state = { .readable = false };
+    struct status status = { .at_ms = cli_now_ms(), .es_xml = cli->config.es_xml };
 
-    text_printf(text, "last run    %s by %s at %s", run->program,
-                text_visible(text->arena, run->user), clock_format(run->begun_ms, at));
-    if (run->ended_ms != 0) {
-        text_printf(text, ", ended with status %d\n", run->exit_status);
-    } else {
-        text_append(text, state->holder != 0
-                              ? ", goes on\n"
-                              : ", did not end: 'berth apply' takes up what it left\n");
+    if (read_state(cli, &state, err) != 0) {
+        return -1;
     }
+    read_file(cli, &state);
+    status.es_digest = state.readable ? state.revision.digest : NULL;
+    status.valid = state.readable;
+    status.acted_on = is_acted_on(&state);
+    status.controller_pid = journal_holder(cli->config.state_dir);
+    status.ledger = &state.ledger;
+    status.conditions = &state.conditions;
+    status.last_run = state.run_count > 0 ? &state.runs[state.run_count - 1] : NULL;
+    status_json(bytes, &status);
+    ledger_deinit(&state.ledger);
+    return 0;
 }
 
-static void print_file(struct cli *cli, struct text *text, const struct state *state)
+static int read_status(struct cli *cli, struct document *document, struct text *bytes,
+                       struct err *err)
 {
-    text_printf(text, "es.xml      %s: ", cli->config.es_xml);
-    if (!state->readable) {
-        text_append(text, "not valid, nothing is done with it\n");
-        return;
+    AUTO(daemon) struct daemon daemon = { .client = NULL };
+
+    if (daemon_find(cli, &daemon, err) != 0) {
+        return -1;
     }
-    text_printf(text, "%zu hosts, %zu guests, revision %.12s%s\n",
-                state->revision.desired.host_count, state->revision.desired.guest_count,
-                state->revision.digest,
-                is_acted_on(state) ? "" : " (not acted on yet: see 'berth plan')");
+    if (daemon.client != NULL) {
+        return daemon_get(&daemon, "/v1/status", FORMAT, document, bytes, err);
+    }
+    return write_document(cli, bytes, err) == 0
+               ? document_parse(document, bytes->data, bytes->length, FORMAT, err)
+               : -1;
 }
 
-static void print_waiting(struct text *text, const struct state *state, int64_t now_ms)
+/* Columns for which lines are broken: of the terminal, if the page goes there. */
+static size_t width_of_page(void)
 {
-    for (size_t i = 0; i < state->ledger.retry_count; i++) {
-        const struct journal_retry *retry = &state->ledger.retries[i];
-        const char *reason = text_visible(text->arena, retry->reason);
-        char wait[CLOCK_TEXT_SIZE];
+    struct winsize size;
 
-        if (state->readable && strcmp(retry->es_digest, state->revision.digest) != 0) {
-            continue;
-        }
-        if (retry->next_ms == INT64_MAX) {
-            text_printf(text, "parked      %s: %s; 'berth retry %s' tries again\n", retry->guest,
-                        reason, retry->guest);
-        } else {
-            text_printf(text, "waiting     %s: %s; tried %" PRIu32 " times, next in %s\n",
-                        retry->guest, reason, retry->attempts,
-                        clock_format_duration(retry->next_ms - now_ms, wait));
-        }
-    }
-    for (size_t i = 0; i < state->ledger.owed_count; i++) {
-        text_printf(text, "owed start  %s: was stopped on '%s' and must run again\n",
-                    state->ledger.owed[i].guest, state->ledger.owed[i].host);
-    }
-}
-
-static void print_text(struct cli *cli, struct text *text, const struct state *state)
-{
-    int64_t now_ms = cli_now_ms();
-
-    print_file(cli, text, state);
-    if (state->holder != 0) {
-        text_printf(text, "controller  pid %" PRId64 " is acting\n", state->holder);
-    } else {
-        text_append(text, "controller  none is acting\n");
-    }
-    if (state->run_count > 0) {
-        print_run(text, state);
-    }
-    for (size_t i = 0; i < state->ledger.move_count; i++) {
-        text_append(text, state->holder != 0 ? "moving      " : "unfinished  ");
-        records_print_move(text, &state->ledger.moves[i], now_ms);
-    }
-    print_waiting(text, state, now_ms);
-}
-
-static void print_json(struct cli *cli, struct text *text, const struct state *state)
-{
-    const struct status status = {
-        .at_ms = cli_now_ms(),
-        .es_xml = cli->config.es_xml,
-        .es_digest = state->readable ? state->revision.digest : NULL,
-        .valid = state->readable,
-        .acted_on = is_acted_on(state),
-        .controller_pid = state->holder,
-        .ledger = &state->ledger,
-    };
-
-    status_json(text, &status);
+    return cli_is_terminal(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 &&
+                   size.ws_col >= WIDTH_MIN
+               ? size.ws_col
+               : 0;
 }
 
 static const struct cli_command command;
@@ -158,32 +127,31 @@ static const struct cli_command command;
 static int run(struct cli *cli, int argc, char **argv)
 {
     int status = cli_start(cli, &command, NULL, 0, &argc, argv, 0, 0);
-    struct text text = text_new(&cli->arena);
-    struct state state = { .holder = 0 };
+    AUTO(document) struct document document = { .root = NULL };
+    struct text bytes = text_new(&cli->arena);
+    struct text page = text_new(&cli->arena);
     struct err err;
 
     if (status >= 0) {
         return status;
     }
-    if (read_state(cli, &state, &err) != 0) {
+    if (read_status(cli, &document, &bytes, &err) != 0) {
         return cli_fail(&err);
     }
-    state.holder = journal_holder(cli->config.state_dir);
-    read_file(cli, &state);
     if (cli->json) {
-        print_json(cli, &text, &state);
-    } else {
-        print_text(cli, &text, &state);
+        return cli_print(bytes.data, bytes.length);
     }
-    ledger_deinit(&state.ledger);
-    return cli_print(text.data, text.length);
+    page_print(&page, document.root, width_of_page());
+    return cli_print(page.data, page.length);
 }
 
 static const struct cli_command command = {
     .name = "status",
     .arguments = "",
     .summary = "what is going on: the file, the controller, moves, what waits and why",
-    .details = "Asks no host: 'berth plan' and 'berth diff' do.",
+    .details =
+        "Where berthd runs, that tells; else the journal does, and no host is asked: 'berth plan' and\n"
+        "'berth diff' do.",
     .run = run,
 };
 

@@ -55,6 +55,7 @@ void journal_json_retry(struct text *json, const struct journal_retry *retry)
     json_member_string(json, "error", err_code_name(retry->code));
     json_member_instant(json, "next", parked ? 0 : retry->next_ms);
     json_member_string(json, "reason", retry->reason);
+    json_member_string(json, "es_xml_sha256", retry->es_digest);
     text_append(json, "}");
 }
 

@@ -168,11 +168,7 @@ static void judge_file(struct reconciler *reconciler, const struct faults *fault
     const char *message = NULL;
 
     if (reconciler->standing.faulty) {
-        message = faults->count == 0
-                      ? err->text
-                      : text_format(&reconciler->arena, "%s:%u: %s%s",
-                                    reconciler->world.source->name, faults->items[0].line,
-                                    faults->items[0].text, faults->count > 1 ? "; and more" : "");
+        message = source_fault_text(&reconciler->arena, reconciler->world.source, faults, err);
     }
     condition_set(&reconciler->conditions, CONDITION_DESIRED_VALID, controller_wall(reconciler),
                   message);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/source.h"
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "model/es_xml.h"
 #include "model/fault.h"
 #include "model/validate.h"
@@ -67,4 +69,13 @@ int source_read_revision(struct source *source, struct arena *arena, const struc
         return -1;
     }
     return source_check(arena, bytes, length, policy, revision, faults);
+}
+
+const char *source_fault_text(struct arena *arena, const struct source *source,
+                              const struct faults *faults, const struct err *err)
+{
+    return faults->count == 0
+               ? arena_strdup(arena, err->text)
+               : text_format(arena, "%s:%u: %s%s", source->name, faults->items[0].line,
+                             faults->items[0].text, faults->count > 1 ? "; and more" : "");
 }

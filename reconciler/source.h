@@ -57,3 +57,8 @@ int source_check(struct arena *arena, const char *bytes, size_t length, const st
  * faults->count is 0). */
 int source_read_revision(struct source *source, struct arena *arena, const struct policy *policy,
                          struct revision *revision, struct faults *faults, struct err *err);
+
+/* Why the bytes of 'source' are not acted on, in one line: their first fault, "NAME:LINE: why", or '*err' if
+ * there is none. */
+const char *source_fault_text(struct arena *arena, const struct source *source,
+                              const struct faults *faults, const struct err *err);

@@ -188,6 +188,18 @@ static void add_counts(struct text *json, const struct status *status)
     text_append(json, "}");
 }
 
+static void add_run(struct text *json, const struct journal_run *run)
+{
+    json_member_name(json, "last_run");
+    text_append(json, "{");
+    json_member_string(json, "program", run->program);
+    json_member_string(json, "user", run->user);
+    json_member_instant(json, "begun", run->begun_ms);
+    json_member_instant(json, "ended", run->ended_ms);
+    json_member_signed(json, "exit_status", run->exit_status);
+    text_append(json, "}");
+}
+
 void status_json(struct text *json, const struct status *status)
 {
     text_append(json, "{");
@@ -209,6 +221,9 @@ void status_json(struct text *json, const struct status *status)
     add_drift(json, status->drift);
     if (status->observed != NULL && status->desired != NULL) {
         add_counts(json, status);
+    }
+    if (status->last_run != NULL) {
+        add_run(json, status->last_run);
     }
     text_append(json, "}\n");
 }

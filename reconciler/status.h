@@ -16,6 +16,7 @@ struct desired;
 struct drift;
 struct gauge;
 struct journal_move;
+struct journal_run;
 struct ledger;
 struct observed;
 struct plan_block;
@@ -29,7 +30,8 @@ struct status {
     bool valid;            /* The file as it is now can be acted on. */
     bool acted_on;         /* The revision in force is the one that the controller works on. */
     int64_t controller_pid;
-    const struct ledger *ledger; /* Open moves, retries, owed starts, holds. */
+    const struct ledger *ledger;        /* Open moves, retries, owed starts, holds. */
+    const struct journal_run *last_run; /* Of whatever controller; NULL = not told. */
 
     /* Of a running controller; NULL and 0 where none runs. */
     const struct conditions *conditions;

@@ -27,6 +27,7 @@ readonly build=(
     cmake
     gcc
     libc6-dev
+    libcurl4-gnutls-dev # commands that speak with berthd; libvirt brings the library along
     libglib2.0-dev # time zones
     libinih-dev
     libjansson-dev

@@ -55,12 +55,12 @@ class Module(InstallTest):
         self.berth.parent.mkdir()
         shutil.copy(BERTH, self.berth)
 
-    def test_programs_do_not_load_libvirt_before_they_need_it(self):
+    def test_programs_do_not_load_what_modules_have_before_they_need_it(self):
         for program in (BERTH, BERTHD):
             with self.subTest(program):
                 libraries = run([program], env={"LD_TRACE_LOADED_OBJECTS": "1"}).stdout
                 self.assertIn("libxml2", libraries)
-                for library in ("libvirt", "libssh"):
+                for library in ("libvirt", "libssh", "libcurl", "ncurses"):
                     self.assertNotIn(library, libraries)
 
     def test_planning_from_two_files_needs_no_module(self):

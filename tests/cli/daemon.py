@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A berthd beside the tests of commands that speak with it, and servers that only say they are one."""
+
+import contextlib
+import json
+import socket
+import threading
+
+from world import BERTHD, FOR_EVER_MS, CliTest, await_true
+
+HOME = {"kvm1": ["vm1"], "kvm2": []}
+AWAY = {"kvm1": [], "kvm2": ["vm1"]}
+STATUS = {"format": "berth.status/1", "at": "2026-11-24T12:00:00Z", "es_xml": "/es.xml", "valid": True,
+          "es_xml_sha256": "0" * 64, "acted_on": True, "controller_pid": 7}
+
+
+class DaemonTest(CliTest):
+    @property
+    def socket(self):
+        return self.world.state / "api.sock"
+
+    def start_daemon(self):
+        """Until it can be asked."""
+        daemon = self.world.start(BERTHD, "-c", self.world.conf)
+        await_true("berthd can be asked", self.is_served)
+        return daemon
+
+    def is_served(self):
+        with socket.socket(socket.AF_UNIX) as knock:
+            return knock.connect_ex(str(self.socket)) == 0
+
+    def start_slow_move(self, **guests):
+        """A berthd that moves vm1 until somebody ends it."""
+        self.make_moves_slow()
+        daemon = self.start_daemon()
+        self.world.await_move()
+        return daemon
+
+    def finish_move(self):
+        self.world.await_move()
+        self.world.edit_fleet(lambda fleet: fleet["migrations"][0].update(duration_ms=1))
+
+    def await_places(self, places):
+        await_true(f"the guests are at {places}", lambda: self.world.places() == places)
+
+    @contextlib.contextmanager
+    def fake(self, talk):
+        """talk(connection, request) answers whoever asks where berthd would listen."""
+        self.world.state.mkdir(mode=0o700, exist_ok=True)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(self.socket))
+            listener.listen()
+
+            def serve():
+                with contextlib.suppress(OSError):
+                    while True:
+                        connection, _ = listener.accept()
+                        with connection, contextlib.suppress(OSError):
+                            request = connection.recv(65536)
+                            if request: # Whoever only knocks says nothing.
+                                talk(connection, request)
+
+            thread = threading.Thread(target=serve)
+            thread.start()
+            try:
+                yield
+            finally:
+                listener.shutdown(socket.SHUT_RDWR)
+                thread.join()
+                self.socket.unlink()
+
+
+def http(body, status="200 OK", length=None):
+    body = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return (f"HTTP/1.1 {status}\r\nContent-Length: {len(body) if length is None else length}\r\n"
+            "Connection: close\r\n\r\n").encode() + body
