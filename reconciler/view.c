@@ -172,7 +172,40 @@ static void exclude_unasked(struct arena *arena, struct view *view, const struct
     }
 }
 
-/* A held host gives nobody away and takes nobody. */
+static int compare_hosts(const void *a, const void *b)
+{
+    return strcmp(((const struct policy_host *)a)->name, ((const struct policy_host *)b)->name);
+}
+
+void view_close_hosts(struct arena *arena, struct view *view, const char *const *names,
+                      size_t count)
+{
+    const struct policy *policy = view->input.policy;
+    struct policy_host *hosts =
+        ARENA_ARRAY(arena, struct policy_host, policy->host_count + count + 1);
+    size_t used = policy->host_count;
+
+    if (used > 0) {
+        memcpy(hosts, policy->hosts, used * sizeof(*hosts));
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct policy_host *own = policy_find_host(policy, names[i]);
+
+        if (own == NULL) {
+            hosts[used++] = (struct policy_host){ .name = names[i], .maintenance = true };
+        } else {
+            hosts[own - policy->hosts].maintenance = true;
+        }
+    }
+    if (used > 1) {
+        qsort(hosts, used, sizeof(*hosts), compare_hosts);
+    }
+    view->policy = *policy;
+    view->policy.hosts = hosts;
+    view->policy.host_count = used;
+    view->input.policy = &view->policy;
+}
+
 static bool is_on(const struct observed *observed, const char *host, const char *guest)
 {
     const struct observed_host *found = observed_find_host(observed, host);
@@ -197,6 +230,7 @@ static bool hold_concerns(const struct journal_hold *hold, const struct view *vi
     return false;
 }
 
+/* A held host gives nobody away and takes nobody. */
 static void exclude_held(struct arena *arena, struct view *view, const struct journal_hold *hold)
 {
     const struct desired *desired = view->input.desired;
@@ -206,6 +240,9 @@ static void exclude_held(struct arena *arena, struct view *view, const struct jo
         if (hold_concerns(hold, view, &desired->guests[i])) {
             view_exclude(view, desired->guests[i].name, PLAN_HELD, reason);
         }
+    }
+    if (hold->scope == JOURNAL_SCOPE_HOST) {
+        view_close_hosts(arena, view, &hold->name, 1);
     }
 }
 

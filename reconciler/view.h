@@ -43,6 +43,11 @@ void view_exclude(struct view *view, const char *guest, enum plan_code code, con
  * reason, and the plan made anew: each is asked for when its turn comes. */
 struct plan view_plan(struct arena *arena, struct view *view);
 
+/* Keeps the 'count' hosts at 'names', sorted, from taking anybody in this pass, as hosts in maintenance do:
+ * nobody is sent through them. */
+void view_close_hosts(struct arena *arena, struct view *view, const char *const *names,
+                      size_t count);
+
 /* Takes out of 'plan', made for 'only' (NULL: for all), the blocks of guests that nobody asked for: that
  * they stay where they are is no news. */
 void view_drop_unasked(struct plan *plan, const char *only);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/waiting.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -84,44 +83,20 @@ static void exclude_guests(struct arena *arena, struct view *view)
     }
 }
 
-static int compare_hosts(const void *a, const void *b)
-{
-    return strcmp(((const struct policy_host *)a)->name, ((const struct policy_host *)b)->name);
-}
-
-/* The policy of this pass: a host that is closed takes nobody, as one in maintenance. */
 static void close_hosts(struct arena *arena, struct view *view)
 {
     const struct desired *desired = view->input.desired;
-    const struct policy *policy = view->input.policy;
-    struct policy_host *hosts =
-        ARENA_ARRAY(arena, struct policy_host, policy->host_count + desired->host_count);
-    size_t count = policy->host_count;
+    const char **closed = ARENA_ARRAY(arena, const char *, desired->host_count + 1);
+    size_t count = 0;
 
-    if (count > 0) {
-        memcpy(hosts, policy->hosts, count * sizeof(*hosts));
-    }
     for (size_t i = 0; i < desired->host_count; i++) {
-        const char *name = desired->hosts[i].name;
-        const struct policy_host *own = policy_find_host(policy, name);
-        const struct opening_move any = { .to = name };
+        const struct opening_move any = { .to = desired->hosts[i].name };
 
-        if (opening_is_open(view->timetable, &any, view->now_ms)) {
-            continue;
-        }
-        if (own == NULL) {
-            hosts[count++] = (struct policy_host){ .name = name, .maintenance = true };
-        } else {
-            hosts[own - policy->hosts].maintenance = true;
+        if (!opening_is_open(view->timetable, &any, view->now_ms)) {
+            closed[count++] = desired->hosts[i].name;
         }
     }
-    if (count > 1) {
-        qsort(hosts, count, sizeof(*hosts), compare_hosts);
-    }
-    view->policy = *policy;
-    view->policy.hosts = hosts;
-    view->policy.host_count = count;
-    view->input.policy = &view->policy;
+    view_close_hosts(arena, view, closed, count);
 }
 
 void waiting_exclude(struct arena *arena, struct view *view)
