@@ -41,6 +41,7 @@ struct chain_map chain_map_new(struct arena *arena, struct fleet *fleet);
 bool chain_add_guest(struct chain *chain, uint32_t guest);
 bool chain_add_host(struct chain *chain, uint32_t host);
 
+/* True if 'host' is among those the chain waits for. */
 bool chain_has_host(const struct chain *chain, uint32_t host);
 
 /* Makes 'hosts' those that the guests belong on and, if they are several, are on. */
