@@ -2,6 +2,7 @@
 #include "actuators/libvirt_connection.h"
 
 #include <libvirt/virterror.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -23,6 +24,7 @@ static __attribute__((noreturn)) void *run_events(void *context)
     const struct timespec pause = { .tv_nsec = 100000000 };
 
     (void)context;
+    (void)pthread_setname_np(pthread_self(), "berth-events");
     for (;;) {
         if (virEventRunDefaultImpl() < 0) {
             (void)nanosleep(&pause,

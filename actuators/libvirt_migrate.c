@@ -47,6 +47,7 @@ static void *run_call(void *context)
 {
     struct call *call = context;
 
+    (void)pthread_setname_np(pthread_self(), "berth-migrate");
     call->status = virDomainMigrateToURI3(call->domain, call->move->target.peer_uri,
                                           call->parameters, (unsigned)call->count, call->flags);
     if (call->status < 0) {

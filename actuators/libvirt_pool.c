@@ -199,6 +199,7 @@ static void *run_job(void *context)
 {
     struct libvirt_job *job = context;
 
+    (void)pthread_setname_np(pthread_self(), "berth-host");
     if (libvirt_pool_ask(job) != LIBVIRT_JOB_ABANDONED) {
         job->ops->run(job);
     }

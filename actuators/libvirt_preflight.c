@@ -528,6 +528,7 @@ static void *run_inquiry(void *context)
 {
     struct inquiry *inquiry = context;
 
+    (void)pthread_setname_np(pthread_self(), "berth-inquiry");
     inquiry->status = libvirt_disk_ask(&inquiry->arena, &inquiry->host, inquiry->items,
                                        inquiry->count, &inquiry->err);
     return NULL;

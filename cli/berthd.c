@@ -2,9 +2,13 @@
 
 /* berthd: the controller as a daemon.  Follows es.xml and the hosts until it is told to end. */
 
+#include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "actuators/actuator.h"
@@ -14,18 +18,31 @@
 #include "cli/backend.h"
 #include "cli/cli.h"
 #include "cli/eventlog.h"
+#include "cli/logline.h"
 #include "cli/reach.h"
+#include "model/observed.h"
 #include "reconciler/event_json.h"
+#include "reconciler/headline.h"
 #include "reconciler/journal/journal.h"
 #include "reconciler/metrics.h"
 #include "reconciler/reconciler.h"
+#include "reconciler/service.h"
+
+/* Two connections a host, with what ssh takes of each; the API's clients, the journal. */
+#define DESCRIPTORS_WANTED   65536u
+#define DESCRIPTORS_BASE     256u
+#define DESCRIPTORS_PER_HOST 8u
 
 struct daemon {
     struct loop *loop;
     struct reconciler *reconciler;
     struct metrics metrics;
     struct backend backend;
+    struct service service;
     const char *es_xml;
+    rlim_t descriptors; /* How many may be open. */
+    bool told_few;      /* That it is too few. */
+    bool ending;
     int status;
 };
 
@@ -48,12 +65,63 @@ static void publish(struct daemon *daemon, const struct event *event)
     api_publish(daemon->backend.api, event_json_name(event), json.data);
 }
 
+/* Loops of poll(2) and the like over all there could be are slow: not as many as a machine may have. */
+static void raise_descriptors(struct daemon *daemon)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return;
+    }
+    daemon->descriptors = limit.rlim_cur;
+    if (limit.rlim_cur < DESCRIPTORS_WANTED) {
+        limit.rlim_cur = limit.rlim_max < DESCRIPTORS_WANTED ? limit.rlim_max : DESCRIPTORS_WANTED;
+        if (setrlimit(RLIMIT_NOFILE, &limit) == 0) {
+            daemon->descriptors = limit.rlim_cur;
+        }
+    }
+}
+
+/* Told once: hosts beyond the limit would just not answer. */
+static void check_descriptors(struct daemon *daemon, const struct observed *observed)
+{
+    uint64_t needed = DESCRIPTORS_BASE + DESCRIPTORS_PER_HOST * (uint64_t)observed->host_count;
+    struct logline line;
+
+    if (daemon->told_few || needed <= daemon->descriptors) {
+        return;
+    }
+    daemon->told_few = true;
+    logline_begin(&line, "few-descriptors");
+    logline_add(&line, "limit", "%" PRIu64, (uint64_t)daemon->descriptors);
+    logline_add(&line, "needed", "%" PRIu64, needed);
+    logline_quote(&line, "text", "raise LimitNOFILE= of the service, or 'ulimit -n'");
+    logline_end(&line);
+}
+
+/* The service manager shows what goes on. */
+static void show(struct daemon *daemon)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct text text = text_new(&arena);
+    struct status status = reconciler_status(daemon->reconciler);
+
+    headline_write(&text, &status);
+    service_status(&daemon->service, text.data);
+}
+
 static void on_event(void *context, const struct event *event)
 {
     struct daemon *daemon = context;
 
     eventlog_write(daemon->es_xml, event);
     metrics_count(&daemon->metrics, event);
+    show(daemon);
+    if (event->kind == EVENT_FOLLOWING) {
+        service_ready(&daemon->service);
+    } else if (event->kind == EVENT_OBSERVED) {
+        check_descriptors(daemon, event->observed);
+    }
     if (daemon->backend.api != NULL) {
         publish(daemon, event);
     }
@@ -62,9 +130,27 @@ static void on_event(void *context, const struct event *event)
 static void on_signal(void *context)
 {
     struct daemon *daemon = context;
+    struct logline line;
 
-    (void)fprintf(stderr, "event=ending\n");
+    if (daemon->ending) {
+        return;
+    }
+    daemon->ending = true;
+    logline_begin(&line, "ending");
+    logline_end(&line);
+    service_stopping(&daemon->service);
     reconciler_end(daemon->reconciler);
+}
+
+static void log_started(const struct config *config)
+{
+    struct logline line;
+
+    logline_begin(&line, "started");
+    logline_add(&line, "version", "%s", BERTH_VERSION);
+    logline_add(&line, "file", "%s", config->es_xml);
+    logline_add(&line, "state_dir", "%s", config->state_dir);
+    logline_end(&line);
 }
 
 /* Without it the fleet is kept where it belongs all the same: that it cannot be asked is told. */
@@ -72,13 +158,15 @@ static void open_api(struct cli *cli, struct daemon *daemon)
 {
     struct api_backend seam = backend_seam(&daemon->backend);
     struct api_config config = cli->config.api;
+    struct logline line;
     struct err err;
 
     config.socket = config_socket(&cli->arena, &cli->config);
     daemon->backend.api = api_open(daemon->loop, &config, &seam, &err);
     if (daemon->backend.api == NULL) {
-        (void)fprintf(stderr, "event=api-closed text=\"%s\"\n",
-                      text_visible(&cli->arena, err.text));
+        logline_begin(&line, "api-closed");
+        logline_quote(&line, "text", err.text);
+        logline_end(&line);
     }
 }
 
@@ -112,17 +200,29 @@ static int serve(struct cli *cli, struct daemon *daemon)
     };
     loop_uv_on_signal(daemon->loop, SIGINT, on_signal, daemon);
     loop_uv_on_signal(daemon->loop, SIGTERM, on_signal, daemon);
-    (void)fprintf(stderr, "event=started version=%s file=%s state_dir=%s\n", BERTH_VERSION,
-                  cli->config.es_xml, cli->config.state_dir);
+    service_init(&daemon->service, daemon->loop);
+    log_started(&cli->config);
     open_api(cli, daemon);
     reconciler_run(daemon->reconciler, on_done, daemon);
     loop_run(daemon->loop);
+    service_deinit(&daemon->service);
     actuator_close(world.actuator);
     journal_close(world.journal);
     reconciler_free(daemon->reconciler); /* Answers who still waits: the API must be there. */
     api_close(daemon->backend.api);
     metrics_deinit(&daemon->metrics);
     return daemon->status;
+}
+
+/* Who ends is not killed by being told to end once more. */
+static void ignore_signals(void)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGTERM);
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
 static int run(struct cli *cli, int argc, char **argv);
@@ -151,9 +251,12 @@ static int run(struct cli *cli, int argc, char **argv)
     if (status != 0) {
         return status;
     }
+    (void)umask(S_IRWXG | S_IRWXO); /* Whoever is to read a file of ours is let by name. */
+    raise_descriptors(&daemon);
     daemon.loop = loop_uv_new();
     daemon.es_xml = cli->config.es_xml;
     status = serve(cli, &daemon);
+    ignore_signals();
     loop_uv_free(daemon.loop);
     return status;
 }

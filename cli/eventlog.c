@@ -2,12 +2,10 @@
 #include "cli/eventlog.h"
 
 #include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
+#include <syslog.h>
 
-#include "base/arena.h"
 #include "base/err.h"
-#include "base/text.h"
+#include "cli/logline.h"
 #include "diff/plan.h"
 #include "model/fault.h"
 #include "model/observed.h"
@@ -17,117 +15,166 @@
 #include "reconciler/journal/journal.h"
 #include "reconciler/order.h"
 
-/* A value in quotes, with what would end it early or steer a terminal replaced. */
-static void quoted(const char *key, const char *value)
-{
-    AUTO(arena) struct arena arena = ARENA_INIT;
-
-    (void)fprintf(stderr, " %s=\"", key);
-    for (const char *c = text_visible(&arena, value); *c != '\0'; c++) {
-        (void)fputc(*c == '"' ? '\'' : *c, stderr);
-    }
-    (void)fputc('"', stderr);
-}
-
 static void log_faults(const char *file, const struct event *event)
 {
+    struct logline line;
+
     for (size_t i = 0; i < event->faults->count; i++) {
-        (void)fprintf(stderr, "event=invalid-file file=%s line=%u", file,
-                      event->faults->items[i].line);
-        quoted("text", event->faults->items[i].text);
-        (void)fputc('\n', stderr);
+        logline_begin(&line, "invalid-file");
+        logline_add(&line, "file", "%s", file);
+        logline_add(&line, "line", "%" PRIu32, event->faults->items[i].line);
+        logline_quote(&line, "text", event->faults->items[i].text);
+        logline_end(&line);
     }
     if (event->faults->count == 0) {
-        (void)fprintf(stderr, "event=unreadable-file file=%s", file);
-        quoted("text", event->err->text);
-        (void)fputc('\n', stderr);
+        logline_begin(&line, "unreadable-file");
+        logline_add(&line, "file", "%s", file);
+        logline_quote(&line, "text", event->err->text);
+        logline_end(&line);
     }
+}
+
+static void log_valid(const char *file)
+{
+    struct logline line;
+
+    logline_begin(&line, "valid-file");
+    logline_add(&line, "file", "%s", file);
+    logline_end(&line);
 }
 
 static void log_unreachable(const struct observed *observed)
 {
     for (size_t i = 0; i < observed->host_count; i++) {
         if (!observed->hosts[i].reachable) {
-            (void)fprintf(stderr, "event=host-unreachable host=%s", observed->hosts[i].name);
-            quoted("text", observed->hosts[i].error);
-            (void)fputc('\n', stderr);
+            struct logline line;
+
+            logline_begin(&line, "host-unreachable");
+            logline_add(&line, "host", "%s", observed->hosts[i].name);
+            logline_quote(&line, "text", observed->hosts[i].error);
+            logline_end(&line);
         }
     }
 }
 
 static void log_plan(const struct plan *plan)
 {
-    (void)fprintf(stderr, "event=plan moves=%zu blocked=%zu complete=%s\n", plan->move_count,
-                  plan->block_count, plan->complete ? "yes" : "no");
+    struct logline line;
+
+    logline_begin(&line, "plan");
+    logline_add(&line, "moves", "%zu", plan->move_count);
+    logline_add(&line, "blocked", "%zu", plan->block_count);
+    logline_add(&line, "complete", "%s", plan->complete ? "yes" : "no");
+    logline_end(&line);
     for (size_t i = 0; i < plan->block_count; i++) {
-        (void)fprintf(stderr, "event=blocked guest=%s code=%s", plan->blocked[i].guest,
-                      plan_code_name(plan->blocked[i].code));
-        quoted("text", plan->blocked[i].reason);
-        (void)fputc('\n', stderr);
+        logline_begin(&line, "blocked");
+        logline_add(&line, "guest", "%s", plan->blocked[i].guest);
+        logline_add(&line, "code", "%s", plan_code_name(plan->blocked[i].code));
+        logline_quote(&line, "text", plan->blocked[i].reason);
+        logline_end(&line);
+    }
+}
+
+static void add_outcome(struct logline *line, const struct event *event)
+{
+    const struct journal_move *move = event->move;
+
+    logline_add(line, "result", "%s", journal_move_state_name(move->state));
+    logline_add(line, "elapsed_ms", "%" PRId64, event->elapsed_ms);
+    logline_add(line, "downtime_ms", "%" PRId64, move->downtime_ms);
+    if (move->error_text != NULL) {
+        logline_quote(line, "text", move->error_text);
+    }
+    if (move->state != JOURNAL_MOVE_DONE) {
+        line->priority = LOG_WARNING;
     }
 }
 
 static void log_move(const struct event *event)
 {
     const struct journal_move *move = event->move;
+    struct logline line;
 
-    (void)fprintf(stderr, "event=%s guest=%s from=%s to=%s mode=%s", event_json_name(event),
-                  move->guest, move->from, move->to, op_mode_name(move->mode));
+    logline_begin(&line, event_json_name(event));
+    logline_add(&line, "guest", "%s", move->guest);
+    logline_add(&line, "from", "%s", move->from);
+    logline_add(&line, "to", "%s", move->to);
+    logline_add(&line, "mode", "%s", op_mode_name(move->mode));
     if (event->kind == EVENT_MOVE_END) {
-        (void)fprintf(stderr, " result=%s elapsed_ms=%" PRId64 " downtime_ms=%" PRId64,
-                      journal_move_state_name(move->state), event->elapsed_ms, move->downtime_ms);
-        if (move->error_text != NULL) {
-            quoted("text", move->error_text);
-        }
+        add_outcome(&line, event);
     }
     if (event->text != NULL) {
-        quoted("text", event->text);
+        logline_quote(&line, "text", event->text);
     }
-    (void)fputc('\n', stderr);
+    logline_end(&line);
 }
 
 static void log_step(const struct event *event)
 {
-    (void)fprintf(stderr, "event=step guest=%s op=%s host=%s result=%s elapsed_ms=%" PRId64,
-                  event->guest, op_kind_name(event->op), event->host,
-                  event->err == NULL ? "done" : err_code_name(event->err->code), event->elapsed_ms);
+    struct logline line;
+
+    logline_begin(&line, "step");
+    logline_add(&line, "guest", "%s", event->guest);
+    logline_add(&line, "op", "%s", op_kind_name(event->op));
+    logline_add(&line, "host", "%s", event->host);
+    logline_add(&line, "result", "%s",
+                event->err == NULL ? "done" : err_code_name(event->err->code));
+    logline_add(&line, "elapsed_ms", "%" PRId64, event->elapsed_ms);
     if (event->err != NULL) {
-        quoted("text", event->err->text);
+        logline_quote(&line, "text", event->err->text);
+        line.priority = LOG_WARNING;
     }
-    (void)fputc('\n', stderr);
+    logline_end(&line);
 }
 
 static void log_text(const struct event *event, const char *text)
 {
-    (void)fprintf(stderr, "event=%s", event_json_name(event));
+    struct logline line;
+
+    logline_begin(&line, event_json_name(event));
     if (event->guest != NULL) {
-        (void)fprintf(stderr, " guest=%s", event->guest);
+        logline_add(&line, "guest", "%s", event->guest);
     }
     if (event->kind == EVENT_RETRY) {
-        (void)fprintf(stderr, " wait_ms=%" PRId64, event->wait_ms);
+        logline_add(&line, "wait_ms", "%" PRId64, event->wait_ms);
     }
-    quoted("text", text);
-    (void)fputc('\n', stderr);
+    logline_quote(&line, "text", text);
+    logline_end(&line);
 }
 
 static void log_drift(const struct event *event)
 {
-    (void)fprintf(stderr, "event=%s guest=%s class=%s answer=%s", event_json_name(event),
-                  event->guest, config_drift_class_name(event->drift->class),
-                  config_drift_answer_name(event->drift->answer));
-    quoted("text", event->text);
-    (void)fputc('\n', stderr);
+    struct logline line;
+
+    logline_begin(&line, event_json_name(event));
+    logline_add(&line, "guest", "%s", event->guest);
+    logline_add(&line, "class", "%s", config_drift_class_name(event->drift->class));
+    logline_add(&line, "answer", "%s", config_drift_answer_name(event->drift->answer));
+    logline_quote(&line, "text", event->text);
+    logline_end(&line);
 }
 
 static void log_order(const struct order *order)
 {
-    (void)fprintf(stderr, "event=order verb=%s scope=%s name=%s", order_verb_name(order->verb),
-                  journal_scope_name(order->scope), order->name);
-    quoted("user", order->user);
+    struct logline line;
+
+    logline_begin(&line, "order");
+    logline_add(&line, "verb", "%s", order_verb_name(order->verb));
+    logline_add(&line, "scope", "%s", journal_scope_name(order->scope));
+    logline_add(&line, "name", "%s", order->name);
+    logline_quote(&line, "user", order->user);
     if (order->reason != NULL) {
-        quoted("reason", order->reason);
+        logline_quote(&line, "reason", order->reason);
     }
-    (void)fputc('\n', stderr);
+    logline_end(&line);
+}
+
+static void log_following(void)
+{
+    struct logline line;
+
+    logline_begin(&line, "following");
+    logline_end(&line);
 }
 
 void eventlog_write(const char *file, const struct event *event)
@@ -137,7 +184,10 @@ void eventlog_write(const char *file, const struct event *event)
         log_faults(file, event);
         break;
     case EVENT_FILE_VALID:
-        (void)fprintf(stderr, "event=valid-file file=%s\n", file);
+        log_valid(file);
+        break;
+    case EVENT_FOLLOWING:
+        log_following();
         break;
     case EVENT_FILE_POLLED:
         log_text(event, event->err->text);

@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * eventlog: events as log lines that can be searched, 'event=NAME key=value ...', for berthd.  Each event
- * is logged once, where it is handled; systemd adds the time.
+ * eventlog: events as lines of berthd's log (cli/logline.h).  Each event is logged once, where it is
+ * handled.
  */
 
 struct event;
 
-/* Writes one line to stderr.  'file' is the path of es.xml. */
+/* Logs 'event'; what is only for followers is passed over.  'file' is the path of es.xml. */
 void eventlog_write(const char *file, const struct event *event);

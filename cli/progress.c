@@ -273,6 +273,7 @@ void progress_show(struct progress *progress, const struct event *event)
         break;
     case EVENT_FILE_VALID: /* Of who follows the file. */
     case EVENT_FILE_POLLED:
+    case EVENT_FOLLOWING:
     case EVENT_FAULTS: /* Shown by the command, which knows the file. */
     case EVENT_PASS:
     case EVENT_PLAN:

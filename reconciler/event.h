@@ -24,6 +24,7 @@ enum event_kind {
     EVENT_FAULTS,      /* es.xml is not acted on: 'faults' or 'err'. */
     EVENT_FILE_VALID,  /* es.xml is in order again. */
     EVENT_FILE_POLLED, /* 'err': its changes are noticed late, because it has to be polled. */
+    EVENT_FOLLOWING, /* The run has begun: changes of the file and the hosts are noticed from now on. */
     EVENT_OBSERVED,    /* 'observed': every host has been looked at. */
     EVENT_PASS,        /* A pass has decided what to do; 'elapsed_ms' since it began. */
     EVENT_PLAN,        /* 'plan': a fresh plan is followed from now on. */

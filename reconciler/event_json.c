@@ -22,6 +22,8 @@ const char *event_json_name(const struct event *event)
         return "valid-file";
     case EVENT_FILE_POLLED:
         return "polled-file";
+    case EVENT_FOLLOWING:
+        return "following";
     case EVENT_OBSERVED:
         return "observed";
     case EVENT_PASS:
@@ -192,6 +194,7 @@ static void add_details(struct text *json, const struct event *event, const stru
         break;
     case EVENT_FILE_VALID:
     case EVENT_FILE_POLLED:
+    case EVENT_FOLLOWING:
     case EVENT_ALARM:
     case EVENT_JOURNAL_LOST:
         break;

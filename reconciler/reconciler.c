@@ -37,12 +37,16 @@ static void on_order_lost(void *context, const struct err *err)
 static void on_run_begun(void *context, enum journal_result result, const struct err *err)
 {
     struct reconciler *reconciler = context;
+    const struct event event = { .kind = EVENT_FOLLOWING };
 
     if (result != JOURNAL_COMMITTED) {
         controller_lost(reconciler, err);
         return;
     }
     pass_run(reconciler);
+    if (reconciler->options.follow && !reconciler->ended) {
+        controller_emit(reconciler, &event);
+    }
 }
 
 /* The executor's events go on to whoever watches; the gauge follows them. */

@@ -34,6 +34,7 @@ readonly build=(
     libmicrohttpd-dev # the control API
     libsqlite3-dev
     libssh-dev
+    libsystemd-dev # berthd as a service: readiness, watchdog, journal
     libuv1-dev
     libvirt-dev
     libxml2-dev
@@ -54,6 +55,7 @@ readonly test=(
     python3-yaml
     shellcheck
     sqlite3
+    systemd # systemd-analyze: the unit, and how far it is shut in
     tzdata # Europe/Berlin and others in tests
 )
 readonly demo=("${build[@]}" "${fleet[@]}")

@@ -175,6 +175,7 @@ static void *commit_thread(void *context)
     struct store *store = context;
     struct store_request *request;
 
+    (void)pthread_setname_np(pthread_self(), "berth-journal");
     while ((request = wait_for_request(store)) != NULL) {
         commit(store, request);
         (void)pthread_mutex_lock(&store->mutex);

@@ -3,8 +3,11 @@
 """The programs where 'make install' puts them, and the module that speaks with libvirt, which they load
 once there are hosts to ask: found with the program, and nowhere else."""
 
+import os
 import pathlib
+import re
 import shutil
+import stat
 import tempfile
 import unittest
 
@@ -43,9 +46,56 @@ class Installed(InstallTest):
         self.assertTrue(list(root.rglob(MODULE.name)))
         self.assert_complains(ask_libvirt(root / "bin/berth"), FAILED, NOSUCH)
 
+    def test_the_unit_starts_the_program_where_it_is_installed(self):
+        self.install("--prefix", "/opt/berth", DESTDIR=str(self.folder))
+        unit = self.folder / "opt/berth/lib/systemd/system/berthd.service"
+        self.assertIn("\nExecStart=/opt/berth/sbin/berthd\n", unit.read_text())
+        self.assertNotIn("@", re.sub("@[a-z-]+$|@privileged", "", unit.read_text(), flags=re.M))
+
     def test_a_link_to_the_program_is_as_good_as_the_program(self):
         (self.folder / "berth").symlink_to(BERTH)
         self.assert_complains(ask_libvirt(self.folder / "berth"), FAILED, NOSUCH)
+
+
+class Service(InstallTest):
+    """What systemd makes of what is installed for it: checked by its own programs, none of which needs
+    it to run."""
+
+    def setUp(self):
+        super().setUp()
+        self.prefix = self.folder / "prefix"
+        self.assert_exit(run(["cmake", "--install", BUILD, "--prefix", self.prefix]), OK)
+        self.unit = self.prefix / "lib/systemd/system/berthd.service"
+
+    def test_systemd_has_no_complaint_about_the_unit(self):
+        result = run(["systemd-analyze", "verify", "--man=no", self.unit])
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", ""))
+
+    def test_a_fault_in_the_unit_would_be_told(self):
+        self.unit.write_text(self.unit.read_text().replace("ProtectHome=yes", "ProtectHom=yes"))
+        self.assertIn("ProtectHom", run(["systemd-analyze", "verify", "--man=no", self.unit]).stderr)
+
+    def test_the_daemon_is_exposed_no_more_than_it_must_be(self):
+        result = run(["systemd-analyze", "security", "--offline=true", "--no-pager", self.unit])
+        exposure = re.search(r"Overall exposure level for berthd.service: ([\d.]+)", result.stdout)
+        self.assertLess(float(exposure.group(1)), 2.0, result.stdout)
+
+    def test_its_user_groups_and_folders_are_made(self):
+        root = self.folder / "root"
+        (root / "etc").mkdir(parents=True)
+        self.assert_exit(run(["systemd-sysusers", f"--root={root}",
+                              self.prefix / "lib/sysusers.d/berth.conf"]), OK)
+        users = (root / "etc/passwd").read_text()
+        user = re.search(r"(?m)^berth:[^:]*:(\d+):(\d+):[^:]*:/var/lib/berth:\S*nologin$", users)
+        self.assertIsNotNone(user, users)
+        self.assertRegex((root / "etc/group").read_text(), r"(?m)^berth-admin:")
+        run(["systemd-tmpfiles", "--create", f"--root={root}",
+             self.prefix / "lib/tmpfiles.d/berth.conf"])  # Who is not root cannot give folders away.
+        self.assertEqual(stat.S_IMODE((root / "etc/berth").stat().st_mode), 0o755)
+        home = (root / "var/lib/berth").stat()
+        self.assertEqual(stat.S_IMODE(home.st_mode), 0o700)
+        if os.geteuid() == 0:
+            self.assertEqual([home.st_uid, home.st_gid], [int(id) for id in user.groups()])
 
 
 class Module(InstallTest):
