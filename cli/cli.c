@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -322,6 +323,14 @@ int cli_load_revision(struct cli *cli, const char *path, struct revision *revisi
     }
     cli_refuse(file, &faults, &err);
     return CLI_INVALID;
+}
+
+const char *cli_user(struct cli *cli)
+{
+    const struct passwd *entry = getpwuid(getuid());
+
+    return entry != NULL ? arena_strdup(&cli->arena, entry->pw_name)
+                         : text_format(&cli->arena, "uid %u", (unsigned)getuid());
 }
 
 int64_t cli_now_ms(void)

@@ -99,6 +99,9 @@ void cli_refuse(const char *file, const struct faults *faults, const struct err 
 /* Prints "FILE:LINE: message" for each fault, and how many were left out. */
 void cli_print_faults(const char *file, const struct faults *faults);
 
+/* Who runs this, for the journal: a name of /etc/passwd or "uid 1234". */
+const char *cli_user(struct cli *cli);
+
 /* Milliseconds since 1970: for what is shown next to times of the journal. */
 int64_t cli_now_ms(void);
 

@@ -19,4 +19,8 @@ const struct cli_command *cmd_rollback_command(void);
 const struct cli_command *cmd_status_command(void);
 const struct cli_command *cmd_history_command(void);
 const struct cli_command *cmd_explain_command(void);
+const struct cli_command *cmd_cancel_command(void);
+const struct cli_command *cmd_hold_command(void);
+const struct cli_command *cmd_release_command(void);
 const struct cli_command *cmd_retry_command(void);
+const struct cli_command *cmd_check_command(void);

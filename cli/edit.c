@@ -216,42 +216,24 @@ static int print_json(const struct edit *edit, bool written, const struct text *
     return cli_print(text.data, text.length);
 }
 
-static int submit_revision(struct ledger *ledger, struct loop *loop,
-                           const struct revision *revision, struct err *err)
-{
-    struct journal_record records[2] = { { .kind = JOURNAL_OBJECT }, { .kind = JOURNAL_REVISION } };
-
-    records[0].object.bytes = revision->bytes;
-    records[0].object.length = revision->length;
-    memcpy(records[0].object.digest, revision->digest, DIGEST_TEXT_SIZE);
-    memcpy(records[1].revision.digest, revision->digest, DIGEST_TEXT_SIZE);
-    records[1].revision.at_ms = cli_now_ms();
-    return entry_write(ledger, loop, records, ARRAY_LEN(records), err);
-}
-
 /* A controller that runs has journaled the revision that stands already. */
 static int keep_before(struct edit *edit, struct err *err)
 {
-    struct loop *loop;
-    struct journal *journal;
-    struct ledger ledger;
-    int status = -1;
+    AUTO(entry) struct entry entry = { .loop = NULL };
+    struct journal_record records[2] = { { .kind = JOURNAL_OBJECT }, { .kind = JOURNAL_REVISION } };
+    const struct revision *before = &edit->before;
 
     if (edit->controller != 0) {
         return 0;
     }
-    loop = loop_uv_new();
-    journal = journal_open(loop, edit->cli->config.state_dir, err);
-    if (journal != NULL) {
-        ledger_init(&ledger, journal);
-        if (ledger_load(&ledger, err) == 0) {
-            status = submit_revision(&ledger, loop, &edit->before, err);
-        }
-        journal_close(journal);
-        ledger_deinit(&ledger);
-    }
-    loop_uv_free(loop);
-    return status;
+    records[0].object.bytes = before->bytes;
+    records[0].object.length = before->length;
+    memcpy(records[0].object.digest, before->digest, DIGEST_TEXT_SIZE);
+    memcpy(records[1].revision.digest, before->digest, DIGEST_TEXT_SIZE);
+    records[1].revision.at_ms = cli_now_ms();
+    return entry_open(&entry, edit->cli, err) == 0
+               ? entry_write(&entry, records, ARRAY_LEN(records), err)
+               : -1;
 }
 
 static int write_file(struct edit *edit)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/run.h"
 
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -94,14 +93,6 @@ static void on_signal(void *context)
     reconciler_cancel(run->reconciler);
 }
 
-static const char *user_name(struct cli *cli)
-{
-    const struct passwd *entry = getpwuid(getuid());
-
-    return entry != NULL ? arena_strdup(&cli->arena, entry->pw_name)
-                         : text_format(&cli->arena, "uid %u", (unsigned)getuid());
-}
-
 static void summarize_json(struct text *text, const struct reconciler_result *result)
 {
     size_t count = result->plan == NULL ? 0 : result->plan->block_count;
@@ -159,7 +150,7 @@ static int act(struct run *run)
     struct source source = source_file(cli->config.es_xml);
     struct reconciler_options options = {
         .program = text_format(&cli->arena, "berth %s", cli->command),
-        .user = user_name(cli),
+        .user = cli_user(cli),
         .only = run->request->only,
     };
     struct reconciler_world world = {

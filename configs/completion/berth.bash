@@ -17,6 +17,8 @@ _berth_options() { # COMMAND
         undrain | rollback) printf '%s\n' --dry-run -y --yes ;;
         history) printf '%s\n' -n --limit --revisions ;;
         explain) printf '%s\n' --es --observed ;;
+        hold) printf '%s\n' -r --reason --guest --host ;;
+        release) printf '%s\n' --guest --host ;;
     esac
     printf '%s\n' -c --config --json -h --help
 }
@@ -26,9 +28,10 @@ _berth_options() { # COMMAND
 _berth_expects() { # COMMAND OPTION|argument
     case $1:$2 in
         migrate:--mode) echo mode ;;
-        migrate:--to | migrate:--timeout) echo other ;;
+        migrate:--to | migrate:--timeout | hold:-r | hold:--reason) echo other ;;
         *:-c | *:--config | *:--es | *:--observed | *:--schema | observe:-o | observe:--out) echo file ;;
-        apply:--only | explain:argument | history:argument | migrate:argument | retry:argument) echo guest ;;
+        apply:--only | cancel:argument | explain:argument | history:argument | hold:argument | \
+            migrate:argument | release:argument | retry:argument) echo guest ;;
         history:-n | history:--limit) echo number ;;
         validate:argument) echo file ;;
     esac
@@ -84,7 +87,7 @@ _berth() { # PROGRAM WORD PREVIOUS: as bash calls it
     case $expects in
         command)
             _berth_match "$word" < <(printf '%s\n' validate discover observe diff plan apply \
-                migrate drain undrain rollback status history explain retry)
+                migrate drain undrain rollback status history explain cancel hold release retry check)
             [[ -n $command ]] || _berth_match "$word" < <(printf '%s\n' help --help --version)
             ;;
         option) _berth_match "$word" < <(_berth_options "$command") ;;

@@ -20,9 +20,9 @@ class DaemonTest(CliTest):
         return self.world.state / "api.sock"
 
     def start_daemon(self):
-        """Until it can be asked."""
+        """Until it can be asked and has looked at the fleet."""
         daemon = self.world.start(BERTHD, "-c", self.world.conf)
-        await_true("berthd can be asked", self.is_served)
+        await_true("berthd has looked", lambda: self.is_served() and self.world.status()["looked"])
         return daemon
 
     def is_served(self):

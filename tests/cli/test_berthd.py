@@ -293,7 +293,6 @@ class OnlyOne(DaemonTest):
         pid = f"in use by pid {daemon.pid}$"
         self.assert_complains(run([BERTHD, "-c", self.world.conf]), FAILED, pid)
         self.assert_complains(self.world.berth("apply", "--yes"), FAILED, pid)
-        self.assert_complains(self.world.berth("retry", "vm1"), FAILED, pid)
         self.assertEqual(self.world.status()["controller_pid"], daemon.pid)
         self.assertIsNone(daemon.poll())
         self.assert_ends(daemon)

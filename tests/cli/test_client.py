@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands that speak with a berthd: a real one on a simulated fleet, and servers that are none."""
 
+import json
 import signal
 import unittest
 
-from daemon import STATUS, DaemonTest, http
-from world import FAILED, OK, PATIENCE_S, await_true
+from daemon import AWAY, HOME, STATUS, DaemonTest, http
+from world import FAILED, INVALID, OK, PATIENCE_S, await_true
 
 
 class Status(DaemonTest):
@@ -34,7 +35,6 @@ class Status(DaemonTest):
 
     def test_names_the_line_of_a_file_that_is_not_valid_and_what_stays_in_force(self):
         self.start_daemon()
-        await_true("it has looked", lambda: self.world.status()["looked"])
         self.world.replace(self.world.es, "\n<a>")
         await_true("it has seen the fault", lambda: not self.world.status()["valid"])
         page = self.world.berth("status")
@@ -61,6 +61,111 @@ class Status(DaemonTest):
         self.world.state = self.world.folder / ("a" * 150)
         self.world.configure()
         self.assertRegex(self.world.berth("status").stdout, "controller +none")
+
+
+class Steers(DaemonTest):
+    """Through berthd where one runs, into the journal where none does: the same words and effects."""
+
+    def assert_done(self, pattern, *args):
+        result = self.world.berth(*args)
+        self.assert_exit(result, OK)
+        self.assertRegex(result.stdout, pattern)
+
+    def holds(self):
+        return [(hold["scope"], hold["name"], hold["reason"]) for hold in self.world.status()["holds"]]
+
+    def test_a_cancelled_move_leaves_its_guest_where_it_was_until_it_is_released(self):
+        self.start_slow_move()
+        self.assert_done("cancel requested: 'vm1' stays", "cancel", "vm1")
+        await_true("the move is over", lambda: not self.world.status()["moves"])
+        self.assertEqual(self.world.places(), HOME)
+        page = self.world.berth("status").stdout
+        self.assertRegex(page, r"(?m)^blocked +vm1: held: ")
+        self.assertRegex(page, r"(?m)^held +vm1 by \S+ since .*'berth release vm1'")
+        self.assert_done("'vm1' may be moved again", "release", "vm1")
+        self.finish_move()
+        self.await_places(AWAY)
+
+    def test_what_moves_is_cancelled_without_naming_it(self):
+        self.start_slow_move()
+        result = self.world.berth("cancel", "--json")
+        self.assert_exit(result, OK)
+        self.assertEqual(json.loads(result.stdout)["format"], "berth.cancel/1")
+        await_true("the move is over", lambda: not self.world.status()["moves"])
+        self.assertEqual(self.world.places(), HOME)
+
+    def test_nothing_is_cancelled_where_nothing_moves(self):
+        self.assert_complains(self.world.berth("cancel"), FAILED, "no berthd runs")
+        self.start_daemon()
+        for args in ([], ["vm1"]):
+            self.assert_complains(self.world.berth("cancel", *args), FAILED, "cannot cancel")
+
+    def test_a_hold_keeps_everything_a_host_or_a_guest_from_moving_until_its_release(self):
+        for daemon in (None, self.start_daemon):
+            process = daemon() if daemon else None
+            for name, scope in ((None, "fleet"), ("kvm2", "host"), ("vm1", "guest")):
+                with self.subTest(scope, daemon=bool(daemon)):
+                    names = [name] if name else []
+                    self.assert_done("is held: nothing of it", "hold", *names, "--reason", "new\ndisk")
+                    self.assertEqual(self.holds(), [(scope, name, "new\ndisk")])
+                    page = self.world.berth("status").stdout
+                    self.assertRegex(page, r"(?m)^held .* by \S+ since \S+: new\?disk")
+                    self.assert_exit(self.world.berth("plan"), OK)
+                    self.want_a_move()
+                    self.assertRegex(self.world.berth("plan").stdout, "vm1: held: ")
+                    self.world.want(HOME)
+                    self.assert_done("may be moved again", "release", *names)
+                    self.assertEqual(self.holds(), [])
+                    self.assert_complains(self.world.berth("release", *names), FAILED, "nobody holds it")
+            if process:
+                process.kill()
+
+    def test_a_hold_outlives_berthd(self):
+        daemon = self.start_daemon()
+        self.assert_done("'vm1' is held", "hold", "vm1")
+        daemon.kill()
+        daemon.wait(PATIENCE_S)
+        self.want_a_move()
+        self.start_daemon()
+        await_true("vm1 is blocked", lambda: self.world.status()["blocked"])
+        self.assertEqual(self.world.status()["blocked"][0]["code"], "held")
+        self.assertEqual(self.world.places(), HOME)
+
+    def test_a_name_that_the_file_does_not_have_is_refused(self):
+        for daemon in (None, self.start_daemon):
+            if daemon:
+                daemon()
+            for verb in ("hold", "release", "retry", "cancel"):
+                with self.subTest(verb, daemon=bool(daemon)):
+                    self.assert_complains(self.world.berth(verb, "nobody"), INVALID, "'nobody'")
+            self.assert_complains(self.world.berth("retry", "kvm1"), INVALID, "'kvm1'")
+            self.assertEqual(self.holds(), [])
+
+    def test_a_faulty_file_keeps_nobody_from_holding(self):
+        self.start_daemon()
+        self.world.replace(self.world.es, "<a>")
+        self.assert_done("the fleet is held", "hold")
+        self.assert_done("'vm1' is held", "hold", "vm1", "--guest")
+        result = self.world.berth("hold", "vm1")
+        self.assert_exit(result, INVALID)
+        self.assertIn(f"{self.world.es}:1: ", result.stderr)
+        self.assert_complains(self.world.berth("hold", "kvm1", "--guest"), FAILED, "no such guest")
+
+    def test_a_reason_without_end_is_refused(self):
+        for daemon in (None, self.start_daemon):
+            if daemon:
+                daemon()
+            result = self.world.berth("hold", "--reason", "x" * 600)
+            self.assert_complains(result, INVALID, "the reason is longer")
+            self.assertEqual(self.holds(), [])
+
+    def test_check_makes_berthd_look_at_once(self):
+        self.assert_complains(self.world.berth("check"), FAILED, "no berthd runs")
+        self.start_daemon()
+        before = self.world.status()["next_look"]
+        await_true("time has passed", lambda: self.world.status()["at"] > self.world.status()["looked"])
+        self.assert_done("are looked at now", "check")
+        await_true("it has looked again", lambda: self.world.status()["next_look"] != before)
 
 
 class Strangers(DaemonTest):

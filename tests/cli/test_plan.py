@@ -78,7 +78,7 @@ class Statuses(CliTest):
         self.assert_complains(self.world.berth("explain", "vm9"), FAILED, "'vm9'")
 
     def test_a_guest_that_does_not_wait_cannot_be_retried(self):
-        self.assert_complains(self.world.berth("retry", "vm1"), FAILED, "neither parked nor waiting")
+        self.assert_complains(self.world.berth("retry", "vm1"), FAILED, "neither held, parked nor waiting")
 
     def test_a_refused_move_parks_its_guest_until_a_retry(self):
         self.want_a_move()

@@ -24,7 +24,11 @@ ARGUMENTS = {
     "status": ([], []),
     "history": ([], ["vm1"]),
     "explain": (["vm1"], []),
+    "cancel": ([], ["vm1"]),
+    "hold": ([], ["vm1"]),
+    "release": ([], ["vm1"]),
     "retry": (["vm1"], []),
+    "check": ([], []),
 }
 
 
@@ -142,7 +146,7 @@ class Output(CliTest):
                    "migrate": "edit", "drain": "edit", "rollback": "edit"}
         for name, format_ in formats.items():
             self.assertEqual(format_, f"berth.{special.get(name, name)}/1", name)
-        self.assertEqual(set(formats) | {"retry", "undrain"}, set(ARGUMENTS))
+        self.assertEqual(set(formats) | {"cancel", "hold", "release", "retry", "check", "undrain"}, set(ARGUMENTS))
 
     def test_a_full_disk_behind_stdout_is_an_error(self):
         for args in (*self.results(), ("plan", "--json"), ("plan", "--dot"), ("plan", "--help")):
