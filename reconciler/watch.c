@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "base/base.h"
 #include "base/err.h"
 #include "base/loop.h"
@@ -217,19 +218,20 @@ static void watch_place(struct watch *watch, const char *directory, const char *
  * makes an event, and the way is followed anew. */
 static void walk(struct watch *watch)
 {
-    struct way way;
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct way *way = ARENA_NEW(&arena, struct way); /* Paths: too much for a stack. */
     char name[NAME_MAX + 1];
 
-    if (!way_begin(&way, watch->path)) {
+    if (!way_begin(way, watch->path)) {
         set_trouble(watch, watch->path, errno);
         return;
     }
-    for (way_take(&way, name); name[0] != '\0'; way_take(&way, name)) {
+    for (way_take(way, name); name[0] != '\0'; way_take(way, name)) {
         if (strcmp(name, "..") == 0) {
-            way_leave(&way);
+            way_leave(way);
         } else if (strcmp(name, ".") != 0) {
-            watch_place(watch, way_directory(&way), name, way.rest[0] == '\0');
-            if (!way_enter(&way, name)) {
+            watch_place(watch, way_directory(way), name, way->rest[0] == '\0');
+            if (!way_enter(way, name)) {
                 return;
             }
         }
