@@ -90,14 +90,41 @@ static int read_all(int fd, const char *path, size_t max_bytes, struct text *tex
     }
 }
 
-int file_read(struct arena *arena, const char *path, size_t max_bytes, char **bytes, size_t *length,
-              struct err *err)
+/* A descriptor that this process was given: a shell's '<(command)', '-' for standard input. */
+static bool is_given(const char *path)
 {
-    AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    struct text text;
+    return strcmp(path, "/dev/stdin") == 0 || strncmp(path, "/dev/fd/", strlen("/dev/fd/")) == 0 ||
+           strncmp(path, "/proc/self/fd/", strlen("/proc/self/fd/")) == 0;
+}
+
+/* Whoever opens a pipe in the file system waits for somebody at its other end, and then for bytes: a
+ * controller would hang on a file that somebody else has put there. */
+static int open_to_read(const char *path, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    struct stat status;
 
     if (fd < 0) {
         return open_error(err, path);
+    }
+    if (fstat(fd, &status) == 0 && (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode))) {
+        return fd;
+    }
+    if (is_given(path) && fcntl(fd, F_SETFL, 0) == 0) {
+        return fd;
+    }
+    (void)close(fd);
+    return err_set(err, ERR_INVALID, "cannot read '%s': it is no plain file", path);
+}
+
+int file_read(struct arena *arena, const char *path, size_t max_bytes, char **bytes, size_t *length,
+              struct err *err)
+{
+    AUTO(fd) int fd = open_to_read(path, err);
+    struct text text;
+
+    if (fd < 0) {
+        return -1;
     }
     text = text_new_sized(arena, expected_size(fd, max_bytes));
     if (read_all(fd, path, max_bytes, &text, err) != 0) {

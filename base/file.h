@@ -13,8 +13,10 @@
 struct arena;
 struct err;
 
-/* Reads the regular file (or pipe) 'path' into 'arena'; a NUL follows the bytes.  More than
- * 'max_bytes' is ERR_INVALID, anything else that goes wrong ERR_IO or ERR_NOT_FOUND. */
+/* Reads the plain file 'path' into 'arena'; a NUL follows the bytes.  More than 'max_bytes', and anything
+ * but a plain file, is ERR_INVALID: a pipe may keep its reader waiting for ever.  One that this process was
+ * given as a descriptor (/dev/stdin, /dev/fd/N) is read to its end.  What else goes wrong is ERR_IO,
+ * ERR_DENIED or ERR_NOT_FOUND. */
 int file_read(struct arena *arena, const char *path, size_t max_bytes, char **bytes, size_t *length,
               struct err *err);
 

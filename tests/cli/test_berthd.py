@@ -125,6 +125,15 @@ class Follows(DaemonTest):
         self.await_places({"kvm1": ["vm2"], "kvm2": ["vm1"]})
         self.assert_ends(daemon)
 
+    def test_a_pipe_in_place_of_the_file_keeps_nobody_waiting(self):
+        daemon = self.start_daemon()
+        self.world.es.unlink()
+        os.mkfifo(self.world.es)
+        self.await_said("unreadable-file", "no plain file")
+        self.world.want(AWAY)
+        self.await_places(AWAY)
+        self.assert_ends(daemon)
+
     def test_each_faulty_save_is_told_once_with_file_and_line(self):
         daemon = self.start_daemon()
         for number, text in enumerate(("", "<a>", "\n\n<b>"), start=1):

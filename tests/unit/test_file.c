@@ -144,12 +144,36 @@ END_TEST
 START_TEST(an_endless_file_is_refused)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
+    int zeros = open("/dev/zero", O_RDONLY);
+    char path[32];
     struct err err;
     char *found;
     size_t length;
 
-    ck_assert_int_eq(file_read(&arena, "/dev/zero", 1024 * 1024, &found, &length, &err), -1);
+    (void)snprintf(path, sizeof(path), "/dev/fd/%d", zeros);
+    ck_assert_int_eq(file_read(&arena, path, 1024 * 1024, &found, &length, &err), -1);
     ck_assert_int_eq(err.code, ERR_INVALID);
+    ck_assert_ptr_nonnull(strstr(err.text, "larger than 1 MiB"));
+    (void)close(zeros);
+}
+END_TEST
+
+START_TEST(what_could_keep_its_reader_waiting_is_refused)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    AUTO(scratch) struct scratch scratch = scratch_new();
+    const char *pipe = in(&arena, &scratch, "pipe");
+    const char *const paths[] = { pipe, "/dev/zero" };
+    struct err err;
+    char *found;
+    size_t length;
+
+    ck_assert_int_eq(mkfifo(pipe, 0600), 0);
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        ck_assert_int_eq(file_read(&arena, paths[i], 10, &found, &length, &err), -1);
+        ck_assert_int_eq(err.code, ERR_INVALID);
+        ck_assert_ptr_nonnull(strstr(err.text, "no plain file"));
+    }
 }
 END_TEST
 
@@ -506,6 +530,7 @@ int main(void)
     tcase_add_test(tcase, a_file_of_many_chunks_is_read_whole);
     tcase_add_test(tcase, a_file_larger_than_allowed_is_refused);
     tcase_add_test(tcase, an_endless_file_is_refused);
+    tcase_add_test(tcase, what_could_keep_its_reader_waiting_is_refused);
     tcase_add_test(tcase, a_file_that_is_not_there_is_not_found);
     tcase_add_test(tcase, a_folder_cannot_be_read_as_a_file);
     tcase_add_test(tcase, a_pipe_is_read_to_its_end);
