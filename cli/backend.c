@@ -133,6 +133,7 @@ static int document(void *context, enum api_document which, const struct api_que
 /* An act that waits for its answer. */
 struct act {
     struct backend *backend;
+    unsigned opening;
     uint64_t ticket;
 };
 
@@ -140,7 +141,9 @@ static void on_answer(void *context, const struct err *err, const char *text)
 {
     struct act *act = context;
 
-    api_reply(act->backend->api, act->ticket, err, text);
+    if (act->opening == act->backend->openings) {
+        api_reply(act->backend->api, act->ticket, err, text);
+    }
     free(act);
 }
 
@@ -178,7 +181,7 @@ static void do_act(void *context, const struct api_act *act, uint64_t ticket)
     if (waiting == NULL) {
         abort();
     }
-    *waiting = (struct act){ .backend = backend, .ticket = ticket };
+    *waiting = (struct act){ backend, backend->openings, ticket };
     reconciler_order(backend->reconciler, &order, act->guest != NULL ? act->guest : act->host,
                      on_answer, waiting);
 }

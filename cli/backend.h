@@ -17,7 +17,8 @@ struct backend {
     struct reconciler *reconciler;
     struct journal *journal;
     struct metrics *metrics;
-    struct api *api; /* Where answers go; set after api_open(). */
+    struct api *api;   /* Where answers go; set after api_open(). */
+    unsigned openings; /* How many there have been: an answer is for the one that asked. */
 };
 
 /* The seam of 'backend', which must stay as long as it is used. */

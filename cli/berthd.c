@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "actuators/actuator.h"
+#include "base/digest.h"
 #include "base/err.h"
 #include "base/loop_uv.h"
 #include "base/text.h"
@@ -20,12 +21,14 @@
 #include "cli/eventlog.h"
 #include "cli/logline.h"
 #include "cli/reach.h"
+#include "model/fault.h"
 #include "model/observed.h"
 #include "reconciler/event_json.h"
 #include "reconciler/headline.h"
 #include "reconciler/journal/journal.h"
 #include "reconciler/metrics.h"
 #include "reconciler/reconciler.h"
+#include "reconciler/reload.h"
 #include "reconciler/service.h"
 
 /* Two connections a host, with what ssh takes of each; the API's clients, the journal. */
@@ -38,8 +41,10 @@ struct daemon {
     struct reconciler *reconciler;
     struct metrics metrics;
     struct backend backend;
+    char api_digest[DIGEST_TEXT_SIZE]; /* Of the settings with which it was opened. */
     struct service service;
-    const char *es_xml;
+    struct reload reload;
+    struct eventlog log;
     rlim_t descriptors; /* How many may be open. */
     bool told_few;      /* That it is too few. */
     bool ending;
@@ -114,7 +119,7 @@ static void on_event(void *context, const struct event *event)
 {
     struct daemon *daemon = context;
 
-    eventlog_write(daemon->es_xml, event);
+    eventlog_write(&daemon->log, event);
     metrics_count(&daemon->metrics, event);
     show(daemon);
     if (event->kind == EVENT_FOLLOWING) {
@@ -153,21 +158,99 @@ static void log_started(const struct config *config)
     logline_end(&line);
 }
 
-/* Without it the fleet is kept where it belongs all the same: that it cannot be asked is told. */
-static void open_api(struct cli *cli, struct daemon *daemon)
+static void digest_api(const struct api_config *api, char digest[DIGEST_TEXT_SIZE])
 {
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    const char *const values[] = { api->socket, api->group, api->admin_group, api->listen,
+                                   api->token_file };
+    struct text text = text_new(&arena);
+
+    for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+        text_printf(&text, "%s\n", values[i] == NULL ? "" : values[i]);
+    }
+    digest_of(text.data, text.length, digest);
+}
+
+static int open_api(struct daemon *daemon, const struct config *config, struct err *err)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
     struct api_backend seam = backend_seam(&daemon->backend);
-    struct api_config config = cli->config.api;
+    struct api_config api = config->api;
+
+    digest_api(&api, daemon->api_digest);
+    api.socket = config_socket(&arena, config);
+    daemon->backend.openings++;
+    daemon->backend.api = api_open(daemon->loop, &api, &seam, err);
+    return daemon->backend.api == NULL ? -1 : 0;
+}
+
+/* Without it the fleet is kept where it belongs all the same: that it cannot be asked is told. */
+static void begin_api(struct daemon *daemon)
+{
     struct logline line;
     struct err err;
 
-    config.socket = config_socket(&cli->arena, &cli->config);
-    daemon->backend.api = api_open(daemon->loop, &config, &seam, &err);
-    if (daemon->backend.api == NULL) {
+    if (open_api(daemon, &daemon->reload.config, &err) != 0) {
         logline_begin(&line, "api-closed");
         logline_quote(&line, "text", err.text);
         logline_end(&line);
     }
+}
+
+/* Opened anew as 'next' says, and where that fails as it was.  Its callers come again. */
+static int renew_api(struct daemon *daemon, const struct config *next, struct err *err)
+{
+    char digest[DIGEST_TEXT_SIZE];
+
+    digest_api(&next->api, digest);
+    if (daemon->backend.api != NULL && strcmp(digest, daemon->api_digest) == 0) {
+        return 0;
+    }
+    api_close(daemon->backend.api);
+    daemon->backend.api = NULL;
+    if (open_api(daemon, next, err) == 0) {
+        return 0;
+    }
+    begin_api(daemon);
+    return -1;
+}
+
+static int read_config(struct daemon *daemon, struct faults *faults, struct err *err)
+{
+    if (reload_read(&daemon->reload, faults, err) != 0) {
+        return -1;
+    }
+    if (renew_api(daemon, &daemon->reload.next, err) != 0) {
+        reload_drop(&daemon->reload);
+        return -1;
+    }
+    return 0;
+}
+
+/* SIGHUP: berth.conf is taken whole, or not at all. */
+static void on_hangup(void *context)
+{
+    struct daemon *daemon = context;
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct faults faults = fault_list(&arena);
+    struct err err;
+    struct event event = { .kind = EVENT_CONFIG_FAULTS, .faults = &faults, .err = &err };
+
+    if (daemon->ending) {
+        return;
+    }
+    service_reloading(&daemon->service);
+    if (read_config(daemon, &faults, &err) != 0) {
+        on_event(daemon, &event);
+    } else {
+        event = (struct event){ .kind = EVENT_CONFIG_RESTART };
+        event.text = reload_restart(&daemon->reload, &arena);
+        if (event.text != NULL) {
+            on_event(daemon, &event);
+        }
+        reconciler_reload(daemon->reconciler);
+    }
+    service_ready(&daemon->service);
 }
 
 static int serve(struct cli *cli, struct daemon *daemon)
@@ -177,7 +260,8 @@ static int serve(struct cli *cli, struct daemon *daemon)
     struct reconciler_world world = {
         .loop = daemon->loop,
         .source = &source,
-        .config = &cli->config,
+        .config = &daemon->reload.config,
+        .reload = &daemon->reload,
         .events = { daemon, on_event },
     };
     struct err err;
@@ -200,9 +284,10 @@ static int serve(struct cli *cli, struct daemon *daemon)
     };
     loop_uv_on_signal(daemon->loop, SIGINT, on_signal, daemon);
     loop_uv_on_signal(daemon->loop, SIGTERM, on_signal, daemon);
+    loop_uv_on_signal(daemon->loop, SIGHUP, on_hangup, daemon);
     service_init(&daemon->service, daemon->loop);
     log_started(&cli->config);
-    open_api(cli, daemon);
+    begin_api(daemon);
     reconciler_run(daemon->reconciler, on_done, daemon);
     loop_run(daemon->loop);
     service_deinit(&daemon->service);
@@ -222,6 +307,7 @@ static void ignore_signals(void)
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGINT);
     (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGHUP);
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
@@ -254,10 +340,12 @@ static int run(struct cli *cli, int argc, char **argv)
     (void)umask(S_IRWXG | S_IRWXO); /* Whoever is to read a file of ours is let by name. */
     raise_descriptors(&daemon);
     daemon.loop = loop_uv_new();
-    daemon.es_xml = cli->config.es_xml;
+    daemon.log = (struct eventlog){ cli->config.es_xml, cli_config_path(cli) };
+    reload_init(&daemon.reload, cli_config_path(cli), cli->config_path == NULL, &cli->config);
     status = serve(cli, &daemon);
     ignore_signals();
     loop_uv_free(daemon.loop);
+    reload_deinit(&daemon.reload);
     return status;
 }
 

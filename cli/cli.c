@@ -277,9 +277,14 @@ void cli_print_faults(const char *file, const struct faults *faults)
     }
 }
 
+const char *cli_config_path(const struct cli *cli)
+{
+    return cli->config_path != NULL ? cli->config_path : CONFIG_DEFAULT_PATH;
+}
+
 int cli_load_config(struct cli *cli)
 {
-    const char *path = cli->config_path != NULL ? cli->config_path : CONFIG_DEFAULT_PATH;
+    const char *path = cli_config_path(cli);
     struct faults faults = fault_list(&cli->arena);
     struct err err = { .code = ERR_NONE };
 

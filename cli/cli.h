@@ -69,6 +69,9 @@ int cli_parse(struct cli *cli, const struct cli_command *command, const struct c
 int cli_start(struct cli *cli, const struct cli_command *command, const struct cli_option *options,
               size_t count, int *argc, char **argv, int min_arguments, int max_arguments);
 
+/* The config file that is read: -c, or the default one. */
+const char *cli_config_path(const struct cli *cli);
+
 /* Reads the config file.  0, or the exit status after printing why not. */
 int cli_load_config(struct cli *cli);
 

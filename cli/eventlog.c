@@ -20,25 +20,25 @@ static void log_faults(const char *file, const struct event *event)
     struct logline line;
 
     for (size_t i = 0; i < event->faults->count; i++) {
-        logline_begin(&line, "invalid-file");
+        logline_begin(&line, event_json_name(event));
         logline_add(&line, "file", "%s", file);
         logline_add(&line, "line", "%" PRIu32, event->faults->items[i].line);
         logline_quote(&line, "text", event->faults->items[i].text);
         logline_end(&line);
     }
     if (event->faults->count == 0) {
-        logline_begin(&line, "unreadable-file");
+        logline_begin(&line, event_json_name(event));
         logline_add(&line, "file", "%s", file);
         logline_quote(&line, "text", event->err->text);
         logline_end(&line);
     }
 }
 
-static void log_valid(const char *file)
+static void log_file(const char *file, const struct event *event)
 {
     struct logline line;
 
-    logline_begin(&line, "valid-file");
+    logline_begin(&line, event_json_name(event));
     logline_add(&line, "file", "%s", file);
     logline_end(&line);
 }
@@ -177,14 +177,20 @@ static void log_following(void)
     logline_end(&line);
 }
 
-void eventlog_write(const char *file, const struct event *event)
+void eventlog_write(const struct eventlog *log, const struct event *event)
 {
     switch (event->kind) {
     case EVENT_FAULTS:
-        log_faults(file, event);
+        log_faults(log->es_xml, event);
         break;
     case EVENT_FILE_VALID:
-        log_valid(file);
+        log_file(log->es_xml, event);
+        break;
+    case EVENT_CONFIG_FAULTS:
+        log_faults(log->config, event);
+        break;
+    case EVENT_CONFIG_TAKEN:
+        log_file(log->config, event);
         break;
     case EVENT_FOLLOWING:
         log_following();
@@ -208,6 +214,7 @@ void eventlog_write(const char *file, const struct event *event)
         log_step(event);
         break;
     case EVENT_RETRY:
+    case EVENT_CONFIG_RESTART:
     case EVENT_ALARM:
         log_text(event, event->text);
         break;

@@ -8,5 +8,11 @@
 
 struct event;
 
-/* Logs 'event'; what is only for followers is passed over.  'file' is the path of es.xml. */
-void eventlog_write(const char *file, const struct event *event);
+/* What files are called. */
+struct eventlog {
+    const char *es_xml;
+    const char *config;
+};
+
+/* Logs 'event'; what is only for followers is passed over. */
+void eventlog_write(const struct eventlog *log, const struct event *event);

@@ -274,6 +274,9 @@ void progress_show(struct progress *progress, const struct event *event)
     case EVENT_FILE_VALID: /* Of who follows the file. */
     case EVENT_FILE_POLLED:
     case EVENT_FOLLOWING:
+    case EVENT_CONFIG_FAULTS:
+    case EVENT_CONFIG_RESTART:
+    case EVENT_CONFIG_TAKEN:
     case EVENT_FAULTS: /* Shown by the command, which knows the file. */
     case EVENT_PASS:
     case EVENT_PLAN:

@@ -24,6 +24,12 @@ const char *event_json_name(const struct event *event)
         return "polled-file";
     case EVENT_FOLLOWING:
         return "following";
+    case EVENT_CONFIG_FAULTS:
+        return event->faults->count > 0 ? "invalid-config" : "unreadable-config";
+    case EVENT_CONFIG_RESTART:
+        return "restart-needed";
+    case EVENT_CONFIG_TAKEN:
+        return "reloaded";
     case EVENT_OBSERVED:
         return "observed";
     case EVENT_PASS:
@@ -158,6 +164,7 @@ static void add_details(struct text *json, const struct event *event, const stru
 {
     switch (event->kind) {
     case EVENT_FAULTS:
+    case EVENT_CONFIG_FAULTS:
         add_faults(json, event);
         break;
     case EVENT_OBSERVED:
@@ -195,6 +202,8 @@ static void add_details(struct text *json, const struct event *event, const stru
     case EVENT_FILE_VALID:
     case EVENT_FILE_POLLED:
     case EVENT_FOLLOWING:
+    case EVENT_CONFIG_RESTART:
+    case EVENT_CONFIG_TAKEN:
     case EVENT_ALARM:
     case EVENT_JOURNAL_LOST:
         break;

@@ -152,6 +152,9 @@ void metrics_count(struct metrics *metrics, const struct event *event)
     case EVENT_FILE_VALID:
     case EVENT_FILE_POLLED:
     case EVENT_FOLLOWING:
+    case EVENT_CONFIG_FAULTS:
+    case EVENT_CONFIG_RESTART:
+    case EVENT_CONFIG_TAKEN:
     case EVENT_MOVE_BEGIN:
     case EVENT_MOVE_RESUME:
     case EVENT_STEP_BEGIN:

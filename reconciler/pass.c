@@ -14,6 +14,7 @@
 #include "reconciler/definition.h"
 #include "reconciler/drift_answer.h"
 #include "reconciler/moves.h"
+#include "reconciler/reload.h"
 #include "reconciler/rest.h"
 #include "reconciler/waiting.h"
 
@@ -230,6 +231,17 @@ static void keep_finding(struct reconciler *reconciler)
     reconciler->arena = ARENA_INIT;
 }
 
+/* No move is under way, and the last pass is over: nothing holds on to the config before. */
+static void take_config(struct reconciler *reconciler)
+{
+    struct event event = { .kind = EVENT_CONFIG_TAKEN };
+
+    if (reconciler->world.reload != NULL && reload_take(reconciler->world.reload)) {
+        standing_doubt(&reconciler->standing);
+        controller_emit(reconciler, &event);
+    }
+}
+
 void pass_run(void *context)
 {
     struct reconciler *reconciler = context;
@@ -242,6 +254,7 @@ void pass_run(void *context)
     reconciler->overtaken = false;
     reconciler->rest_waits = false;
     keep_finding(reconciler);
+    take_config(reconciler);
     reconciler->revision = (struct revision){ 0 };
     if (pass_load_ledger(reconciler) != 0) {
         return;

@@ -131,6 +131,11 @@ void reconciler_cancel(struct reconciler *reconciler)
     executor_cancel(&reconciler->executor);
 }
 
+void reconciler_reload(struct reconciler *reconciler)
+{
+    rest_wake(reconciler);
+}
+
 /* A cancel is for what is moving, whoever names it. */
 static int address(struct reconciler *reconciler, struct order *order, const char *name,
                    struct err *err)

@@ -20,6 +20,7 @@ struct config;
 struct journal;
 struct loop;
 struct reconciler;
+struct reload;
 struct source;
 
 /* What it works with; the caller keeps all of it until reconciler_free(). */
@@ -29,6 +30,7 @@ struct reconciler_world {
     struct journal *journal;
     struct source *source;
     const struct config *config;
+    struct reload *reload; /* Where the next config comes from; NULL = this one stays. */
     struct event_sink events;
 };
 
@@ -70,6 +72,9 @@ void reconciler_run(struct reconciler *reconciler, reconciler_done_fn *done, voi
 /* A person says stop: the running move is asked to end with its guest where it was, nothing else is
  * begun, and the run ends RECONCILER_CANCELLED. */
 void reconciler_cancel(struct reconciler *reconciler);
+
+/* Another config waits (reload.h): a pass that takes it is made now, or as soon as no move is under way. */
+void reconciler_reload(struct reconciler *reconciler);
 
 /* Carries out what a person asks of a running controller: 'name' (NULL or "" = the fleet; for a cancel:
  * whatever is moving) is found in the file, the rest of 'order' is given.  Answered as errand_run() says. */

@@ -147,6 +147,11 @@ enum standing_news standing_read(struct standing *standing, struct arena *arena,
     return STANDING_NEW;
 }
 
+void standing_doubt(struct standing *standing)
+{
+    standing->seen[0] = '\0';
+}
+
 int64_t standing_date(struct standing *standing, int64_t now_ms)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;

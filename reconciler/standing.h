@@ -64,6 +64,9 @@ enum standing_news standing_read(struct standing *standing, struct arena *arena,
                                  const struct policy *policy, struct revision *revision,
                                  struct faults *faults, struct err *err, bool *told);
 
+/* berth.conf is another one: what is wrong with the file may be something else now, and is told again. */
+void standing_doubt(struct standing *standing);
+
 /* The instant under which a revision that stands from 'now_ms' on is journaled: after all others, even if
  * the clock went back, because the newest one is what a restart falls back on. */
 int64_t standing_date(struct standing *standing, int64_t now_ms);
