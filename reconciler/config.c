@@ -391,6 +391,7 @@ struct config config_default(void)
     return (struct config){
         .es_xml = "/etc/berth/es.xml",
         .state_dir = "/var/lib/berth",
+        .poll_ms = CONFIG_DEFAULT_POLL_MS,
         .uri = "qemu+ssh://root@%h/system?no_tty=1",
         .policy = policy_default(),
         .drift = {

@@ -12,9 +12,10 @@
 #include "reconciler/api/api.h"
 #include "reconciler/timetable.h"
 
-#define CONFIG_MAX_BYTES      ((size_t)1024 * 1024)
-#define CONFIG_DEFAULT_PATH   "/etc/berth/berth.conf"
-#define CONFIG_DEFAULT_SOCKET "/run/berth/api.sock"
+#define CONFIG_MAX_BYTES       ((size_t)1024 * 1024)
+#define CONFIG_DEFAULT_PATH    "/etc/berth/berth.conf"
+#define CONFIG_DEFAULT_SOCKET  "/run/berth/api.sock"
+#define CONFIG_DEFAULT_POLL_MS INT64_C(60000)
 
 struct arena;
 struct err;
@@ -51,6 +52,7 @@ struct config {
     const char *path; /* Where it was read from. */
     const char *es_xml;
     const char *state_dir;
+    int64_t poll_ms;             /* A daemon looks at the hosts at least this often. */
     const char *uri;             /* Template. */
     const char *peer_uri;        /* Template; NULL = uri. */
     const char *ssh;             /* Template "user@%h[:port]"; NULL = derived from an ssh uri. */

@@ -20,6 +20,8 @@
 #define MAX_BANDWIDTH_MIB (UINT64_C(1) << 20)
 #define MAX_CPUS          (UINT64_C(1) << 20)
 #define MAX_PRIORITY      1000000
+#define POLL_MIN_MS       INT64_C(1000)
+#define POLL_MAX_MS       (INT64_C(24) * 3600 * 1000)
 
 static const char *const section_names[CONFIG_KEY_SECTIONS] = {
     [CONFIG_KEY_NONE] = "",
@@ -125,6 +127,14 @@ static bool parse_duration(struct arena *arena, const char *text, void *member)
     }
     *(int64_t *)member = ms;
     return true;
+}
+
+static bool parse_poll(struct arena *arena, const char *text, void *member)
+{
+    int64_t *poll_ms = member;
+
+    return parse_duration(arena, text, member) && *poll_ms >= POLL_MIN_MS &&
+           *poll_ms <= POLL_MAX_MS;
 }
 
 static bool parse_downtime(struct arena *arena, const char *text, void *member)
@@ -439,6 +449,7 @@ struct key {
 static const struct key keys[] = {
     KEY(FLEET, "es_xml", text, IS_TEXT, config, es_xml),
     KEY(FLEET, "state_dir", text, IS_TEXT, config, state_dir),
+    KEY(FLEET, "poll", poll, "must be a duration from 1s to 24h", config, poll_ms),
     KEY(FLEET, "uri", template, IS_TEMPLATE, config, uri),
     KEY(FLEET, "peer_uri", template, IS_TEMPLATE, config, peer_uri),
     KEY(FLEET, "ssh", template, IS_TEMPLATE, config, ssh),

@@ -11,9 +11,6 @@
 #include "reconciler/opening.h"
 #include "reconciler/watch.h"
 
-/* A run that follows looks at the file and the hosts at least this often. */
-#define FOLLOW_HOSTS_MS INT64_C(60000)
-
 static enum reconciler_status final_status(const struct reconciler *reconciler)
 {
     if (reconciler->invalid) {
@@ -47,7 +44,7 @@ void rest_end(void *context)
 /* Level-triggered: whatever is missed shows in the next look. */
 static void follow(struct reconciler *reconciler, int64_t retry_ms)
 {
-    int64_t wait_ms = FOLLOW_HOSTS_MS;
+    int64_t wait_ms = reconciler->world.config->poll_ms;
     int64_t now_ms = controller_wall(reconciler);
     int64_t change_ms = opening_next_change(&reconciler->world.config->timetable, now_ms);
 
