@@ -30,6 +30,16 @@ static void tell_drift(struct reconciler *reconciler)
     }
 }
 
+static bool owes_start(const struct journal_record *records, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (records[i].kind == JOURNAL_OWED) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Who runs it once wants the file done, whoever moved what; a daemon answers drift as it was told to. */
 static void answer_drift(struct reconciler *reconciler, const struct drift_facts *facts)
 {
@@ -39,6 +49,9 @@ static void answer_drift(struct reconciler *reconciler, const struct drift_facts
 
     if (count > 0) {
         controller_note(reconciler, records, count);
+    }
+    if (owes_start(records, count)) {
+        reconciler->overtaken = true; /* It is paid by a pass that has it in its ledger. */
     }
     for (size_t i = 0; i < drift->count; i++) {
         const char *reason = drift_stays(&reconciler->arena, &drift->items[i]);
