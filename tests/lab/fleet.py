@@ -33,7 +33,7 @@ class LabError(AssertionError):
     """A lab command failed."""
 
 
-def await_true(what, question, patience_s=PATIENCE_S):
+def await_true(what, question, patience_s=PATIENCE_S, pause_s=0.05):
     """Asks until the answer is true, and returns it."""
     end = time.monotonic() + patience_s
     while True:
@@ -42,7 +42,7 @@ def await_true(what, question, patience_s=PATIENCE_S):
             return answer
         if time.monotonic() > end:
             raise AssertionError(f"waited {patience_s} s in vain: {what}")
-        time.sleep(0.05)
+        time.sleep(pause_s)
 
 
 def _interrupt(number, _frame):
@@ -110,8 +110,8 @@ class Fleet:
             process = self._running.pop()
             process.kill()
             process.wait()
-            process.stdout.close()
-            process.stderr.close()
+            for stream in filter(None, (process.stdout, process.stderr)):
+                stream.close()
 
     def stop(self):
         """Leaves nothing behind.  May be called at any time and again."""
@@ -145,6 +145,8 @@ class Fleet:
         for host in sorted(self._disturbed):
             if not (self.dir / host / "init.pid").exists():
                 self.lab("boot", host)
+            if (self.dir / host / "stopped").exists():
+                self.lab("start", host)
             self.lab("thaw", host)
             self.lab("heal", host)
             self.lab("rate", host, "0")
@@ -197,13 +199,14 @@ class Fleet:
     def virsh(self, host, *args, timeout=PATIENCE_S):
         return self.lab("ctl", "virsh", "-q", "-c", self.uri(host), *args, timeout=timeout)
 
-    def start_process(self, *argv, env=None):
-        """Starts a program where the controller runs; its pid is the program's own."""
+    def start_process(self, *argv, env=None, log=subprocess.PIPE):
+        """Starts a program where the controller runs; its pid is the program's own.  'log' is an open
+        file that takes what it says to stderr."""
         process = subprocess.Popen(
             [str(LAB), "ctl", *map(str, argv)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=log,
             text=True,
             errors="replace",
             env=self._environment(env),
@@ -223,7 +226,7 @@ class Fleet:
             ) from None
         finally:
             self._running.discard(process)
-        self.last = Result(process.returncode, out, err)
+        self.last = Result(process.returncode, out, err or "")
         return self.last
 
     def start_berth(self, *args, env=None):
@@ -243,7 +246,7 @@ class Fleet:
     # -- the world ---------------------------------------------------------------------------------
 
     def disturb(self, command, host, *args):
-        """crash, cut, freeze, rate and their opposites; reset() undoes what is left of it."""
+        """crash, cut, freeze, stop, rate and their opposites; reset() undoes what is left of it."""
         self._disturbed.add(host)
         self.lab(command, host, *args)
 
@@ -300,14 +303,7 @@ class Fleet:
 
     def journal(self, sql, *parameters):
         """Rows of the journal, read beside whoever writes it."""
-        files = [
-            f
-            for f in (self.work / "state").rglob("*")
-            if f.is_file() and f.open("rb").read(15) == b"SQLite format 3"
-        ]
-        if len(files) != 1:
-            raise AssertionError(f"journals in the state directory: {files}")
-        connection = sqlite3.connect(f"file:{files[0]}?mode=ro", uri=True)
+        connection = sqlite3.connect(f"file:{self.work}/state/journal.db?mode=ro", uri=True)
         try:
             return connection.execute(sql, parameters).fetchall()
         finally:
@@ -324,6 +320,7 @@ class Fleet:
             ]
         for log in sorted(
             [
+                *self.work.glob("*.log"),
                 *self.dir.glob("serial/*.log"),
                 *self.dir.glob("kvm*/console.log"),
                 *self.dir.glob("kvm*/log/qemu/*.log"),

@@ -181,6 +181,17 @@ class Faults(FleetTest):
         fleet.disturb("thaw", "kvm2")
         self.assertEqual(fleet.listed("kvm2"), ["g1"])
 
+    def test_a_stopped_libvirtd_refuses_and_its_guests_run_on(self):
+        fleet.guest("g1", "kvm2")
+        process = fleet.pid("g1")
+        fleet.disturb("stop", "kvm2")
+        with self.assertRaisesRegex(LabError, "Connection refused"):
+            fleet.virsh("kvm2", "list")
+        self.assert_alive("g1")
+        fleet.disturb("start", "kvm2")
+        self.assertEqual(fleet.listed("kvm2"), ["g1"])
+        self.assertEqual(fleet.pid("g1"), process)
+
     def test_a_cut_cable_is_silent_until_it_heals(self):
         fleet.disturb("cut", "kvm3")
         self.assertNotEqual(
