@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
+#include "base/err.h"
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/daemon.h"
+#include "cli/follow.h"
 #include "cli/reach.h"
 #include "cli/run.h"
 #include "diff/render.h"
 
 /* A typing error must not look like 'nothing to do'. */
-static int check_only(struct cli *cli, const char *only)
+static int check_only(struct cli *cli, const char *only, const struct revision *revision)
 {
-    struct revision revision;
-    int status = only == NULL ? 0 : cli_load_revision(cli, NULL, &revision);
+    int status = 0;
 
-    if (only != NULL && status == 0 &&
-        desired_find_guest(&revision.desired, only) == DESIRED_NONE) {
+    if (only != NULL && desired_find_guest(&revision->desired, only) == DESIRED_NONE) {
         cli_error("'berth diff' lists the guests that are not in their place",
                   "apply: --only: '%s' names no guest '%s'", cli->config.es_xml, only);
         status = CLI_INVALID;
@@ -58,6 +59,38 @@ static int finish_json(const struct text *json, int status)
     return status == CLI_OK ? printed : status;
 }
 
+/* A berthd that runs acts already, whatever somebody answers here: nobody is asked. */
+static int follow(struct cli *cli, struct daemon *daemon, const char *only,
+                  const struct revision *revision)
+{
+    struct text json = text_new(&cli->arena);
+    const struct follow_request request = { .only = only,
+                                            .digest = revision->digest,
+                                            .json = cli->json ? &json : NULL };
+    int status = follow_moves(cli, daemon, &request);
+
+    return cli->json ? finish_json(&json, status) : status;
+}
+
+static int act(struct cli *cli, const char *only, bool yes)
+{
+    struct text json = text_new(&cli->arena);
+    struct run_request request = { .only = only, .json = cli->json ? &json : NULL };
+    int status;
+
+    if (!yes && !run_can_ask(cli, "'berth plan' shows what would be done; --yes does it")) {
+        return CLI_INVALID;
+    }
+    if (!yes) {
+        status = ask(cli, only, &request.agreed);
+        if (status >= 0) {
+            return status;
+        }
+    }
+    status = run_moves(cli, &request);
+    return cli->json ? finish_json(&json, status) : status;
+}
+
 static const struct cli_command command;
 
 static int run(struct cli *cli, int argc, char **argv)
@@ -69,28 +102,24 @@ static int run(struct cli *cli, int argc, char **argv)
         { .name = "only", .value = "GUEST", .help = "move this guest alone", .text = &only },
     };
     int status = cli_start(cli, &command, options, ARRAY_LEN(options), &argc, argv, 0, 0);
-    struct text json = text_new(&cli->arena);
-    struct run_request request = { .json = cli->json ? &json : NULL };
+    AUTO(daemon) struct daemon daemon = { .client = NULL };
+    struct revision revision;
+    struct err err;
 
     if (status >= 0) {
         return status;
     }
-    status = check_only(cli, only);
-    if (status != 0) {
-        return status;
+    if (daemon_find(cli, &daemon, &err) != 0) {
+        return cli_fail(&err);
     }
-    if (!yes && !run_can_ask(cli, "'berth plan' shows what would be done; --yes does it")) {
-        return CLI_INVALID;
-    }
-    if (!yes) {
-        status = ask(cli, only, &request.agreed);
-        if (status >= 0) {
+    if (only != NULL || daemon.client != NULL) {
+        status = cli_load_revision(cli, NULL, &revision);
+        status = status == 0 ? check_only(cli, only, &revision) : status;
+        if (status != 0) {
             return status;
         }
     }
-    request.only = only;
-    status = run_moves(cli, &request);
-    return cli->json ? finish_json(&json, status) : status;
+    return daemon.client != NULL ? follow(cli, &daemon, only, &revision) : act(cli, only, yes);
 }
 
 static const struct cli_command command = {
@@ -98,6 +127,7 @@ static const struct cli_command command = {
     .arguments = "",
     .summary = "run the plan, one move at a time; takes up what an earlier run left",
     .details =
+        "Where berthd runs, that does it: the command asks it to look now, and looks on without asking.\n"
         "Looks at every host again after each move.  Running guests are migrated live and keep running,\n"
         "unless berth.conf says offline or park; nothing is ever stopped unasked.\n"
         "Ctrl-C cancels the running move, its guest stays where it was; a second one leaves at once.\n"

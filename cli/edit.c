@@ -10,7 +10,9 @@
 #include "base/loop_uv.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/daemon.h"
 #include "cli/entry.h"
+#include "cli/follow.h"
 #include "cli/run.h"
 #include "diff/plan_json.h"
 #include "diff/render.h"
@@ -306,6 +308,25 @@ static int tell_drained(struct edit *edit, int status)
     return status;
 }
 
+/* Looks on while the controller carries it out.  False: it cannot be asked. */
+static bool follow(struct edit *edit, const char *agreed, struct text *json, int *status)
+{
+    AUTO(daemon) struct daemon daemon = { .client = NULL };
+    const struct follow_request request = {
+        .only = edit->only,
+        .agreed = agreed,
+        .digest = edit->sight.revision.digest,
+        .json = json,
+    };
+    struct err err;
+
+    if (daemon_find(edit->cli, &daemon, &err) != 0 || daemon.client == NULL) {
+        return false;
+    }
+    *status = follow_moves(edit->cli, &daemon, &request);
+    return true;
+}
+
 /* What comes after the file was written; '*run' gets the JSON of moves made here. */
 static int move_guests(struct edit *edit, const char *agreed, struct text *run)
 {
@@ -314,7 +335,12 @@ static int move_guests(struct edit *edit, const char *agreed, struct text *run)
         .agreed = agreed,
         .json = edit->cli->json ? run : NULL,
     };
+    int status;
 
+    if (edit->controller != 0 && follow(edit, agreed, request.json, &status)) {
+        edit->carried_out = status != CLI_CANCELLED;
+        return status;
+    }
     if (edit->controller != 0) {
         (void)fprintf(
             stderr, "berthd (pid %" PRId64 ") carries it out: 'berth status' tells how far it is\n",
@@ -325,6 +351,7 @@ static int move_guests(struct edit *edit, const char *agreed, struct text *run)
         (void)fprintf(stderr, "'berth apply' carries it out\n");
         return CLI_OK;
     }
+    edit->carried_out = true;
     return run_moves(edit->cli, &request);
 }
 
@@ -365,7 +392,7 @@ int edit_carry_out(struct edit *edit)
         }
         status = move_guests(edit, agreed, &run);
     }
-    if (edit->drained != NULL && !edit->dry_run && (!acts || edit->controller == 0)) {
+    if (edit->drained != NULL && !edit->dry_run && (!acts || edit->carried_out)) {
         status = tell_drained(edit, status);
     }
     printed = edit->cli->json ? print_json(edit, acts && is_changed(edit), &run) : CLI_OK;

@@ -34,6 +34,7 @@ struct edit {
     bool yes;
     bool dry_run;
     bool file_only;     /* Moves are made by a later 'berth apply'. */
+    bool carried_out;   /* To the end, as far as it could be. */
     int64_t controller; /* Pid of the berthd that carries the edit out, or 0. */
     struct revision before;
     struct reach_sight sight; /* The revision is the one that comes into the file. */

@@ -286,3 +286,9 @@ void progress_show(struct progress *progress, const struct event *event)
     }
     (void)fflush(stderr);
 }
+
+void progress_end(struct progress *progress)
+{
+    clear_bar(progress);
+    (void)fflush(stderr);
+}

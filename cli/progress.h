@@ -29,3 +29,6 @@ struct progress progress_new(void);
 
 /* Shows 'event'. */
 void progress_show(struct progress *progress, const struct event *event);
+
+/* Takes the bar away: other lines follow. */
+void progress_end(struct progress *progress);

@@ -12,8 +12,8 @@
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "cli/reach.h"
+#include "cli/summary.h"
 #include "diff/render.h"
-#include "model/json_token.h"
 #include "reconciler/journal/journal.h"
 #include "reconciler/reconciler.h"
 #include "reconciler/view.h"
@@ -93,53 +93,24 @@ static void on_signal(void *context)
     reconciler_cancel(run->reconciler);
 }
 
-static void summarize_json(struct text *text, const struct reconciler_result *result)
-{
-    size_t count = result->plan == NULL ? 0 : result->plan->block_count;
-
-    text_printf(text,
-                "{\"format\":\"berth.apply/1\",\"status\":%d,\"moved\":%zu,\"failed\":%zu,"
-                "\"unfinished\":%zu,\"blocked\":[",
-                (int)result->status, result->moved, result->failed, result->stuck);
-    for (size_t i = 0; i < count; i++) {
-        const struct plan_block *block = &result->plan->blocked[i];
-
-        text_printf(text, "%s\n {\"guest\":\"%s\",\"code\":\"%s\",\"reason\":", i == 0 ? "" : ",",
-                    block->guest, plan_code_name(block->code));
-        json_token_write_string(text, block->reason);
-        text_append(text, "}");
-    }
-    text_append(text, "]}\n");
-}
-
-static void summarize(struct text *text, const struct reconciler_result *result)
-{
-    if (result->moved + result->failed + result->stuck == 0) {
-        return;
-    }
-    text_printf(text, "%zu guest%s moved", result->moved, result->moved == 1 ? "" : "s");
-    if (result->failed > 0) {
-        text_printf(text, ", %zu move%s failed", result->failed, result->failed == 1 ? "" : "s");
-    }
-    if (result->stuck > 0) {
-        text_printf(text, ", %zu unfinished: 'berth apply' takes %s up", result->stuck,
-                    result->stuck == 1 ? "it" : "them");
-    }
-    if (result->blocked > 0) {
-        text_printf(text, ", %zu guest%s blocked", result->blocked,
-                    result->blocked == 1 ? " is" : "s are");
-    }
-    text_append(text, "\n");
-}
-
 static void print_summary(struct run *run)
 {
+    const struct reconciler_result *result = &run->result;
+    const struct summary summary = {
+        .status = (int)result->status,
+        .moved = result->moved,
+        .failed = result->failed,
+        .stuck = result->stuck,
+        .blocked = result->blocked,
+        .blocks = result->plan == NULL ? NULL : result->plan->blocked,
+        .block_count = result->plan == NULL ? 0 : result->plan->block_count,
+    };
     struct text text = text_new(&run->cli->arena);
 
     if (run->request->json != NULL) {
-        summarize_json(run->request->json, &run->result);
+        summary_json(run->request->json, &summary);
     } else {
-        summarize(&text, &run->result);
+        summary_text(&text, &summary);
         print(run, &text);
     }
 }

@@ -121,6 +121,8 @@ static void add_progress(struct text *json, const struct event *event, const str
     json_member_string(json, "phase", gauge_phase_name(progress->phase));
     json_member_signed(json, "elapsed_ms", progress->elapsed_ms);
     json_member_number(json, "iteration", progress->iteration);
+    json_member_number(json, "total_bytes", progress->total_bytes);
+    json_member_number(json, "remaining_bytes", progress->remaining_bytes);
     json_member_number(json, "dirty_bytes_s", progress->dirty_bytes_s);
     if (gauge != NULL) {
         json_member_number(json, "percent", (uint64_t)(gauge->fraction * 100));

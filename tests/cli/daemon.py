@@ -4,9 +4,10 @@
 import contextlib
 import json
 import socket
+import subprocess
 import threading
 
-from world import BERTHD, FOR_EVER_MS, CliTest, await_true
+from world import BERTHD, CliTest, await_true
 
 HOME = {"kvm1": ["vm1"], "kvm2": []}
 AWAY = {"kvm1": [], "kvm2": ["vm1"]}
@@ -29,7 +30,7 @@ class DaemonTest(CliTest):
         with socket.socket(socket.AF_UNIX) as knock:
             return knock.connect_ex(str(self.socket)) == 0
 
-    def start_slow_move(self, **guests):
+    def start_slow_move(self):
         """A berthd that moves vm1 until somebody ends it."""
         self.make_moves_slow()
         daemon = self.start_daemon()
@@ -43,9 +44,23 @@ class DaemonTest(CliTest):
     def await_places(self, places):
         await_true(f"the guests are at {places}", lambda: self.world.places() == places)
 
+    def start_following(self, *args):
+        """A command beside the test, with streams of its own."""
+        process = subprocess.Popen(self.world.command(*args), stdin=subprocess.DEVNULL, text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.world.processes.append(process)
+        return process
+
+    def await_line(self, process, text):
+        """Reads what the process says on stderr, up to a line with 'text'."""
+        for line in process.stderr:
+            if text in line:
+                return
+        raise AssertionError(f"it ended without saying '{text}'")
+
     @contextlib.contextmanager
-    def fake(self, talk):
-        """talk(connection, request) answers whoever asks where berthd would listen."""
+    def fake(self, talk, several=False):
+        """talk(connection, request) answers whoever asks where berthd would listen; 'several' at a time."""
         self.world.state.mkdir(mode=0o700, exist_ok=True)
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(self.socket))
@@ -55,10 +70,16 @@ class DaemonTest(CliTest):
                 with contextlib.suppress(OSError):
                     while True:
                         connection, _ = listener.accept()
-                        with connection, contextlib.suppress(OSError):
-                            request = connection.recv(65536)
-                            if request: # Whoever only knocks says nothing.
-                                talk(connection, request)
+                        if several:
+                            threading.Thread(target=answer, args=(connection,), daemon=True).start()
+                        else:
+                            answer(connection)
+
+            def answer(connection):
+                with connection, contextlib.suppress(OSError):
+                    request = connection.recv(65536)
+                    if request: # Whoever only knocks says nothing.
+                        talk(connection, request)
 
             thread = threading.Thread(target=serve)
             thread.start()

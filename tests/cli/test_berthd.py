@@ -301,7 +301,6 @@ class OnlyOne(DaemonTest):
         daemon = self.start_daemon()
         pid = f"in use by pid {daemon.pid}$"
         self.assert_complains(run([BERTHD, "-c", self.world.conf]), FAILED, pid)
-        self.assert_complains(self.world.berth("apply", "--yes"), FAILED, pid)
         self.assertEqual(self.world.status()["controller_pid"], daemon.pid)
         self.assertIsNone(daemon.poll())
         self.assert_ends(daemon)

@@ -7,7 +7,7 @@ import signal
 import unittest
 
 from daemon import AWAY, HOME, STATUS, DaemonTest, http
-from world import FAILED, INVALID, OK, PATIENCE_S, await_true
+from world import BLOCKED, CANCELLED, FAILED, INVALID, OK, PATIENCE_S, await_true
 
 
 class Status(DaemonTest):
@@ -166,6 +166,145 @@ class Steers(DaemonTest):
         await_true("time has passed", lambda: self.world.status()["at"] > self.world.status()["looked"])
         self.assert_done("are looked at now", "check")
         await_true("it has looked again", lambda: self.world.status()["next_look"] != before)
+
+
+class Follows(DaemonTest):
+    """What changes the fleet looks on while berthd does it, and tells what a run of its own would."""
+
+    def test_a_move_under_way_to_its_end_without_asking(self):
+        self.start_slow_move()
+        apply = self.start_following("apply")
+        self.await_line(apply, "is under way")
+        self.finish_move()
+        self.assertEqual(apply.wait(PATIENCE_S), OK)
+        self.assertIn("1 guest moved", apply.stdout.read())
+        self.assertEqual(self.world.places(), AWAY)
+
+    def test_what_was_saved_just_before(self):
+        self.start_daemon()
+        for number, places in enumerate((AWAY, HOME, AWAY)):
+            self.world.want(places)
+            result = self.world.berth("apply", "--json")
+            self.assert_exit(result, OK)
+            self.assertEqual(json.loads(result.stdout)["moved"], 1, number)
+            self.assertEqual(self.world.places(), places)
+
+    def test_nothing_to_do_is_told(self):
+        self.start_daemon()
+        result = self.world.berth("apply")
+        self.assert_exit(result, OK)
+        self.assertRegex(result.stdout, r"^Nothing to do.*\n\Z")
+
+    def test_a_blocked_guest_is_told_with_its_reason(self):
+        self.start_daemon()
+        self.assert_exit(self.world.berth("hold", "vm1"), OK)
+        self.want_a_move()
+        result = self.world.berth("apply")
+        self.assert_exit(result, BLOCKED)
+        self.assertIn("vm1: held: ", result.stdout)
+        result = self.world.berth("apply", "--json")
+        self.assert_exit(result, BLOCKED)
+        self.assertEqual([b["code"] for b in json.loads(result.stdout)["blocked"]], ["held"])
+
+    def test_a_move_that_fails_is_told_with_its_reason(self):
+        fault = {"op": "migrate", "error": "unsafe", "text": "a disk is not shared", "times": 1}
+        self.world.edit_fleet(lambda fleet: fleet.update(faults=[fault]))
+        self.start_daemon()
+        result = self.world.berth("migrate", "vm1", "--to", "kvm2", "--yes")
+        self.assert_exit(result, FAILED)
+        self.assertIn("a disk is not shared", result.stderr)
+        self.assertIn("1 move failed", result.stdout)
+
+    def test_the_guest_that_was_asked_for_and_not_others(self):
+        self.world.have({"kvm1": ["vm1", "vm2"], "kvm2": []})
+        self.world.want({"kvm1": ["vm1", "vm2"], "kvm2": []})
+        self.start_daemon()
+        self.assert_exit(self.world.berth("hold", "vm2"), OK)
+        self.world.want({"kvm1": [], "kvm2": ["vm1", "vm2"]})
+        self.assert_exit(self.world.berth("apply", "--only", "vm1"), OK)
+        self.assert_exit(self.world.berth("apply", "--only", "vm2"), BLOCKED)
+        self.assert_complains(self.world.berth("apply", "--only", "vm9"), INVALID, "no guest 'vm9'")
+
+    def test_a_signal_ends_the_looking_on_and_not_the_move(self):
+        self.start_slow_move()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(number):
+                apply = self.start_following("apply")
+                self.await_line(apply, "is under way")
+                apply.send_signal(number)
+                self.assertEqual(apply.wait(PATIENCE_S), CANCELLED)
+                self.assertIn("berthd goes on", apply.stderr.read())
+        self.assertEqual(self.world.status()["moving"]["guest"], "vm1")
+
+    def test_a_berthd_that_is_started_anew(self):
+        daemon = self.start_slow_move()
+        apply = self.start_following("apply")
+        self.await_line(apply, "is under way")
+        daemon.kill()
+        daemon.wait(PATIENCE_S)
+        self.await_line(apply, "does not answer: waiting")
+        self.start_daemon()
+        self.finish_move()
+        self.assertEqual(apply.wait(PATIENCE_S), OK)
+        self.assertEqual(self.world.places(), AWAY)
+
+    def test_a_berthd_that_is_gone_for_good_until_it_is_given_up(self):
+        daemon = self.start_slow_move()
+        apply = self.start_following("apply")
+        self.await_line(apply, "is under way")
+        daemon.kill()
+        daemon.wait(PATIENCE_S)
+        self.assertEqual(apply.wait(PATIENCE_S), FAILED)
+        self.assertRegex(apply.stderr.read(), "(?m)^berth: cannot ask berthd at ")
+
+    def test_a_file_that_is_spoilt_meanwhile(self):
+        self.start_slow_move()
+        apply = self.start_following("apply")
+        self.await_line(apply, "is under way")
+        self.world.replace(self.world.es, "<a>")
+        self.finish_move()
+        self.assertEqual(apply.wait(PATIENCE_S), INVALID)
+
+    def test_events_that_are_none(self):
+        pass_event = b"event: pass\ndata: {}\n\n"
+        rest = STATUS | {"next_look": "2026-11-24T12:01:00Z"}
+        for events in (b"event: move-begin\ndata: {\n\n", b"event: move-end\ndata: {\"move\":7}\n\n",
+                       b"event: step\ndata: {\"op\":\"fly\",\"host\":\"x\"}\n\n",
+                       b"event: progress\ndata: []\n\n", b"event: plan\ndata: 7\n\n", b"\0\xff\n\n",
+                       b"event: move-begin\ndata: {\"move\":{\"guest\":\"a\",\"from\":\"b\",\"to\":\"c\","
+                       b"\"mode\":\"warp\",\"state\":\"open\"}}\n\n"):
+            def talk(connection, request, events=events):
+                if b"/v1/events" in request:
+                    connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + events + pass_event)
+                    connection.recv(1)
+                elif b"/v1/status" in request:
+                    digest = json.loads(self.world.berth("plan", "--json").stdout)["es_xml_sha256"]
+                    connection.sendall(http(rest | {"es_xml_sha256": digest}))
+                else:
+                    connection.sendall(http({"message": "looks"}))
+
+            with self.subTest(events), self.fake(talk, several=True):
+                self.assert_exit(self.world.berth("apply"), OK)
+
+    def test_an_event_without_end_and_a_stream_that_is_refused(self):
+        def pour(connection):
+            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\ndata: ")
+            while True:
+                connection.sendall(b"x" * 100000)
+
+        def refuse(connection):
+            connection.sendall(http({"error": {"code": "busy", "message": "no"}}, "503 Busy"))
+
+        for stream, pattern in ((pour, "cannot ask berthd"), (refuse, "HTTP status 503")):
+            def talk(connection, request, stream=stream):
+                if b"/v1/events" in request:
+                    stream(connection)
+                connection.sendall(http(STATUS))
+
+            with self.subTest(pattern), self.fake(talk, several=True):
+                result = self.world.berth("apply")
+                self.assert_exit(result, FAILED)
+                self.assertRegex(result.stderr, pattern)
 
 
 class Strangers(DaemonTest):

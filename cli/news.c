@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/news.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/text.h"
+#include "cli/document.h"
+#include "reconciler/gauge.h"
+
+struct kind {
+    const char *name;
+    enum event_kind kind;
+};
+
+static const struct kind kinds[] = {
+    { "observed", EVENT_OBSERVED },
+    { "move-begin", EVENT_MOVE_BEGIN },
+    { "move-resume", EVENT_MOVE_RESUME },
+    { "step-begin", EVENT_STEP_BEGIN },
+    { "step", EVENT_STEP_END },
+    { "progress", EVENT_PROGRESS },
+    { "move-end", EVENT_MOVE_END },
+    { "move-unclear", EVENT_MOVE_STUCK },
+    { "parked", EVENT_RETRY },
+    { "backoff", EVENT_RETRY },
+    { "alarm", EVENT_ALARM },
+    { "drift", EVENT_DRIFT },
+    { "journal-lost", EVENT_JOURNAL_LOST },
+};
+
+static uint64_t amount(const struct json_t *object, const char *name)
+{
+    int64_t value = document_number(object, name);
+
+    return value > 0 ? (uint64_t)value : 0;
+}
+
+/* Members of 'move' that progress shows. */
+static bool read_move(struct arena *arena, const struct json_t *move, struct news *news)
+{
+    struct journal_move *to = &news->move;
+    const char *mode = document_string(arena, move, "mode");
+    const char *state = document_string(arena, move, "state");
+
+    to->guest = document_string(arena, move, "guest");
+    to->from = document_string(arena, move, "from");
+    to->to = document_string(arena, move, "to");
+    if (to->guest == NULL || to->from == NULL || to->to == NULL || mode == NULL || state == NULL) {
+        return false;
+    }
+    to->mode = op_mode_from_name(mode);
+    to->state = journal_move_state_from_name(state);
+    to->detour = text_equal(document_string(arena, move, "hop"), "detour");
+    to->error_text = document_string(arena, move, "text");
+    to->downtime_ms = document_number(move, "downtime_ms");
+    to->bytes = amount(move, "bytes");
+    news->event.move = to;
+    return to->mode < MOVE_MODE_COUNT && to->state < JOURNAL_MOVE_STATE_COUNT;
+}
+
+static bool read_step(struct arena *arena, const struct json_t *root, struct news *news)
+{
+    const char *op = document_string(arena, root, "op");
+    const char *result = document_string(arena, root, "result");
+
+    if (op == NULL || news->event.host == NULL) {
+        return false;
+    }
+    news->event.op = op_kind_from_name(op);
+    if (news->event.kind == EVENT_STEP_END && !text_equal(result, "done")) {
+        news->event.err = &news->err;
+    }
+    return news->event.op < OP_KIND_COUNT;
+}
+
+static bool read_progress(struct arena *arena, const struct json_t *root, struct news *news)
+{
+    struct actuator_progress *progress = &news->progress;
+    const char *phase = document_string(arena, root, "phase");
+
+    for (enum actuator_phase i = ACTUATOR_PHASE_SETUP; i <= ACTUATOR_PHASE_WAIT; i++) {
+        if (text_equal(phase, gauge_phase_name(i))) {
+            progress->phase = i;
+            news->event.progress = progress;
+        }
+    }
+    progress->elapsed_ms = document_number(root, "elapsed_ms");
+    progress->total_bytes = amount(root, "total_bytes");
+    progress->remaining_bytes = amount(root, "remaining_bytes");
+    progress->rate_bytes_s = amount(root, "rate_bytes_s");
+    return news->event.progress != NULL;
+}
+
+static void read_hosts(struct arena *arena, const struct json_t *root, struct news *news)
+{
+    size_t count = document_count(root, "unreachable");
+    struct observed_host *hosts = ARENA_ARRAY(arena, struct observed_host, count + 1);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct json_t *host = document_item(root, "unreachable", i);
+        const char *name = document_string(arena, host, "host");
+        const char *text = document_string(arena, host, "text");
+
+        hosts[i].name = name == NULL ? "?" : name;
+        hosts[i].error = text == NULL ? "" : text;
+    }
+    news->observed.hosts = hosts;
+    news->observed.host_count = count;
+    news->event.observed = &news->observed;
+}
+
+static bool is_of_move(enum event_kind kind)
+{
+    return kind == EVENT_MOVE_BEGIN || kind == EVENT_MOVE_RESUME || kind == EVENT_MOVE_END ||
+           kind == EVENT_MOVE_STUCK;
+}
+
+static bool read_details(struct arena *arena, const struct json_t *root, struct news *news)
+{
+    enum event_kind kind = news->event.kind;
+
+    if (is_of_move(kind)) {
+        return read_move(arena, document_object(root, "move"), news);
+    }
+    if (kind == EVENT_STEP_BEGIN || kind == EVENT_STEP_END) {
+        return read_step(arena, root, news);
+    }
+    if (kind == EVENT_PROGRESS) {
+        return read_progress(arena, root, news);
+    }
+    if (kind == EVENT_OBSERVED) {
+        read_hosts(arena, root, news);
+    } else if (kind == EVENT_JOURNAL_LOST) {
+        news->event.err = &news->err;
+    }
+    return kind != EVENT_RETRY || news->event.guest != NULL;
+}
+
+bool news_read(struct arena *arena, const char *name, const struct document *data,
+               struct news *news)
+{
+    const struct json_t *root = data->root;
+    size_t i = 0;
+
+    while (i < ARRAY_LEN(kinds) && strcmp(kinds[i].name, name) != 0) {
+        i++;
+    }
+    if (i == ARRAY_LEN(kinds)) {
+        return false;
+    }
+    *news = (struct news){ .event = { .kind = kinds[i].kind } };
+    news->event.guest = document_string(arena, root, "guest");
+    news->event.host = document_string(arena, root, "host");
+    news->event.text = document_string(arena, root, "text");
+    news->event.text = news->event.text == NULL ? "" : news->event.text;
+    news->event.number = amount(root, "number");
+    news->event.total = amount(root, "total");
+    news->event.elapsed_ms = document_number(root, "elapsed_ms");
+    news->event.wait_ms = document_number(root, "wait_ms");
+    (void)err_set(&news->err, ERR_FAILED, "%s", news->event.text);
+    return read_details(arena, root, news);
+}
