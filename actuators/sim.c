@@ -411,7 +411,8 @@ static void go_on(struct call *call, const struct sim_course *course)
     struct loop *loop = call->loop;
     struct actuator_progress progress = course->progress;
     int64_t elapsed_ms = loop_now_ms(loop) - call->begun_ms;
-    int64_t delay_ms = least(PROGRESS_MS, course->left_ms > 0 ? course->left_ms : 1);
+    /* What is not over in its time waits for a host that stands still. */
+    int64_t delay_ms = course->left_ms > 0 ? least(PROGRESS_MS, course->left_ms) : PROGRESS_MS;
 
     if (call->op.kind == OP_STOP) {
         progress.elapsed_ms = elapsed_ms;

@@ -89,7 +89,7 @@ struct reconciler {
     bool parks;   /* This run has begun to stop a guest early. */
     bool resumed; /* The move under way was left open by an earlier run. */
     bool
-        overruled; /* It is cancelled because a new file does not want it: nobody holds its guest. */
+        overruled; /* It is cancelled for a new file, or a hold: its guest is tried again after that. */
     bool cancelled;
     bool invalid; /* The file has become faulty: the run ends, ... */
     bool ending;  /* ... as it does when it is told to. */

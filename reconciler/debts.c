@@ -37,18 +37,29 @@ static int64_t owed_grace_ms(const struct reconciler *reconciler)
     return 2 * reconciler->world.config->policy.stop_timeout_ms;
 }
 
+static void pay(struct reconciler *reconciler, const struct journal_owed *owed)
+{
+    struct journal_record record = { .kind = JOURNAL_OWED, .owed = *owed };
+    int64_t now_ms = controller_wall(reconciler);
+
+    if (owed->since_ms > now_ms) { /* The clock was set back: nobody knows how long ago that is. */
+        record.owed.since_ms = now_ms;
+    } else if (now_ms - owed->since_ms > owed_grace_ms(reconciler)) {
+        record.owed.paid = true;
+    } else {
+        return;
+    }
+    controller_note(reconciler, &record, 1);
+}
+
 void debts_pay_running(struct reconciler *reconciler)
 {
     for (size_t i = 0; i < reconciler->ledger.owed_count; i++) {
         const struct journal_owed *owed = &reconciler->ledger.owed[i];
 
         if (owed_is_running(&reconciler->view.observed, owed->uuid) &&
-            controller_wall(reconciler) - owed->since_ms > owed_grace_ms(reconciler) &&
             ledger_find_move(&reconciler->ledger, owed->guest) == NULL) {
-            struct journal_record record = { .kind = JOURNAL_OWED, .owed = *owed };
-
-            record.owed.paid = true;
-            controller_note(reconciler, &record, 1);
+            pay(reconciler, owed);
         }
     }
 }
@@ -80,6 +91,27 @@ static bool is_due(const struct reconciler *reconciler, const struct journal_owe
            (controller_is_leaving(reconciler) ? of_this_run : !is_planned(reconciler, owed));
 }
 
+/* A start that has failed is tried again like a move that has: with growing pauses, or when something has
+ * changed. */
+static bool waits(struct reconciler *reconciler, const struct journal_owed *owed)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct journal *journal = reconciler->world.journal;
+    const struct journal_retry *retry = ledger_find_retry(&reconciler->ledger, owed->guest);
+    struct journal_move *last;
+    size_t count;
+    struct err err;
+
+    if (retry == NULL ||
+        !view_is_kept_out(&arena, &reconciler->view, reconciler->world.config, retry)) {
+        return false;
+    }
+    if (journal->ops->moves(journal, &arena, false, owed->guest, 1, &last, &count, &err) != 0) {
+        return true;
+    }
+    return count > 0 && strcmp(last->from, last->to) == 0 && last->state == JOURNAL_MOVE_FAILED;
+}
+
 static bool restart(struct reconciler *reconciler, const struct journal_owed *owed,
                     const struct owed_place *place)
 {
@@ -109,7 +141,8 @@ bool debts_restart_next(struct reconciler *reconciler)
         }
         standing = owed_judge(&reconciler->arena, &reconciler->view.input, &reconciler->ledger,
                               owed, &place);
-        if (standing == OWED_STARTABLE && restart(reconciler, owed, &place)) {
+        if (standing == OWED_STARTABLE && !waits(reconciler, owed) &&
+            restart(reconciler, owed, &place)) {
             return true;
         }
         if ((standing == OWED_UNCERTAIN || standing == OWED_NO_ROOM) &&

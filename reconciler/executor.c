@@ -235,6 +235,13 @@ static void on_stuck_committed(void *context, enum journal_result result, const 
     }
 }
 
+/* As the journal has it, and a person was told. */
+static bool is_known_stuck(const struct executor *executor, const char *text)
+{
+    return executor->resumed && executor->unclear_text != NULL &&
+           executor->steps == executor->steps_before && strcmp(executor->unclear_text, text) == 0;
+}
+
 /* 'code' unless an operation has failed before. */
 static void give_up(struct executor *executor, enum err_code code, const char *text)
 {
@@ -242,6 +249,10 @@ static void give_up(struct executor *executor, enum err_code code, const char *t
 
     calls_drop(executor->world.calls, executor->ticket);
     executor->ticket = 0;
+    if (is_known_stuck(executor, text)) {
+        finish(executor, EXECUTOR_STUCK, NULL);
+        return;
+    }
     executor->move.unclear = true;
     executor->move.error = executor->move.error == ERR_NONE ? code : executor->move.error;
     executor->move.error_text = arena_strdup(&executor->arena, text);
@@ -295,7 +306,9 @@ static void arm_guard(struct executor *executor)
 
     if (operation_is_migration(op)) {
         int64_t left = executor->move.deadline_ms - loop_wall_ms(loop_of(executor));
+        int64_t most = executor->world.policy->timeout_ms; /* A clock set back gives no more. */
 
+        left = left > most ? most : left;
         loop_timer_start(loop_of(executor), &executor->timer, left > 0 ? left : 0, on_deadline,
                          executor);
         return;
@@ -722,6 +735,7 @@ static int take_up_steps(struct executor *executor, struct err *err)
         executor->record.state =
             executor->has_record ? JOURNAL_STEP_UNCLEAR : executor->record.state;
         executor->record.ended_ms = loop_wall_ms(loop_of(executor));
+        executor->steps_before = executor->steps;
         executor->stop_unanswered = executor->has_record && executor->record.kind == OP_STOP;
     }
     return 0;
@@ -760,6 +774,7 @@ void executor_resume(struct executor *executor, const struct journal_move *move,
 
     reset(executor, done, context);
     copy_move(executor, move);
+    executor->unclear_text = executor->move.unclear ? executor->move.error_text : NULL;
     forget_unclear(&executor->move);
     note_others(executor, fleet);
     executor->resumed = true;

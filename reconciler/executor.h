@@ -53,6 +53,7 @@ struct executor {
     bool active;
     bool resumed; /* Left open by an earlier run, or seen stuck before. */
 
+    const char *unclear_text; /* Why it was seen stuck before, or NULL. */
     const char *elsewhere; /* When it was taken up: a third host that knows the guest, or NULL. */
     const char *silent;    /* A third host that did not answer then, or NULL. */
 
@@ -70,6 +71,7 @@ struct executor {
     struct journal_step record; /* The step's record; its outcome goes into the next batch. */
     bool has_record;
     uint32_t steps;
+    uint32_t steps_before; /* That were made before it was taken up. */
 
     struct err error; /* Of the last operation. */
     bool has_error;

@@ -265,3 +265,15 @@ void moves_reconsider(struct reconciler *reconciler)
     reconciler->overruled = true;
     executor_cancel(&reconciler->executor);
 }
+
+void moves_stand_back(struct reconciler *reconciler)
+{
+    const struct journal_move *move = executor_move(&reconciler->executor);
+
+    if (move == NULL || move->tried || move->cancel_requested ||
+        strcmp(move->from, move->to) == 0) {
+        return; /* A guest that must run again is started, held or not. */
+    }
+    reconciler->overruled = true;
+    executor_cancel(&reconciler->executor);
+}

@@ -25,5 +25,9 @@ bool moves_begin(struct reconciler *reconciler, const struct executor_intent *in
  * berth.conf says so ([migrate] overruled). */
 void moves_reconsider(struct reconciler *reconciler);
 
+/* A person wants something held: a move that has only been prepared ends.  Whom it concerns the next pass
+ * tells. */
+void moves_stand_back(struct reconciler *reconciler);
+
 /* When the next try that this run waits for is due; 0 = none. */
 int64_t moves_next_retry_ms(struct reconciler *reconciler);

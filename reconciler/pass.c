@@ -136,6 +136,10 @@ static void on_observed(void *context)
     if (drift_answer_all(reconciler) != 0) {
         return;
     }
+    if (reconciler->overtaken) { /* By a debt that it has found. */
+        controller_next_pass(reconciler);
+        return;
+    }
     debts_pay_running(reconciler);
     if (!controller_is_leaving(reconciler) && moves_resume_next(reconciler)) {
         return;

@@ -12,6 +12,7 @@
 #include "reconciler/config.h"
 #include "reconciler/controller.h"
 #include "reconciler/debts.h"
+#include "reconciler/moves.h"
 #include "reconciler/order.h"
 #include "reconciler/pass.h"
 #include "reconciler/rest.h"
@@ -24,6 +25,8 @@ static void on_order(void *context, const struct order *order)
 
     if (order->verb == ORDER_CANCEL && moving != NULL && strcmp(moving->guest, order->name) == 0) {
         executor_cancel(&reconciler->executor);
+    } else if (order->verb == ORDER_HOLD) {
+        moves_stand_back(reconciler);
     }
     controller_emit(reconciler, &event);
     rest_wake(reconciler);
@@ -167,6 +170,8 @@ void reconciler_order(struct reconciler *reconciler, const struct order *order, 
         errand_refuse(&reconciler->errands, &err, answer, context);
         return;
     }
+    reconciler->overtaken =
+        true; /* A pass under way knows nothing of it, and must not act on that. */
     errand_run(&reconciler->errands, &addressed, controller_wall(reconciler), answer, context);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/text.h"
@@ -98,34 +99,43 @@ static enum plan_code code_of(enum err_code code)
     return PLAN_POLICY;
 }
 
-/* What 'retry' says of its guest now; false if it has nothing to say any more. */
-static bool exclusion_of(struct arena *arena, struct view *view, const struct revision *revision,
-                         const struct config *config, const struct journal_retry *retry,
-                         int64_t now_ms, struct plan_exclusion *exclusion)
+bool view_is_kept_out(struct arena *arena, const struct view *view, const struct config *config,
+                      const struct journal_retry *retry)
 {
-    uint32_t index = desired_find_guest(&revision->desired, retry->guest);
-    char duration[CLOCK_TEXT_SIZE];
+    const struct desired *desired = view->input.desired;
+    uint32_t index = desired_find_guest(desired, retry->guest);
     char digest[DIGEST_TEXT_SIZE];
 
-    if (index == DESIRED_NONE || strcmp(retry->es_digest, revision->digest) != 0) {
+    if (index == DESIRED_NONE || strcmp(retry->es_digest, view->input.es_xml_sha256) != 0) {
         return false;
     }
-    exclusion->guest = retry->guest;
     if (retry->next_ms != INT64_MAX) {
-        clock_format_duration(retry->next_ms - now_ms, duration);
-        exclusion->code = PLAN_BACKOFF;
-        exclusion->reason =
-            text_format(arena, "%s; tried %" PRIu32 " time%s, next try in %s", retry->reason,
-                        retry->attempts, retry->attempts == 1 ? "" : "s", duration);
-        return retry->next_ms > now_ms;
+        /* Nobody waits for longer than the longest backoff because the clock was set back. */
+        return retry->next_ms > view->now_ms && retry->next_ms - view->now_ms <= BACKOFF_CAP_MS;
     }
     view_facts_digest(arena, &view->observed, config, retry->guest,
-                      revision->desired.hosts[revision->desired.guests[index].host].name, digest);
-    exclusion->code = code_of(retry->code);
-    exclusion->reason =
-        text_format(arena, "%s ('berth retry %s' tries again)", retry->reason, retry->guest);
+                      desired->hosts[desired->guests[index].host].name, digest);
     /* What a person has stopped waits for a person, whatever else changes. */
     return retry->code == ERR_CANCELLED || strcmp(digest, retry->observed_digest) == 0;
+}
+
+static struct plan_exclusion exclusion_of(struct arena *arena, const struct journal_retry *retry,
+                                          int64_t now_ms)
+{
+    struct plan_exclusion exclusion = { .guest = retry->guest, .code = PLAN_BACKOFF };
+    char duration[CLOCK_TEXT_SIZE];
+
+    if (retry->next_ms == INT64_MAX) {
+        exclusion.code = code_of(retry->code);
+        exclusion.reason =
+            text_format(arena, "%s ('berth retry %s' tries again)", retry->reason, retry->guest);
+        return exclusion;
+    }
+    clock_format_duration(retry->next_ms - now_ms, duration);
+    exclusion.reason =
+        text_format(arena, "%s; tried %" PRIu32 " time%s, next try in %s", retry->reason,
+                    retry->attempts, retry->attempts == 1 ? "" : "s", duration);
+    return exclusion;
 }
 
 void view_exclude(struct view *view, const char *guest, enum plan_code code, const char *reason)
@@ -146,14 +156,15 @@ void view_exclude(struct view *view, const char *guest, enum plan_code code, con
     view->input.exclusion_count = count + 1;
 }
 
-static void exclude_retries(struct arena *arena, struct view *view, const struct revision *revision,
-                            const struct ledger *ledger, const struct config *config,
-                            int64_t now_ms)
+static void exclude_retries(struct arena *arena, struct view *view, const struct ledger *ledger,
+                            const struct config *config)
 {
     for (size_t i = 0; i < ledger->retry_count; i++) {
-        struct plan_exclusion exclusion;
+        const struct journal_retry *retry = &ledger->retries[i];
 
-        if (exclusion_of(arena, view, revision, config, &ledger->retries[i], now_ms, &exclusion)) {
+        if (view_is_kept_out(arena, view, config, retry)) {
+            struct plan_exclusion exclusion = exclusion_of(arena, retry, view->now_ms);
+
             view_exclude(view, exclusion.guest, exclusion.code, exclusion.reason);
         }
     }
@@ -246,15 +257,15 @@ static void exclude_held(struct arena *arena, struct view *view, const struct jo
     }
 }
 
-static void join_ledger(struct arena *arena, struct view *view, const struct revision *revision,
-                        const struct ledger *ledger, const struct config *config)
+static void join_ledger(struct arena *arena, struct view *view, const struct ledger *ledger,
+                        const struct config *config)
 {
     join_owed(arena, ledger, &view->observed);
     join_moves(arena, ledger, &view->observed);
     for (size_t i = 0; i < ledger->hold_count; i++) {
         exclude_held(arena, view, &ledger->holds[i]);
     }
-    exclude_retries(arena, view, revision, ledger, config, view->now_ms);
+    exclude_retries(arena, view, ledger, config);
 }
 
 void view_build(struct view *view, struct arena *arena, const struct revision *revision,
@@ -277,7 +288,7 @@ void view_build(struct view *view, struct arena *arena, const struct revision *r
         exclude_unasked(arena, view, &revision->desired, only);
     }
     if (ledger != NULL) {
-        join_ledger(arena, view, revision, ledger, config);
+        join_ledger(arena, view, ledger, config);
     }
     waiting_exclude(arena, view);
 }
