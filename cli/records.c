@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "reconciler/journal/journal.h"
+#include "reconciler/order.h"
 
 void records_print_move(struct text *text, const struct journal_move *move, int64_t now_ms)
 {
@@ -35,4 +36,20 @@ void records_print_step(struct text *text, const struct journal_step *step)
                 step->host, journal_step_state_name(step->state),
                 step->error_text == NULL ? "" : ": ",
                 step->error_text == NULL ? "" : text_visible(text->arena, step->error_text));
+}
+
+void records_print_event(struct text *text, const struct journal_event *event)
+{
+    char at[CLOCK_TEXT_SIZE];
+    bool is_order =
+        order_verb_from_name(event->kind) < ORDER_VERB_COUNT; /* Its text is who gave it. */
+    const char *subject = event->guest != NULL ? event->guest : event->host;
+
+    text_printf(text, "%s  %-20s %s", clock_format(event->at_ms, at),
+                subject == NULL ? "(the fleet)" : text_visible(text->arena, subject),
+                text_visible(text->arena, event->kind));
+    if (event->text != NULL && *event->text != '\0') {
+        text_printf(text, "%s%s", is_order ? " by " : ": ", text_visible(text->arena, event->text));
+    }
+    text_append(text, "\n");
 }

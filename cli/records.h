@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 struct arena;
+struct journal_event;
 struct journal_move;
 struct journal_step;
 struct text;
@@ -17,3 +18,6 @@ void records_print_move(struct text *text, const struct journal_move *move, int6
 
 /* Appends one indented line for a step. */
 void records_print_step(struct text *text, const struct journal_step *step);
+
+/* Appends one line for an event: when, of what, what, and why or by whom. */
+void records_print_event(struct text *text, const struct journal_event *event);

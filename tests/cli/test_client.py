@@ -3,6 +3,8 @@
 """Commands that speak with a berthd: a real one on a simulated fleet, and servers that are none."""
 
 import json
+import os
+import pwd
 import signal
 import unittest
 
@@ -166,6 +168,31 @@ class Steers(DaemonTest):
         await_true("time has passed", lambda: self.world.status()["at"] > self.world.status()["looked"])
         self.assert_done("are looked at now", "check")
         await_true("it has looked again", lambda: self.world.status()["next_look"] != before)
+
+
+class History(DaemonTest):
+    def test_orders_stand_between_the_moves_with_who_gave_them(self):
+        self.start_daemon()
+        self.world.want(AWAY)
+        self.assert_exit(self.world.berth("apply"), OK)
+        self.assert_exit(self.world.berth("hold", "vm1"), OK)
+        self.assert_exit(self.world.berth("release", "vm1"), OK)
+        self.assert_exit(self.world.berth("hold"), OK)
+        user = pwd.getpwuid(os.getuid()).pw_name
+        lines = self.world.berth("history").stdout.splitlines()
+        wanted = ["vm1 +kvm1 -> kvm2 +live +done", f"vm1 +hold by {user}$", f"vm1 +release by {user}$",
+                  rf"\(the fleet\) +hold by {user}$"]
+        self.assertEqual(len(lines), len(wanted), lines)
+        for line, pattern in zip(lines, wanted):
+            self.assertRegex(line, rf"^\S+Z  {pattern}")
+        self.assertEqual(self.world.berth("history", "-n", "2").stdout.splitlines(), lines[2:])
+        document = json.loads(self.world.berth("history", "--json").stdout)
+        self.assertEqual([move["guest"] for move in document["moves"]], ["vm1"])
+        self.assertEqual([(event["kind"], event["guest"], event["text"]) for event in document["events"]],
+                         [("hold", "vm1", user), ("release", "vm1", user), ("hold", None, user)])
+        ofguest = json.loads(self.world.berth("history", "vm1", "--json").stdout)
+        self.assertEqual([event["kind"] for event in ofguest["events"]], ["hold", "release"])
+        self.assertNotEqual(ofguest["moves"][0]["steps"], [])
 
 
 class Follows(DaemonTest):
