@@ -13,6 +13,7 @@
 #include "actuators/libvirt_move.h"
 #include "actuators/libvirt_observe.h"
 #include "actuators/libvirt_pool.h"
+#include "actuators/ssh.h"
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/clock.h"
@@ -98,8 +99,10 @@ struct libvirt_actuator {
     size_t host_capacity;
     libvirt_resolve_fn *resolve; /* Or NULL. */
     void *resolve_context;
-    struct ssh_settings ssh;
-    struct request *requests; /* In the order of the calls. */
+    const char *ssh_key; /* For libvirt's own way over SSH. */
+    struct ssh *ssh;
+    struct loop_timer tidying; /* Ends logins that nobody uses. */
+    struct request *requests;  /* In the order of the calls. */
     struct request **last_request;
 };
 
@@ -332,6 +335,17 @@ static void give_back(struct host *host, virConnectPtr connection)
     }
 }
 
+/* Ends logins that nobody has used for long, and comes back for the others. */
+static void tidy(void *context)
+{
+    struct libvirt_actuator *actuator = context;
+    int64_t next_ms = ssh_tidy(actuator->ssh, SSH_KEPT_MS);
+
+    if (next_ms >= 0) {
+        loop_timer_start(actuator->loop, &actuator->tidying, next_ms, tidy, actuator);
+    }
+}
+
 static void done_operate(struct libvirt_job *job)
 {
     struct operate_job *operating = CONTAINER_OF(job, struct operate_job, job);
@@ -344,6 +358,7 @@ static void done_operate(struct libvirt_job *job)
     give_back(request->host, STEAL(move->source.connection));
     give_back(request->host, STEAL(move->source.second));
     give_back(request->peer, STEAL(move->target.connection));
+    tidy(request->actuator);
     pump(request->actuator);
 }
 
@@ -361,6 +376,7 @@ static void release_operate(struct libvirt_job *job)
     close_if_any(operating->move.source.connection);
     close_if_any(operating->move.source.second);
     close_if_any(operating->move.target.connection);
+    ssh_leave(operating->move.ssh);
     arena_deinit(&operating->arena);
     free(operating);
 }
@@ -419,7 +435,7 @@ static void start_operate(struct request *request)
         .arena = arena,
         .op = copy_op(arena, request->op),
         .source = end_of(arena, request->host, connections_of(request)),
-        .ssh = { copy_text(arena, actuator->ssh.key), copy_text(arena, actuator->ssh.known_hosts) },
+        .ssh = ssh_join(actuator->ssh),
     };
     if (request->peer != NULL) {
         operating->move.target = end_of(arena, request->peer, 1);
@@ -624,7 +640,7 @@ static struct host *add_host(struct libvirt_actuator *actuator, const struct lib
         .ssh = copy_text(arena, settings->ssh),
         .link = {
             .name = arena_strdup(arena, settings->name),
-            .uri = libvirt_connection_uri(arena, settings->uri, actuator->ssh.key),
+            .uri = libvirt_connection_uri(arena, settings->uri, actuator->ssh_key),
             .pool = actuator->pool,
             .opened = on_opened,
             .context = actuator,
@@ -769,6 +785,8 @@ static void libvirt_close(struct actuator *self)
         libvirt_link_deinit(&actuator->hosts[i]->link);
     }
     libvirt_pool_close(actuator->pool);
+    loop_timer_stop(actuator->loop, &actuator->tidying);
+    ssh_close(actuator->ssh);
     arena_deinit(&actuator->arena);
     free(actuator);
 }
@@ -785,6 +803,7 @@ static const struct actuator_ops libvirt_ops = {
 EXPORT struct actuator *libvirt_open(struct loop *loop, const struct libvirt_settings *settings,
                                      struct err *err)
 {
+    const struct ssh_settings ssh = { settings->ssh_key, settings->ssh_known_hosts };
     struct libvirt_actuator *actuator;
 
     if (libvirt_connection_prepare(err) < 0) {
@@ -795,8 +814,8 @@ EXPORT struct actuator *libvirt_open(struct loop *loop, const struct libvirt_set
     actuator->loop = loop;
     actuator->pool = libvirt_pool_new(loop);
     actuator->last_request = &actuator->requests;
-    actuator->ssh.key = copy_text(&actuator->arena, settings->ssh_key);
-    actuator->ssh.known_hosts = copy_text(&actuator->arena, settings->ssh_known_hosts);
+    actuator->ssh_key = copy_text(&actuator->arena, settings->ssh_key);
+    actuator->ssh = ssh_open(&ssh);
     actuator->resolve = settings->resolve;
     actuator->resolve_context = settings->context;
     for (size_t i = 0; i < settings->host_count; i++) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "actuators/ssh.h"
+#include "actuators/ssh_command.h"
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/err.h"
@@ -150,7 +151,7 @@ int libvirt_disk_script(struct arena *arena, const struct libvirt_disk_item *ite
                            items[i].name);
         }
         text_printf(&text, " %s %s", question_words[items[i].question],
-                    ssh_quote(arena, items[i].name));
+                    ssh_command_quote(arena, items[i].name));
     }
     text_append(&text, "\n");
     text_append(&text, script_body);
@@ -205,15 +206,17 @@ int libvirt_disk_read(struct arena *arena, const char *output, const char *host,
 int libvirt_disk_ask(struct arena *arena, const struct libvirt_disk_host *host,
                      struct libvirt_disk_item *items, size_t count, struct err *err)
 {
-    struct ssh_command command = {
-        .command = "sh -s",
+    const char *const argv[] = { "sh", "-s", NULL };
+    struct ssh_call call = {
+        .argv = argv,
         .timeout_ms = TIMEOUT_MS,
         .max_output = (count + 1) * (LIBVIRT_DISK_MAX_BYTES + 64),
     };
     struct ssh_output output = { 0 };
 
-    if (libvirt_disk_script(arena, items, count, &command.input, err) < 0 ||
-        ssh_run(arena, host->settings, host->ssh, &command, &output, err) < 0) {
+    if (libvirt_disk_script(arena, items, count, &call.input, err) < 0 ||
+        ssh_run(host->ssh, arena, host->address, &call, &output, err) < 0 ||
+        ssh_check(arena, host->address, "ask for storage", &output, err) < 0) {
         return -1;
     }
     return libvirt_disk_read(arena, output.out, host->name, items, count, err);

@@ -14,7 +14,7 @@
 
 struct arena;
 struct err;
-struct ssh_settings;
+struct ssh;
 
 enum libvirt_disk_question {
     LIBVIRT_DISK_IDENTITY, /* Which storage is behind this path? */
@@ -37,8 +37,8 @@ struct libvirt_disk_item {
 
 struct libvirt_disk_host {
     const char *name;
-    const char *ssh; /* "user@host[:port]" */
-    const struct ssh_settings *settings;
+    const char *address; /* "user@host[:port]" */
+    struct ssh *ssh;     /* Which the caller has joined. */
 };
 
 /* Longest identity, and path, that is believed. */

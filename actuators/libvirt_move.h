@@ -12,11 +12,11 @@
 #include <libvirt/libvirt.h>
 
 #include "actuators/actuator.h"
-#include "actuators/ssh.h"
 #include "model/observed.h"
 
 struct arena;
 struct libvirt_job;
+struct ssh;
 
 /* One host of an operation. */
 struct libvirt_move_end {
@@ -33,8 +33,8 @@ struct libvirt_move {
     const struct op *op;
     struct libvirt_move_end source; /* op->host: where a one-sided operation is done. */
     struct libvirt_move_end target; /* op->peer */
-    struct ssh_settings ssh;
-    struct actuator_stats stats; /* Out: of MIGRATE and ADOPT. */
+    struct ssh *ssh;                /* Joined for the job. */
+    struct actuator_stats stats;    /* Out: of MIGRATE and ADOPT. */
 };
 
 /* Carries out move->op. */

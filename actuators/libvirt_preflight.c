@@ -511,7 +511,7 @@ static int judge_presence(const struct check *check, const struct libvirt_disk_i
 static struct libvirt_disk_host disk_host(const struct libvirt_move *move,
                                           const struct libvirt_move_end *end)
 {
-    return (struct libvirt_disk_host){ end->host.name, end->ssh, &move->ssh };
+    return (struct libvirt_disk_host){ end->host.name, end->ssh, move->ssh };
 }
 
 /* One host's half of the questions; the source's is asked on a thread of its own. */

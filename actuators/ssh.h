@@ -2,55 +2,66 @@
 #pragma once
 
 /*
- * ssh: one command on one host, with its output.
+ * ssh: commands on hosts, over logins that are kept from one to the next.
  *
- * Small and strict: the host's key must already be known, the only proof of identity is a key (file or
- * agent), nothing ever prompts, output is bounded and everything ends by its deadline.  The user's ssh
- * configuration is not read.  Any thread; blocking.
+ * A login is lent to one command at a time; when it comes back it waits for the next one to the same
+ * address, some minutes at most, because logging in takes ten times as long as most commands.  One that
+ * has died meanwhile is replaced before anything is sent over it; a command is never sent twice.
+ *
+ * Used by many threads at once.  Each user joins before it uses it and leaves when it is done; whoever
+ * leaves last frees it.  So it can be closed while commands are under way that may take their time.
  */
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "actuators/ssh_login.h"
+#include "actuators/ssh_process.h"
+
 struct arena;
 struct err;
+struct ssh;
 
-struct ssh_settings {
-    const char *key;         /* Private key file, or NULL: agent and the user's default keys. */
-    const char *known_hosts; /* File, or NULL: the user's. */
+/* Logins that are kept: to one address, and in all. */
+#define SSH_KEPT_MAX_EACH ((size_t)2)
+#define SSH_KEPT_MAX      ((size_t)64)
+
+/* For how long one is kept that nobody uses. */
+#define SSH_KEPT_MS (INT64_C(10) * 60 * 1000)
+
+struct ssh_call {
+    const char *const *argv; /* Program and arguments, up to a NULL (ssh_command.h). */
+    const char *input;       /* Its standard input, or NULL: nothing. */
+    int64_t timeout_ms;      /* For everything, logging in included. */
+    size_t max_output;       /* Bytes of standard output that are believed. */
 };
 
-/* "user@host[:port]" taken apart. */
-struct ssh_spec {
-    const char *user; /* NULL = the calling user. */
-    const char *host;
-    unsigned port;
-};
+/* Logs in to nobody yet.  Copies 'settings', which hold for every login: others need another ssh.  The
+ * caller has joined. */
+struct ssh *ssh_open(const struct ssh_settings *settings);
 
-struct ssh_command {
-    const char *command; /* For the login shell there. */
-    const char *input;   /* Its standard input. */
-    int64_t timeout_ms;  /* For everything, the connection included. */
-    size_t max_output;   /* Bytes of standard output. */
-};
+/* One user more; 'ssh' itself. */
+struct ssh *ssh_join(struct ssh *ssh);
 
-struct ssh_output {
-    int status; /* Exit status of the command, or -1 if a signal ended it. */
-    const char *out;
-    size_t out_length;
-    const char *err; /* What it wrote to stderr, cut after the first KiB. */
-};
+/* One user less. */
+void ssh_leave(struct ssh *ssh);
 
-/* Reads '[user@]host[:port]', where an IPv6 address stands in brackets if a port follows.  ERR_INVALID
- * names what is wrong. */
-int ssh_parse_spec(struct arena *arena, const char *spec, struct ssh_spec *parsed, struct err *err);
+/* The caller leaves, and no login is kept any more.  Waits for nobody. */
+void ssh_close(struct ssh *ssh);
 
-/* 's' quoted for a POSIX shell, so that it is one word with exactly these bytes, whatever they are. */
-const char *ssh_quote(struct arena *arena, const char *s);
+/* Runs a command at 'address' ("user@host[:port]") and fills '*output' from 'arena'.  0 if it ran to its
+ * end, whatever its status.  ERR_INVALID, ERR_DENIED (host key unknown or changed, no key accepted) and
+ * ERR_UNREACHABLE or ERR_TIMEOUT while connecting mean that it was not begun; after ERR_UNREACHABLE,
+ * ERR_TIMEOUT or ERR_FAILED (it said more than 'max_output' bytes, say) it may have been, and may go on
+ * there.  Blocks until it is over, 'timeout_ms' at most. */
+int ssh_run(struct ssh *ssh, struct arena *arena, const char *address, const struct ssh_call *call,
+            struct ssh_output *output, struct err *err);
 
-/* Runs 'command' on 'spec'.  0 if it ran to its end, whatever its status.  Fails with ERR_DENIED (host key
- * unknown or changed, no key accepted), ERR_UNREACHABLE, ERR_TIMEOUT, or ERR_FAILED for more than
- * 'max_output' bytes. */
-int ssh_run(struct arena *arena, const struct ssh_settings *settings, const char *spec,
-            const struct ssh_command *command, struct ssh_output *output, struct err *err);
+/* Fails with ERR_FAILED unless the command at 'address' ended with status 0; 'what' says what it was to do:
+ * "cannot WHAT on 'root@kvm1': exit status 3: ..." and what it wrote to standard error. */
+int ssh_check(struct arena *arena, const char *address, const char *what,
+              const struct ssh_output *output, struct err *err);
+
+/* Ends the logins that have been idle for 'idle_ms' or longer.  When to call again, in ms from now; -1 if none
+ * is kept. */
+int64_t ssh_tidy(struct ssh *ssh, int64_t idle_ms);

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Runs commands on hosts as the controller does, one a line of standard input, over logins that it keeps:
+ *
+ *   ssh_probe KEY KNOWN_HOSTS
+ *
+ *   run ADDRESS TIMEOUT_MS MAX_OUTPUT INPUT WORD...    INPUT and WORDs in hexadecimal, "-" = empty
+ *   tidy IDLE_MS                                       ends logins that have been idle for so long
+ *
+ * answers, a line each: "done STATUS SIGNAL OUT ERR" (OUT and ERR in hexadecimal) and then what ssh_check()
+ * says, or "failed CODE TEXT"; to tidy "kept" or "none".
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "actuators/ssh.h"
+#include "base/arena.h"
+#include "base/base.h"
+#include "base/err.h"
+#include "base/text.h"
+
+#define WORDS_MAX 64
+
+static char *unhex(struct arena *arena, const char *hex)
+{
+    size_t length = strlen(hex) / 2;
+    char *bytes = arena_alloc(arena, length + 1, 1);
+
+    for (size_t i = 0; i < length; i++) {
+        const char digits[] = { hex[2 * i], hex[2 * i + 1], '\0' };
+
+        bytes[i] = (char)strtoul(digits, NULL, 16);
+    }
+    return bytes;
+}
+
+static void print_hex(const char *bytes, size_t length)
+{
+    (void)putchar(' ');
+    for (size_t i = 0; i < length; i++) {
+        (void)printf("%02x", (unsigned char)bytes[i]);
+    }
+    if (length == 0) {
+        (void)putchar('-');
+    }
+}
+
+static void run(struct ssh *ssh, char **words, size_t count)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    const char *argv[WORDS_MAX + 1] = { NULL };
+    struct ssh_call call = {
+        .argv = argv,
+        .timeout_ms = strtoll(words[1], NULL, 10),
+        .max_output = strtoull(words[2], NULL, 10),
+        .input = unhex(&arena, words[3]),
+    };
+    struct ssh_output output;
+    struct err err = { 0 };
+
+    for (size_t i = 4; i < count; i++) {
+        argv[i - 4] = unhex(&arena, words[i]);
+    }
+    if (ssh_run(ssh, &arena, words[0], &call, &output, &err) < 0) {
+        (void)printf("failed %s %s\n", err_code_name(err.code), err.text);
+        return;
+    }
+    (void)printf("done %d %s", output.status, output.signal == NULL ? "-" : output.signal);
+    print_hex(output.out, output.out_length);
+    print_hex(output.err, strlen(output.err));
+    if (ssh_check(&arena, words[0], "try it", &output, &err) < 0) {
+        (void)printf(" %s", err.text);
+    }
+    (void)putchar('\n');
+}
+
+int main(int argc, char **argv)
+{
+    struct ssh_settings settings = { argc > 1 ? argv[1] : NULL, argc > 2 ? argv[2] : NULL };
+    struct ssh *ssh = ssh_open(&settings);
+    char *line = NULL;
+    size_t size = 0;
+
+    while (getline(&line, &size, stdin) > 0) {
+        char *words[WORDS_MAX] = { NULL };
+        size_t count = 0;
+        char *save = NULL;
+
+        for (char *word = strtok_r(line, " \n", &save); word != NULL && count < WORDS_MAX;
+             word = strtok_r(NULL, " \n", &save)) {
+            words[count++] = word;
+        }
+        if (count > 4 && strcmp(words[0], "run") == 0) {
+            run(ssh, words + 1, count - 1);
+        } else if (count == 2 && strcmp(words[0], "tidy") == 0) {
+            (void)puts(ssh_tidy(ssh, strtoll(words[1], NULL, 10)) < 0 ? "none" : "kept");
+        } else {
+            (void)puts("failed usage what is this?");
+        }
+        (void)fflush(stdout);
+    }
+    free(line);
+    ssh_close(ssh);
+    return EXIT_SUCCESS;
+}

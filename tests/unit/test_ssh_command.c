@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "actuators/ssh_command.h"
+#include "base/arena.h"
+#include "base/base.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "tests/runner.h"
+#include "tests/unit/dice.h"
+
+#define WORDS_MAX  8
+#define LENGTH_MAX 40
+#define ROUNDS     200
+
+/* What could mean something to a shell, to a terminal, or to whoever counts bytes. */
+static const char *const hostile[] = {
+    "",
+    " ",
+    "'",
+    "''",
+    "'\\''",
+    "it's",
+    "\"",
+    "\\",
+    "\\'",
+    "$(touch /tmp/berth-was-here)",
+    "`touch /tmp/berth-was-here`",
+    "'; touch /tmp/berth-was-here; '",
+    "a;b",
+    "a&b",
+    "a|b",
+    "a>b",
+    "$HOME",
+    "${HOME}",
+    "~",
+    "~root",
+    "*",
+    "?",
+    "[a-z]*",
+    "{a,b}",
+    "!",
+    "!!",
+    "!history",
+    "#comment",
+    "-n",
+    "--",
+    "--help",
+    "-rf /",
+    "FOO=bar",
+    "if",
+    "two\nlines",
+    "\n",
+    "trailing newline\n",
+    "carriage\rreturn",
+    "tab\tand\x01\x1b[31m",
+    "\x7f",
+    "\xff\xfe latin \xe9",
+    "gr\xc3\xbc\xc3\x9f",
+    "\xe2\x80\xae",
+    "%s%n%x",
+};
+
+/* Runs a line as sshd's login shell would, and compares what printf(1) was given with 'argv' from its third
+ * word on. */
+static void assert_survives(const char *const *argv)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct text expected = text_new(&arena);
+    struct text output = text_new(&arena);
+    const char *line = NULL;
+    struct err err = { 0 };
+    char chunk[256];
+    size_t got;
+    FILE *shell;
+
+    for (size_t i = 2; argv[i] != NULL; i++) {
+        text_append_bytes(&expected, argv[i], strlen(argv[i]) + 1);
+    }
+    ck_assert_msg(ssh_command_line(&arena, argv, &line, &err) == 0, "%s", err.text);
+    shell = popen(line, "re");
+    ck_assert_ptr_nonnull(shell);
+    while ((got = fread(chunk, 1, sizeof(chunk), shell)) > 0) {
+        text_append_bytes(&output, chunk, got);
+    }
+    ck_assert_int_eq(pclose(shell), 0);
+    ck_assert_uint_eq(output.length, expected.length);
+    ck_assert_mem_eq(output.data, expected.data, expected.length);
+}
+
+START_TEST(every_word_comes_out_of_a_shell_as_it_went_in)
+{
+    const char *argv[ARRAY_LEN(hostile) + 3] = { "printf", "%s\\0" };
+
+    for (size_t i = 0; i < ARRAY_LEN(hostile); i++) {
+        argv[i + 2] = hostile[i];
+    }
+    assert_survives(argv);
+}
+END_TEST
+
+START_TEST(words_of_any_bytes_come_out_of_a_shell_as_they_went_in)
+{
+    static const char likely[] = "'\\\"$`;&|<>()*?!#~-\n\t =";
+    struct dice dice = { 20261124 };
+
+    for (size_t round = 0; round < ROUNDS; round++) {
+        char words[WORDS_MAX][LENGTH_MAX + 1] = { 0 };
+        const char *argv[WORDS_MAX + 3] = { "printf", "%s\\0" };
+        size_t count = 1 + dice_roll(&dice, WORDS_MAX);
+
+        for (size_t i = 0; i < count; i++) {
+            size_t length = dice_roll(&dice, LENGTH_MAX + 1);
+
+            for (size_t j = 0; j < length; j++) {
+                words[i][j] = dice_one_in(&dice, 2) ? likely[dice_roll(&dice, sizeof(likely) - 1)]
+                                                    : (char)(1 + dice_roll(&dice, 255));
+            }
+            argv[i + 2] = words[i];
+        }
+        assert_survives(argv);
+    }
+}
+END_TEST
+
+START_TEST(a_program_is_never_a_word_of_the_shell)
+{
+    /* Each would do something, and end with status 0, were it not quoted. */
+    static const char *const words[] = { "X=1", "true;", "{", "!", "#", "~", "true\n", "true&" };
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        AUTO(arena) struct arena arena = ARENA_INIT;
+        const char *const argv[] = { words[i], NULL };
+        const char *line = NULL;
+        struct err err = { 0 };
+        int status;
+
+        ck_assert_int_eq(ssh_command_line(&arena, argv, &line, &err), 0);
+        status = system(text_format(&arena, "{ %s\n} 2>/dev/null", line));
+        ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) > 125, "%s: %d", words[i], status);
+    }
+}
+END_TEST
+
+START_TEST(no_program_is_refused)
+{
+    static const char *const none[] = { NULL };
+    static const char *const empty[] = { "", "argument", NULL };
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    const char *line = NULL;
+    struct err err = { 0 };
+
+    ck_assert_int_eq(ssh_command_line(&arena, none, &line, &err), -1);
+    ck_assert_int_eq(err.code, ERR_INVALID);
+    ck_assert_int_eq(ssh_command_line(&arena, empty, &line, &err), -1);
+    ck_assert_int_eq(err.code, ERR_INVALID);
+    ck_assert_ptr_null(line);
+}
+END_TEST
+
+START_TEST(the_longest_line_runs_and_a_longer_one_is_refused)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    size_t length = SSH_COMMAND_MAX_BYTES - strlen("'true' ''");
+    char *word = arena_alloc(&arena, length + 2, 1);
+    const char *const argv[] = { "true", word, NULL };
+    const char *line = NULL;
+    struct err err = { 0 };
+
+    memset(word, 'x', length);
+    ck_assert_msg(ssh_command_line(&arena, argv, &line, &err) == 0, "%s", err.text);
+    ck_assert_uint_eq(strlen(line), SSH_COMMAND_MAX_BYTES);
+    ck_assert_int_eq(system(line), 0);
+    word[length] = 'x';
+    ck_assert_int_eq(ssh_command_line(&arena, argv, &line, &err), -1);
+    ck_assert_int_eq(err.code, ERR_INVALID);
+    ck_assert_ptr_nonnull(strstr(err.text, "'true'"));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("ssh_command");
+    TCase *cases = tcase_create("ssh_command");
+
+    tcase_set_timeout(cases, 120);
+    tcase_add_test(cases, every_word_comes_out_of_a_shell_as_it_went_in);
+    tcase_add_test(cases, words_of_any_bytes_come_out_of_a_shell_as_they_went_in);
+    tcase_add_test(cases, a_program_is_never_a_word_of_the_shell);
+    tcase_add_test(cases, no_program_is_refused);
+    tcase_add_test(cases, the_longest_line_runs_and_a_longer_one_is_refused);
+    suite_add_tcase(suite, cases);
+    return runner_run(suite);
+}
