@@ -21,6 +21,9 @@
 
 #define FILE_MODE 0644
 
+/* What a change replaces stays behind in the fleet's arena: after so many the fleet is read anew. */
+#define CHANGES_MAX 256
+
 struct sim_store {
     char *path;         /* NULL = in memory. */
     int lock;           /* Descriptor of FILE.lock while entered, else -1. */
@@ -28,6 +31,7 @@ struct sim_store {
     struct stat seen;   /* The file that was read or written last. */
     struct arena arena; /* Holds 'fleet'. */
     struct sim_fleet fleet;
+    unsigned changes; /* Since it was read. */
     uint64_t version;
 };
 
@@ -58,6 +62,7 @@ static int load(struct sim_store *store, const char *bytes, size_t length, struc
     store->fleet = fleet;
     store->fleet.arena = &store->arena;
     store->loaded = true;
+    store->changes = 0;
     store->version++;
     return 0;
 }
@@ -172,13 +177,9 @@ int sim_store_enter(struct sim_store *store, int64_t wall_ms, struct sim_fleet *
     return 0;
 }
 
-static int save(struct sim_store *store, struct err *err)
+static int save(struct sim_store *store, const struct text *text, struct err *err)
 {
-    AUTO(arena) struct arena scratch = ARENA_INIT;
-    struct text text = text_new(&scratch);
-
-    sim_json_write(&text, &store->fleet);
-    if (file_replace(store->path, text.data, text.length, FILE_MODE, err) != 0) {
+    if (file_replace(store->path, text->data, text->length, FILE_MODE, err) != 0) {
         return -1;
     }
     if (stat(store->path, &store->seen) != 0) {
@@ -187,16 +188,32 @@ static int save(struct sim_store *store, struct err *err)
     return 0;
 }
 
+static int keep(struct sim_store *store, struct err *err)
+{
+    AUTO(arena) struct arena scratch = ARENA_INIT;
+    bool is_old = ++store->changes >= CHANGES_MAX;
+    struct text text = text_new(&scratch);
+
+    if (store->path == NULL && !is_old) {
+        return 0;
+    }
+    sim_json_write(&text, &store->fleet);
+    if (store->path != NULL && save(store, &text, err) != 0) {
+        return -1;
+    }
+    return is_old ? load(store, text.data, text.length, err) : 0;
+}
+
 int sim_store_leave(struct sim_store *store, struct err *err)
 {
     int status = 0;
 
-    if (store->fleet.changed && store->path != NULL) {
-        status = save(store, err);
+    if (store->fleet.changed) {
+        store->fleet.changed = false;
+        store->version++;
+        status = keep(store, err);
         store->loaded = store->loaded && status == 0;
     }
-    store->version += store->fleet.changed ? 1 : 0;
-    store->fleet.changed = false;
     unlock(store);
     return status;
 }
