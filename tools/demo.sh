@@ -102,35 +102,52 @@ move_in_file() { # GUEST HOST
     mv "$work/es.xml.new" "$work/es.xml"
 }
 
+start_berthd() {
+    say "berthd keeps the fleet as the file says. It is started; there is nothing to do yet."
+    if [ -n "$real" ]; then
+        "$here/tests/lab/lab" ctl "$berthd" -c "$work/berth.conf" 2>"$work/log" &
+    else
+        "$berthd" -c "$work/berth.conf" 2>"$work/log" &
+    fi
+    daemon=$!
+    wait_for "event=plan"
+}
+
+wait_for() { # a line of berthd's log
+    for _ in $(seq 600); do
+        if grep -q "$1" "$work/log"; then return; fi
+        sleep 0.1
+    done
+    echo "demo: berthd did not say '$1' within a minute:" >&2
+    cat "$work/log" >&2
+    exit 1
+}
+
 if [ -n "$real" ]; then real_fleet; else simulated_fleet; fi
+start_berthd
+show berth status
 
-say "The file says what is: there is nothing to do."
-show berth plan
-
-say "Now es.xml is edited: db1 to kvm2, web2 and batch1 to kvm3."
+say "es.xml is edited: db1 to kvm2, web2 and batch1 to kvm3. kvm2 has no room for db1 before web2 has left."
 move_in_file db1 kvm2
 move_in_file web2 kvm3
 move_in_file batch1 kvm3
-show berth diff
-show berth apply --yes
+say "berthd has seen it and is at work; 'berth apply' shows how far it is."
+show berth apply
+
+if [ -n "$real" ]; then
+    say "A colleague moves web1 with virsh, to a host where the file does not want it."
+    "$here/tests/lab/lab" ctl virsh -q -c "$("$here/tests/lab/lab" uri kvm1)" migrate web1 \
+        "$("$here/tests/lab/lab" uri kvm3)" --live --p2p --persistent --undefinesource
+    wait_for "event=drift-over guest=web1"
+    grep "guest=web1" "$work/log" | grep -e drift -e move-end
+fi
+
+say "kvm3 is to be serviced: 'berth drain' finds places for its guests, edits the file, and they leave."
+show berth drain kvm3 --yes
+show berth undrain kvm3 --yes
 
 say "What happened, and why db1 is where it is:"
 show berth history
 show berth explain db1
-
-say "berthd does the same by itself. It is started, and db1 goes back to kvm1 in the file."
-if [ -n "$real" ]; then
-    "$here/tests/lab/lab" ctl "$berthd" -c "$work/berth.conf" 2>"$work/log" &
-else
-    "$berthd" -c "$work/berth.conf" 2>"$work/log" &
-fi
-daemon=$!
-move_in_file db1 kvm1
-for _ in $(seq 300); do
-    if grep -q 'event=move-end guest=db1' "$work/log"; then break; fi
-    sleep 0.1
-done
-cat "$work/log"
 show berth status
-show berth plan
-say "That was all. README.md tells how to point it at hosts of your own."
+say "That was all. README.md tells how to point it at hosts of your own; 'berth watch' shows it all live."
