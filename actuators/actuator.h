@@ -27,6 +27,7 @@
 #include "base/err.h"
 
 struct actuator;
+struct check_list;
 struct observed_host;
 struct op;
 
@@ -46,6 +47,9 @@ struct actuator_completion {
         *observed;               /* Of observe(); valid during the call.  Also when status is
                                              -1: the host's name, reachable = false and the error. */
     struct actuator_stats stats; /* Of MIGRATE and ADOPT. */
+    const struct check_list
+        *checks; /* Of PREFLIGHT, passed or not: everything that was looked at; NULL
+                                        if it was not come to that.  Valid during the call. */
 };
 
 enum actuator_phase {

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "base/text.h"
+#include "model/check.h"
 #include "model/observed.h"
 #include "model/op.h"
 
@@ -79,12 +80,13 @@ struct request {
     struct host *peer; /* Of an operation with two ends. */
     int64_t deadline_ms;
     struct loop_timer timer; /* The deadline; then the delivery. */
-    struct arena arena;      /* Of 'op' and 'observed'. */
+    struct arena arena;      /* Of 'op', 'observed' and 'checks'. */
     const char *host_name;
     const struct op *op; /* NULL = an observation. */
     struct operate_job *operating;
     struct observed_host observed;
     struct actuator_stats stats;
+    struct check_list checks; /* In 'arena'. */
     int status;
     struct err err;
 };
@@ -169,6 +171,7 @@ static void on_deliver(void *context)
         .err = request->err,
         .observed = request->op == NULL ? &request->observed : NULL,
         .stats = request->stats,
+        .checks = request->checks.count > 0 ? &request->checks : NULL,
     };
 
     unlink_request(request);
@@ -354,6 +357,8 @@ static void done_operate(struct libvirt_job *job)
 
     request->operating = NULL;
     request->stats = move->stats;
+    request->checks = check_list(&request->arena);
+    check_add(&request->checks, move->checks.items, move->checks.count);
     finish(request, operating->status, &operating->err);
     give_back(request->host, STEAL(move->source.connection));
     give_back(request->host, STEAL(move->source.second));
@@ -434,6 +439,7 @@ static void start_operate(struct request *request)
         .job = &operating->job,
         .arena = arena,
         .op = copy_op(arena, request->op),
+        .checks = check_list(arena),
         .source = end_of(arena, request->host, connections_of(request)),
         .ssh = ssh_join(actuator->ssh),
     };

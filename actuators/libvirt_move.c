@@ -577,7 +577,7 @@ int libvirt_move_run(struct libvirt_move *move, struct err *err)
 {
     switch (move->op->kind) {
     case OP_PREFLIGHT:
-        return libvirt_preflight_run(move, err);
+        return libvirt_preflight_run(move, &move->checks, err);
     case OP_MIGRATE:
         return libvirt_migrate_run(move, err);
     case OP_ADOPT:

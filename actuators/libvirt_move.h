@@ -12,6 +12,7 @@
 #include <libvirt/libvirt.h>
 
 #include "actuators/actuator.h"
+#include "model/check.h"
 #include "model/observed.h"
 
 struct arena;
@@ -35,6 +36,7 @@ struct libvirt_move {
     struct libvirt_move_end target; /* op->peer */
     struct ssh *ssh;                /* Joined for the job. */
     struct actuator_stats stats;    /* Out: of MIGRATE and ADOPT. */
+    struct check_list checks;       /* Out: of PREFLIGHT, in 'arena'. */
 };
 
 /* Carries out move->op. */

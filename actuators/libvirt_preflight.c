@@ -1,31 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "actuators/libvirt_preflight.h"
 
+#include <inttypes.h>
 #include <libvirt/virterror.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "actuators/libvirt_connection.h"
-#include "actuators/libvirt_disk.h"
 #include "actuators/libvirt_error.h"
 #include "actuators/libvirt_move.h"
 #include "actuators/libvirt_observe.h"
-#include "actuators/libvirt_pool.h"
+#include "actuators/libvirt_survey.h"
 #include "actuators/libvirt_xml.h"
 #include "base/arena.h"
 #include "base/text.h"
+#include "model/check.h"
 #include "model/quantity.h"
 
-#define IDENTITY_SHOWN ((size_t)32) /* Bytes of a storage's identity in a sentence. */
-
-/* Where libvirt keeps the state of emulated TPMs, one folder a guest. */
-#define TPM_STATE_FOLDER "/var/lib/libvirt/swtpm/"
+AUTO_POINTER(network, virNetwork, virNetworkFree);
 
 /* What the checks are about. */
-struct check {
+struct preflight {
     const struct libvirt_move *move;
-    virDomainPtr domain; /* On the source. */
+    struct check_list *list;
+    virDomainPtr domain; /* On the source; NULL: it is not known there. */
     enum guest_state state;
     enum guest_reason reason;
     bool persistent;
@@ -34,626 +32,614 @@ struct check {
         guest; /* Of the running process for a live move, else the definition. */
 };
 
-/* A path that must be proven to be the same storage on both hosts, and what it is to the guest. */
-struct claim {
-    const char *what; /* "disk 'vda'" */
-    const char *path;
-};
-
-/* The questions of one preflight: claims first, then what only has to exist on the target. */
-struct questions {
-    struct claim *claims;
-    size_t claim_count;
-    struct libvirt_disk_item *items;
-    size_t item_count;
-};
-
-static bool is_live(const struct op *op)
+/* libvirt does not say: the check fails with its words.  Right after the call that failed. */
+static void fail_libvirt(const struct preflight *preflight, enum check_kind kind)
 {
-    return op->mode == MOVE_LIVE;
+    struct err err;
+
+    (void)libvirt_error_set(&err, "cannot be told");
+    check_fail_err(preflight->list, kind, &err);
 }
 
-static int read_xml(struct check *check, struct err *err)
+static int read_xml(struct preflight *preflight, struct err *err)
 {
-    const struct libvirt_move *move = check->move;
-    bool live = check->live || !check->persistent;
-    char *xml = virDomainGetXMLDesc(check->domain, live ? 0 : VIR_DOMAIN_XML_INACTIVE);
+    const struct libvirt_move *move = preflight->move;
+    bool live = preflight->live || !preflight->persistent;
+    char *xml = virDomainGetXMLDesc(preflight->domain, live ? 0 : VIR_DOMAIN_XML_INACTIVE);
     int status;
 
     if (xml == NULL) {
-        return libvirt_move_fail_libvirt(move, err);
+        return libvirt_error_set(err, "its definition cannot be read");
     }
-    status = libvirt_xml_read_guest(move->arena, xml, &check->guest, err);
+    status = libvirt_xml_read_guest(move->arena, xml, &preflight->guest, err);
     free(xml);
-    return status < 0 ? err_wrap(err, "guest '%s' on '%s'", move->op->guest, move->op->host) : 0;
+    return status;
 }
 
-static int read_source(struct check *check, struct err *err)
+static int read_source(struct preflight *preflight, struct err *err)
 {
-    const struct libvirt_move *move = check->move;
+    const struct libvirt_move *move = preflight->move;
     int persistent;
 
-    if (libvirt_move_find(move, &move->source, &check->domain, err) < 0) {
+    if (libvirt_move_find(move, &move->source, &preflight->domain, err) < 0) {
         return -1;
     }
-    if (check->domain == NULL) {
-        return libvirt_move_fail(move, err, ERR_NOT_FOUND, "'%s' does not know it", move->op->host);
+    if (preflight->domain == NULL) {
+        return err_set(err, ERR_NOT_FOUND, "'%s' does not know it", move->op->host);
     }
-    persistent = virDomainIsPersistent(check->domain);
+    persistent = virDomainIsPersistent(preflight->domain);
     if (persistent < 0) {
-        return libvirt_move_fail_libvirt(move, err);
+        return libvirt_error_set(err, "whether it is persistent cannot be told");
     }
-    check->persistent = persistent == 1;
-    return libvirt_observe_state(check->domain, move->op->host, &check->state, &check->reason, err);
+    preflight->persistent = persistent == 1;
+    return libvirt_observe_state(preflight->domain, move->op->host, &preflight->state,
+                                 &preflight->reason, err) == 0
+               ? read_xml(preflight, err)
+               : -1;
+}
+
+static bool is_paused_by_user(const struct preflight *preflight)
+{
+    return preflight->state == GUEST_PAUSED && preflight->reason == GUEST_REASON_USER;
 }
 
 /* Half states and faults, which no move may touch; a pause that its user asked for is none. */
-static int check_pause(const struct check *check, struct err *err)
+static void fail_paused(const struct preflight *preflight)
 {
-    const struct libvirt_move *move = check->move;
-
-    if (check->state != GUEST_PAUSED || (check->live && check->reason == GUEST_REASON_USER)) {
-        return 0;
+    if (is_paused_by_user(preflight)) {
+        check_fail(preflight->list, CHECK_STATE, ERR_UNSAFE, "resume it first",
+                   "it is paused and cannot be shut down");
+    } else {
+        check_fail(preflight->list, CHECK_STATE, ERR_UNSAFE, "clear that up first",
+                   "it is paused (%s)", observed_reason_name(preflight->reason));
     }
-    if (check->reason == GUEST_REASON_USER) {
-        return libvirt_move_fail(move, err, ERR_UNSAFE,
-                                 "it is paused and cannot be shut down: resume it first");
-    }
-    return libvirt_move_fail(move, err, ERR_UNSAFE, "it is paused (%s): clear that up first",
-                             observed_reason_name(check->reason));
 }
 
-static int check_state(const struct check *check, struct err *err)
+/* Is its state one that a move of this mode begins with? */
+static bool is_fitting(const struct preflight *preflight)
 {
-    const struct libvirt_move *move = check->move;
-    bool cold = move->op->mode == MOVE_COLD;
+    bool running = preflight->state == GUEST_RUNNING;
+    bool off = preflight->state == GUEST_SHUTOFF;
 
-    if (check_pause(check, err) < 0) {
-        return -1;
+    if (preflight->live) {
+        return running || is_paused_by_user(preflight);
     }
-    if (check->live && check->state != GUEST_RUNNING && check->state != GUEST_PAUSED) {
-        return libvirt_move_fail(move, err, ERR_CONFLICT, "it is %s, not running",
-                                 observed_state_name(check->state));
-    }
-    if (cold && check->state != GUEST_SHUTOFF) {
-        return libvirt_move_fail(move, err, ERR_CONFLICT, "it is %s, not shut off",
-                                 observed_state_name(check->state));
-    }
-    if (!check->live && !check->persistent) {
-        return libvirt_move_fail(move, err, ERR_UNSAFE,
-                                 "it is transient: stopping it would lose its definition");
-    }
-    if (!check->live && check->state != GUEST_RUNNING && check->state != GUEST_SHUTOFF) {
-        return libvirt_move_fail(move, err, ERR_CONFLICT, "it is %s (%s)",
-                                 observed_state_name(check->state),
-                                 observed_reason_name(check->reason));
-    }
-    return 0;
+    return off || (running && preflight->move->op->mode != MOVE_COLD);
 }
 
-static int check_absent(const struct check *check, virDomainPtr found, const char *what,
-                        struct err *err)
+static void check_state(const struct preflight *preflight)
 {
-    const struct libvirt_move *move = check->move;
+    const char *state = observed_state_name(preflight->state);
+    struct check_list *list = preflight->list;
+
+    if (preflight->state == GUEST_PAUSED && !is_fitting(preflight)) {
+        fail_paused(preflight);
+    } else if (!preflight->live && !preflight->persistent) {
+        check_fail(list, CHECK_STATE, ERR_UNSAFE, "define it, or move it live",
+                   "it is transient: stopping it would lose its definition");
+    } else if (!is_fitting(preflight)) {
+        check_fail(list, CHECK_STATE, ERR_CONFLICT, "plan anew",
+                   "it is %s (%s), which is no beginning of a move that is '%s'", state,
+                   observed_reason_name(preflight->reason),
+                   op_mode_name(preflight->move->op->mode));
+    } else {
+        check_pass(list, CHECK_STATE, "it is %s on '%s'", state, preflight->move->op->host);
+    }
+}
+
+static void check_absent(const struct preflight *preflight, enum check_kind kind,
+                         virDomainPtr found)
+{
+    const char *target = preflight->move->op->peer;
     char uuid[VIR_UUID_STRING_BUFLEN] = "";
 
-    if (found == NULL) {
-        return libvirt_error_is(VIR_ERR_NO_DOMAIN) ? 0 : libvirt_move_fail_libvirt(move, err);
+    if (found == NULL && libvirt_error_is(VIR_ERR_NO_DOMAIN)) {
+        check_pass(preflight->list, kind, "'%s' has no guest of this %s", target,
+                   kind == CHECK_UUID ? "UUID" : "name");
+    } else if (found == NULL) {
+        fail_libvirt(preflight, kind);
+    } else {
+        (void)virDomainGetUUIDString(found, uuid);
+        check_fail(preflight->list, kind, ERR_EXISTS, "rename or undefine it there",
+                   "'%s' already has a guest of this %s ('%s', %s)", target,
+                   kind == CHECK_UUID ? "UUID" : "name", virDomainGetName(found), uuid);
     }
-    (void)virDomainGetUUIDString(found, uuid);
-    return libvirt_move_fail(move, err, ERR_EXISTS,
-                             "'%s' already has a guest with its %s ('%s', %s): rename or undefine "
-                             "it there",
-                             move->op->peer, what, virDomainGetName(found), uuid);
 }
 
-static int check_target_free(const struct check *check, struct err *err)
+static void check_uuid(const struct preflight *preflight)
 {
-    virConnectPtr target = check->move->target.connection;
     AUTO(domain) virDomain *twin = NULL;
+
+    twin =
+        virDomainLookupByUUIDString(preflight->move->target.connection, preflight->move->op->uuid);
+    check_absent(preflight, CHECK_UUID, twin);
+}
+
+static void check_name(const struct preflight *preflight)
+{
     AUTO(domain) virDomain *namesake = NULL;
 
-    twin = virDomainLookupByUUIDString(target, check->move->op->uuid);
-    if (check_absent(check, twin, "UUID", err) < 0) {
-        return -1;
-    }
-    namesake = virDomainLookupByName(target, check->move->op->guest);
-    return check_absent(check, namesake, "name", err);
+    namesake =
+        virDomainLookupByName(preflight->move->target.connection, preflight->move->op->guest);
+    check_absent(preflight, CHECK_NAME, namesake);
 }
 
 /* What a move would leave behind or tear apart. */
-static int check_attachments(const struct check *check, struct err *err)
-{
-    const struct libvirt_move *move = check->move;
-    int snapshots;
 
-    if (libvirt_move_check_save(move, check->domain, err) < 0) {
-        return -1;
+static void check_save(const struct preflight *preflight)
+{
+    int exists = virDomainHasManagedSaveImage(preflight->domain, 0);
+
+    if (exists < 0) {
+        fail_libvirt(preflight, CHECK_SAVE);
+    } else if (exists > 0) {
+        check_fail(preflight->list, CHECK_SAVE, ERR_UNSAFE,
+                   "start it or remove the image with 'virsh managedsave-remove'",
+                   "it has a managed save image");
+    } else {
+        check_pass(preflight->list, CHECK_SAVE, "it has no managed save image");
     }
-    snapshots = virDomainSnapshotNum(check->domain, 0);
-    if (snapshots < 0) {
-        return libvirt_move_fail_libvirt(move, err);
-    }
-    if (snapshots > 0) {
-        return libvirt_move_fail(move, err, ERR_UNSAFE,
-                                 "it has snapshots (%d), which do not move: delete them first",
-                                 snapshots);
-    }
-    if (check->live && check->guest.hostdevs > 0) {
-        return libvirt_move_fail(move, err, ERR_INCOMPATIBLE,
-                                 "it uses devices of its host (%u): detach them, or move it "
-                                 "offline",
-                                 check->guest.hostdevs);
-    }
-    return 0;
 }
 
-static int check_jobs(const struct check *check, struct err *err)
+static void check_snapshots(const struct preflight *preflight)
 {
-    const struct libvirt_move *move = check->move;
-    enum guest_job job = GUEST_JOB_NONE;
+    int snapshots = virDomainSnapshotNum(preflight->domain, 0);
 
-    if (check->state == GUEST_SHUTOFF) {
-        return 0;
+    if (snapshots < 0) {
+        fail_libvirt(preflight, CHECK_SNAPSHOTS);
+    } else if (snapshots > 0) {
+        check_fail(preflight->list, CHECK_SNAPSHOTS, ERR_UNSAFE, "delete them first",
+                   "it has snapshots (%d), which do not move", snapshots);
+    } else {
+        check_pass(preflight->list, CHECK_SNAPSHOTS, "it has no snapshots");
     }
-    if (libvirt_observe_job(check->domain, move->op->host, &job, err) < 0) {
-        return -1;
+}
+
+static void check_hostdevs(const struct preflight *preflight)
+{
+    if (preflight->guest.hostdevs > 0) {
+        check_fail(preflight->list, CHECK_HOSTDEVS, ERR_INCOMPATIBLE,
+                   "detach them, or move it offline", "it uses devices of its host (%u)",
+                   preflight->guest.hostdevs);
+    } else {
+        check_pass(preflight->list, CHECK_HOSTDEVS, "it uses no device of its host");
     }
-    if (job != GUEST_JOB_NONE) {
-        return libvirt_move_fail(move, err, ERR_BUSY, "a job runs on it (%s): let it end first",
-                                 observed_job_name(job));
+}
+
+static void check_job(const struct preflight *preflight)
+{
+    enum guest_job job = GUEST_JOB_NONE;
+    struct err err;
+
+    if (preflight->state != GUEST_SHUTOFF &&
+        libvirt_observe_job(preflight->domain, preflight->move->op->host, &job, &err) < 0) {
+        check_fail_err(preflight->list, CHECK_JOB, &err);
+    } else if (job != GUEST_JOB_NONE) {
+        check_fail(preflight->list, CHECK_JOB, ERR_BUSY, "let it end first",
+                   "a job runs on it (%s)", observed_job_name(job));
+    } else {
+        check_pass(preflight->list, CHECK_JOB, "no job runs on it");
     }
-    for (size_t i = 0; i < check->guest.disk_count; i++) {
-        if (check->guest.disks[i].job) {
-            return libvirt_move_fail(move, err, ERR_BUSY,
-                                     "a block job runs on its disk '%s': let it end first",
-                                     check->guest.disks[i].target);
+}
+
+static void check_block_job(const struct preflight *preflight)
+{
+    const struct libvirt_xml_guest *guest = &preflight->guest;
+    size_t busy = 0;
+
+    for (size_t i = 0; preflight->state != GUEST_SHUTOFF && i < guest->disk_count; i++) {
+        if (guest->disks[i].job) {
+            check_fail(preflight->list, CHECK_BLOCK_JOB, ERR_BUSY, "let it end first",
+                       "a block job runs on its disk '%s'", guest->disks[i].target);
+            busy++;
         }
     }
-    return 0;
+    if (busy == 0) {
+        check_pass(preflight->list, CHECK_BLOCK_JOB, "no block job runs on its disks");
+    }
 }
 
-static int check_versions(const struct check *check, struct err *err)
-{
-    const struct libvirt_move *move = check->move;
-    const struct observed_host *from = &move->source.host;
-    const struct observed_host *to = &move->target.host;
+/* What the target is. */
 
-    if (!text_equal(from->arch, to->arch)) {
-        return libvirt_move_fail(move, err, ERR_INCOMPATIBLE, "'%s' is %s and '%s' is %s",
-                                 from->name, from->arch, to->name, to->arch);
+static void check_arch(const struct preflight *preflight)
+{
+    const struct observed_host *from = &preflight->move->source.host;
+    const struct observed_host *to = &preflight->move->target.host;
+
+    if (text_equal(from->arch, to->arch)) {
+        check_pass(preflight->list, CHECK_ARCH, "both hosts are %s", to->arch);
+    } else {
+        check_fail(preflight->list, CHECK_ARCH, ERR_INCOMPATIBLE,
+                   "place it on a host of its own architecture", "'%s' is %s and '%s' is %s",
+                   from->name, from->arch, to->name, to->arch);
     }
-    if (!check->live || move->op->live.allow_downgrade) {
-        return 0;
+}
+
+static const char *version_text(const struct preflight *preflight, const struct observed_host *host)
+{
+    return text_format(preflight->move->arena,
+                       "QEMU %" PRIu64 ".%" PRIu64 ".%" PRIu64 " and libvirt %" PRIu64 ".%" PRIu64
+                       ".%" PRIu64,
+                       host->qemu_version / 1000000, host->qemu_version / 1000 % 1000,
+                       host->qemu_version % 1000, host->libvirt_version / 1000000,
+                       host->libvirt_version / 1000 % 1000, host->libvirt_version % 1000);
+}
+
+static void check_version(const struct preflight *preflight)
+{
+    const struct observed_host *from = &preflight->move->source.host;
+    const struct observed_host *to = &preflight->move->target.host;
+    const char *have = version_text(preflight, from);
+    const char *need = version_text(preflight, to);
+
+    if (to->qemu_version >= from->qemu_version && to->libvirt_version >= from->libvirt_version) {
+        check_pass(preflight->list, CHECK_VERSION, "'%s' has %s, '%s' has %s", from->name, have,
+                   to->name, need);
+    } else if (preflight->move->op->live.allow_downgrade) {
+        check_warn(preflight->list, CHECK_VERSION, NULL,
+                   "'%s' has %s, older than %s of '%s', and allow_downgrade = yes", to->name, need,
+                   have, from->name);
+    } else {
+        check_fail(preflight->list, CHECK_VERSION, ERR_INCOMPATIBLE,
+                   "upgrade it, or set [migrate] allow_downgrade = yes",
+                   "'%s' has an older QEMU or libvirt (%s, and '%s' %s)", to->name, need,
+                   from->name, have);
     }
-    if (to->qemu_version < from->qemu_version || to->libvirt_version < from->libvirt_version) {
-        return libvirt_move_fail(move, err, ERR_INCOMPATIBLE,
-                                 "'%s' has an older QEMU or libvirt: upgrade it, or set [migrate] "
-                                 "allow_downgrade = yes",
-                                 to->name);
+}
+
+static int compare_text(const void *text, const void *item)
+{
+    return strcmp(text, *(const char *const *)item);
+}
+
+static void check_machine(const struct preflight *preflight)
+{
+    const struct observed_host *to = &preflight->move->target.host;
+    const char *machine = preflight->guest.machine;
+
+    if (machine == NULL || to->machine_count == 0) {
+        check_skip(preflight->list, CHECK_MACHINE, NULL,
+                   "left to the emulator: its machine type or those of '%s' are not told",
+                   to->name);
+    } else if (bsearch(machine, to->machines, to->machine_count, sizeof(*to->machines),
+                       compare_text) != NULL) {
+        check_pass(preflight->list, CHECK_MACHINE, "'%s' has '%s'", to->name, machine);
+    } else {
+        check_fail(preflight->list, CHECK_MACHINE, ERR_INCOMPATIBLE,
+                   "update QEMU there, or change the type", "'%s' has no machine type '%s'",
+                   to->name, machine);
     }
-    return 0;
 }
 
 /* Asks the target what its emulator offers for exactly this machine: the answer proves emulator, machine
  * type and virtualisation (KVM or not) at once. */
-static int check_machine(const struct check *check, struct err *err)
+static void check_emulator(const struct preflight *preflight)
 {
-    const struct libvirt_move *move = check->move;
-    const struct libvirt_xml_guest *guest = &check->guest;
+    const struct libvirt_move *move = preflight->move;
+    const struct libvirt_xml_guest *guest = &preflight->guest;
     char *xml = virConnectGetDomainCapabilities(move->target.connection, guest->emulator,
                                                 guest->arch, guest->machine, guest->virt_type, 0);
+    struct err err;
 
     if (xml == NULL) {
-        (void)libvirt_move_fail_libvirt(move, err);
-        err->code = err->code == ERR_UNREACHABLE ? ERR_UNREACHABLE : ERR_INCOMPATIBLE;
-        return -1;
+        (void)libvirt_error_set(&err, "'%s' cannot run it", move->op->peer);
+        check_fail(preflight->list, CHECK_EMULATOR,
+                   err.code == ERR_UNREACHABLE ? ERR_UNREACHABLE : ERR_INCOMPATIBLE,
+                   "install what it names there", "%s", err.text);
+        return;
     }
     free(xml);
-    return 0;
+    check_pass(preflight->list, CHECK_EMULATOR, "'%s' can run it with %s (%s)", move->op->peer,
+               guest->emulator == NULL ? "its emulator" : guest->emulator,
+               guest->virt_type == NULL ? "?" : guest->virt_type);
 }
 
 /* libvirt compares a bare host-passthrough element with nothing and calls it a superset (migration.md),
  * so such a guest asks for hosts whose CPUs are equal in everything it can see. */
-static int check_passthrough(const struct check *check, struct err *err)
+static void check_passthrough(const struct preflight *preflight)
 {
-    const struct libvirt_move *move = check->move;
+    const struct libvirt_move *move = preflight->move;
     const char *from = move->source.host.cpu_fingerprint;
     const char *to = move->target.host.cpu_fingerprint;
 
-    if (!check->live || (from != NULL && to != NULL && strcmp(from, to) == 0)) {
-        return 0; /* One that is started anew takes the CPU that it finds. */
+    if (!preflight->live) {
+        check_pass(preflight->list, CHECK_CPU, "started anew, it takes the CPU that it finds");
+    } else if (from != NULL && text_equal(from, to)) {
+        check_pass(preflight->list, CHECK_CPU, "the hosts' CPUs are equal");
+    } else {
+        check_fail(preflight->list, CHECK_CPU, ERR_INCOMPATIBLE,
+                   "use a named CPU model, or move it offline",
+                   "its CPU mode is %s, and the hosts' CPUs (model, features or microcode) are not "
+                   "equal",
+                   preflight->guest.cpu_mode);
     }
-    return libvirt_move_fail(move, err, ERR_INCOMPATIBLE,
-                             "its CPU mode is %s, and the hosts' CPUs (model, features or "
-                             "microcode) are not equal: use a named CPU model, or move it offline",
-                             check->guest.cpu_mode);
 }
 
-static int check_cpu(const struct check *check, struct err *err)
+static void check_cpu(const struct preflight *preflight)
 {
-    const struct libvirt_move *move = check->move;
-    const struct libvirt_xml_guest *guest = &check->guest;
+    const struct libvirt_move *move = preflight->move;
+    const struct libvirt_xml_guest *guest = &preflight->guest;
     const unsigned flags = VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE;
 
-    if (strcmp(guest->cpu_mode, "host-passthrough") == 0 ||
-        strcmp(guest->cpu_mode, "maximum") == 0) {
-        return check_passthrough(check, err);
+    if (text_equal(guest->cpu_mode, "host-passthrough") || text_equal(guest->cpu_mode, "maximum")) {
+        check_passthrough(preflight);
+    } else if (guest->cpu == NULL || !text_equal(guest->cpu_mode, "custom")) {
+        check_pass(preflight->list, CHECK_CPU,
+                   "it asks for no model, or becomes whatever its host's is");
+    } else if (virConnectCompareHypervisorCPU(move->target.connection, guest->emulator, guest->arch,
+                                              guest->machine, guest->virt_type, guest->cpu,
+                                              flags) >= 0) {
+        check_pass(preflight->list, CHECK_CPU, "'%s' can be the CPU that it sees", move->op->peer);
+    } else {
+        struct err err;
+
+        (void)libvirt_error_set(&err, "'%s' cannot be the CPU that it sees", move->op->peer);
+        check_fail(preflight->list, CHECK_CPU, err.code,
+                   "give it a CPU model that both hosts have, or move it offline", "%s", err.text);
     }
-    /* A host-model that is not expanded yet becomes whatever the target's is. */
-    if (guest->cpu == NULL || strcmp(guest->cpu_mode, "custom") != 0) {
-        return 0;
+}
+
+/* More than there are is allowed, and slow. */
+static void check_cpus(const struct preflight *preflight)
+{
+    const struct libvirt_move *move = preflight->move;
+    uint32_t need = preflight->guest.vcpus;
+    virNodeInfo node;
+
+    if (virNodeGetInfo(move->target.connection, &node) < 0) {
+        fail_libvirt(preflight, CHECK_CPUS);
+    } else if (need > node.cpus) {
+        check_warn(preflight->list, CHECK_CPUS, "give it fewer",
+                   "it has %u CPUs, and '%s' has only %u", need, move->op->peer, node.cpus);
+    } else {
+        check_pass(preflight->list, CHECK_CPUS, "it has %u, '%s' has %u", need, move->op->peer,
+                   node.cpus);
     }
-    return virConnectCompareHypervisorCPU(move->target.connection, guest->emulator, guest->arch,
-                                          guest->machine, guest->virt_type, guest->cpu, flags) >= 0
-               ? 0
-               : libvirt_move_fail_libvirt(move, err);
+}
+
+/* What the target has left. */
+
+static const char *size_text(const struct preflight *preflight, uint64_t kib)
+{
+    struct text text = text_new(preflight->move->arena);
+
+    quantity_print_size(&text, kib);
+    return text.data;
 }
 
 /* Beside what is charged to the target: memory it really has now.  A guest on huge pages takes none of
  * it, a cold move starts nobody, and the room for a guest that is stopped early is made only then. */
-static int check_memory(const struct check *check, struct err *err)
+static void check_memory(const struct preflight *preflight)
 {
-    const struct libvirt_move *move = check->move;
+    const struct libvirt_move *move = preflight->move;
     bool starts = move->op->mode != MOVE_COLD && move->op->mode != MOVE_STOP;
-    uint64_t free_kib = libvirt_observe_free_kib(move->target.connection);
-    struct text text = text_new(move->arena);
+    uint64_t need = preflight->guest.memory_kib;
+    uint64_t free_kib;
 
-    if (!starts || check->guest.hugepage_kib != 0 || free_kib == 0 ||
-        check->guest.memory_kib <= free_kib) {
-        return 0;
+    if (!starts || preflight->guest.hugepage_kib != 0) {
+        check_pass(preflight->list, CHECK_MEMORY, "it takes no ordinary memory there");
+        return;
     }
-    quantity_print_size(&text, check->guest.memory_kib);
-    text_append(&text, ", and has only ");
-    quantity_print_size(&text, free_kib);
-    return libvirt_move_fail(move, err, ERR_FAILED,
-                             "'%s' would need %s available now: free memory there", move->op->peer,
-                             text.data);
+    free_kib = libvirt_observe_free_kib(move->target.connection);
+    if (free_kib == 0) {
+        check_skip(preflight->list, CHECK_MEMORY, NULL, "'%s' does not say what is available",
+                   move->op->peer);
+    } else if (need > free_kib) {
+        check_fail(preflight->list, CHECK_MEMORY, ERR_FAILED, "free memory there",
+                   "'%s' would need %s available now, and has only %s", move->op->peer,
+                   size_text(preflight, need), size_text(preflight, free_kib));
+    } else {
+        check_pass(preflight->list, CHECK_MEMORY, "it needs %s, '%s' has %s available",
+                   size_text(preflight, need), move->op->peer, size_text(preflight, free_kib));
+    }
 }
 
 /* The same for the pool of huge pages that it takes there. */
-static int check_pages(const struct check *check, struct err *err)
+static void check_pages(const struct preflight *preflight)
 {
-    const struct libvirt_move *move = check->move;
-    int32_t page_kib = libvirt_xml_hugepages_on(&check->guest, &move->target.host);
+    const struct libvirt_move *move = preflight->move;
+    int32_t page_kib = libvirt_xml_hugepages_on(&preflight->guest, &move->target.host);
     uint64_t need;
     uint64_t pages;
 
-    if (check->state == GUEST_SHUTOFF || page_kib <= 0) {
-        return 0;
+    if (preflight->state == GUEST_SHUTOFF || page_kib <= 0) {
+        check_pass(preflight->list, CHECK_PAGES, "it takes no huge pages there");
+        return;
     }
-    need = (check->guest.memory_kib + (uint64_t)page_kib - 1) / (uint64_t)page_kib;
+    need = (preflight->guest.memory_kib + (uint64_t)page_kib - 1) / (uint64_t)page_kib;
     pages = libvirt_observe_free_pages(move->target.connection, (uint64_t)page_kib);
-    return need <= pages ? 0
-                         : libvirt_move_fail(move, err, ERR_FAILED,
-                                             "'%s' would need %llu huge pages of %d KiB free now, "
-                                             "and has only %llu: free or add some there",
-                                             move->op->peer, (unsigned long long)need,
-                                             (int)page_kib, (unsigned long long)pages);
+    if (need > pages) {
+        check_fail(preflight->list, CHECK_PAGES, ERR_FAILED, "free or add some there",
+                   "'%s' would need %" PRIu64 " huge pages of %d KiB free now, and has only "
+                   "%" PRIu64,
+                   move->op->peer, need, (int)page_kib, pages);
+    } else {
+        check_pass(preflight->list, CHECK_PAGES,
+                   "it needs %" PRIu64 " of %d KiB, '%s' has %" PRIu64 " free", need, (int)page_kib,
+                   move->op->peer, pages);
+    }
 }
 
-static int check_nodes(const struct check *check, struct err *err)
+static void check_nodes(const struct preflight *preflight)
 {
-    const struct libvirt_move *move = check->move;
-    int32_t need = check->guest.numa_nodes;
+    const char *target = preflight->move->op->peer;
+    uint32_t have = preflight->move->target.host.numa_nodes;
+    int32_t need = preflight->guest.numa_nodes;
 
-    if (need == OBSERVED_UNKNOWN || (need > 0 && (uint32_t)need > move->target.host.numa_nodes)) {
-        return libvirt_move_fail(move, err, ERR_INCOMPATIBLE,
-                                 "its memory is bound to NUMA nodes (numatune) that '%s' does not "
-                                 "have, or that cannot be told: change or remove numatune",
-                                 move->op->peer);
+    if (need == OBSERVED_UNKNOWN || (need > 0 && (uint32_t)need > have)) {
+        check_fail(preflight->list, CHECK_NODES, ERR_INCOMPATIBLE, "change or remove numatune",
+                   "its memory is bound to NUMA nodes (numatune) that '%s' does not have, or that "
+                   "cannot be told",
+                   target);
+    } else {
+        check_pass(preflight->list, CHECK_NODES, "'%s' has the NUMA nodes that it is bound to",
+                   target);
     }
-    return 0;
 }
 
 /* A page cache on one host does not know what the other has written. */
-static int check_caches(const struct check *check, struct err *err)
+static void check_cache(const struct preflight *preflight)
 {
-    for (size_t i = 0; check->live && i < check->guest.disk_count; i++) {
-        const struct libvirt_xml_disk *disk = &check->guest.disks[i];
-        bool cached = disk->cache == NULL ||
-                      (strcmp(disk->cache, "none") != 0 && strcmp(disk->cache, "directsync") != 0);
+    size_t cached = 0;
 
-        if (cached && !disk->readonly && disk->path != NULL) {
-            return libvirt_move_fail(check->move, err, ERR_UNSAFE,
-                                     "its disk '%s' has cache mode '%s': set cache='none'",
-                                     disk->target, disk->cache == NULL ? "default" : disk->cache);
+    for (size_t i = 0; i < preflight->guest.disk_count; i++) {
+        const struct libvirt_xml_disk *disk = &preflight->guest.disks[i];
+        bool safe = text_equal(disk->cache, "none") || text_equal(disk->cache, "directsync");
+
+        if (!safe && !disk->readonly && disk->path != NULL) {
+            check_fail(preflight->list, CHECK_CACHE, ERR_UNSAFE, "set cache='none'",
+                       "its disk '%s' has cache mode '%s'", disk->target,
+                       disk->cache == NULL ? "default" : disk->cache);
+            cached++;
         }
     }
-    return 0;
+    if (cached == 0) {
+        check_pass(preflight->list, CHECK_CACHE, "no disk goes through a cache of its host");
+    }
 }
 
-static void add_claim(struct questions *questions, const char *what, const char *path)
+static void check_network(const struct preflight *preflight, const char *name, size_t *wrong)
 {
-    questions->claims[questions->claim_count++] = (struct claim){ what, path };
-    questions->items[questions->item_count++] =
-        (struct libvirt_disk_item){ .question = LIBVIRT_DISK_IDENTITY, .name = path };
+    const struct libvirt_move *move = preflight->move;
+    AUTO(network) virNetwork *network = virNetworkLookupByName(move->target.connection, name);
+
+    if (network != NULL && virNetworkIsActive(network) == 1) {
+        return;
+    }
+    (*wrong)++;
+    if (network == NULL && !libvirt_error_is(VIR_ERR_NO_NETWORK)) {
+        fail_libvirt(preflight, CHECK_NETWORKS);
+        return;
+    }
+    check_fail(preflight->list, CHECK_NETWORKS, ERR_INCOMPATIBLE,
+               network == NULL ? "define it there" : "start it there",
+               "'%s' has no active network '%s'", move->op->peer, name);
 }
 
-static void add_question(struct questions *questions, enum libvirt_disk_question question,
-                         const char *name)
+static void check_networks(const struct preflight *preflight)
 {
-    questions->items[questions->item_count++] =
-        (struct libvirt_disk_item){ .question = question, .name = name };
+    const struct libvirt_xml_guest *guest = &preflight->guest;
+    size_t wrong = 0;
+
+    for (size_t i = 0; i < guest->network_count; i++) {
+        check_network(preflight, guest->networks[i], &wrong);
+    }
+    if (wrong == 0) {
+        check_pass(preflight->list, CHECK_NETWORKS, "%s",
+                   guest->network_count == 0 ? "it needs no network of libvirt's"
+                                             : "the target has those of libvirt's that it needs");
+    }
 }
 
-static int claim_disk(const struct check *check, const struct libvirt_xml_disk *disk,
-                      struct questions *questions, struct err *err)
+static void survey(const struct preflight *preflight)
 {
-    const char *what;
-
-    if (disk->readonly || disk->source == LIBVIRT_XML_NONE || disk->source == LIBVIRT_XML_NETWORK) {
-        return 0;
-    }
-    if (disk->source == LIBVIRT_XML_OTHER) {
-        return libvirt_move_fail(check->move, err, ERR_UNSAFE,
-                                 "cannot prove that its disk '%s' is the same storage on both "
-                                 "hosts: use a block device, a file or a network disk",
-                                 disk->target);
-    }
-    what = text_format(check->move->arena, "disk '%s'", disk->target);
-    add_claim(questions, what, disk->path);
-    return 0;
+    libvirt_survey_run(preflight->move, &preflight->guest, preflight->list);
 }
 
-static int claim_firmware(const struct check *check, struct questions *questions, struct err *err)
-{
-    const struct libvirt_xml_guest *guest = &check->guest;
-
-    if (guest->has_nvram && guest->nvram == NULL) {
-        return libvirt_move_fail(check->move, err, ERR_UNSAFE,
-                                 "its definition does not say where its NVRAM is: start it once");
-    }
-    if (guest->has_nvram) {
-        add_claim(questions, "the NVRAM", guest->nvram);
-    }
-    if (guest->has_tpm) {
-        add_claim(questions, "the TPM state",
-                  text_format(check->move->arena, TPM_STATE_FOLDER "%s", guest->uuid));
-    }
-    return 0;
-}
-
-/* What must exist on the target, as far as it can be asked; libvirt fails on the rest, before anything
- * has moved. */
-static void ask_presence(const struct libvirt_xml_guest *guest, struct questions *questions)
-{
-    for (size_t i = 0; i < guest->file_count; i++) {
-        add_question(questions, LIBVIRT_DISK_EXISTS, guest->files[i]);
-    }
-    for (size_t i = 0; i < guest->disk_count; i++) {
-        if (guest->disks[i].readonly && guest->disks[i].path != NULL) {
-            add_question(questions, LIBVIRT_DISK_EXISTS, guest->disks[i].path);
-        }
-    }
-    for (size_t i = 0; i < guest->bridge_count; i++) {
-        add_question(questions, LIBVIRT_DISK_BRIDGE, guest->bridges[i]);
-    }
-}
-
-static int gather(const struct check *check, struct questions *questions, struct err *err)
-{
-    const struct libvirt_xml_guest *guest = &check->guest;
-    struct arena *arena = check->move->arena;
-    size_t claims = guest->disk_count + 2;
-
-    questions->claims = ARENA_ARRAY(arena, struct claim, claims);
-    questions->items =
-        ARENA_ARRAY(arena, struct libvirt_disk_item,
-                    claims + guest->file_count + guest->disk_count + guest->bridge_count);
-    for (size_t i = 0; i < guest->disk_count; i++) {
-        if (claim_disk(check, &guest->disks[i], questions, err) < 0) {
-            return -1;
-        }
-    }
-    if (claim_firmware(check, questions, err) < 0) {
-        return -1;
-    }
-    ask_presence(guest, questions);
-    return 0;
-}
-
-static int fail_missing(const struct check *check, const char *what, const char *path,
-                        const char *host, struct err *err)
-{
-    return err_set(err, ERR_INCOMPATIBLE, "%s of '%s' (%s) does not exist on '%s': attach it there",
-                   what, check->move->op->guest, path, host);
-}
-
-/* The end of an identity: what two storages of one kind differ in comes last. */
-static const char *identity_end(const char *identity)
-{
-    size_t length = strlen(identity);
-
-    return length > IDENTITY_SHOWN ? identity + length - IDENTITY_SHOWN : identity;
-}
-
-static int judge_claim(const struct check *check, const struct claim *claim,
-                       const struct libvirt_disk_item *from, const struct libvirt_disk_item *to,
-                       struct err *err)
-{
-    const struct op *op = check->move->op;
-
-    if (to->answer == LIBVIRT_DISK_MISSING) {
-        return fail_missing(check, claim->what, claim->path, op->peer, err);
-    }
-    if (from->answer == LIBVIRT_DISK_MISSING) {
-        return fail_missing(check, claim->what, claim->path, op->host, err);
-    }
-    if (from->answer != LIBVIRT_DISK_KNOWN || to->answer != LIBVIRT_DISK_KNOWN) {
-        return err_set(err, ERR_UNSAFE,
-                       "cannot prove that %s of '%s' (%s) is the same storage on '%s' and '%s': it "
-                       "reports no identity",
-                       claim->what, op->guest, claim->path, op->host, op->peer);
-    }
-    if (strcmp(from->identity, to->identity) != 0) {
-        return err_set(err, ERR_UNSAFE,
-                       "%s of '%s' (%s) is not the same storage on '%s' (%s) as on '%s' (%s): "
-                       "attach the same volume to both",
-                       claim->what, op->guest, claim->path, op->peer, identity_end(to->identity),
-                       op->host, identity_end(from->identity));
-    }
-    return 0;
-}
-
-static int judge_presence(const struct check *check, const struct libvirt_disk_item *item,
-                          struct err *err)
-{
-    const struct libvirt_move *move = check->move;
-    bool bridge = item->question == LIBVIRT_DISK_BRIDGE;
-
-    return item->answer != LIBVIRT_DISK_MISSING
-               ? 0
-               : libvirt_move_fail(move, err, ERR_INCOMPATIBLE, "'%s' has no %s '%s'",
-                                   move->op->peer, bridge ? "bridge" : "file", item->name);
-}
-
-static struct libvirt_disk_host disk_host(const struct libvirt_move *move,
-                                          const struct libvirt_move_end *end)
-{
-    return (struct libvirt_disk_host){ end->host.name, end->ssh, move->ssh };
-}
-
-/* One host's half of the questions; the source's is asked on a thread of its own. */
-struct inquiry {
-    struct libvirt_disk_host host;
-    struct arena arena;
-    struct libvirt_disk_item *items;
-    size_t count;
-    int status;
-    struct err err;
+enum need {
+    NEED_NOTHING, /* The target alone can tell. */
+    NEED_GUEST,
+    NEED_LIVE, /* The guest, and only of a live move. */
 };
 
-static void *run_inquiry(void *context)
-{
-    struct inquiry *inquiry = context;
+/* In the order in which they are told; those of the last line are many, and named by whoever makes them. */
+static const struct {
+    enum check_kind kind;
+    enum need need;
+    void (*run)(const struct preflight *preflight);
+} checks[] = {
+    { CHECK_STATE, NEED_GUEST, check_state },
+    { CHECK_UUID, NEED_NOTHING, check_uuid },
+    { CHECK_NAME, NEED_NOTHING, check_name },
+    { CHECK_SAVE, NEED_GUEST, check_save },
+    { CHECK_SNAPSHOTS, NEED_GUEST, check_snapshots },
+    { CHECK_HOSTDEVS, NEED_LIVE, check_hostdevs },
+    { CHECK_JOB, NEED_GUEST, check_job },
+    { CHECK_BLOCK_JOB, NEED_GUEST, check_block_job },
+    { CHECK_ARCH, NEED_GUEST, check_arch },
+    { CHECK_VERSION, NEED_LIVE, check_version },
+    { CHECK_MACHINE, NEED_GUEST, check_machine },
+    { CHECK_EMULATOR, NEED_GUEST, check_emulator },
+    { CHECK_CPU, NEED_GUEST, check_cpu },
+    { CHECK_CPUS, NEED_GUEST, check_cpus },
+    { CHECK_MEMORY, NEED_GUEST, check_memory },
+    { CHECK_PAGES, NEED_GUEST, check_pages },
+    { CHECK_NODES, NEED_GUEST, check_nodes },
+    { CHECK_CACHE, NEED_LIVE, check_cache },
+    { CHECK_NETWORKS, NEED_GUEST, check_networks },
+    { CHECK_STORAGE, NEED_GUEST, survey },
+};
 
-    (void)pthread_setname_np(pthread_self(), "berth-inquiry");
-    inquiry->status = libvirt_disk_ask(&inquiry->arena, &inquiry->host, inquiry->items,
-                                       inquiry->count, &inquiry->err);
-    return NULL;
-}
-
-/* Takes the answers over into the move's arena. */
-static void keep_answers(const struct check *check, struct inquiry *inquiry)
+/* A host that has stopped answering would be waited for again by each check that asks it. */
+static bool is_lost(const struct check_list *list)
 {
-    for (size_t i = 0; inquiry->status == 0 && i < inquiry->count; i++) {
-        if (inquiry->items[i].identity != NULL) {
-            inquiry->items[i].identity =
-                arena_strdup(check->move->arena, inquiry->items[i].identity);
+    for (size_t i = 0; i < list->count; i++) {
+        const struct check *check = &list->items[i];
+
+        if (check->result == CHECK_FAILED &&
+            (check->code == ERR_UNREACHABLE || check->code == ERR_TIMEOUT)) {
+            return true;
         }
     }
-    arena_deinit(&inquiry->arena);
+    return false;
 }
 
-/* Asks the source about the claims, the target about everything: at once, because a connection by SSH
- * takes most of the time before a move. */
-static int ask_hosts(const struct check *check, const struct questions *questions,
-                     struct libvirt_disk_item *answers, struct err *err)
+static bool is_asked(const struct preflight *preflight, enum need need)
 {
-    const struct libvirt_move *move = check->move;
-    struct libvirt_disk_host target = disk_host(move, &move->target);
-    struct inquiry source = {
-        .host = disk_host(move, &move->source),
-        .items = answers,
-        .count = questions->claim_count,
-    };
-    pthread_t thread = 0;
-    bool threaded;
-    int status;
+    bool forced = preflight->move->op->mode == MOVE_FORCED;
 
-    memcpy(answers, questions->items, source.count * sizeof(*answers));
-    threaded = source.count > 0 && libvirt_pool_thread(&thread, run_inquiry, &source) == 0;
-    if (!threaded && source.count > 0) {
-        (void)run_inquiry(&source);
-    }
-    status = libvirt_disk_ask(move->arena, &target, questions->items, questions->item_count, err);
-    if (threaded) {
-        (void)pthread_join(thread, NULL); /* Bounded by the timeout of its command. */
-    }
-    keep_answers(check, &source);
-    if (source.status != 0) {
-        *err = source.err;
-    }
-    return source.status != 0 ? -1 : status;
+    return need == NEED_NOTHING || (!forced && (need == NEED_GUEST || preflight->live));
 }
 
-static int judge(const struct check *check, const struct questions *questions,
-                 const struct libvirt_disk_item *source, struct err *err)
+static void run_checks(const struct preflight *preflight)
 {
-    size_t claims = questions->claim_count;
-
-    for (size_t i = 0; i < claims; i++) {
-        if (judge_claim(check, &questions->claims[i], &source[i], &questions->items[i], err) < 0) {
-            return -1;
-        }
-    }
-    for (size_t i = claims; i < questions->item_count; i++) {
-        if (judge_presence(check, &questions->items[i], err) < 0) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-static int check_storage(const struct check *check, struct err *err)
-{
-    const struct libvirt_move *move = check->move;
-    bool can_ask = move->source.ssh != NULL && move->target.ssh != NULL;
-    struct questions questions = { 0 };
-    struct libvirt_disk_item *source;
-
-    if (gather(check, &questions, err) < 0) {
-        return -1;
-    }
-    if (questions.claim_count > 0 && !can_ask) {
-        return err_set(
-            err, ERR_UNSAFE,
-            "cannot prove that %s of '%s' (%s) is the same storage on '%s' and '%s': set "
-            "[fleet] ssh in berth.conf so that both hosts can be asked",
-            questions.claims[0].what, move->op->guest, questions.claims[0].path, move->op->host,
-            move->op->peer);
-    }
-    if (questions.item_count == 0 || !can_ask) {
-        return 0;
-    }
-    source = ARENA_ARRAY(move->arena, struct libvirt_disk_item, questions.claim_count);
-    return ask_hosts(check, &questions, source, err) < 0 ? -1
-                                                         : judge(check, &questions, source, err);
-}
-
-/* A source that cannot be asked: what the target alone can tell. */
-static int run_forced(struct check *check, struct err *err)
-{
-    return check_target_free(check, err);
-}
-
-static int run_checks(struct check *check, struct err *err)
-{
-    static int (*const checks[])(const struct check *, struct err *) = {
-        check_state,    check_target_free, check_attachments, check_jobs,
-        check_versions, check_machine,     check_cpu,         check_memory,
-        check_pages,    check_nodes,       check_caches,      check_storage,
-    };
-
-    if (read_source(check, err) < 0 || read_xml(check, err) < 0) {
-        return -1;
-    }
     for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
-        if (checks[i](check, err) < 0) {
-            return -1;
+        bool readable = checks[i].need == NEED_NOTHING || preflight->guest.uuid != NULL;
+
+        if (!is_asked(preflight, checks[i].need)) {
+            continue;
+        }
+        if (is_lost(preflight->list)) {
+            check_skip(preflight->list, checks[i].kind, NULL,
+                       "not asked, as a host has stopped answering");
+        } else if (readable) {
+            checks[i].run(preflight);
+        } else if (checks[i].kind != CHECK_STATE) {
+            check_skip(preflight->list, checks[i].kind, NULL, "its definition is not known");
         }
     }
-    return 0;
 }
 
-int libvirt_preflight_run(const struct libvirt_move *move, struct err *err)
+/* A forced move is one whose source cannot be asked. */
+static void begin(struct preflight *preflight)
 {
-    struct check check = { .move = move, .live = is_live(move->op) };
-    int status = move->op->mode == MOVE_FORCED ? run_forced(&check, err) : run_checks(&check, err);
+    const struct op *op = preflight->move->op;
+    struct err err;
 
-    if (check.domain != NULL) {
-        (void)virDomainFree(check.domain);
+    if (op->mode == MOVE_FORCED) {
+        check_pass(preflight->list, CHECK_HOSTS, "libvirt of '%s' answers", op->peer);
+        return;
     }
-    return status;
+    check_pass(preflight->list, CHECK_HOSTS, "libvirt of '%s' and '%s' answers", op->host,
+               op->peer);
+    if (read_source(preflight, &err) < 0) {
+        preflight->guest = (struct libvirt_xml_guest){ 0 };
+        check_fail_err(preflight->list, CHECK_STATE, &err);
+    }
+}
+
+int libvirt_preflight_run(const struct libvirt_move *move, struct check_list *list, struct err *err)
+{
+    struct preflight preflight = {
+        .move = move,
+        .list = list,
+        .live = move->op->mode == MOVE_LIVE,
+    };
+
+    begin(&preflight);
+    run_checks(&preflight);
+    if (preflight.domain != NULL) {
+        (void)virDomainFree(preflight.domain);
+    }
+    return check_judge(list, move->op->guest, move->op->host, move->op->peer, err);
 }

@@ -3,8 +3,10 @@
 
 /* libvirt_preflight: proves that a guest can move, and touches nothing (migration.md, 'Live'). */
 
+struct check_list;
 struct err;
 struct libvirt_move;
 
-/* Checks one by one; the first that fails is the result and its text says what to change. */
-int libvirt_preflight_run(const struct libvirt_move *move, struct err *err);
+/* Makes every check of the move, adds it to 'list', and fails with the first that failed. */
+int libvirt_preflight_run(const struct libvirt_move *move, struct check_list *list,
+                          struct err *err);

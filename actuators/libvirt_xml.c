@@ -213,9 +213,11 @@ static void read_interfaces(struct arena *arena, const xmlNode *devices,
                             struct libvirt_xml_guest *guest)
 {
     guest->bridges = ARENA_ARRAY(arena, const char *, count(devices, "interface"));
+    guest->networks = ARENA_ARRAY(arena, const char *, count(devices, "interface"));
     for (const xmlNode *node = child(devices, "interface"); node != NULL; node = next(node)) {
         const char *type = attribute(arena, node, "type");
         const char *bridge = attribute(arena, child(node, "source"), "bridge");
+        const char *network = attribute(arena, child(node, "source"), "network");
 
         if (text_is(type, "hostdev")) {
             const char *teaming = attribute(arena, child(node, "teaming"), "type");
@@ -223,6 +225,8 @@ static void read_interfaces(struct arena *arena, const xmlNode *devices,
             guest->hostdevs += text_is(teaming, "transient") ? 0 : 1;
         } else if (text_is(type, "bridge") && bridge != NULL) {
             guest->bridges[guest->bridge_count++] = bridge;
+        } else if (text_is(type, "network") && network != NULL) {
+            guest->networks[guest->network_count++] = network;
         }
     }
 }

@@ -62,6 +62,8 @@ struct libvirt_xml_guest {
     size_t file_count;
     const char **bridges; /* Host bridges that its interfaces join. */
     size_t bridge_count;
+    const char **networks; /* libvirt's networks that its interfaces join. */
+    size_t network_count;
 };
 
 /* Reads a domain; anything that is not one is ERR_INVALID. */

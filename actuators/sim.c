@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/loop.h"
 #include "base/text.h"
+#include "model/check.h"
 #include "model/observed.h"
 #include "model/op.h"
 
@@ -50,6 +51,7 @@ struct call {
     int status;
     struct err err;
     struct actuator_stats stats;
+    struct check_list checks; /* In 'arena'. */
 };
 
 struct sim {
@@ -81,6 +83,7 @@ static struct call *call_new(struct sim *sim, const char *host, uint64_t ticket)
     call->loop = sim->loop;
     call->ticket = ticket;
     call->host = copy(&call->arena, host);
+    call->checks = check_list(&call->arena);
     call->begun_ms = loop_now_ms(sim->loop);
     call->heard_ms = call->begun_ms;
     call->next = sim->calls;
@@ -118,6 +121,7 @@ static void deliver(struct call *done, const struct observed_host *observed)
         .status = call->status,
         .observed = observed,
         .stats = call->stats,
+        .checks = call->checks.count > 0 ? &call->checks : NULL,
     };
 
     if (call->status != 0) {
@@ -508,7 +512,8 @@ static void op_begin(void *context)
     fault = call->has_fault ? &call->fault : NULL;
     reply_ms = sim_rules_reply_ms(fleet, &call->op) + (fault != NULL ? fault->delay_ms : 0);
     if (!is_thwarted(call)) {
-        answer = sim_rules_apply(fleet, &call->op, loop_wall_ms(call->loop), fault, &call->err);
+        answer = sim_rules_apply(fleet, &call->op, loop_wall_ms(call->loop), fault, &call->checks,
+                                 &call->err);
     }
     answer = leave(call, answer);
     if (is_thwarted(call) && answer == SIM_ANSWER_DONE) {

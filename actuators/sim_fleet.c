@@ -84,6 +84,26 @@ uint64_t sim_fleet_free_kib(const struct sim_host *host, uint64_t hugepage_kib)
     return less(memory_of(host, hugepage_kib), used);
 }
 
+const char *sim_fleet_find_identity(const struct sim_host *host, const char *path)
+{
+    for (size_t i = 0; i < host->storage_count; i++) {
+        if (strcmp(host->storage[i].path, path) == 0) {
+            return host->storage[i].identity;
+        }
+    }
+    return NULL;
+}
+
+bool sim_fleet_has_name(const struct sim_names *names, const char *name)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        if (strcmp(names->items[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct sim_migration *sim_fleet_find_migration(const struct sim_fleet *fleet, const char *uuid,
                                                const char *from, const char *to)
 {
@@ -476,8 +496,8 @@ struct observed_host sim_fleet_observe(const struct sim_fleet *fleet, const stru
         .arch = host->arch,
         .cpu_model = host->cpu_model,
         .cpu_fingerprint = host->cpu_fingerprint,
-        .machines = host->machines,
-        .machine_count = host->machine_count,
+        .machines = host->machines.items,
+        .machine_count = host->machines.count,
         .hugepages = observe_pools(host, arena),
         .hugepage_count = host->hugepage_count,
         .guests = guests,

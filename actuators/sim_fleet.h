@@ -23,6 +23,13 @@ struct arena;
 struct sim_disk {
     const char *path;
     const char *identity;
+    const char *cache; /* Of a guest's: NULL = none. */
+};
+
+/* Names, sorted. */
+struct sim_names {
+    const char *const *items;
+    size_t count;
 };
 
 struct sim_guest {
@@ -49,6 +56,9 @@ struct sim_guest {
     int64_t stops_ms; /* Wall clock at which a requested shutdown is over; 0 = none asked. */
     const struct sim_disk *disks;
     size_t disk_count;
+    struct sim_names bridges; /* That its interfaces join. */
+    struct sim_names files;   /* Kernel, CD images: needed wherever it starts. */
+    bool block_job;           /* Somebody copies one of its disks. */
 };
 
 struct sim_host {
@@ -64,8 +74,12 @@ struct sim_host {
     const char *arch;
     const char *cpu_model;
     const char *cpu_fingerprint;
-    const char *const *machines; /* Sorted. */
-    size_t machine_count;
+    struct sim_names machines;
+    struct sim_names bridges;
+    const char *lock_manager; /* "nop" = none. */
+    int64_t clock_ms;         /* How much its clock is ahead. */
+    bool hidden;              /* Other hosts do not reach its libvirt. */
+    bool walled;              /* Nor the ports at which it waits for migrations. */
     const struct observed_hugepages *hugepages; /* Sorted by size; 'free' means nothing here. */
     size_t hugepage_count;
     const struct sim_disk *storage; /* Sorted by path. */
@@ -144,6 +158,12 @@ struct sim_host *sim_fleet_find_host(const struct sim_fleet *fleet, const char *
  * until a guest is added to or removed from the host. */
 struct sim_guest *sim_fleet_find_guest(const struct sim_host *host, const char *uuid);
 const struct sim_guest *sim_fleet_find_guest_named(const struct sim_host *host, const char *name);
+
+/* Identity of the storage behind 'path' on 'host', or NULL. */
+const char *sim_fleet_find_identity(const struct sim_host *host, const char *path);
+
+/* True if 'name' is among 'names'. */
+bool sim_fleet_has_name(const struct sim_names *names, const char *name);
 
 /* The migration of 'uuid' away from 'from' (NULL = any host) to 'to' (NULL = any), or NULL. */
 struct sim_migration *sim_fleet_find_migration(const struct sim_fleet *fleet, const char *uuid,

@@ -83,11 +83,13 @@ static const struct sim_host default_host = {
     .arch = "x86_64",
     .cpu_model = "qemu64",
     .cpu_fingerprint = "simulated",
+    .lock_manager = "lockd",
 };
 
 static const struct sim_migration default_migration = { .persistent = true };
 static const struct sim_fault default_fault = { .times = 1 };
 static const struct observed_hugepages default_hugepages = { 0 };
+static const struct sim_disk default_disk = { .cache = NULL };
 
 static const struct sim_member duration_members[] = {
     NUMBER(struct sim_durations, migrate_ms, 0, DURATION_MAX),
@@ -114,6 +116,7 @@ static const struct sim_member guest_members[] = {
     FLAG(struct sim_guest, managed_save),
     FLAG(struct sim_guest, has_nvram),
     FLAG(struct sim_guest, has_tpm),
+    FLAG(struct sim_guest, block_job),
     NUMBER(struct sim_guest, snapshots, 0, INT32_MAX),
     NUMBER(struct sim_guest, hostdevs, 0, INT32_MAX),
     NUMBER(struct sim_guest, hugepage_kib, 0, INT32_MAX),
@@ -122,12 +125,15 @@ static const struct sim_member guest_members[] = {
     TEXT(struct sim_guest, cpu_mode, PLAIN),
     NUMBER(struct sim_guest, stops_ms, 0, INSTANT_MAX),
     OTHER("disks", NESTED),
+    OTHER("bridges", NESTED),
+    OTHER("files", NESTED),
     OTHER("owed_start", PASSED),
 };
 
 static const struct sim_member disk_members[] = {
     REQUIRED(struct sim_disk, path, PLAIN),
     REQUIRED(struct sim_disk, identity, PLAIN),
+    TEXT(struct sim_disk, cache, PLAIN),
 };
 
 static const struct sim_member hugepage_members[] = {
@@ -149,7 +155,12 @@ static const struct sim_member host_members[] = {
     TEXT(struct sim_host, arch, PLAIN),
     TEXT(struct sim_host, cpu_model, PLAIN),
     TEXT(struct sim_host, cpu_fingerprint, PLAIN),
+    TEXT(struct sim_host, lock_manager, PLAIN),
+    NUMBER(struct sim_host, clock_ms, -DURATION_MAX, DURATION_MAX),
+    FLAG(struct sim_host, hidden),
+    FLAG(struct sim_host, walled),
     OTHER("machines", NESTED),
+    OTHER("bridges", NESTED),
     OTHER("hugepages", NESTED),
     OTHER("storage", NESTED),
     OTHER("guests", NESTED),
@@ -202,7 +213,7 @@ static const struct sim_member fleet_members[] = {
 
 static const struct sim_table durations_table = TABLE(duration_members, &default_durations);
 static const struct sim_table guest_table = TABLE(guest_members, &default_guest);
-static const struct sim_table disk_table = TABLE(disk_members, NULL);
+static const struct sim_table disk_table = TABLE(disk_members, &default_disk);
 static const struct sim_table hugepage_table = TABLE(hugepage_members, &default_hugepages);
 static const struct sim_table host_table = TABLE(host_members, &default_host);
 static const struct sim_table migration_table = TABLE(migration_members, &default_migration);
@@ -309,30 +320,31 @@ static int read_storage(struct arena *arena, json_t *json, const char *where, st
     return 0;
 }
 
-static int read_machines(struct arena *arena, json_t *json, const char *where,
-                         struct sim_host *host, struct err *err)
+/* Reads the array 'name' of texts, sorted; 'fallback' alone if it is absent, or nothing. */
+static int read_names(struct arena *arena, json_t *json, const char *name, const char *fallback,
+                      const char *where, struct sim_names *names, struct err *err)
 {
-    json_t *list = json_object_get(json, "machines");
-    const char **machines;
+    json_t *list = json_object_get(json, name);
+    const char **items;
 
-    if (list_size(json, "machines", SHORT_LIST_MAX, where, &host->machine_count, err) != 0) {
+    if (list_size(json, name, SHORT_LIST_MAX, where, &names->count, err) != 0) {
         return -1;
     }
-    machines = ARENA_ARRAY(arena, const char *, host->machine_count + 1);
-    for (size_t i = 0; i < host->machine_count; i++) {
+    items = ARENA_ARRAY(arena, const char *, names->count + 1);
+    for (size_t i = 0; i < names->count; i++) {
         const char *s = json_string_value(json_array_get(list, i));
 
         if (s == NULL || !sim_member_is_plain(s)) {
-            return err_set(err, ERR_INVALID, "%s.machines[%zu]: must be %s", where, i,
+            return err_set(err, ERR_INVALID, "%s.%s[%zu]: must be %s", where, name, i,
                            sim_member_plain_rule());
         }
-        machines[i] = arena_strdup(arena, s);
+        items[i] = arena_strdup(arena, s);
     }
-    if (list == NULL) {
-        machines[host->machine_count++] = DEFAULT_MACHINE;
+    if (list == NULL && fallback != NULL) {
+        items[names->count++] = fallback;
     }
-    qsort(machines, host->machine_count, sizeof(*machines), compare_names);
-    host->machines = machines;
+    qsort(items, names->count, sizeof(*items), compare_names);
+    names->items = items;
     return 0;
 }
 
@@ -384,7 +396,9 @@ static int read_guests(struct arena *arena, json_t *json, const char *where, str
 
         (void)snprintf(path, sizeof(path), "%s.guests[%zu]", where, i);
         if (read_list(arena, guest, "disks", DISKS_MAX, &disk_table, sizeof(struct sim_disk), path,
-                      &disks, &host->guests[i].disk_count, err) != 0) {
+                      &disks, &host->guests[i].disk_count, err) != 0 ||
+            read_names(arena, guest, "bridges", NULL, path, &host->guests[i].bridges, err) != 0 ||
+            read_names(arena, guest, "files", NULL, path, &host->guests[i].files, err) != 0) {
             return -1;
         }
         host->guests[i].disks = disks;
@@ -443,7 +457,9 @@ static int read_host(struct arena *arena, json_t *json, size_t index, struct sim
     return sim_member_read(arena, json, &host_table, where, host, err) == 0 &&
                    read_pools(arena, json, where, host, err) == 0 &&
                    read_storage(arena, json, where, host, err) == 0 &&
-                   read_machines(arena, json, where, host, err) == 0 &&
+                   read_names(arena, json, "machines", DEFAULT_MACHINE, where, &host->machines,
+                              err) == 0 &&
+                   read_names(arena, json, "bridges", NULL, where, &host->bridges, err) == 0 &&
                    read_guests(arena, json, where, host, err) == 0
                ? 0
                : -1;
@@ -552,6 +568,19 @@ static void write_list(struct text *text, const char *name, const struct sim_tab
     text_append(text, "]");
 }
 
+static void write_names(struct text *text, const char *name, const struct sim_names *names)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        if (i == 0) {
+            text_printf(text, ",\"%s\":[", name);
+        } else {
+            text_append(text, ",");
+        }
+        sim_member_write_string(text, names->items[i]);
+    }
+    text_append(text, names->count > 0 ? "]" : "");
+}
+
 static void write_guest(struct text *text, const struct sim_guest *guest)
 {
     sim_member_write(text, &guest_table, guest);
@@ -560,17 +589,17 @@ static void write_guest(struct text *text, const struct sim_guest *guest)
         sim_member_write(text, &disk_table, &guest->disks[i]);
         text_append(text, "}");
     }
-    text_append(text, guest->disk_count > 0 ? "]}" : "}");
+    text_append(text, guest->disk_count > 0 ? "]" : "");
+    write_names(text, "bridges", &guest->bridges);
+    write_names(text, "files", &guest->files);
+    text_append(text, "}");
 }
 
 static void write_hardware(struct text *text, const struct sim_host *host)
 {
-    text_append(text, ",\"machines\":[");
-    for (size_t i = 0; i < host->machine_count; i++) {
-        text_append(text, i == 0 ? "" : ",");
-        sim_member_write_string(text, host->machines[i]);
-    }
-    text_append(text, "]");
+    text_append(text, host->machines.count == 0 ? ",\"machines\":[]" : "");
+    write_names(text, "machines", &host->machines);
+    write_names(text, "bridges", &host->bridges);
     for (size_t i = 0; i < host->hugepage_count; i++) {
         text_append(text, i == 0 ? ",\"hugepages\":[" : ",");
         sim_member_write(text, &hugepage_table, &host->hugepages[i]);

@@ -6,23 +6,15 @@
 #include <string.h>
 
 #include "actuators/sim_fleet.h"
+#include "actuators/sim_preflight.h"
 #include "actuators/sim_xml.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "model/check.h"
 #include "model/op.h"
 
 #define KIB_PER_GIB          (UINT64_C(1024) * 1024)
 #define MIGRATION_ITERATIONS 2
-
-static const char *identity_at(const struct sim_host *host, const char *path)
-{
-    for (size_t i = 0; i < host->storage_count; i++) {
-        if (strcmp(host->storage[i].path, path) == 0) {
-            return host->storage[i].identity;
-        }
-    }
-    return NULL;
-}
 
 static int no_guest(const struct op *op, struct err *err)
 {
@@ -80,31 +72,30 @@ static int check_room(const struct sim_host *host, const struct sim_guest *guest
     return 0;
 }
 
-/* QEMU opens its disks by path: that something else is behind the path it cannot see. */
-static int check_paths(const struct sim_host *host, const struct sim_guest *guest,
-                       const struct op *op, enum err_code code, struct err *err)
+static int no_such(struct err *err, const struct op *op, const struct sim_host *host,
+                   const char *what, const char *name)
 {
-    for (size_t i = 0; i < guest->disk_count; i++) {
-        if (identity_at(host, guest->disks[i].path) == NULL) {
-            return err_set(err, code, "cannot %s '%s': '%s' has no '%s'", op_kind_name(op->kind),
-                           op->guest, host->name, guest->disks[i].path);
-        }
-    }
-    return 0;
+    return err_set(err, ERR_FAILED, "cannot %s '%s': '%s' has no %s '%s'", op_kind_name(op->kind),
+                   op->guest, host->name, what, name);
 }
 
-static int check_identity(const struct sim_host *host, const struct sim_guest *guest,
-                          const struct op *op, struct err *err)
+/* QEMU opens its disks by path: that something else is behind the path it cannot see. */
+static int check_paths(const struct sim_host *host, const struct sim_guest *guest,
+                       const struct op *op, struct err *err)
 {
     for (size_t i = 0; i < guest->disk_count; i++) {
-        const char *identity = identity_at(host, guest->disks[i].path);
-
-        if (!text_equal(identity, guest->disks[i].identity)) {
-            return err_set(err, ERR_UNSAFE,
-                           "cannot move '%s': disk '%s' is not the same storage on '%s': '%s', not "
-                           "'%s'",
-                           op->guest, guest->disks[i].path, host->name, identity,
-                           guest->disks[i].identity);
+        if (sim_fleet_find_identity(host, guest->disks[i].path) == NULL) {
+            return no_such(err, op, host, "disk", guest->disks[i].path);
+        }
+    }
+    for (size_t i = 0; i < guest->files.count; i++) {
+        if (sim_fleet_find_identity(host, guest->files.items[i]) == NULL) {
+            return no_such(err, op, host, "file", guest->files.items[i]);
+        }
+    }
+    for (size_t i = 0; i < guest->bridges.count; i++) {
+        if (!sim_fleet_has_name(&host->bridges, guest->bridges.items[i])) {
+            return no_such(err, op, host, "bridge", guest->bridges.items[i]);
         }
     }
     return 0;
@@ -125,12 +116,7 @@ static int check_free_name(const struct sim_host *host, const struct op *op, str
 
 static bool knows_machine(const struct sim_host *host, const char *machine)
 {
-    for (size_t i = 0; i < host->machine_count; i++) {
-        if (strcmp(host->machines[i], machine) == 0) {
-            return true;
-        }
-    }
-    return host->machine_count == 0;
+    return host->machines.count == 0 || sim_fleet_has_name(&host->machines, machine);
 }
 
 /* Can the target's hardware and software run it? */
@@ -154,19 +140,6 @@ static int check_platform(const struct sim_host *source, const struct sim_host *
     return 0;
 }
 
-static int check_versions(const struct sim_host *source, const struct sim_host *target,
-                          const struct op *op, struct err *err)
-{
-    if (!op->live.allow_downgrade && (target->qemu_version < source->qemu_version ||
-                                      target->libvirt_version < source->libvirt_version)) {
-        return err_set(err, ERR_INCOMPATIBLE,
-                       "cannot move '%s': '%s' has an older QEMU or libvirt than '%s' "
-                       "(allow_downgrade = yes permits it)",
-                       op->guest, target->name, source->name);
-    }
-    return 0;
-}
-
 /* Only a guest that runs, or that its user paused, can be moved live. */
 static int check_state_live(const struct sim_guest *guest, const struct op *op, struct err *err)
 {
@@ -185,66 +158,12 @@ static int check_state_live(const struct sim_guest *guest, const struct op *op, 
     return 0;
 }
 
-static int check_state_offline(const struct sim_guest *guest, const struct op *op, struct err *err)
-{
-    if (!guest->persistent) {
-        return refuse(err, ERR_UNSAFE, op, "it is transient: stopping it would lose it");
-    }
-    if (guest->state == GUEST_PAUSED) {
-        return refuse(err, ERR_UNSAFE, op, "it is paused: it cannot shut down");
-    }
-    if (op->mode == MOVE_COLD && sim_fleet_is_active(guest)) {
-        return refuse(err, ERR_CONFLICT, op, "it is not shut off");
-    }
-    return 0;
-}
-
-static int check_baggage(const struct sim_guest *guest, const struct op *op, struct err *err)
-{
-    if (guest->managed_save) {
-        return refuse(err, ERR_UNSAFE, op, "it has a managed save image");
-    }
-    if (guest->snapshots > 0) {
-        return refuse(err, ERR_UNSAFE, op, "it has snapshots");
-    }
-    if (guest->has_nvram || guest->has_tpm) {
-        return refuse(err, ERR_UNSAFE, op, "its NVRAM or TPM is on its host's own storage");
-    }
-    return 0;
-}
-
 static int check_idle(const struct sim_fleet *fleet, const struct sim_guest *guest,
                       const struct op *op, struct err *err)
 {
     if (guest->job != GUEST_JOB_NONE ||
         sim_fleet_find_migration(fleet, op->uuid, op->host, NULL) != NULL) {
         return refuse(err, ERR_BUSY, op, "another job runs on it");
-    }
-    return 0;
-}
-
-/* A cold move starts nobody, and the room for a guest that is stopped early is made only then. */
-static bool starts_guest(const struct op *op)
-{
-    return op->mode != MOVE_COLD && op->mode != MOVE_STOP;
-}
-
-static int preflight(struct sim_fleet *fleet, const struct op *op, struct sim_host *source,
-                     struct sim_host *target, struct err *err)
-{
-    bool live = op->mode == MOVE_LIVE;
-    struct sim_guest *guest = NULL;
-
-    if (need(source, op, &guest, err) != 0 ||
-        (live ? check_state_live(guest, op, err) : check_state_offline(guest, op, err)) != 0 ||
-        check_idle(fleet, guest, op, err) != 0 || check_baggage(guest, op, err) != 0 ||
-        check_free_name(target, op, err) != 0 ||
-        check_platform(source, target, guest, op, err) != 0 ||
-        (live && check_versions(source, target, op, err) != 0) ||
-        check_paths(target, guest, op, ERR_INCOMPATIBLE, err) != 0 ||
-        check_identity(target, guest, op, err) != 0 ||
-        (starts_guest(op) && check_room(target, guest, op, err) != 0)) {
-        return -1;
     }
     return 0;
 }
@@ -275,6 +194,24 @@ static int64_t migration_ms(const struct sim_fleet *fleet, const struct sim_gues
     return ms;
 }
 
+/* What libvirt itself finds on the way; of a disk's cache it warns as Berth does. */
+static int check_way(const struct sim_host *target, const struct sim_guest *guest,
+                     const struct op *op, struct err *err)
+{
+    if (target->hidden || target->walled) {
+        return refuse(err, ERR_FAILED, op, "the source does not get through to the target");
+    }
+    if (guest->block_job) {
+        return refuse(err, ERR_BUSY, op, "a block job runs on a disk of it");
+    }
+    for (size_t i = 0; i < guest->disk_count; i++) {
+        if (guest->disks[i].cache != NULL && strcmp(guest->disks[i].cache, "none") != 0) {
+            return refuse(err, ERR_UNSAFE, op, "a disk goes through a cache of its host");
+        }
+    }
+    return 0;
+}
+
 /* What libvirt itself checks, and no more: that the disks are the same it does not. */
 static enum sim_answer migrate(struct sim_fleet *fleet, const struct op *op,
                                struct sim_host *source, struct sim_host *target, int64_t wall_ms,
@@ -293,7 +230,7 @@ static enum sim_answer migrate(struct sim_fleet *fleet, const struct op *op,
     if (need(source, op, &guest, err) != 0 || check_state_live(guest, op, err) != 0 ||
         check_idle(fleet, guest, op, err) != 0 || check_free_name(target, op, err) != 0 ||
         check_platform(source, target, guest, op, err) != 0 ||
-        check_paths(target, guest, op, ERR_FAILED, err) != 0 ||
+        check_way(target, guest, op, err) != 0 || check_paths(target, guest, op, err) != 0 ||
         check_room(target, guest, op, err) != 0) {
         return SIM_ANSWER_FAILED;
     }
@@ -441,8 +378,7 @@ static int start(struct sim_fleet *fleet, const struct op *op, struct sim_host *
         return refuse(err, ERR_UNSAFE, op,
                       "its managed save image would put old memory over newer disks");
     }
-    if (check_paths(host, guest, op, ERR_FAILED, err) != 0 ||
-        check_room(host, guest, op, err) != 0) {
+    if (check_paths(host, guest, op, err) != 0 || check_room(host, guest, op, err) != 0) {
         return -1;
     }
     sim_fleet_set_state(fleet, guest, GUEST_RUNNING, GUEST_REASON_BOOTED);
@@ -533,11 +469,13 @@ static enum sim_answer answer_of(int status)
 
 static enum sim_answer perform(struct sim_fleet *fleet, const struct op *op, struct sim_host *host,
                                struct sim_host *peer, int64_t wall_ms,
-                               const struct sim_fault *fault, struct err *err)
+                               const struct sim_fault *fault, struct check_list *checks,
+                               struct err *err)
 {
     switch (op->kind) {
     case OP_PREFLIGHT:
-        return answer_of(preflight(fleet, op, host, peer, err));
+        sim_preflight_run(fleet, op, host, peer, checks);
+        return answer_of(check_judge(checks, op->guest, op->host, op->peer, err));
     case OP_MIGRATE:
         return migrate(fleet, op, host, peer, wall_ms, fault, err);
     case OP_ADOPT:
@@ -566,7 +504,8 @@ static enum sim_answer perform(struct sim_fleet *fleet, const struct op *op, str
 }
 
 enum sim_answer sim_rules_apply(struct sim_fleet *fleet, const struct op *op, int64_t wall_ms,
-                                const struct sim_fault *fault, struct err *err)
+                                const struct sim_fault *fault, struct check_list *checks,
+                                struct err *err)
 {
     struct sim_host *host = NULL;
     struct sim_host *peer = NULL;
@@ -582,7 +521,7 @@ enum sim_answer sim_rules_apply(struct sim_fleet *fleet, const struct op *op, in
         (void)refuse(err, ERR_INVALID, op, "source and target are the same host");
         return SIM_ANSWER_FAILED;
     }
-    return perform(fleet, op, host, peer, wall_ms, fault, err);
+    return perform(fleet, op, host, peer, wall_ms, fault, checks, err);
 }
 
 static void describe_migration(const struct sim_migration *migration, uint64_t memory_kib,

@@ -10,6 +10,9 @@
 #include "base/text.h"
 
 #define DISKS_MAX     64
+#define NAMES_MAX     256
+#define BRIDGE        "    <interface bridge='"
+#define FILE_         "    <file path='"
 #define XML_MAX_BYTES ((size_t)256 * 1024)
 
 static void write_devices(struct text *text, const struct sim_guest *guest)
@@ -19,9 +22,18 @@ static void write_devices(struct text *text, const struct sim_guest *guest)
         text_printf(text,
                     "    <disk type='block' device='disk'>\n"
                     "      <source dev='%s'/>\n"
-                    "      <serial>%s</serial>\n"
-                    "    </disk>\n",
+                    "      <serial>%s</serial>\n",
                     guest->disks[i].path, guest->disks[i].identity);
+        if (guest->disks[i].cache != NULL) {
+            text_printf(text, "      <driver cache='%s'/>\n", guest->disks[i].cache);
+        }
+        text_append(text, "    </disk>\n");
+    }
+    for (size_t i = 0; i < guest->bridges.count; i++) {
+        text_printf(text, BRIDGE "%s'/>\n", guest->bridges.items[i]);
+    }
+    for (size_t i = 0; i < guest->files.count; i++) {
+        text_printf(text, FILE_ "%s'/>\n", guest->files.items[i]);
     }
     if (guest->hostdevs > 0) {
         text_printf(text, "    <hostdev count='%" PRIu64 "'/>\n", guest->hostdevs);
@@ -101,6 +113,28 @@ static bool next_number(struct arena *arena, const char **at, const char *before
     return value != NULL && text_to_u64(value, UINT64_C(1) << 53, number);
 }
 
+/* The cache of a disk that ends at the next end tag. */
+static const char *read_cache(struct arena *arena, const char *at)
+{
+    const char *end = strstr(at, "</disk>");
+    const char *cache = next_value(arena, &at, "<driver cache='", '\'');
+
+    return end != NULL && cache != NULL && at < end ? cache : NULL;
+}
+
+/* Every name that follows 'before'. */
+static struct sim_names read_names(struct arena *arena, const char *at, const char *before)
+{
+    const char **items = ARENA_ARRAY(arena, const char *, NAMES_MAX);
+    struct sim_names names = { items, 0 };
+
+    while (names.count < NAMES_MAX &&
+           (items[names.count] = next_value(arena, &at, before, '\'')) != NULL) {
+        names.count++;
+    }
+    return names;
+}
+
 static void read_disks(struct arena *arena, const char *at, struct sim_guest *guest)
 {
     struct sim_disk *disks = ARENA_ARRAY(arena, struct sim_disk, DISKS_MAX);
@@ -112,17 +146,29 @@ static void read_disks(struct arena *arena, const char *at, struct sim_guest *gu
         if (disks[count].path == NULL || disks[count].identity == NULL) {
             break;
         }
+        disks[count].cache = read_cache(arena, at);
         count++;
     }
     guest->disks = disks;
     guest->disk_count = count;
 }
 
+static bool are_plain(const struct sim_names *names)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        if (!sim_member_is_plain(names->items[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool is_sound(const struct sim_guest *guest)
 {
     for (size_t i = 0; i < guest->disk_count; i++) {
         if (!sim_member_is_plain(guest->disks[i].path) ||
-            !sim_member_is_plain(guest->disks[i].identity)) {
+            !sim_member_is_plain(guest->disks[i].identity) ||
+            (guest->disks[i].cache != NULL && !sim_member_is_plain(guest->disks[i].cache))) {
             return false;
         }
     }
@@ -130,7 +176,8 @@ static bool is_sound(const struct sim_guest *guest)
            guest->vcpus > 0 && guest->vcpus <= UINT32_MAX && guest->hostdevs <= INT32_MAX &&
            (guest->hugepage_kib == 0 || observed_is_hugepage_size(guest->hugepage_kib)) &&
            guest->numa_nodes <= INT32_MAX && sim_member_is_plain(guest->machine) &&
-           sim_member_is_plain(guest->cpu_mode);
+           sim_member_is_plain(guest->cpu_mode) && are_plain(&guest->bridges) &&
+           are_plain(&guest->files);
 }
 
 /* Picks the values out; that the rest is as it should be shows when the result is written again. */
@@ -162,6 +209,8 @@ int sim_xml_read(struct arena *arena, const char *xml, struct sim_guest *guest, 
                        "vcpu, machine or cpu mode");
     }
     read_disks(arena, at, &read);
+    read.bridges = read_names(arena, at, BRIDGE);
+    read.files = read_names(arena, at, FILE_);
     (void)next_number(arena, &at, "<hostdev count='", '\'', &read.hostdevs);
     read.has_tpm = strstr(at, "<tpm/>") != NULL;
     read.deaf = strstr(at, "<deaf/>") != NULL;

@@ -177,8 +177,9 @@ START_TEST(a_fleet_written_and_read_again_is_the_same)
     AUTO(rig)
     struct rig *rig = rig_new("{\"op\":\"observe\",\"host\":\"kvm1\",\"error\":\"timeout\","
                               "\"text\":\"a \\\"b\\\"\\n\",\"times\":3}",
-                              ",\"disks\":[{\"path\":\"/dev/v1\",\"identity\":\"vol-1\"}],"
-                              "\"autostart\":true",
+                              ",\"disks\":[{\"path\":\"/dev/v1\",\"identity\":\"vol-1\","
+                              "\"cache\":\"writeback\"}],\"bridges\":[\"br0\"],"
+                              "\"files\":[\"/a\",\"/b\"],\"autostart\":true",
                               VM2(1048576));
     char *first = dump(rig);
     struct err err = { 0 };
@@ -250,7 +251,10 @@ END_TEST
 START_TEST(a_definition_read_back_is_the_guest)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
-    static const struct sim_disk disks[] = { { "/dev/v1", "vol-1" }, { "/dev/v2", "vol-2" } };
+    static const struct sim_disk disks[] = { { "/dev/v1", "vol-1", NULL },
+                                             { "/dev/v2", "vol-2", "writeback" } };
+    static const char *const bridges[] = { "br0", "br1" };
+    static const char *const files[] = { "/boot/vmlinuz" };
     struct sim_guest guest = {
         .name = "vm1",
         .uuid = UUID_1,
@@ -268,6 +272,8 @@ START_TEST(a_definition_read_back_is_the_guest)
         .cpu_mode = "host-model",
         .disks = disks,
         .disk_count = 2,
+        .bridges = { bridges, 2 },
+        .files = { files, 1 },
     };
     char *xml = sim_xml_write(&arena, &guest);
     struct sim_guest read;
@@ -281,6 +287,11 @@ START_TEST(a_definition_read_back_is_the_guest)
     ck_assert_uint_eq(read.numa_nodes, 2);
     ck_assert_uint_eq(read.disk_count, 2);
     ck_assert_str_eq(read.disks[1].identity, "vol-2");
+    ck_assert_ptr_null(read.disks[0].cache);
+    ck_assert_str_eq(read.disks[1].cache, "writeback");
+    ck_assert_uint_eq(read.bridges.count, 2);
+    ck_assert_str_eq(read.bridges.items[1], "br1");
+    ck_assert_uint_eq(read.files.count, 1);
 }
 END_TEST
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "actuators/libvirt_disk.h"
+#include "actuators/libvirt_question.h"
 
 #include <string.h>
 
@@ -12,8 +12,11 @@
 
 #define TIMEOUT_MS INT64_C(20000)
 #define MARK       "berth-answer "
+#define LETTERS    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+#define DIGITS     "0123456789"
 
-/* Runs on hosts under any POSIX shell; only reads.  What an identity is made of:
+/* Runs on hosts under any POSIX shell; only reads, but for the connections that CONNECT opens and closes
+ * (bash and timeout do that; a host without them says so).  What an identity is made of:
  *
  *   block device    the WWID that the device itself reports (SCSI, NVMe, multipath).  QEMU's emulated
  *                   drives all report the same serial numbers, so they have none.
@@ -100,6 +103,30 @@ static const char script_body[] =
     "    else return 1\n"
     "    fi\n"
     "}\n"
+    "setting() {\n"
+    "    cd /etc/libvirt || return 1\n"
+    "    if [ ! -e qemu.conf ]; then echo present; return; fi\n"
+    "    [ -r qemu.conf ] || return 1\n"
+    "    blank='[[:blank:]]*'\n"
+    "    line=\"^$blank$1$blank=$blank\\\"\\{0,1\\}\\([^\\\"#]*[^\\\"#[:blank:]]\\).*\"\n"
+    "    value=$(sed -n \"s/$line/\\1/p\" qemu.conf)\n"
+    "    value=${value##*'\n'}\n"
+    "    echo \"${value:+known }${value:-present}\"\n"
+    "}\n"
+    /* The address is a parameter of the inner shell, never a part of its text. */
+    "connect() {\n"
+    "    text=$(timeout 3 bash -c 'exec 3<>\"/dev/tcp/$0/$1\"' \"${1%:*}\" \"${1##*:}\" 2>&1)\n"
+    "    status=$?\n"
+    "    text=${text%%'\n'*}\n"
+    "    case $status:$text in\n"
+    "    0:*) echo " LIBVIRT_QUESTION_OPEN " ;;\n"
+    "    124:*) echo " LIBVIRT_QUESTION_SILENT " ;;\n"
+    "    126:*|127:*) return 1 ;;\n"
+    "    *'Connection refused') echo " LIBVIRT_QUESTION_REFUSED " ;;\n"
+    "    *': '*) echo \"${text##*: }\" ;;\n"
+    "    *) return 1 ;;\n"
+    "    esac\n"
+    "}\n"
     "while [ $# -gt 1 ]; do\n"
     "    answer=missing\n"
     "    case $1 in\n"
@@ -112,41 +139,62 @@ static const char script_body[] =
     "        if [ -d \"/sys/class/net/$2/bridge\" ] || ovs-vsctl --timeout=5 br-exists \"$2\"; then\n"
     "            answer=present\n"
     "        fi ;;\n"
+    "    setting) answer=$(setting \"$2\") || answer=missing ;;\n"
+    "    connect) text=$(connect \"$2\") && answer=\"known $text\" ;;\n"
+    "    clock) text=$(date +%s%3N) && answer=\"known $text\" ;;\n"
     "    esac\n"
     "    printf '" MARK "%s\\n' \"$answer\"\n"
     "    shift 2\n"
     "done\n";
 
 static const char *const question_words[] = {
-    [LIBVIRT_DISK_IDENTITY] = "identity",
-    [LIBVIRT_DISK_EXISTS] = "exists",
-    [LIBVIRT_DISK_BRIDGE] = "bridge",
+    [LIBVIRT_QUESTION_IDENTITY] = "identity", [LIBVIRT_QUESTION_EXISTS] = "exists",
+    [LIBVIRT_QUESTION_BRIDGE] = "bridge",     [LIBVIRT_QUESTION_SETTING] = "setting",
+    [LIBVIRT_QUESTION_CONNECT] = "connect",   [LIBVIRT_QUESTION_CLOCK] = "clock",
 };
 
 static bool is_plain(const char *name)
 {
-    size_t length = strnlen(name, LIBVIRT_DISK_MAX_BYTES + 1);
+    size_t length = strnlen(name, LIBVIRT_QUESTION_MAX_BYTES + 1);
 
     for (size_t i = 0; i < length; i++) {
         if ((unsigned char)name[i] < ' ' || name[i] == '\x7f') {
             return false;
         }
     }
-    return length > 0 && length <= LIBVIRT_DISK_MAX_BYTES;
+    return length > 0 && length <= LIBVIRT_QUESTION_MAX_BYTES;
 }
 
-/* A path that does not begin with '/' could be taken for an option, and a bridge's name for a path. */
-static bool is_askable(const struct libvirt_disk_item *item)
+/* Made of 'allowed' alone, and no option. */
+static bool is_word(const char *name, const char *allowed)
 {
-    bool bridge = item->question == LIBVIRT_DISK_BRIDGE;
-
-    return is_plain(item->name) &&
-           (bridge ? strchr(item->name, '/') == NULL && item->name[0] != '-' && item->name[0] != '.'
-                   : item->name[0] == '/');
+    return strspn(name, allowed) == strlen(name) && name[0] != '-' && name[0] != '.';
 }
 
-int libvirt_disk_script(struct arena *arena, const struct libvirt_disk_item *items, size_t count,
-                        const char **script, struct err *err)
+/* A path that does not begin with '/' could be taken for an option, a bridge's name for a path, and a
+ * setting's for more of the pattern that finds it. */
+static bool is_askable(const struct libvirt_question *item)
+{
+    switch (item->kind) {
+    case LIBVIRT_QUESTION_IDENTITY:
+    case LIBVIRT_QUESTION_EXISTS:
+        return is_plain(item->name) && item->name[0] == '/';
+    case LIBVIRT_QUESTION_BRIDGE:
+        return is_plain(item->name) && strchr(item->name, '/') == NULL && item->name[0] != '-' &&
+               item->name[0] != '.';
+    case LIBVIRT_QUESTION_SETTING:
+        return is_plain(item->name) && is_word(item->name, LETTERS "_");
+    case LIBVIRT_QUESTION_CONNECT:
+        return is_plain(item->name) && is_word(item->name, LETTERS DIGITS "-._:%") &&
+               strchr(item->name, ':') != NULL;
+    case LIBVIRT_QUESTION_CLOCK:
+        return item->name == NULL;
+    }
+    return false;
+}
+
+int libvirt_question_script(struct arena *arena, const struct libvirt_question *items, size_t count,
+                            const char **script, struct err *err)
 {
     struct text text = text_new(arena);
 
@@ -155,10 +203,10 @@ int libvirt_disk_script(struct arena *arena, const struct libvirt_disk_item *ite
         if (!is_askable(&items[i])) {
             return err_set(err, ERR_INVALID,
                            "cannot ask hosts about '%.100s': not a plain absolute path or name",
-                           items[i].name);
+                           items[i].name == NULL ? "" : items[i].name);
         }
-        text_printf(&text, " %s %s", question_words[items[i].question],
-                    ssh_command_quote(arena, items[i].name));
+        text_printf(&text, " %s %s", question_words[items[i].kind],
+                    items[i].name == NULL ? "-" : ssh_command_quote(arena, items[i].name));
     }
     text_append(&text, "\n");
     text_append(&text, script_body);
@@ -167,27 +215,27 @@ int libvirt_disk_script(struct arena *arena, const struct libvirt_disk_item *ite
 }
 
 /* Reads "missing", "present" or "known IDENTITY". */
-static bool read_answer(const char *line, struct libvirt_disk_item *item)
+static bool read_answer(const char *line, struct libvirt_question *item)
 {
     const char *known = "known ";
 
-    item->identity = NULL;
+    item->text = NULL;
     if (strcmp(line, "missing") == 0) {
-        item->answer = LIBVIRT_DISK_MISSING;
+        item->answer = LIBVIRT_QUESTION_MISSING;
     } else if (strcmp(line, "present") == 0) {
-        item->answer = LIBVIRT_DISK_PRESENT;
+        item->answer = LIBVIRT_QUESTION_PRESENT;
     } else if (strncmp(line, known, strlen(known)) == 0 && is_plain(line + strlen(known)) &&
-               item->question == LIBVIRT_DISK_IDENTITY) {
-        item->answer = LIBVIRT_DISK_KNOWN;
-        item->identity = line + strlen(known);
+               item->kind != LIBVIRT_QUESTION_EXISTS && item->kind != LIBVIRT_QUESTION_BRIDGE) {
+        item->answer = LIBVIRT_QUESTION_KNOWN;
+        item->text = line + strlen(known);
     } else {
         return false;
     }
     return true;
 }
 
-int libvirt_disk_read(struct arena *arena, const char *output, const char *host,
-                      struct libvirt_disk_item *items, size_t count, struct err *err)
+int libvirt_question_read(struct arena *arena, const char *output, const char *host,
+                          struct libvirt_question *items, size_t count, struct err *err)
 {
     size_t read = 0;
 
@@ -200,31 +248,30 @@ int libvirt_disk_read(struct arena *arena, const char *output, const char *host,
             continue; /* What a login script has to say. */
         }
         if (read == count || !read_answer(line + strlen(MARK), &items[read++])) {
-            return err_set(err, ERR_FAILED, "cannot read what '%s' says of its storage: '%.80s'",
-                           host, line);
+            return err_set(err, ERR_FAILED, "cannot read what '%s' answers: '%.80s'", host, line);
         }
     }
-    return read == count ? 0
-                         : err_set(err, ERR_FAILED,
-                                   "cannot read what '%s' says of its storage: %zu of %zu answers",
-                                   host, read, count);
+    return read == count
+               ? 0
+               : err_set(err, ERR_FAILED, "cannot read what '%s' answers: %zu of %zu answers", host,
+                         read, count);
 }
 
-int libvirt_disk_ask(struct arena *arena, const struct libvirt_disk_host *host,
-                     struct libvirt_disk_item *items, size_t count, struct err *err)
+int libvirt_question_ask(struct arena *arena, const struct libvirt_question_host *host,
+                         struct libvirt_question *items, size_t count, struct err *err)
 {
     const char *const argv[] = { "sh", "-s", NULL };
     struct ssh_call call = {
         .argv = argv,
         .timeout_ms = TIMEOUT_MS,
-        .max_output = (count + 1) * (LIBVIRT_DISK_MAX_BYTES + 64),
+        .max_output = (count + 1) * (LIBVIRT_QUESTION_MAX_BYTES + 64),
     };
     struct ssh_output output = { 0 };
 
-    if (libvirt_disk_script(arena, items, count, &call.input, err) < 0 ||
+    if (libvirt_question_script(arena, items, count, &call.input, err) < 0 ||
         ssh_run(host->ssh, arena, host->address, &call, &output, err) < 0 ||
-        ssh_check(arena, host->address, "ask for storage", &output, err) < 0) {
+        ssh_check(arena, host->address, "ask for storage and settings", &output, err) < 0) {
         return -1;
     }
-    return libvirt_disk_read(arena, output.out, host->name, items, count, err);
+    return libvirt_question_read(arena, output.out, host->name, items, count, err);
 }

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "actuators/sim_preflight.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "actuators/sim_fleet.h"
+#include "base/base.h"
+#include "base/clock.h"
+#include "base/text.h"
+#include "model/check.h"
+#include "model/op.h"
+
+#define CLOSE_MS 1000 /* Clocks that are no further apart are close. */
+
+struct preflight {
+    const struct sim_fleet *fleet;
+    const struct op *op;
+    const struct sim_host *source;
+    const struct sim_host *target;
+    const struct sim_guest *guest; /* NULL: the source does not know it. */
+    struct check_list *list;
+    bool live;
+};
+
+static void check_paused(const struct preflight *preflight)
+{
+    if (preflight->guest->reason == GUEST_REASON_USER && preflight->live) {
+        check_pass(preflight->list, CHECK_STATE, "it is paused by its user");
+    } else if (preflight->guest->reason == GUEST_REASON_USER) {
+        check_fail(preflight->list, CHECK_STATE, ERR_UNSAFE, "resume it first",
+                   "it is paused and cannot be shut down");
+    } else {
+        check_fail(preflight->list, CHECK_STATE, ERR_UNSAFE, "clear that up first",
+                   "it is paused (%s)", observed_reason_name(preflight->guest->reason));
+    }
+}
+
+static bool is_fitting(const struct preflight *preflight)
+{
+    bool running = preflight->guest->state == GUEST_RUNNING;
+    bool off = preflight->guest->state == GUEST_SHUTOFF;
+
+    return preflight->live ? running : off || (running && preflight->op->mode != MOVE_COLD);
+}
+
+static void check_state(const struct preflight *preflight)
+{
+    const struct sim_guest *guest = preflight->guest;
+    struct check_list *list = preflight->list;
+
+    if (guest->state == GUEST_PAUSED) {
+        check_paused(preflight);
+    } else if (!preflight->live && !guest->persistent) {
+        check_fail(list, CHECK_STATE, ERR_UNSAFE, "define it, or move it live",
+                   "it is transient: stopping it would lose its definition");
+    } else if (!is_fitting(preflight)) {
+        check_fail(list, CHECK_STATE, ERR_CONFLICT, "plan anew",
+                   "it is %s (%s), which is no beginning of a move that is '%s'",
+                   observed_state_name(guest->state), observed_reason_name(guest->reason),
+                   op_mode_name(preflight->op->mode));
+    } else {
+        check_pass(list, CHECK_STATE, "it is %s on '%s'", observed_state_name(guest->state),
+                   preflight->source->name);
+    }
+}
+
+static void check_uuid(const struct preflight *preflight)
+{
+    if (sim_fleet_find_guest(preflight->target, preflight->op->uuid) == NULL) {
+        check_pass(preflight->list, CHECK_UUID, "'%s' has no guest of this UUID",
+                   preflight->target->name);
+    } else {
+        check_fail(preflight->list, CHECK_UUID, ERR_EXISTS, "rename or undefine it there",
+                   "'%s' already has a guest of this UUID", preflight->target->name);
+    }
+}
+
+static void check_name(const struct preflight *preflight)
+{
+    if (sim_fleet_find_guest_named(preflight->target, preflight->op->guest) == NULL) {
+        check_pass(preflight->list, CHECK_NAME, "'%s' has no guest of this name",
+                   preflight->target->name);
+    } else {
+        check_fail(preflight->list, CHECK_NAME, ERR_EXISTS, "rename or undefine it there",
+                   "'%s' already has a guest of this name", preflight->target->name);
+    }
+}
+
+static void check_save(const struct preflight *preflight)
+{
+    if (preflight->guest->managed_save) {
+        check_fail(preflight->list, CHECK_SAVE, ERR_UNSAFE, "start it or remove the image",
+                   "it has a managed save image");
+    } else {
+        check_pass(preflight->list, CHECK_SAVE, "it has no managed save image");
+    }
+}
+
+static void check_snapshots(const struct preflight *preflight)
+{
+    if (preflight->guest->snapshots > 0) {
+        check_fail(preflight->list, CHECK_SNAPSHOTS, ERR_UNSAFE, "delete them first",
+                   "it has snapshots (%" PRIu64 "), which do not move",
+                   preflight->guest->snapshots);
+    } else {
+        check_pass(preflight->list, CHECK_SNAPSHOTS, "it has no snapshots");
+    }
+}
+
+static void check_hostdevs(const struct preflight *preflight)
+{
+    if (preflight->guest->hostdevs > 0) {
+        check_fail(preflight->list, CHECK_HOSTDEVS, ERR_INCOMPATIBLE,
+                   "detach them, or move it offline", "it uses devices of its host (%" PRIu64 ")",
+                   preflight->guest->hostdevs);
+    } else {
+        check_pass(preflight->list, CHECK_HOSTDEVS, "it uses no device of its host");
+    }
+}
+
+static void check_job(const struct preflight *preflight)
+{
+    if (sim_fleet_job(preflight->fleet, preflight->source, preflight->guest) != GUEST_JOB_NONE) {
+        check_fail(preflight->list, CHECK_JOB, ERR_BUSY, "let it end first", "a job runs on it");
+    } else {
+        check_pass(preflight->list, CHECK_JOB, "no job runs on it");
+    }
+}
+
+static void check_block_job(const struct preflight *preflight)
+{
+    if (preflight->guest->block_job) {
+        check_fail(preflight->list, CHECK_BLOCK_JOB, ERR_BUSY, "let it end first",
+                   "a block job runs on a disk of it");
+    } else {
+        check_pass(preflight->list, CHECK_BLOCK_JOB, "no block job runs on its disks");
+    }
+}
+
+static void check_arch(const struct preflight *preflight)
+{
+    if (strcmp(preflight->source->arch, preflight->target->arch) == 0) {
+        check_pass(preflight->list, CHECK_ARCH, "both hosts are %s", preflight->target->arch);
+    } else {
+        check_fail(preflight->list, CHECK_ARCH, ERR_INCOMPATIBLE,
+                   "place it on a host of its own architecture", "'%s' is %s and '%s' is %s",
+                   preflight->source->name, preflight->source->arch, preflight->target->name,
+                   preflight->target->arch);
+    }
+}
+
+static void check_version(const struct preflight *preflight)
+{
+    const struct sim_host *from = preflight->source;
+    const struct sim_host *to = preflight->target;
+
+    if (to->qemu_version >= from->qemu_version && to->libvirt_version >= from->libvirt_version) {
+        check_pass(preflight->list, CHECK_VERSION, "'%s' has no older QEMU or libvirt", to->name);
+    } else if (preflight->op->live.allow_downgrade) {
+        check_warn(preflight->list, CHECK_VERSION, NULL,
+                   "'%s' has an older QEMU or libvirt, and allow_downgrade = yes", to->name);
+    } else {
+        check_fail(preflight->list, CHECK_VERSION, ERR_INCOMPATIBLE,
+                   "upgrade it, or set [migrate] allow_downgrade = yes",
+                   "'%s' has an older QEMU or libvirt", to->name);
+    }
+}
+
+static void check_machine(const struct preflight *preflight)
+{
+    const char *machine = preflight->guest->machine;
+
+    if (preflight->target->machines.count == 0 ||
+        sim_fleet_has_name(&preflight->target->machines, machine)) {
+        check_pass(preflight->list, CHECK_MACHINE, "'%s' has '%s'", preflight->target->name,
+                   machine);
+    } else {
+        check_fail(preflight->list, CHECK_MACHINE, ERR_INCOMPATIBLE,
+                   "update QEMU there, or change the type", "'%s' has no machine type '%s'",
+                   preflight->target->name, machine);
+    }
+}
+
+static void check_cpu(const struct preflight *preflight)
+{
+    if (!preflight->live || strcmp(preflight->guest->cpu_mode, "host-passthrough") != 0) {
+        check_pass(preflight->list, CHECK_CPU, "'%s' can be the CPU that it sees",
+                   preflight->target->name);
+    } else if (strcmp(preflight->source->cpu_fingerprint, preflight->target->cpu_fingerprint) ==
+               0) {
+        check_pass(preflight->list, CHECK_CPU, "the hosts' CPUs are equal");
+    } else {
+        check_fail(preflight->list, CHECK_CPU, ERR_INCOMPATIBLE,
+                   "use a named CPU model, or move it offline",
+                   "its CPU mode is %s, and the hosts' CPUs are not equal",
+                   preflight->guest->cpu_mode);
+    }
+}
+
+static void check_cpus(const struct preflight *preflight)
+{
+    uint64_t need = preflight->guest->vcpus;
+    uint64_t have = preflight->target->cpus;
+
+    if (need > have) {
+        check_warn(preflight->list, CHECK_CPUS, "give it fewer",
+                   "it has %" PRIu64 " CPUs, and '%s' has only %" PRIu64, need,
+                   preflight->target->name, have);
+    } else {
+        check_pass(preflight->list, CHECK_CPUS, "it has %" PRIu64 ", '%s' has %" PRIu64, need,
+                   preflight->target->name, have);
+    }
+}
+
+/* A cold move starts nobody, and the room for a guest that is stopped early is made only then. */
+static void check_room(const struct preflight *preflight, enum check_kind kind, bool taken,
+                       const char *what)
+{
+    bool starts = preflight->op->mode != MOVE_COLD && preflight->op->mode != MOVE_STOP;
+    uint64_t need = preflight->guest->memory_kib;
+    uint64_t free = sim_fleet_free_kib(preflight->target, preflight->guest->hugepage_kib);
+
+    if (!starts || !taken) {
+        check_pass(preflight->list, kind, "it takes no %s there", what);
+    } else if (need > free) {
+        check_fail(preflight->list, kind, ERR_FAILED, "free some there",
+                   "'%s' would need %" PRIu64 " MiB of %s free now, and has only %" PRIu64 " MiB",
+                   preflight->target->name, need / 1024, what, free / 1024);
+    } else {
+        check_pass(preflight->list, kind,
+                   "it needs %" PRIu64 " MiB, '%s' has %" PRIu64 " MiB available", need / 1024,
+                   preflight->target->name, free / 1024);
+    }
+}
+
+static void check_memory(const struct preflight *preflight)
+{
+    check_room(preflight, CHECK_MEMORY, preflight->guest->hugepage_kib == 0, "memory");
+}
+
+static void check_pages(const struct preflight *preflight)
+{
+    check_room(preflight, CHECK_PAGES, preflight->guest->hugepage_kib != 0, "huge pages");
+}
+
+static void check_nodes(const struct preflight *preflight)
+{
+    if (preflight->guest->numa_nodes > preflight->target->numa_nodes) {
+        check_fail(preflight->list, CHECK_NODES, ERR_INCOMPATIBLE, "change or remove numatune",
+                   "its memory is bound to NUMA nodes that '%s' does not have",
+                   preflight->target->name);
+    } else {
+        check_pass(preflight->list, CHECK_NODES, "'%s' has the NUMA nodes that it is bound to",
+                   preflight->target->name);
+    }
+}
+
+static void check_cache(const struct preflight *preflight)
+{
+    size_t cached = 0;
+
+    for (size_t i = 0; i < preflight->guest->disk_count; i++) {
+        const struct sim_disk *disk = &preflight->guest->disks[i];
+
+        if (disk->cache != NULL && strcmp(disk->cache, "none") != 0) {
+            check_fail(preflight->list, CHECK_CACHE, ERR_UNSAFE, "set cache='none'",
+                       "its disk '%s' has cache mode '%s'", disk->path, disk->cache);
+            cached++;
+        }
+    }
+    if (cached == 0) {
+        check_pass(preflight->list, CHECK_CACHE, "no disk goes through a cache of its host");
+    }
+}
+
+static void judge_disk(const struct preflight *preflight, const struct sim_disk *disk)
+{
+    const char *identity = sim_fleet_find_identity(preflight->target, disk->path);
+
+    if (identity == NULL) {
+        check_fail(preflight->list, CHECK_STORAGE, ERR_INCOMPATIBLE, "attach it there",
+                   "disk '%s' does not exist on '%s'", disk->path, preflight->target->name);
+    } else if (strcmp(identity, disk->identity) != 0) {
+        check_fail(preflight->list, CHECK_STORAGE, ERR_UNSAFE, "attach the same volume to both",
+                   "disk '%s' is not the same storage on '%s' (%s) as on '%s' (%s)", disk->path,
+                   preflight->target->name, identity, preflight->source->name, disk->identity);
+    } else {
+        check_pass(preflight->list, CHECK_STORAGE, "disk '%s' is the same storage on both hosts",
+                   disk->path);
+    }
+}
+
+static void check_storage(const struct preflight *preflight)
+{
+    const struct sim_guest *guest = preflight->guest;
+
+    if (guest->has_nvram || guest->has_tpm) {
+        check_fail(preflight->list, CHECK_STORAGE, ERR_UNSAFE, "move it by hand, with that file",
+                   "its NVRAM or TPM is on its host's own storage");
+    } else if (guest->disk_count == 0) {
+        check_pass(preflight->list, CHECK_STORAGE, "it writes to no disk of its host");
+    }
+    for (size_t i = 0; i < guest->disk_count; i++) {
+        judge_disk(preflight, &guest->disks[i]);
+    }
+}
+
+static void check_files(const struct preflight *preflight)
+{
+    const struct sim_names *files = &preflight->guest->files;
+    size_t missing = 0;
+
+    for (size_t i = 0; i < files->count; i++) {
+        if (sim_fleet_find_identity(preflight->target, files->items[i]) == NULL) {
+            check_fail(preflight->list, CHECK_FILES, ERR_INCOMPATIBLE, "copy it there",
+                       "'%s' has no file '%s'", preflight->target->name, files->items[i]);
+            missing++;
+        }
+    }
+    if (missing == 0) {
+        check_pass(preflight->list, CHECK_FILES, "'%s' has every file that it needs",
+                   preflight->target->name);
+    }
+}
+
+static void check_bridges(const struct preflight *preflight)
+{
+    const struct sim_names *bridges = &preflight->guest->bridges;
+    size_t missing = 0;
+
+    for (size_t i = 0; i < bridges->count; i++) {
+        if (!sim_fleet_has_name(&preflight->target->bridges, bridges->items[i])) {
+            check_fail(preflight->list, CHECK_BRIDGES, ERR_INCOMPATIBLE, "create it there",
+                       "'%s' has no bridge '%s'", preflight->target->name, bridges->items[i]);
+            missing++;
+        }
+    }
+    if (missing == 0) {
+        check_pass(preflight->list, CHECK_BRIDGES, "'%s' has every bridge that it needs",
+                   preflight->target->name);
+    }
+}
+
+static void check_reach(const struct preflight *preflight)
+{
+    if (preflight->target->hidden) {
+        check_fail(preflight->list, CHECK_REACH, ERR_FAILED,
+                   "let libvirt listen there, open the firewall, or correct peer_uri",
+                   "'%s' does not reach libvirt of '%s'", preflight->source->name,
+                   preflight->target->name);
+    } else {
+        check_pass(preflight->list, CHECK_REACH, "'%s' reaches libvirt of '%s'",
+                   preflight->source->name, preflight->target->name);
+    }
+}
+
+static void check_port(const struct preflight *preflight)
+{
+    if (preflight->target->walled) {
+        check_fail(preflight->list, CHECK_PORT, ERR_FAILED,
+                   "open the ports for migrations there, or set [migrate] migrate_uri",
+                   "'%s' does not get through to the migration ports of '%s'",
+                   preflight->source->name, preflight->target->name);
+    } else {
+        check_pass(preflight->list, CHECK_PORT, "'%s' gets through to the migration ports of '%s'",
+                   preflight->source->name, preflight->target->name);
+    }
+}
+
+static void check_clocks(const struct preflight *preflight)
+{
+    int64_t ahead_ms = preflight->source->clock_ms - preflight->target->clock_ms;
+    int64_t apart_ms = ahead_ms < 0 ? -ahead_ms : ahead_ms;
+    char apart[CLOCK_TEXT_SIZE];
+
+    (void)clock_format_duration(apart_ms, apart);
+    if (apart_ms > CLOSE_MS) {
+        check_warn(preflight->list, CHECK_CLOCKS, "let both follow the same time servers",
+                   "the clocks of '%s' and '%s' are %s apart", preflight->source->name,
+                   preflight->target->name, apart);
+    } else {
+        check_pass(preflight->list, CHECK_CLOCKS, "%s apart", apart);
+    }
+}
+
+static void check_locks(const struct preflight *preflight)
+{
+    const char *from = preflight->source->lock_manager;
+    const char *to = preflight->target->lock_manager;
+
+    if (strcmp(from, to) != 0) {
+        check_fail(preflight->list, CHECK_LOCKS, ERR_INCOMPATIBLE,
+                   "set the same lock_manager in qemu.conf of both",
+                   "lock_manager is %s on '%s' and %s on '%s'", from, preflight->source->name, to,
+                   preflight->target->name);
+    } else if (strcmp(from, "nop") == 0) {
+        check_warn(preflight->list, CHECK_LOCKS, "set lock_manager in qemu.conf of both",
+                   "no lock manager keeps others from starting a guest on disks in use");
+    } else {
+        check_pass(preflight->list, CHECK_LOCKS, "both hosts use %s", from);
+    }
+}
+
+/* In the order of the libvirt actuator. */
+static const struct {
+    enum check_kind kind;
+    bool live;   /* Only of a live move. */
+    bool target; /* The target alone can tell. */
+    void (*run)(const struct preflight *preflight);
+} checks[] = {
+    { CHECK_STATE, false, false, check_state },
+    { CHECK_UUID, false, true, check_uuid },
+    { CHECK_NAME, false, true, check_name },
+    { CHECK_SAVE, false, false, check_save },
+    { CHECK_SNAPSHOTS, false, false, check_snapshots },
+    { CHECK_HOSTDEVS, true, false, check_hostdevs },
+    { CHECK_JOB, false, false, check_job },
+    { CHECK_BLOCK_JOB, false, false, check_block_job },
+    { CHECK_ARCH, false, false, check_arch },
+    { CHECK_VERSION, true, false, check_version },
+    { CHECK_MACHINE, false, false, check_machine },
+    { CHECK_CPU, false, false, check_cpu },
+    { CHECK_CPUS, false, false, check_cpus },
+    { CHECK_MEMORY, false, false, check_memory },
+    { CHECK_PAGES, false, false, check_pages },
+    { CHECK_NODES, false, false, check_nodes },
+    { CHECK_CACHE, true, false, check_cache },
+    { CHECK_STORAGE, false, false, check_storage },
+    { CHECK_FILES, false, false, check_files },
+    { CHECK_BRIDGES, false, false, check_bridges },
+    { CHECK_REACH, true, false, check_reach },
+    { CHECK_PORT, true, false, check_port },
+    { CHECK_CLOCKS, true, false, check_clocks },
+    { CHECK_LOCKS, false, false, check_locks },
+};
+
+/* The guest must agree in name. */
+static void find_guest(struct preflight *preflight)
+{
+    const struct op *op = preflight->op;
+    const struct sim_guest *found = sim_fleet_find_guest(preflight->source, op->uuid);
+
+    if (found == NULL) {
+        check_fail(preflight->list, CHECK_STATE, ERR_NOT_FOUND, NULL, "'%s' does not know it",
+                   op->host);
+    } else if (strcmp(found->name, op->guest) != 0) {
+        check_fail(preflight->list, CHECK_STATE, ERR_CONFLICT, NULL,
+                   "on '%s' its UUID belongs to '%s'", op->host, found->name);
+    } else {
+        preflight->guest = found;
+    }
+}
+
+void sim_preflight_run(const struct sim_fleet *fleet, const struct op *op,
+                       const struct sim_host *source, const struct sim_host *target,
+                       struct check_list *list)
+{
+    struct preflight preflight = {
+        .fleet = fleet,
+        .op = op,
+        .source = source,
+        .target = target,
+        .list = list,
+        .live = op->mode == MOVE_LIVE,
+    };
+
+    check_pass(list, CHECK_HOSTS, "'%s' and '%s' answer", source->name, target->name);
+    find_guest(&preflight);
+    for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
+        if (checks[i].live && !preflight.live) {
+            continue;
+        }
+        if (preflight.guest != NULL || checks[i].target) {
+            checks[i].run(&preflight);
+        } else if (checks[i].kind != CHECK_STATE) {
+            check_skip(list, checks[i].kind, NULL, "its definition is not known");
+        }
+    }
+}
