@@ -144,7 +144,7 @@ static const struct cli_command command;
 
 static int run(struct cli *cli, int argc, char **argv)
 {
-    AUTO(edit) struct edit edit = { .cli = cli };
+    AUTO(edit) struct edit edit = { .cli = cli, .checks = true };
     struct wish wish = { .to = NULL };
     const struct cli_option options[] = {
         { .name = "to", .value = "HOST", .help = "where it is to be", .text = &wish.to },
@@ -178,7 +178,8 @@ static const struct cli_command command = {
         "Shows what changes in es.xml and the plan for it, asks, and moves the guest as 'berth apply\n"
         "--only GUEST' does; where berthd runs, that does it.  If the guest cannot be moved now, nothing\n"
         "is changed.  In es.xml only the lines of its placement change; the file is replaced whole, and\n"
-        "not if somebody else has changed it meanwhile.",
+        "not if somebody else has changed it meanwhile.  --dry-run also makes the checks before the move, and\n"
+        "shows those that did not pass; it exits with 4 if one failed.",
     .run = run,
 };
 

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/loop_uv.h"
 #include "base/text.h"
+#include "cli/checks.h"
 #include "cli/cli.h"
 #include "cli/daemon.h"
 #include "cli/entry.h"
@@ -363,6 +364,7 @@ static int show(struct edit *edit, const char **agreed)
     print_edit(edit, &text);
     render_plan(&edit->cli->arena, &plan, &edit->plan, edit->cli->colour);
     text_append(&text, plan.data);
+    render_checks(&edit->cli->arena, &text, &edit->plan, false, edit->cli->colour);
     *agreed = plan.data;
     return edit->cli->json ? CLI_OK : cli_print(text.data, text.length);
 }
@@ -379,9 +381,13 @@ int edit_carry_out(struct edit *edit)
     bool acts = !edit->dry_run && !is_settled(edit);
     struct text run = text_new(&edit->cli->arena);
     const char *agreed;
-    int status = show(edit, &agreed);
+    int status =
+        edit->checks && edit->dry_run ? checks_make(edit->cli, &edit->sight, &edit->plan) : CLI_OK;
     int printed;
 
+    if (status == CLI_OK) {
+        status = show(edit, &agreed);
+    }
     if (status == CLI_OK && acts && !edit->yes && !run_is_wanted()) {
         return CLI_CANCELLED;
     }
@@ -399,7 +405,9 @@ int edit_carry_out(struct edit *edit)
     if (status != CLI_OK) {
         return status;
     }
-    return printed == CLI_OK && edit->blocked_count > 0 ? CLI_BLOCKED : printed;
+    return printed == CLI_OK && (edit->blocked_count > 0 || checks_failed(&edit->plan))
+               ? CLI_BLOCKED
+               : printed;
 }
 
 int edit_refuse(struct edit *edit)

@@ -33,6 +33,7 @@ struct edit {
     const char *only; /* Plan and move this guest alone, or NULL. */
     bool yes;
     bool dry_run;
+    bool checks;        /* A dry run asks the hosts whether each move can be made. */
     bool file_only;     /* Moves are made by a later 'berth apply'. */
     bool carried_out;   /* To the end, as far as it could be. */
     int64_t controller; /* Pid of the berthd that carries the edit out, or 0. */

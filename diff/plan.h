@@ -17,6 +17,7 @@
 #include "model/op.h"
 
 struct arena;
+struct check;
 struct desired;
 struct observed;
 struct policy;
@@ -90,6 +91,9 @@ struct plan_move {
     struct plan_side source;
     struct plan_side target;
     const char *reason;
+    const struct check
+        *checks; /* That hosts have answered, if somebody has asked them; else none. */
+    size_t check_count;
 };
 
 struct plan_certificate {

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "diff/plan.h"
+#include "model/check.h"
 #include "model/record_json.h"
 
 /* The plan, and what the format tells twice. */
@@ -49,6 +50,26 @@ static const struct record_json_field proof_fields[] = {
 };
 static const struct record_json_table proof_table = RECORD_JSON_TABLE(plan_move, proof_fields);
 
+static const char *kind_name(uint32_t kind)
+{
+    return check_kind_name((enum check_kind)kind);
+}
+
+static const char *result_name(uint32_t result)
+{
+    return check_result_name((enum check_result)result);
+}
+
+static const struct record_json_field check_fields[] = {
+    { RECORD_JSON_FIELD(check, kind, "name", ENUM, REQUIRED), .name_of = kind_name,
+      .value_count = CHECK_KIND_COUNT },
+    { RECORD_JSON_FIELD(check, result, "result", ENUM, REQUIRED), .name_of = result_name,
+      .value_count = CHECK_RESULT_COUNT },
+    { RECORD_JSON_FIELD(check, evidence, "evidence", TEXT, ALWAYS) },
+    { RECORD_JSON_FIELD(check, change, "change", TEXT, OPTIONAL) },
+};
+static const struct record_json_table check_table = RECORD_JSON_TABLE(check, check_fields);
+
 static const struct record_json_field move_fields[] = {
     { RECORD_JSON_FIELD(plan_move, seq, "seq", U32, REQUIRED) },
     { RECORD_JSON_FIELD(plan_move, guest, "guest", NAME, REQUIRED) },
@@ -66,6 +87,9 @@ static const struct record_json_field move_fields[] = {
       .presence = RECORD_JSON_REQUIRED,
       .table = &proof_table },
     { RECORD_JSON_FIELD(plan_move, reason, "reason", TEXT, ALWAYS) },
+    { RECORD_JSON_FIELD(plan_move, checks, "checks", LIST, OPTIONAL),
+      .count_offset = offsetof(struct plan_move, check_count), .table = &check_table,
+      .before_item = "\n  " },
 };
 static const struct record_json_table move_table = RECORD_JSON_TABLE(plan_move, move_fields);
 

@@ -11,6 +11,7 @@
 #include "diff/estimate.h"
 #include "diff/lookup.h"
 #include "diff/plan.h"
+#include "model/check.h"
 #include "model/quantity.h"
 
 #define BOLD   "\033[1m"
@@ -285,6 +286,54 @@ void render_plan(struct arena *arena, struct text *text, const struct plan *plan
         text_append(text, "\n");
     }
     print_summary(text, plan);
+}
+
+/* ": 22 passed, 1 warned, 1 failed" */
+static void print_check_counts(struct text *text, const struct plan_move *move)
+{
+    static const enum check_result order[] = { CHECK_PASSED, CHECK_SKIPPED, CHECK_WARNED,
+                                               CHECK_FAILED };
+    const char *before = ": ";
+
+    for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+        size_t count = check_count(move->checks, move->check_count, order[i]);
+
+        if (count > 0) {
+            text_printf(text, "%s%zu %s", before, count, check_result_name(order[i]));
+            before = ", ";
+        }
+    }
+    text_append(text, "\n");
+}
+
+static void print_check(struct arena *arena, struct text *text, const struct check *check,
+                        bool colour)
+{
+    bool stands_out = colour && (check->result == CHECK_FAILED || check->result == CHECK_WARNED);
+
+    text_printf(text, "  %s%-7s%s  %-16s  %s\n", stands_out ? YELLOW : "",
+                check_result_name(check->result), stands_out ? PLAIN : "",
+                check_kind_name(check->kind), text_visible(arena, check_text(arena, check)));
+}
+
+void render_checks(struct arena *arena, struct text *text, const struct plan *plan, bool all,
+                   bool colour)
+{
+    for (size_t i = 0; i < plan->move_count; i++) {
+        const struct plan_move *move = &plan->moves[i];
+
+        if (move->check_count == 0) {
+            continue;
+        }
+        text_printf(text, "\nChecks of move %u, %s %s → %s", move->seq, move->guest, move->from,
+                    move->to);
+        print_check_counts(text, move);
+        for (size_t k = 0; k < move->check_count; k++) {
+            if (all || move->checks[k].result != CHECK_PASSED) {
+                print_check(arena, text, &move->checks[k], colour);
+            }
+        }
+    }
 }
 
 static const char *arrow_style(enum move_mode mode)

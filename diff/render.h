@@ -16,6 +16,11 @@ struct text;
  * with reason and what would unblock them; then warnings; then one summary line. */
 void render_plan(struct arena *arena, struct text *text, const struct plan *plan, bool colour);
 
+/* What was looked at before each move of 'plan': a blank line and a heading a move, then a line a check that did not pass
+ * (with 'all': every check), with what to change.  Nothing for a plan whose moves nobody has checked. */
+void render_checks(struct arena *arena, struct text *text, const struct plan *plan, bool all,
+                   bool colour);
+
 /* Graphviz: hosts as boxes, moves as numbered arrows. */
 void render_dot(struct text *text, const struct plan *plan);
 

@@ -10,7 +10,7 @@ _berth_options() { # COMMAND
         validate) echo --schema ;;
         observe) printf '%s\n' -o --out ;;
         diff) printf '%s\n' --es --observed --exit-code ;;
-        plan) printf '%s\n' --es --observed --dot --exit-code ;;
+        plan) printf '%s\n' --es --observed --dot --exit-code --checks --all ;;
         apply) printf '%s\n' -y --yes --only ;;
         migrate) printf '%s\n' --to --mode --timeout --dry-run -y --yes ;;
         drain) printf '%s\n' --partial --dry-run -y --yes ;;

@@ -11,6 +11,7 @@
 #include "diff/diff_json.h"
 #include "diff/plan.h"
 #include "diff/plan_json.h"
+#include "model/check.h"
 #include "tests/runner.h"
 
 #define UUID_1 "c0ffee00-0000-4000-8000-000000000001"
@@ -170,6 +171,32 @@ START_TEST(every_code_and_mode_survives)
 }
 END_TEST
 
+START_TEST(checks_of_a_move_are_written_and_read_back)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct check_list list = check_list(&arena);
+    struct plan_move move = moves[0];
+    struct plan plan = { .moves = &move, .move_count = 1 };
+    const char *json;
+    struct plan back;
+    struct err err;
+
+    for (unsigned i = 0; i < CHECK_KIND_COUNT; i++) {
+        check_pass(&list, i, "passed");
+    }
+    check_skip(&list, CHECK_NAME, NULL, "not asked");
+    check_fail(&list, CHECK_NAME, ERR_EXISTS, "rename it", "taken");
+    move.checks = list.items;
+    move.check_count = list.count;
+    json = written(&arena, &plan);
+    ck_assert_ptr_nonnull(strstr(json, "\n  {\"name\":\"name\",\"result\":\"failed\","
+                                       "\"evidence\":\"taken\",\"change\":\"rename it\"}]"));
+    ck_assert_msg(plan_json_read(&arena, json, strlen(json), &back, &err) == 0, "%s", err.text);
+    ck_assert_uint_eq(back.moves[0].check_count, list.count);
+    ck_assert_str_eq(written(&arena, &back), json);
+}
+END_TEST
+
 /* A change to 'full', and what is said about it. */
 static const struct {
     const char *from;
@@ -266,6 +293,7 @@ int main(void)
     tcase_add_test(tcase, what_is_written_is_read_back_to_the_byte);
     tcase_add_test(tcase, the_plan_of_a_satisfied_fleet_has_empty_lists);
     tcase_add_test(tcase, every_code_and_mode_survives);
+    tcase_add_test(tcase, checks_of_a_move_are_written_and_read_back);
     tcase_add_loop_test(tcase, anything_else_is_refused_with_its_place, 0,
                         (int)ARRAY_LEN(refusals));
     tcase_add_test(tcase, a_plan_cut_anywhere_is_refused);

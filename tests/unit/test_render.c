@@ -3,6 +3,7 @@
 
 #include "build_fleet.h"
 #include "diff/diff.h"
+#include "model/check.h"
 #include "tests/runner.h"
 
 static struct build *small_fleet(struct arena *arena)
@@ -172,6 +173,38 @@ START_TEST(diff_of_a_satisfied_fleet_is_empty)
 }
 END_TEST
 
+START_TEST(checks_that_did_not_pass_are_listed_with_what_to_change)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct build *build = small_fleet(&arena);
+    struct plan plan = build_plan(build);
+    struct plan_move move = plan.moves[0];
+    struct check_list list = check_list(&arena);
+    struct text none = text_new(&arena);
+    struct text some = text_new(&arena);
+    struct text all = text_new(&arena);
+
+    render_checks(&arena, &none, &plan, true, false);
+    ck_assert_uint_eq(none.length, 0);
+    check_pass(&list, CHECK_NAME, "it is free");
+    check_skip(&list, CHECK_CLOCKS, NULL, "nobody\nknows");
+    check_warn(&list, CHECK_LOCKS, "set one", "there is none");
+    check_fail(&list, CHECK_CACHE, ERR_UNSAFE, "set cache='none'", "it has writeback");
+    move.checks = list.items;
+    move.check_count = list.count;
+    plan.moves = &move;
+    render_checks(&arena, &some, &plan, false, false);
+    ck_assert_str_eq(some.data,
+                     "\nChecks of move 1, a kvm1 → kvm2: 1 passed, 1 skipped, 1 warned, 1 failed\n"
+                     "  skipped  clocks            nobody?knows\n"
+                     "  warned   lock-manager      there is none: set one\n"
+                     "  failed   disk-cache        it has writeback: set cache='none'\n");
+    render_checks(&arena, &all, &plan, true, true);
+    ck_assert_ptr_nonnull(strstr(all.data, "\n  passed   name              it is free\n"));
+    ck_assert_ptr_nonnull(strstr(all.data, "  \033[33mfailed \033[0m  disk-cache"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("render");
@@ -185,6 +218,7 @@ int main(void)
     tcase_add_test(tcase, estimate_goes_by_the_bandwidth_that_policy_allows);
     tcase_add_test(tcase, ways_over_another_host_and_back_are_marked);
     tcase_add_test(tcase, dot_draws_numbered_arrows);
+    tcase_add_test(tcase, checks_that_did_not_pass_are_listed_with_what_to_change);
     tcase_add_test(tcase, diff_lists_who_is_not_in_place);
     tcase_add_test(tcase, diff_of_a_satisfied_fleet_is_empty);
     suite_add_tcase(suite, tcase);
