@@ -25,6 +25,7 @@
 #include "model/observed.h"
 #include "reconciler/event_json.h"
 #include "reconciler/headline.h"
+#include "reconciler/hook.h"
 #include "reconciler/journal/journal.h"
 #include "reconciler/metrics.h"
 #include "reconciler/reconciler.h"
@@ -42,6 +43,7 @@ struct daemon {
     struct metrics metrics;
     struct backend backend;
     char api_digest[DIGEST_TEXT_SIZE]; /* Of the settings with which it was opened. */
+    struct hooks *hooks;
     struct service service;
     struct reload reload;
     struct eventlog log;
@@ -51,15 +53,23 @@ struct daemon {
     int status;
 };
 
+static void on_told(void *context)
+{
+    const struct daemon *daemon = context;
+
+    loop_stop(daemon->loop);
+}
+
 static void on_done(void *context, const struct reconciler_result *result)
 {
     struct daemon *daemon = context;
 
     daemon->status = (int)result->status;
-    loop_stop(daemon->loop);
+    hook_finish(daemon->hooks, on_told, daemon);
 }
 
-/* Whoever follows the controller is told what its log is told, and how far the running move is. */
+/* Whoever follows the controller is told what its log is told, and how far the running move is; hooks, what
+ * they asked for. */
 static void publish(struct daemon *daemon, const struct event *event)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
@@ -67,7 +77,10 @@ static void publish(struct daemon *daemon, const struct event *event)
     struct status status = reconciler_status(daemon->reconciler);
 
     event_json_write(&json, event, status.gauge, status.at_ms);
-    api_publish(daemon->backend.api, event_json_name(event), json.data);
+    if (daemon->backend.api != NULL) {
+        api_publish(daemon->backend.api, event_json_name(event), json.data);
+    }
+    hook_tell(daemon->hooks, event, event_json_name(event), json.data);
 }
 
 /* Loops of poll(2) and the like over all there could be are slow: not as many as a machine may have. */
@@ -126,10 +139,10 @@ static void on_event(void *context, const struct event *event)
         service_ready(&daemon->service);
     } else if (event->kind == EVENT_OBSERVED) {
         check_descriptors(daemon, event->observed);
+    } else if (event->kind == EVENT_CONFIG_TAKEN) {
+        hook_configure(daemon->hooks, &daemon->reload.config.hooks);
     }
-    if (daemon->backend.api != NULL) {
-        publish(daemon, event);
-    }
+    publish(daemon, event);
 }
 
 static void on_signal(void *context)
@@ -253,6 +266,37 @@ static void on_hangup(void *context)
     service_ready(&daemon->service);
 }
 
+static void on_hook_news(void *context, const struct hook_news *news)
+{
+    static const char *const names[] = {
+        [HOOK_FAILED] = "hook-failed",
+        [HOOK_SAID] = "hook-output",
+        [HOOK_DROPPED] = "hook-dropped",
+    };
+    struct logline line;
+
+    (void)context;
+    logline_begin(&line, names[news->kind]);
+    logline_add(&line, "hook", "%s", news->way);
+    if (news->event != NULL) {
+        logline_add(&line, "about", "%s", news->event);
+    }
+    if (news->kind == HOOK_DROPPED) {
+        logline_add(&line, "count", "%zu", news->count);
+    } else {
+        logline_quote(&line, "text", news->text);
+    }
+    logline_end(&line);
+}
+
+static void begin_hooks(struct daemon *daemon)
+{
+    const struct hook_listener listener = { daemon, on_hook_news };
+
+    daemon->hooks = hook_open(daemon->loop, &listener);
+    hook_configure(daemon->hooks, &daemon->reload.config.hooks);
+}
+
 static int serve(struct cli *cli, struct daemon *daemon)
 {
     struct source source = source_file(cli->config.es_xml);
@@ -287,6 +331,7 @@ static int serve(struct cli *cli, struct daemon *daemon)
     loop_uv_on_signal(daemon->loop, SIGHUP, on_hangup, daemon);
     service_init(&daemon->service, daemon->loop);
     log_started(&cli->config);
+    begin_hooks(daemon);
     begin_api(daemon);
     reconciler_run(daemon->reconciler, on_done, daemon);
     loop_run(daemon->loop);
@@ -296,6 +341,7 @@ static int serve(struct cli *cli, struct daemon *daemon)
     reconciler_free(daemon->reconciler); /* Answers who still waits: the API must be there. */
     api_close(daemon->backend.api);
     metrics_deinit(&daemon->metrics);
+    hook_close(daemon->hooks);
     return daemon->status;
 }
 

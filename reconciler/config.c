@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "model/fault.h"
+#include "reconciler/config_hooks.h"
 #include "reconciler/config_key.h"
 #include "reconciler/config_timetable.h"
 
@@ -206,6 +207,7 @@ static void *section_base(struct reader *reader)
     case CONFIG_KEY_FLEET:
     case CONFIG_KEY_DRIFT:
     case CONFIG_KEY_API:
+    case CONFIG_KEY_HOOKS:
         return &reader->config;
     case CONFIG_KEY_CAPACITY:
     case CONFIG_KEY_MIGRATE:
@@ -386,6 +388,16 @@ static void finish_timetable(struct reader *reader)
     reader->config.timetable = config_timetable_build(reader->arena, read, reader->faults);
 }
 
+/* After the last line, because another key may allow it. */
+static void finish_hooks(struct reader *reader)
+{
+    if (config_hooks_is_exposed(&reader->config.hooks)) {
+        fault_add(reader->faults, reader->section_lines[CONFIG_KEY_HOOKS],
+                  "'webhook' is not encrypted and leaves this machine: use https:, or set "
+                  "webhook_insecure = yes");
+    }
+}
+
 struct config config_default(void)
 {
     return (struct config){
@@ -394,6 +406,7 @@ struct config config_default(void)
         .poll_ms = CONFIG_DEFAULT_POLL_MS,
         .uri = "qemu+ssh://root@%h/system?no_tty=1",
         .policy = policy_default(),
+        .hooks = config_hooks_default(),
         .drift = {
             [CONFIG_DRIFT_OPERATOR_MOVE] = CONFIG_DRIFT_CORRECT,
             [CONFIG_DRIFT_HALF_STEP] = CONFIG_DRIFT_CORRECT,
@@ -416,6 +429,7 @@ int config_read(struct arena *arena, const char *path, struct config *config, st
     finish_hosts(&reader);
     finish_guests(&reader);
     finish_timetable(&reader);
+    finish_hooks(&reader);
     fault_sort(faults);
     if (faults->count > 0) {
         return -1;

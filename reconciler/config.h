@@ -10,6 +10,7 @@
 
 #include "model/policy.h"
 #include "reconciler/api/api.h"
+#include "reconciler/hook.h"
 #include "reconciler/timetable.h"
 
 #define CONFIG_MAX_BYTES       ((size_t)1024 * 1024)
@@ -63,6 +64,7 @@ struct config {
     struct policy policy;
     enum config_drift_answer drift[CONFIG_DRIFT_CLASSES];
     struct timetable timetable;
+    struct hook_config hooks;
     struct api_config api; /* 'socket' NULL: ask config_socket(). */
 };
 

@@ -11,6 +11,7 @@
 #include "base/loopback.h"
 #include "base/text.h"
 #include "model/quantity.h"
+#include "reconciler/config_hooks.h"
 #include "reconciler/zone.h"
 
 #define EXAMPLE_HOST      "kvm1.example.com"
@@ -30,6 +31,7 @@ static const char *const section_names[CONFIG_KEY_SECTIONS] = {
     [CONFIG_KEY_MIGRATE] = "migrate",
     [CONFIG_KEY_DRIFT] = "drift",
     [CONFIG_KEY_API] = "api",
+    [CONFIG_KEY_HOOKS] = "hooks",
     [CONFIG_KEY_HOST] = "host",
     [CONFIG_KEY_GUEST] = "guest",
     [CONFIG_KEY_WINDOW] = "window",
@@ -378,6 +380,34 @@ static bool parse_gate(struct arena *arena, const char *text, void *member)
     return true;
 }
 
+static bool parse_events(struct arena *arena, const char *text, void *member)
+{
+    struct hook_config *hooks = member;
+    const char **names = ARENA_ARRAY(arena, const char *, count_listed(text));
+    const char *name;
+
+    hooks->events = names;
+    hooks->event_count = 0;
+    while ((name = take_listed(arena, &text)) != NULL) {
+        if (!config_hooks_is_event(name)) {
+            return false;
+        }
+        names[hooks->event_count++] = name;
+    }
+    return true;
+}
+
+static bool parse_path(struct arena *arena, const char *text, void *member)
+{
+    return parse_text(arena, text, member) && *text == '/';
+}
+
+static bool parse_url(struct arena *arena, const char *text, void *member)
+{
+    *(const char **)member = arena_strdup(arena, text);
+    return config_hooks_is_url(text);
+}
+
 /* The name behind 'kind' and blanks, or NULL. */
 static const char *name_behind(const char *s, const char *kind)
 {
@@ -498,6 +528,18 @@ static const struct key keys[] = {
     KEY(API, "listen", listen, "must be a loopback address such as 127.0.0.1:8420", config,
         api.listen),
     KEY(API, "token_file", text, IS_TEXT, config, api.token_file),
+    KEY(HOOKS, "events", events, "must be names of events, with commas between them", config,
+        hooks),
+    KEY(HOOKS, "command", path, "must be an absolute path", config, hooks.command),
+    KEY(HOOKS, "command_timeout", duration, IS_DURATION, config, hooks.command_timeout_ms),
+    KEY(HOOKS, "webhook", url,
+        "must be an https: URL (http: to 127.0.0.1 or [::1], or with webhook_insecure = yes) without a "
+        "user or a password",
+        config, hooks.webhook),
+    KEY(HOOKS, "webhook_timeout", duration, IS_DURATION, config, hooks.webhook_timeout_ms),
+    KEY(HOOKS, "webhook_token_file", path, "must be an absolute path", config,
+        hooks.webhook_token_file),
+    KEY(HOOKS, "webhook_insecure", bool, IS_BOOL, config, hooks.webhook_insecure),
     KEY(HOST, "uri", template, IS_TEMPLATE, config_key_host, connection.uri),
     KEY(HOST, "peer_uri", template, IS_TEMPLATE, config_key_host, connection.peer_uri),
     KEY(HOST, "ssh", template, IS_TEMPLATE, config_key_host, connection.ssh),

@@ -23,6 +23,7 @@ enum config_key_section {
     CONFIG_KEY_MIGRATE,
     CONFIG_KEY_DRIFT,
     CONFIG_KEY_API,
+    CONFIG_KEY_HOOKS,
     CONFIG_KEY_HOST,
     CONFIG_KEY_GUEST,
     CONFIG_KEY_WINDOW,
@@ -72,7 +73,7 @@ struct config_key_schedule {
     struct calendar drift; /* The same without hours. */
 };
 
-#define CONFIG_KEY_COUNT 59
+#define CONFIG_KEY_COUNT 66
 
 /* The name in brackets, and the section of it; CONFIG_KEY_NONE if there is none. */
 const char *config_key_section_name(enum config_key_section section);
@@ -81,7 +82,7 @@ enum config_key_section config_key_section_from_name(const char *name);
 /* Index of the key called 'name' in 'section', or CONFIG_KEY_COUNT. */
 size_t config_key_find(enum config_key_section section, const char *name);
 
-/* Stores 'value' in 'base', the struct that the section of the key 'index' fills: config (FLEET, DRIFT, API),
+/* Stores 'value' in 'base', the struct that the section of the key 'index' fills: config (FLEET, DRIFT, API, HOOKS),
  * policy (CAPACITY, MIGRATE) or the config_key struct of its own.  Strings live in 'arena'.  NULL, or what the
  * value must be, in words that go behind the key's name. */
 const char *config_key_store(struct arena *arena, size_t index, const char *value, void *base);

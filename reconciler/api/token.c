@@ -46,7 +46,7 @@ static size_t measure(const char *bytes, size_t length)
     return length < TOKEN_MIN_BYTES || length > TOKEN_MAX_BYTES ? 0 : length;
 }
 
-static int read_open(struct token *token, int fd, const char *path, struct err *err)
+static int read_open(char text[TOKEN_MAX_BYTES + 1], int fd, const char *path, struct err *err)
 {
     char bytes[TOKEN_MAX_BYTES + 2]; /* A line end, and one that is too many. */
     ssize_t count = check_owner(fd, path, err) != 0 ? -2 : read(fd, bytes, sizeof(bytes));
@@ -63,13 +63,13 @@ static int read_open(struct token *token, int fd, const char *path, struct err *
                        "cannot use the token in '%s': want one line of %d to %d visible characters",
                        path, TOKEN_MIN_BYTES, TOKEN_MAX_BYTES);
     }
-    (void)digest_of(bytes, length, token->digest);
+    memcpy(text, bytes, length);
+    text[length] = '\0';
     explicit_bzero(bytes, sizeof(bytes));
-    token->is_set = true;
     return 0;
 }
 
-int token_read(struct token *token, const char *path, struct err *err)
+int token_copy(char text[TOKEN_MAX_BYTES + 1], const char *path, struct err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     int status;
@@ -78,9 +78,22 @@ int token_read(struct token *token, const char *path, struct err *err)
         return err_set_errno(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno,
                              "cannot read the token in '%s'", path);
     }
-    status = read_open(token, fd, path, err);
+    status = read_open(text, fd, path, err);
     (void)close(fd);
     return status;
+}
+
+int token_read(struct token *token, const char *path, struct err *err)
+{
+    char text[TOKEN_MAX_BYTES + 1];
+
+    if (token_copy(text, path, err) != 0) {
+        return -1;
+    }
+    (void)digest_of(text, strlen(text), token->digest);
+    explicit_bzero(text, sizeof(text));
+    token->is_set = true;
+    return 0;
 }
 
 bool token_matches(const struct token *token, const char *header)

@@ -24,6 +24,10 @@ struct token {
  * process.  The contents are in no message. */
 int token_read(struct token *token, const char *path, struct err *err);
 
+/* The token itself, for who has to show it: from a file that token_read() would take.  Whoever gets it wipes
+ * it. */
+int token_copy(char text[TOKEN_MAX_BYTES + 1], const char *path, struct err *err);
+
 /* True if the value 'header' of a field Authorization is "Bearer" and the token.  Takes as long for a
  * guess that is nearly right as for any other of its length. */
 bool token_matches(const struct token *token, const char *header);

@@ -32,8 +32,9 @@ ONLY_HEADERS = {  # (from, to) -> what of a folder others may see
                               "reconciler/condition.h", "reconciler/gauge.h", "reconciler/hold.h",
                               "reconciler/journal_json.h", "reconciler/json_member.h",
                               "reconciler/event_json.h", "reconciler/headline.h",
-                              "reconciler/metrics.h", "reconciler/preflight.h",
-                              "reconciler/reload.h", "reconciler/service.h"}}
+                              "reconciler/hook.h", "reconciler/metrics.h",
+                              "reconciler/preflight.h", "reconciler/reload.h",
+                              "reconciler/service.h"}}
 CONFINED = {  # external header -> the only files that may include it
     r"libxml/": r"(model/es_xml|actuators/libvirt_xml|cli/relaxng)\.c",
     r"jansson\.h": r"(model/\w+_json|diff/\w+_json|reconciler/api/\w+|cli/\w+|actuators/sim\w*)\.c",
@@ -44,7 +45,7 @@ CONFINED = {  # external header -> the only files that may include it
     r"sys/inotify\.h": r"reconciler/watch\.c",
     r"uv\.h": r"base/loop_uv\.c",
     r"microhttpd\.h": r"reconciler/api/\w+\.c",
-    r"curl/": r"(cli/client|reconciler/hook)\.c",
+    r"curl/": r"(cli/client|reconciler/webhook)\.c",
     r"ncurses": r"cli/terminal\.c",
     r"ini\.h": r"reconciler/config\.c",
     r"glib": r"reconciler/zone\.c",

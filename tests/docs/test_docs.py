@@ -136,7 +136,7 @@ def keys_of_example():
     found, section = {}, None
     for line in (ROOT / "configs" / "berth.conf").read_text().splitlines():
         header = re.match(r";?\[(\w+)", line)
-        entry = re.match(r"(;?)(\w+) *= *(\S+)", line)
+        entry = re.match(r"(;?)(\w+) *= *(\S+(?: \S+)*)", line)
         if header:
             section = header.group(1)
         elif entry:
@@ -160,6 +160,18 @@ def keys_of_page():
 class BerthConf5(unittest.TestCase):
     def test_every_key_is_described_and_no_other_is(self):
         self.assertEqual(set(keys_of_page()), accepted_keys())
+
+    def test_every_event_that_hooks_can_be_told_is_named_and_is_one(self):
+        names = re.search(r"known\[\] = {(.*?)};", (ROOT / "reconciler" / "config_hooks.c").read_text(), re.S)
+        known = re.findall(r'"([a-z-]+)"', names.group(1))
+        self.assertGreater(len(known), 10)
+        page = re.search(r"of which these can be told:\n((?:\.Ql .*\n)+)", (MAN / "berth.conf.5").read_text())
+        self.assertEqual(re.findall(r"[a-z-]{3,}", page.group(1)), known)
+        self.assertEqual(sorted(known), known)
+        text = (ROOT / "reconciler" / "event_json.c").read_text()
+        told = re.search(r"event_json_name\(.*?\n}\n", text, re.S).group(0)
+        self.assertEqual(set(re.findall(r'"([a-z-]+)"', told)) - set(known),
+                         {"observed", "pass", "progress", "step-begin"})
 
     def test_every_key_is_in_the_example_and_no_other_is(self):
         self.assertEqual(set(keys_of_example()), accepted_keys())

@@ -804,6 +804,26 @@ START_TEST(connections_windows_and_layout_do_not_change_the_digest)
 }
 END_TEST
 
+START_TEST(hooks_are_told_what_was_asked_for_or_else_the_usual)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct config config = read_good(&arena, "");
+
+    ck_assert_ptr_null(config.hooks.command);
+    ck_assert_ptr_null(config.hooks.webhook);
+    ck_assert_uint_eq(config.hooks.event_count, 7);
+    ck_assert_int_eq(config.hooks.command_timeout_ms, 30000);
+    config = read_good(&arena, "[hooks]\nevents = alarm , step\ncommand = /x y\n"
+                               "webhook = http://[::1]:8080/a?b\nwebhook_timeout = 2s\n");
+    ck_assert_uint_eq(config.hooks.event_count, 2);
+    ck_assert_str_eq(config.hooks.events[0], "alarm");
+    ck_assert_str_eq(config.hooks.events[1], "step");
+    ck_assert_str_eq(config.hooks.command, "/x y");
+    ck_assert_str_eq(config.hooks.webhook, "http://[::1]:8080/a?b");
+    ck_assert_int_eq(config.hooks.webhook_timeout_ms, 2000);
+}
+END_TEST
+
 static void add_reading(TCase *tcase)
 {
     tcase_add_test(tcase, an_empty_file_gives_the_defaults_of_the_contract);
@@ -825,6 +845,7 @@ static void add_reading(TCase *tcase)
     tcase_add_test(tcase, a_line_that_is_too_long_is_refused_and_a_long_comment_is_not);
     tcase_add_test(tcase, a_nul_byte_is_refused);
     tcase_add_test(tcase, a_file_that_cannot_be_read_is_an_error_not_a_fault);
+    tcase_add_test(tcase, hooks_are_told_what_was_asked_for_or_else_the_usual);
 }
 
 static void add_using(TCase *tcase)
