@@ -110,50 +110,6 @@ static void judge(struct reconciler *reconciler)
     controller_emit(reconciler, &event);
 }
 
-static void on_observed(void *context)
-{
-    struct reconciler *reconciler = context;
-    struct event event = { .kind = EVENT_OBSERVED };
-    bool goes_on;
-
-    reconciler->look_took_ms = loop_now_ms(reconciler->world.loop) - reconciler->look_begun_ms;
-    if (reconciler->ended) {
-        return;
-    }
-    if (reconciler->overtaken) {
-        controller_next_pass(reconciler);
-        return;
-    }
-    view_build(&reconciler->view, &reconciler->arena, &reconciler->revision,
-               &reconciler->snapshot.observed, &reconciler->ledger, reconciler->world.config,
-               reconciler->options.only, controller_wall(reconciler));
-    reconciler->found.revision = reconciler->revision;
-    reconciler->found.observed = reconciler->view.observed;
-    reconciler->found.looked_ms = controller_wall(reconciler);
-    event.observed = &reconciler->view.observed;
-    controller_emit(reconciler, &event);
-    note_definitions(reconciler);
-    if (drift_answer_all(reconciler) != 0) {
-        return;
-    }
-    if (reconciler->overtaken) { /* By a debt that it has found. */
-        controller_next_pass(reconciler);
-        return;
-    }
-    debts_pay_running(reconciler);
-    if (!controller_is_leaving(reconciler) && moves_resume_next(reconciler)) {
-        return;
-    }
-    goes_on = debts_may_go_on(reconciler) && choose_plan(reconciler) && debts_may_go_on(reconciler);
-    if (goes_on) {
-        judge(reconciler);
-    }
-    if (debts_restart_next(reconciler) || (goes_on && moves_take_next(reconciler))) {
-        return;
-    }
-    rest_begin(reconciler);
-}
-
 static void note_revision(struct reconciler *reconciler)
 {
     const struct revision *revision = &reconciler->revision;
@@ -246,6 +202,78 @@ static void take_config(struct reconciler *reconciler)
     }
 }
 
+/* berth.conf, the journal and es.xml as they are now.  -1: there is nothing to go on with; that is seen to. */
+static int read_wishes(struct reconciler *reconciler)
+{
+    reconciler->overtaken = false;
+    take_config(reconciler);
+    reconciler->revision = (struct revision){ 0 };
+    if (pass_load_ledger(reconciler) != 0) {
+        return -1;
+    }
+    if (load_revision(reconciler) == 0) {
+        return 0;
+    }
+    if (reconciler->options.follow && !reconciler->ending) {
+        rest_begin(reconciler);
+    } else {
+        controller_end(reconciler, RECONCILER_INVALID);
+    }
+    return -1;
+}
+
+/* What was found is from before it was overtaken, and the hosts are asked again once this pass is over: not
+ * before it, or whoever asks for something often enough would keep everything from being done. */
+static int catch_up(struct reconciler *reconciler)
+{
+    if (!reconciler->overtaken) {
+        return 0;
+    }
+    reconciler->heard = true;
+    return read_wishes(reconciler);
+}
+
+static void on_observed(void *context)
+{
+    struct reconciler *reconciler = context;
+    struct event event = { .kind = EVENT_OBSERVED };
+    bool goes_on;
+
+    reconciler->look_took_ms = loop_now_ms(reconciler->world.loop) - reconciler->look_begun_ms;
+    reconciler->before.looked_ms = 0; /* It was of the snapshot before, which is gone. */
+    if (reconciler->ended || catch_up(reconciler) != 0) {
+        return;
+    }
+    view_build(&reconciler->view, &reconciler->arena, &reconciler->revision,
+               &reconciler->snapshot.observed, &reconciler->ledger, reconciler->world.config,
+               reconciler->options.only, controller_wall(reconciler));
+    reconciler->found.revision = reconciler->revision;
+    reconciler->found.observed = reconciler->view.observed;
+    reconciler->found.looked_ms = controller_wall(reconciler);
+    event.observed = &reconciler->view.observed;
+    controller_emit(reconciler, &event);
+    note_definitions(reconciler);
+    if (drift_answer_all(reconciler) != 0) {
+        return;
+    }
+    if (reconciler->overtaken) { /* By a debt that it has found. */
+        controller_next_pass(reconciler);
+        return;
+    }
+    debts_pay_running(reconciler);
+    if (!controller_is_leaving(reconciler) && moves_resume_next(reconciler)) {
+        return;
+    }
+    goes_on = debts_may_go_on(reconciler) && choose_plan(reconciler) && debts_may_go_on(reconciler);
+    if (goes_on) {
+        judge(reconciler);
+    }
+    if (debts_restart_next(reconciler) || (goes_on && moves_take_next(reconciler))) {
+        return;
+    }
+    rest_begin(reconciler);
+}
+
 void pass_run(void *context)
 {
     struct reconciler *reconciler = context;
@@ -255,20 +283,9 @@ void pass_run(void *context)
     if (reconciler->ended) {
         return;
     }
-    reconciler->overtaken = false;
     reconciler->rest_waits = false;
     keep_finding(reconciler);
-    take_config(reconciler);
-    reconciler->revision = (struct revision){ 0 };
-    if (pass_load_ledger(reconciler) != 0) {
-        return;
-    }
-    if (load_revision(reconciler) != 0) {
-        if (reconciler->options.follow && !reconciler->ending) {
-            rest_begin(reconciler);
-        } else {
-            controller_end(reconciler, RECONCILER_INVALID);
-        }
+    if (read_wishes(reconciler) != 0) {
         return;
     }
     hosts = view_hosts(&reconciler->arena, &reconciler->revision, &reconciler->ledger, &count);

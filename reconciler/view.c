@@ -59,9 +59,10 @@ static void join_moves(struct arena *arena, const struct ledger *ledger, struct 
 
     for (size_t i = 0; i < ledger->move_count; i++) {
         moves[i] = (struct observed_move){
-            .guest = ledger->moves[i].guest,
-            .from = ledger->moves[i].from,
-            .to = ledger->moves[i].to,
+            /* The observation outlives this reading of the journal. */
+            .guest = arena_strdup(arena, ledger->moves[i].guest),
+            .from = arena_strdup(arena, ledger->moves[i].from),
+            .to = arena_strdup(arena, ledger->moves[i].to),
             .mode = ledger->moves[i].mode,
             .since_ms = ledger->moves[i].begun_ms,
         };
