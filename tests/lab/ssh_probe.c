@@ -7,11 +7,16 @@
  *
  *   run ADDRESS TIMEOUT_MS MAX_OUTPUT INPUT WORD...    INPUT and WORDs in hexadecimal, "-" = empty
  *   tidy IDLE_MS                                       ends logins that have been idle for so long
+ *   crowd THREADS ROUNDS ADDRESS...                    commands at all addresses from many threads at once
+ *   close ADDRESS                                      closes while a command is under way, and opens anew
  *
  * answers, a line each: "done STATUS SIGNAL OUT ERR" (OUT and ERR in hexadecimal) and then what ssh_check()
- * says, or "failed CODE TEXT"; to tidy "kept" or "none".
+ * says, or "failed CODE TEXT"; to tidy "kept" or "none"; to crowd and close how many commands went well.
  */
 
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +27,18 @@
 #include "base/err.h"
 #include "base/text.h"
 
-#define WORDS_MAX 64
+#define WORDS_MAX   64
+#define THREADS_MAX 16
+
+/* What threads do at once. */
+struct crowd {
+    struct ssh *ssh;
+    char **addresses;
+    size_t count;
+    size_t rounds;
+    const char *pause; /* Seconds that a command takes. */
+    atomic_size_t done;
+};
 
 static char *unhex(struct arena *arena, const char *hex)
 {
@@ -77,6 +93,76 @@ static void run(struct ssh *ssh, char **words, size_t count)
     (void)putchar('\n');
 }
 
+static void *run_rounds(void *context)
+{
+    struct crowd *crowd = context;
+    const char *const argv[] = { "sleep", crowd->pause, NULL };
+    const struct ssh_call call = { .argv = argv, .timeout_ms = 60000 };
+
+    for (size_t i = 0; i < crowd->rounds * crowd->count; i++) {
+        AUTO(arena) struct arena arena = ARENA_INIT;
+        struct ssh_output output;
+        struct err err;
+
+        if (ssh_run(crowd->ssh, &arena, crowd->addresses[i % crowd->count], &call, &output, &err) ==
+                0 &&
+            output.status == 0) {
+            crowd->done++;
+        }
+    }
+    ssh_leave(crowd->ssh);
+    return NULL;
+}
+
+static void run_crowd(struct crowd *crowd, size_t threads, bool close)
+{
+    pthread_t running[THREADS_MAX];
+    size_t count = 0;
+
+    while (count < threads && count < THREADS_MAX) {
+        (void)ssh_join(crowd->ssh);
+        if (pthread_create(&running[count], NULL, run_rounds, crowd) != 0) {
+            abort();
+        }
+        count++;
+    }
+    if (close) {
+        ssh_close(crowd->ssh);
+    }
+    while (count > 0) {
+        (void)pthread_join(running[--count], NULL);
+    }
+    (void)printf("%zu\n", (size_t)crowd->done);
+}
+
+/* Does what a line says; the ssh to go on with. */
+static struct ssh *obey(struct ssh *ssh, const struct ssh_settings *settings, char **words,
+                        size_t count)
+{
+    struct crowd crowd = { .ssh = ssh, .pause = "0" };
+
+    if (count > 4 && strcmp(words[0], "run") == 0) {
+        run(ssh, words + 1, count - 1);
+    } else if (count == 2 && strcmp(words[0], "tidy") == 0) {
+        (void)puts(ssh_tidy(ssh, strtoll(words[1], NULL, 10)) < 0 ? "none" : "kept");
+    } else if (count > 3 && strcmp(words[0], "crowd") == 0) {
+        crowd.addresses = words + 3;
+        crowd.count = count - 3;
+        crowd.rounds = strtoull(words[2], NULL, 10);
+        run_crowd(&crowd, strtoull(words[1], NULL, 10), false);
+    } else if (count == 2 && strcmp(words[0], "close") == 0) {
+        crowd.addresses = words + 1;
+        crowd.count = 1;
+        crowd.rounds = 1;
+        crowd.pause = "1";
+        run_crowd(&crowd, 2, true);
+        return ssh_open(settings);
+    } else {
+        (void)puts("failed usage what is this?");
+    }
+    return ssh;
+}
+
 int main(int argc, char **argv)
 {
     struct ssh_settings settings = { argc > 1 ? argv[1] : NULL, argc > 2 ? argv[2] : NULL };
@@ -93,13 +179,7 @@ int main(int argc, char **argv)
              word = strtok_r(NULL, " \n", &save)) {
             words[count++] = word;
         }
-        if (count > 4 && strcmp(words[0], "run") == 0) {
-            run(ssh, words + 1, count - 1);
-        } else if (count == 2 && strcmp(words[0], "tidy") == 0) {
-            (void)puts(ssh_tidy(ssh, strtoll(words[1], NULL, 10)) < 0 ? "none" : "kept");
-        } else {
-            (void)puts("failed usage what is this?");
-        }
+        ssh = obey(ssh, &settings, words, count);
         (void)fflush(stdout);
     }
     free(line);

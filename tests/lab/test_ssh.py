@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands on real hosts over SSH, and what happens to them and to the logins that are kept.
 
-$SSH_PROBE runs commands as the controller does; sshd's own log says how often somebody logged in."""
+$SSH_PROBE runs commands as the controller does; sshd's own log says how often somebody logged in.
+"""
 
 import contextlib
 import os
@@ -58,10 +59,11 @@ class Probe:
             env={**os.environ, "BERTH_LAB_ID": fleet.id},
         )
 
-    def close(self):
+    def finish(self):
         self.process.stdin.close()
         self.process.stdout.close()
-        return self.process.wait()
+        if self.process.wait():  # A sanitizer's verdict, say.
+            raise AssertionError("ssh_probe failed")
 
     def ask(self, *words):
         self.process.stdin.write(" ".join(map(str, words)) + "\n")
@@ -91,7 +93,7 @@ class SshTest(FleetTest):
         self.on("rm", "-f", MARK)
         self.before = self.logins()
         self.probe = Probe()
-        self.addCleanup(self.probe.close)
+        self.addCleanup(self.probe.finish)
 
     def on(self, *argv):
         return fleet.lab("on", "kvm1", *argv)
@@ -115,6 +117,12 @@ class SshTest(FleetTest):
         self.assertTrue(answer.failed, "it succeeded")
         self.assertIn(answer.code, codes, answer.text)
         self.assertIn(HOST, answer.text)
+
+    def await_mark(self):
+        await_true(
+            "the command runs",
+            lambda: fleet.run(LAB, "on", "kvm1", "test", "-s", MARK).returncode == 0,
+        )
 
     def sessions(self):
         """Pids of sshd's processes that serve somebody who has logged in."""
@@ -190,7 +198,8 @@ class Commands(SshTest):
 
     def test_a_command_that_does_not_read_its_input_is_none_the_worse(self):
         for _ in range(5):
-            self.assert_done(self.probe.sh("exec <&-; echo fine", stdin=b"x" * (1 << 20)), b"fine\n")
+            answer = self.probe.sh("exec <&-; echo fine", stdin=b"x" * (1 << 20))
+            self.assert_done(answer, b"fine\n")
         self.assert_logins(1)
 
     def test_output_without_end_is_refused_and_the_next_command_runs(self):
@@ -265,7 +274,7 @@ class Logins(SshTest):
         script = f"echo once >>{MARK}; sleep 3600"
         self.assert_done(self.probe.run("true"))
         self.probe.begin("sh", "-c", script, timeout_ms=60000)
-        await_true("it runs", lambda: fleet.run(LAB, "on", "kvm1", "test", "-s", MARK).returncode == 0)
+        self.await_mark()
         self.on("kill", "-KILL", *self.sessions())
         self.assert_failed(self.probe.end(), "unreachable")
         self.assert_done(self.probe.run("true"))
@@ -273,7 +282,7 @@ class Logins(SshTest):
 
     def test_a_command_that_the_cable_cuts_off_is_given_up_at_the_deadline(self):
         self.probe.begin("sh", "-c", f"echo once >>{MARK}; sleep 3600", timeout_ms=4000)
-        await_true("it runs", lambda: fleet.run(LAB, "on", "kvm1", "test", "-s", MARK).returncode == 0)
+        self.await_mark()
         with self.cut():
             self.assert_failed(self.probe.end(), "timeout")
         self.assert_done(self.probe.run("true"))
@@ -288,6 +297,21 @@ class Logins(SshTest):
         await_true("the host sees the end", lambda: self.sessions() == before)
         self.assert_done(self.probe.run("true"))
         self.assert_logins(2)
+
+    def test_many_threads_share_and_two_logins_to_a_host_are_kept(self):
+        before = self.sessions()
+        answer = self.probe.ask("crowd", 8, 20, HOST, "root@kvm2", "nobody@kvm1", "root@10.99.0.1")
+        # Nobody's shell is none, so its commands end with status 1.
+        self.assertEqual(answer, f"{8 * 20 * 3}\n")
+        await_true("two logins are kept", lambda: len(self.sessions()) <= len(before) + 4)
+        self.assert_done(self.probe.run("true"))
+
+    def test_closing_waits_for_nobody_and_the_last_to_leave_ends_the_logins(self):
+        before = self.sessions()
+        self.assert_done(self.probe.run("true"))
+        self.assertEqual(self.probe.ask("close", HOST), "2\n")
+        await_true("the host sees the end", lambda: self.sessions() == before)
+        self.assert_done(self.probe.run("true"))
 
     def test_another_user_has_a_login_of_its_own(self):
         for host in (HOST, "nobody@kvm1", HOST, "nobody@kvm1"):
@@ -318,7 +342,7 @@ class Trust(SshTest):
         path = fleet.work / "known_hosts"
         path.write_text(text)
         probe = Probe(known_hosts=path)
-        self.addCleanup(probe.close)
+        self.addCleanup(probe.finish)
         return probe, path
 
     def test_a_host_whose_key_is_not_known_is_refused_with_the_fix(self):
@@ -344,7 +368,7 @@ class Trust(SshTest):
         key = fleet.work / "other"
         fleet.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
         probe = Probe(key=key)
-        self.addCleanup(probe.close)
+        self.addCleanup(probe.finish)
         answer = probe.run("true")
         self.assert_failed(answer, "denied")
         self.assertIn("accepts none of our keys", answer.text)
@@ -353,7 +377,7 @@ class Trust(SshTest):
         key = fleet.work / "locked"
         fleet.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", key)
         probe = Probe(key=key)
-        self.addCleanup(probe.close)
+        self.addCleanup(probe.finish)
         answer = probe.run("true")
         self.assert_failed(answer, "denied")
         self.assertIn(str(key), answer.text)
