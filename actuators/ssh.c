@@ -180,24 +180,27 @@ int64_t ssh_tidy(struct ssh *ssh, int64_t idle_ms)
     return next;
 }
 
-/* Makes the command ready on a login that is kept; false if there is none that still answers. */
+/* Makes the command ready on a login that is kept; false if there is none that still answers.  With one that
+ * does not the others go, which are no younger: waiting for each would take the time of a new one. */
 static bool prepare_kept(struct ssh *ssh, const char *address, int64_t deadline,
                          struct errand *errand)
 {
-    for (;;) {
-        int64_t patience = ssh_deadline_in(STALE_MS);
-        struct err ignored;
+    int64_t patience = ssh_deadline_in(STALE_MS);
+    struct err ignored;
 
-        errand->login = take(ssh, address);
-        if (errand->login == NULL) {
-            return false;
-        }
-        if (ssh_process_new(errand->login, patience < deadline ? patience : deadline,
-                            &errand->process, &ignored) == 0) {
-            return true;
-        }
-        ssh_login_close(STEAL(errand->login));
+    errand->login = take(ssh, address);
+    if (errand->login == NULL) {
+        return false;
     }
+    if (ssh_process_new(errand->login, patience < deadline ? patience : deadline, &errand->process,
+                        &ignored) == 0) {
+        return true;
+    }
+    while (errand->login != NULL) {
+        ssh_login_close(errand->login);
+        errand->login = take(ssh, address);
+    }
+    return false;
 }
 
 static int prepare(struct ssh *ssh, const char *address, int64_t deadline, struct errand *errand,

@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a live move by Berth costs beside 'virsh migrate' with the same flags.
 
-One guest goes back and forth between two real hosts, moved in turn by 'berth apply' and by virsh; whole
-commands are timed.  Then 'berth plan' of three hosts, end to end.  Prints medians and ratios of pairs of
-one run; figures of different runs or machines do not compare.
+One guest goes back and forth between two real hosts, moved in turn by 'berth apply' and by virsh;
+whole commands are timed, and what of ours is where, by the step log.  Then how long the proof
+before a move takes when several guests move in one run, which logs in to a host once, and 'berth
+plan' of three hosts, end to end.  Prints medians and ratios of pairs of one run; figures of
+different runs or machines do not compare.
 
 usage: live_overhead.py [PAIRS [MBIT]]   (default 9; MBIT limits what a host may send, default: not;
 $BERTH: the program, default build/berth)"""
@@ -41,13 +43,47 @@ def by_virsh(fleet, source, target):
     return seconds, int(re.search(r"Total downtime:\s+(\d+)", info).group(1))
 
 
-def by_berth(fleet, target):
-    fleet.want(g1=target)
+def apply(fleet):
     seconds, result = timed(lambda: fleet.berth("apply", "--yes"))
     if result.returncode:
         raise SystemExit(f"berth apply failed: {result.stderr}")
+    return seconds
+
+
+def by_berth(fleet, target):
+    """Seconds; ms of the guest's pause, the proof, libvirt's migration and all the rest."""
+    fleet.want(g1=target)
+    seconds = apply(fleet)
     history = json.loads(fleet.berth("history", "--json").stdout)
-    return seconds, history["moves"][-1]["downtime_ms"]
+    steps = dict(
+        fleet.journal(
+            "SELECT kind, ended_ms - begun_ms FROM step WHERE seq = (SELECT max(seq) FROM move)"
+        )
+    )
+    proof, move = steps["preflight"], steps["migrate"]
+    return seconds, history["moves"][-1]["downtime_ms"], proof, move, seconds * 1000 - proof - move
+
+
+def proofs(fleet, rounds):
+    """Ms of the proof before the first move of a run, and before the others."""
+    guests = [f"p{number}" for number in range(3)]
+    for guest in guests:
+        fleet.lab("volume", guest)
+        fleet.guest(guest, "kvm1", disk=guest, memory=96)
+        fleet.lab("attach", "kvm2", guest)
+    first, later = [], []
+    for number in range(rounds):
+        target = "kvm1" if number % 2 else "kvm2"
+        fleet.want(**{guest: target for guest in guests})
+        apply(fleet)
+        steps = fleet.journal(
+            "SELECT ended_ms - begun_ms FROM step WHERE kind = 'preflight' "
+            "ORDER BY epoch DESC, seq DESC LIMIT 3"
+        )
+        *others, begun = (ms for (ms,) in steps)
+        first.append(begun)
+        later += others
+    return first, later
 
 
 def row(name, values, unit, digits):
@@ -79,13 +115,19 @@ def main():
         fleet.want(g1="kvm1")
         for _ in range(pairs):
             plans.append(timed(lambda: fleet.berth("plan"))[0])
+        first, later = proofs(fleet, pairs // 2 + 1)
     print(f"{pairs} pairs, alternating; median (least .. most)")
-    ours = row("berth apply, whole command", [s for s, _ in berth], "s", 3)
-    theirs = row("virsh migrate, whole command", [s for s, _ in virsh], "s", 3)
+    ours = row("berth apply, whole command", [b[0] for b in berth], "s", 3)
+    theirs = row("virsh migrate, whole command", [v[0] for v in virsh], "s", 3)
     row("ratio of each pair", [b[0] / v[0] for b, v in zip(berth, virsh)], " ", 3)
     print(f"{'ratio of the medians':<34} {ours / theirs:>9.3f}")
-    row("guest's pause, berth", [d for _, d in berth], "ms", 0)
-    row("guest's pause, virsh", [d for _, d in virsh], "ms", 0)
+    row("guest's pause, berth", [b[1] for b in berth], "ms", 0)
+    row("guest's pause, virsh", [v[1] for v in virsh], "ms", 0)
+    row("berth: proof by SSH and libvirt", [b[2] for b in berth], "ms", 0)
+    row("berth: libvirt's migration", [b[3] for b in berth], "ms", 0)
+    row("berth: all the rest", [b[4] for b in berth], "ms", 0)
+    row("proof, first move of a run", first, "ms", 0)
+    row("proof, later moves of a run", later, "ms", 0)
     row("berth plan, 3 hosts, end to end", [p * 1000 for p in plans], "ms", 0)
 
 

@@ -3,7 +3,7 @@
 /*
  * Runs commands on hosts as the controller does, one a line of standard input, over logins that it keeps:
  *
- *   ssh_probe KEY KNOWN_HOSTS
+ *   ssh_probe KEY KNOWN_HOSTS                          KEY "-": the agent's
  *
  *   run ADDRESS TIMEOUT_MS MAX_OUTPUT INPUT WORD...    INPUT and WORDs in hexadecimal, "-" = empty
  *   tidy IDLE_MS                                       ends logins that have been idle for so long
@@ -165,7 +165,8 @@ static struct ssh *obey(struct ssh *ssh, const struct ssh_settings *settings, ch
 
 int main(int argc, char **argv)
 {
-    struct ssh_settings settings = { argc > 1 ? argv[1] : NULL, argc > 2 ? argv[2] : NULL };
+    bool agent = argc < 2 || strcmp(argv[1], "-") == 0;
+    struct ssh_settings settings = { agent ? NULL : argv[1], argc < 3 ? NULL : argv[2] };
     struct ssh *ssh = ssh_open(&settings);
     char *line = NULL;
     size_t size = 0;

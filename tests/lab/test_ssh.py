@@ -44,7 +44,7 @@ class Answer:
 class Probe:
     """A process that keeps logins like a controller."""
 
-    def __init__(self, key=None, known_hosts=None):
+    def __init__(self, key=None, known_hosts=None, env=None):
         self.process = subprocess.Popen(
             [
                 LAB,
@@ -56,7 +56,7 @@ class Probe:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "BERTH_LAB_ID": fleet.id},
+            env={**os.environ, "BERTH_LAB_ID": fleet.id, **(env or {})},
         )
 
     def finish(self):
@@ -372,6 +372,24 @@ class Trust(SshTest):
         answer = probe.run("true")
         self.assert_failed(answer, "denied")
         self.assertIn("accepts none of our keys", answer.text)
+
+    def test_an_agents_key_logs_in(self):
+        socket = fleet.work / "agent"
+        agent = subprocess.Popen(
+            ["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        self.addCleanup(agent.wait)
+        self.addCleanup(agent.terminate)
+        env = {"SSH_AUTH_SOCK": str(socket)}
+        await_true(
+            "the agent has the key",
+            lambda: fleet.run("ssh-add", "-q", fleet.dir / "id", env=env).returncode == 0,
+        )
+        probe = Probe(key="-", env=env)
+        self.addCleanup(probe.finish)
+        self.assert_done(probe.run("true"))
+        self.assert_done(probe.run("true"))
+        self.assert_logins(1)
 
     def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked(self):
         key = fleet.work / "locked"

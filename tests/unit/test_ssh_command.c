@@ -65,29 +65,36 @@ static const char *const hostile[] = {
     "%s%n%x",
 };
 
-/* Runs a line as sshd's login shell would, and compares what printf(1) was given with 'argv' from its third
- * word on. */
-static void assert_survives(const char *const *argv)
+/* What a line prints, run as sshd's login shell would. */
+static struct text output_of(struct arena *arena, const char *line)
 {
-    AUTO(arena) struct arena arena = ARENA_INIT;
-    struct text expected = text_new(&arena);
-    struct text output = text_new(&arena);
-    const char *line = NULL;
-    struct err err = { 0 };
+    struct text output = text_new(arena);
+    FILE *shell = popen(line, "re");
     char chunk[256];
     size_t got;
-    FILE *shell;
 
-    for (size_t i = 2; argv[i] != NULL; i++) {
-        text_append_bytes(&expected, argv[i], strlen(argv[i]) + 1);
-    }
-    ck_assert_msg(ssh_command_line(&arena, argv, &line, &err) == 0, "%s", err.text);
-    shell = popen(line, "re");
     ck_assert_ptr_nonnull(shell);
     while ((got = fread(chunk, 1, sizeof(chunk), shell)) > 0) {
         text_append_bytes(&output, chunk, got);
     }
     ck_assert_int_eq(pclose(shell), 0);
+    return output;
+}
+
+/* Compares what printf(1), which 'argv' runs, was given with 'argv' from its third word on. */
+static void assert_survives(const char *const *argv)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct text expected = text_new(&arena);
+    struct text output;
+    const char *line = NULL;
+    struct err err = { 0 };
+
+    for (size_t i = 2; argv[i] != NULL; i++) {
+        text_append_bytes(&expected, argv[i], strlen(argv[i]) + 1);
+    }
+    ck_assert_msg(ssh_command_line(&arena, argv, &line, &err) == 0, "%s", err.text);
+    output = output_of(&arena, line);
     ck_assert_uint_eq(output.length, expected.length);
     ck_assert_mem_eq(output.data, expected.data, expected.length);
 }
@@ -103,24 +110,31 @@ START_TEST(every_word_comes_out_of_a_shell_as_it_went_in)
 }
 END_TEST
 
-START_TEST(words_of_any_bytes_come_out_of_a_shell_as_they_went_in)
+/* A word of up to LENGTH_MAX bytes, half of them of the kind that shells act on. */
+static const char *draw_word(struct arena *arena, struct dice *dice)
 {
     static const char likely[] = "'\\\"$`;&|<>()*?!#~-\n\t =";
+    size_t length = dice_roll(dice, LENGTH_MAX + 1);
+    unsigned char *word = arena_alloc(arena, length + 1, 1);
+
+    for (size_t i = 0; i < length; i++) {
+        word[i] = dice_one_in(dice, 2) ? (unsigned char)likely[dice_roll(dice, sizeof(likely) - 1)]
+                                       : (unsigned char)(1 + dice_roll(dice, 255));
+    }
+    return (const char *)word;
+}
+
+START_TEST(words_of_any_bytes_come_out_of_a_shell_as_they_went_in)
+{
     struct dice dice = { 20261124 };
 
     for (size_t round = 0; round < ROUNDS; round++) {
-        char words[WORDS_MAX][LENGTH_MAX + 1] = { 0 };
+        AUTO(arena) struct arena arena = ARENA_INIT;
         const char *argv[WORDS_MAX + 3] = { "printf", "%s\\0" };
         size_t count = 1 + dice_roll(&dice, WORDS_MAX);
 
         for (size_t i = 0; i < count; i++) {
-            size_t length = dice_roll(&dice, LENGTH_MAX + 1);
-
-            for (size_t j = 0; j < length; j++) {
-                words[i][j] = dice_one_in(&dice, 2) ? likely[dice_roll(&dice, sizeof(likely) - 1)]
-                                                    : (char)(1 + dice_roll(&dice, 255));
-            }
-            argv[i + 2] = words[i];
+            argv[i + 2] = draw_word(&arena, &dice);
         }
         assert_survives(argv);
     }
