@@ -297,11 +297,10 @@ struct diff diff_compute(struct arena *arena, const struct desired *desired,
 {
     AUTO(arena) struct arena scratch = ARENA_INIT;
     struct join join = join_sightings(arena, &scratch, desired, observed);
-    bool silent = any_host_is_silent(desired, observed);
     struct diff_guest *guests =
         ARENA_ARRAY(arena, struct diff_guest, desired->guest_count + join.other_count);
     const char **found = ARENA_ARRAY(arena, const char *, join.first[desired->guest_count]);
-    struct diff diff = { .guests = guests };
+    struct diff diff = { .guests = guests, .silent = any_host_is_silent(desired, observed) };
     size_t other = 0;
 
     for (size_t i = 0; i < desired->guest_count; i++) {
@@ -317,7 +316,7 @@ struct diff diff_compute(struct arena *arena, const struct desired *desired,
         guest->desired = (uint32_t)i;
         see(&found[join.first[i]], guest, &join.listed[join.first[i]],
             join.first[i + 1] - join.first[i]);
-        classify(guest, observed, silent);
+        classify(guest, observed, diff.silent);
     }
     while (other < join.other_count) {
         add_unmanaged(arena, &guests[diff.count++], &join, &other);

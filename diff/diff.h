@@ -8,6 +8,7 @@
  * arena and is sorted by guest name.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,6 +50,7 @@ struct diff {
     const struct diff_guest *guests;
     size_t count;
     size_t counts[DIFF_CLASS_COUNT];
+    bool silent; /* Some host, which may have any guest, did not say what it has. */
 };
 
 /* Compares 'observed' with 'desired'.  A guest seen only on unreachable hosts is UNKNOWN even where the

@@ -100,7 +100,8 @@ static bool went_down_with_host(const struct observed_guest *guest)
 static void find_restart(struct finder *finder, const struct diff_guest *guest,
                          const struct journal_place *place)
 {
-    if (place->running && went_down_with_host(guest->at->guest)) {
+    if (place->running && strcmp(place->uuid, guest->at->guest->uuid) == 0 &&
+        went_down_with_host(guest->at->guest)) {
         add(finder, guest, CONFIG_DRIFT_HOST_RESTART,
             text_format(&finder->found.arena,
                         "ran on '%s' and is off since that host, or its libvirt, came up again",
@@ -222,16 +223,36 @@ static int date_all(struct finder *finder, struct err *err)
     return 0;
 }
 
-/* A guest on its way, or on a host that does not answer, cannot be told to be back. */
-static bool may_end(const struct finder *finder, const struct drift_item *item)
+static int compare_guest(const void *name, const void *item)
 {
-    const struct observed_host *host =
-        item->found == NULL ? NULL : observed_find_host(finder->facts->observed, item->found);
-
-    return host == NULL || host->reachable;
+    return strcmp(name, ((const struct diff_guest *)item)->name);
 }
 
-static void find_ended(struct finder *finder)
+static const struct diff_guest *find_guest(const struct diff *diff, const char *name)
+{
+    return diff->count == 0
+               ? NULL
+               : bsearch(name, diff->guests, diff->count, sizeof(*diff->guests), compare_guest);
+}
+
+/* A guest on its way, or one that a host which does not answer may have, cannot be told to be back. */
+static bool may_end(const struct finder *finder, const struct diff *diff,
+                    const struct drift_item *item)
+{
+    const struct drift_facts *facts = finder->facts;
+    const struct diff_guest *guest = find_guest(diff, item->guest);
+    const struct observed_host *host =
+        item->found == NULL ? NULL : observed_find_host(facts->observed, item->found);
+
+    if ((host != NULL && !host->reachable) ||
+        ledger_find_move(facts->ledger, item->guest) != NULL) {
+        return false;
+    }
+    return guest == NULL || (guest->class != DIFF_UNKNOWN &&
+                             (guest->at == NULL || guest->at->guest->job == GUEST_JOB_NONE));
+}
+
+static void find_ended(struct finder *finder, const struct diff *diff)
 {
     struct drift *found = &finder->found;
     struct arena *arena = &found->arena;
@@ -240,7 +261,7 @@ static void find_ended(struct finder *finder)
     for (size_t i = 0; i < finder->before->count; i++) {
         const struct drift_item *item = &finder->before->items[i];
 
-        if (drift_find(found, item->guest, item->class) == NULL && may_end(finder, item)) {
+        if (drift_find(found, item->guest, item->class) == NULL && may_end(finder, diff, item)) {
             found->ended[found->ended_count++] = (struct drift_item){
                 .class = item->class,
                 .answer = item->answer,
@@ -272,7 +293,8 @@ int drift_update(struct drift *drift, const struct drift_facts *facts, struct er
         return -1;
     }
     qsort(finder.found.items, finder.found.count, sizeof(*finder.found.items), compare_items);
-    find_ended(&finder);
+    find_ended(&finder, &diff);
+    finder.found.silent = diff.silent;
     arena_deinit(&drift->arena);
     *drift = finder.found;
     return 0;
@@ -372,6 +394,22 @@ static struct journal_record owed_record(const struct drift_facts *facts,
     };
 }
 
+static bool is_held(const struct ledger *ledger, const struct drift_item *item)
+{
+    return ledger_find_hold(ledger, JOURNAL_SCOPE_FLEET, "") != NULL ||
+           ledger_find_hold(ledger, JOURNAL_SCOPE_HOST, item->found) != NULL ||
+           ledger_find_hold(ledger, JOURNAL_SCOPE_GUEST, item->guest) != NULL;
+}
+
+static bool is_to_start(const struct drift_facts *facts, const struct drift *drift,
+                        const struct drift_item *item)
+{
+    return item->class == CONFIG_DRIFT_HOST_RESTART && item->answer == CONFIG_DRIFT_CORRECT &&
+           !drift->silent &&
+           timetable_drift_is_due(&facts->config->timetable, item->since_ms, facts->now_ms) &&
+           ledger_find_owed(facts->ledger, item->uuid) == NULL && !is_held(facts->ledger, item);
+}
+
 struct journal_record *drift_answers(struct arena *arena, const struct drift_facts *facts,
                                      const struct drift *drift, size_t *count)
 {
@@ -388,10 +426,7 @@ struct journal_record *drift_answers(struct arena *arena, const struct drift_fac
         if (item->is_news && item->answer == CONFIG_DRIFT_HOLD) {
             records[used++] = hold_record(facts, item);
         }
-        if (item->class == CONFIG_DRIFT_HOST_RESTART && item->answer == CONFIG_DRIFT_CORRECT &&
-            timetable_drift_is_due(&facts->config->timetable, item->since_ms, facts->now_ms) &&
-            ledger_find_owed(facts->ledger, item->uuid) == NULL &&
-            ledger_find_hold(facts->ledger, JOURNAL_SCOPE_GUEST, item->guest) == NULL) {
+        if (is_to_start(facts, drift, item)) {
             records[used++] = owed_record(facts, item);
         }
     }

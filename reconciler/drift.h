@@ -40,6 +40,7 @@ struct drift {
     size_t count;
     struct drift_item *ended; /* What was there before and is not any more. */
     size_t ended_count;
+    bool silent; /* Some host did not say what it has: nobody is known to be off. */
 };
 
 /* What a pass knows. */
@@ -60,7 +61,8 @@ struct journal_record *drift_places(struct arena *arena, const struct drift_fact
                                     const struct drift *drift, size_t *count);
 
 /* Records, in 'arena', that tell of what began and what ended, and that give the answers which need the
- * journal: a hold for what is to be held, an owed start for a guest that is to be started. */
+ * journal: a hold for what is to be held, an owed start for a guest that is to be started.  Nobody is started
+ * while a host is silent, because it may run there, or while a person holds it, its host or the fleet. */
 struct journal_record *drift_answers(struct arena *arena, const struct drift_facts *facts,
                                      const struct drift *drift, size_t *count);
 

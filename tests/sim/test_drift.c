@@ -7,6 +7,8 @@
 #include "actuators/sim_fleet.h"
 #include "life.h"
 #include "model/observed.h"
+#include "reconciler/event.h"
+#include "reconciler/reconciler.h"
 #include "tests/runner.h"
 #include "world.h"
 
@@ -62,6 +64,184 @@ START_TEST(guest_that_went_down_with_its_host_is_started_as_soon_as_that_is_noti
 }
 END_TEST
 
+static void live(const struct life_hooks *hooks, int64_t ms)
+{
+    world.hooks = hooks;
+    world.follow_ms = ms;
+    world_live(&world, WORLD_KILL_NEVER, 0);
+    meddling = (struct loop_timer){ 0 };
+}
+
+/* A world in which vm1 was seen in its place, and whoever went down with a host is started again. */
+static void init_restarting(void)
+{
+    world_init(&world, 1024, guests, 1, "");
+    world.config.drift[CONFIG_DRIFT_HOST_RESTART] = CONFIG_DRIFT_CORRECT;
+    live(NULL, END_MS);
+}
+
+/* Somebody brought it elsewhere and left its old definition behind.  Then that host fell silent, and the old
+ * one came up again, while nobody looked. */
+START_TEST(guest_that_may_run_on_a_host_that_is_silent_is_not_started_where_it_ran_before)
+{
+    const struct world_guest elsewhere = {
+        .name = "vm1", .host = "kvm3", .wanted = "kvm3", .state = "running", .memory_mib = 64
+    };
+
+    init_restarting();
+    world_edit(&world, go_down_with_host, NULL);
+    world_add(&world, &elsewhere, 0);
+    world_freeze(&world, "kvm3", true);
+    live(NULL, END_MS);
+    ck_assert_str_eq(world_state(&world, "vm1", "kvm1"), "shutoff");
+    ck_assert_uint_eq(world.starts, 0);
+    world_freeze(&world, "kvm3", false);
+    live(NULL, END_MS);
+    ck_assert_str_eq(world_state(&world, "vm1", "kvm1"), "shutoff");
+    ck_assert_str_eq(world_state(&world, "vm1", "kvm3"), "running");
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(guest_that_waited_for_a_silent_host_is_started_once_that_answers)
+{
+    init_restarting();
+    world_edit(&world, go_down_with_host, NULL);
+    world_freeze(&world, "kvm3", true);
+    live(NULL, END_MS);
+    ck_assert_uint_eq(world.starts, 0);
+    world_freeze(&world, "kvm3", false);
+    live(NULL, END_MS);
+    ck_assert_str_eq(world_state(&world, "vm1", "kvm1"), "running");
+    world_deinit(&world);
+}
+END_TEST
+
+static void define_anew(void *context, struct sim_fleet *fleet)
+{
+    struct sim_guest *guest = &fleet->hosts[0].guests[0];
+
+    go_down_with_host(context, fleet);
+    guest->uuid = "00000000-0000-4000-8000-0000000000ff";
+}
+
+START_TEST(another_guest_of_the_same_name_is_not_started_for_the_one_that_ran)
+{
+    init_restarting();
+    world_edit(&world, define_anew, NULL);
+    live(NULL, END_MS);
+    ck_assert_uint_eq(world.starts, 0);
+    ck_assert_uint_eq(world_owed(&world), 0);
+    world_deinit(&world);
+}
+END_TEST
+
+static void ignore_answer(void *context, const struct err *err, const char *text)
+{
+    (void)context;
+    (void)err;
+    (void)text;
+}
+
+static void give(enum order_verb verb, const char *name)
+{
+    const struct order order = { .verb = verb, .scope = JOURNAL_SCOPE_COUNT, .user = "somebody" };
+
+    reconciler_order(living->reconciler, &order, name, ignore_answer, NULL);
+}
+
+static void hold(void *context)
+{
+    const char *const *name = context;
+
+    give(ORDER_HOLD, *name);
+}
+
+static void begin_holding(void *context, struct life *life)
+{
+    living = life;
+    loop_timer_start(life->loop, &meddling, MEDDLE_MS, hold, context);
+}
+
+START_TEST(guest_that_went_down_with_its_host_stays_off_while_a_person_holds_it)
+{
+    const char *names[] = { "", "kvm1", "vm1" };
+    const struct life_hooks hooks = { .began = begin_holding, .context = &names[_i] };
+
+    init_restarting();
+    live(&hooks, END_MS);
+    world_edit(&world, go_down_with_host, NULL);
+    live(NULL, END_MS);
+    ck_assert_uint_eq(world.starts, 0);
+    ck_assert_uint_eq(world_owed(&world), 0);
+    world_deinit(&world);
+}
+END_TEST
+
+static void vanish(void *context, struct sim_fleet *fleet)
+{
+    (void)context;
+    sim_fleet_remove_guest(fleet, &fleet->hosts[0], &fleet->hosts[0].guests[0]);
+}
+
+static void freeze(void *context, struct sim_fleet *fleet)
+{
+    const bool *frozen = context;
+
+    fleet->hosts[2].power = *frozen ? SIM_POWER_FROZEN : SIM_POWER_ON;
+    fleet->changed = true;
+}
+
+/* The guest vanishes, a person lets it go, and then another host falls silent for a while, more than once. */
+static void go_on(void *context)
+{
+    size_t *scene = context;
+    bool frozen = *scene % 2 == 0;
+
+    if (*scene == 0) {
+        life_edit(living, vanish, NULL);
+    } else if (*scene == 1) {
+        give(ORDER_RELEASE, "vm1");
+    } else {
+        life_edit(living, freeze, &frozen);
+    }
+    ++*scene;
+    loop_timer_start(living->loop, &meddling, 100000, go_on, context);
+}
+
+static size_t drifts;
+
+static void count_drifts(void *context, const struct event *event)
+{
+    (void)context;
+    drifts += event->kind == EVENT_DRIFT || event->kind == EVENT_DRIFT_OVER;
+}
+
+static void begin_scenes(void *context, struct life *life)
+{
+    living = life;
+    loop_timer_start(life->loop, &meddling, MEDDLE_MS, go_on, context);
+}
+
+START_TEST(guest_that_vanished_and_was_released_is_not_held_again_when_a_host_falls_silent)
+{
+    size_t scene = 0;
+    const struct life_hooks hooks = { .context = &scene,
+                                      .began = begin_scenes,
+                                      .told = count_drifts };
+
+    world_init(&world, 1024, guests, 1, "");
+    world.guest_count = 0; /* It is lost on purpose. */
+    world.config.drift[CONFIG_DRIFT_VANISHED] = CONFIG_DRIFT_HOLD;
+    drifts = 0;
+    live(&hooks, 700000);
+    ck_assert_uint_gt(scene, 5);
+    ck_assert_uint_eq(drifts, 1);
+    ck_assert_uint_eq(world_holds(&world), 0);
+    world_deinit(&world);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("drift");
@@ -70,6 +250,14 @@ int main(void)
 
     world_set_up();
     tcase_add_test(tcase, guest_that_went_down_with_its_host_is_started_as_soon_as_that_is_noticed);
+    tcase_add_test(tcase,
+                   guest_that_may_run_on_a_host_that_is_silent_is_not_started_where_it_ran_before);
+    tcase_add_test(tcase, guest_that_waited_for_a_silent_host_is_started_once_that_answers);
+    tcase_add_test(tcase, another_guest_of_the_same_name_is_not_started_for_the_one_that_ran);
+    tcase_add_loop_test(tcase, guest_that_went_down_with_its_host_stays_off_while_a_person_holds_it,
+                        0, 3);
+    tcase_add_test(tcase,
+                   guest_that_vanished_and_was_released_is_not_held_again_when_a_host_falls_silent);
     suite_add_tcase(suite, tcase);
     status = runner_run(suite);
     world_tear_down();

@@ -263,6 +263,19 @@ size_t world_owed(struct world *world)
     return count;
 }
 
+size_t world_holds(struct world *world)
+{
+    struct journal *journal = read_journal(world);
+    struct journal_hold *items;
+    struct err err;
+    size_t count;
+
+    ck_assert_msg(journal->ops->holds(journal, &world->arena, &items, &count, &err) == 0, "%s",
+                  err.text);
+    journal_close(journal);
+    return count;
+}
+
 size_t world_revisions(struct world *world)
 {
     struct journal *journal = read_journal(world);

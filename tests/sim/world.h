@@ -138,10 +138,11 @@ const char *world_state(struct world *world, const char *guest, const char *host
 /* True if 'guest' has autostart on 'host'. */
 bool world_has_autostart(struct world *world, const char *guest, const char *host);
 
-/* The journal's moves, newest last, and its open moves and owed starts. */
+/* The journal's moves, newest last, and its open moves, owed starts and holds. */
 size_t world_moves(struct world *world, struct journal_move **moves);
 size_t world_open_moves(struct world *world);
 size_t world_owed(struct world *world);
+size_t world_holds(struct world *world);
 
 /* How many revisions of es.xml the journal has. */
 size_t world_revisions(struct world *world);
