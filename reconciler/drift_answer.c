@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "diff/plan.h"
 #include "reconciler/adopt.h"
+#include "reconciler/config.h"
 #include "reconciler/controller.h"
 
 static void tell_drift(struct reconciler *reconciler)
@@ -76,7 +77,7 @@ static void adopt(struct reconciler *reconciler)
     struct err err;
 
     if (adopt_drift(&reconciler->arena, reconciler->world.source, &reconciler->revision,
-                    &reconciler->drift, &count, &err) == 0) {
+                    &reconciler->world.config->policy, &reconciler->drift, &count, &err) == 0) {
         reconciler->adopting.text[0] = '\0';
     } else if (strcmp(err.text, reconciler->adopting.text) != 0) {
         reconciler->adopting = err;

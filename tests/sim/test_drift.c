@@ -3,6 +3,7 @@
 /* Drift that is answered by the whole controller, on a clock that only the test moves. */
 
 #include <check.h>
+#include <string.h>
 
 #include "actuators/sim_fleet.h"
 #include "life.h"
@@ -242,6 +243,50 @@ START_TEST(guest_that_vanished_and_was_released_is_not_held_again_when_a_host_fa
 }
 END_TEST
 
+static const struct world_guest three[] = {
+    { .name = "vm1", .host = "kvm1", .wanted = "kvm1", .state = "running", .memory_mib = 64 },
+    { .name = "vm2", .host = "kvm2", .wanted = "kvm2", .state = "running", .memory_mib = 64 },
+    { .name = "vm3", .host = "kvm1", .wanted = "kvm1", .state = "running", .memory_mib = 64 },
+};
+
+/* Somebody moves what is first on kvm1 to kvm2, then the next to kvm3. */
+static void move_both(void *context, struct sim_fleet *fleet)
+{
+    (void)context;
+    for (size_t to = 1; to <= 2; to++) {
+        struct sim_guest moved = fleet->hosts[0].guests[0];
+
+        sim_fleet_remove_guest(fleet, &fleet->hosts[0], &fleet->hosts[0].guests[0]);
+        (void)sim_fleet_add_guest(fleet, &fleet->hosts[to], &moved);
+    }
+    fleet->changed = true;
+}
+
+START_TEST(berthd_writes_nothing_into_the_file_that_makes_it_faulty_and_adopts_the_rest)
+{
+    const struct policy_host small = { .name = "kvm2", .memory_kib = 100 * 1024 };
+
+    world_init(&world, 1024, three, 3, "");
+    world.config.drift[CONFIG_DRIFT_OPERATOR_MOVE] = CONFIG_DRIFT_ADOPT;
+    world.config.policy.hosts = &small;
+    world.config.policy.host_count = 1;
+    live(NULL, END_MS);
+    world_edit(&world, move_both, NULL);
+    live(NULL, END_MS);
+    ck_assert_uint_eq(world.faults_told, 0);
+    ck_assert_uint_eq(world.alarms, 1);
+    ck_assert_ptr_nonnull(strstr(world.last_alarm, "cannot adopt where 'vm1' is: "));
+    ck_assert_ptr_nonnull(strstr(world.last_alarm, "host 'kvm2' cannot hold the guests"));
+    ck_assert_uint_eq(world_revisions(&world), 2);
+    ck_assert_uint_eq(world.moves_begun, 0);
+    live(NULL, END_MS);
+    ck_assert_uint_eq(world.faults_told, 0);
+    ck_assert_str_eq(world_state(&world, "vm1", "kvm2"), "running");
+    ck_assert_str_eq(world_state(&world, "vm3", "kvm3"), "running");
+    world_deinit(&world);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("drift");
@@ -258,6 +303,8 @@ int main(void)
                         0, 3);
     tcase_add_test(tcase,
                    guest_that_vanished_and_was_released_is_not_held_again_when_a_host_falls_silent);
+    tcase_add_test(tcase,
+                   berthd_writes_nothing_into_the_file_that_makes_it_faulty_and_adopts_the_rest);
     suite_add_tcase(suite, tcase);
     status = runner_run(suite);
     world_tear_down();
