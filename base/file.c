@@ -175,7 +175,8 @@ static int sync_folder(const char *path)
     return fd < 0 ? -1 : fsync(fd);
 }
 
-static int fill_temporary(int fd, const char *path, const void *bytes, size_t length, unsigned mode)
+static int fill_temporary(int fd, const char *path, const void *bytes, size_t length, unsigned mode,
+                          bool durable)
 {
     struct stat old;
 
@@ -186,10 +187,14 @@ static int fill_temporary(int fd, const char *path, const void *bytes, size_t le
     } else if (fchmod(fd, mode) != 0) {
         return -1;
     }
-    return write_all(fd, bytes, length) == 0 ? fsync(fd) : -1;
+    if (write_all(fd, bytes, length) != 0) {
+        return -1;
+    }
+    return durable ? fsync(fd) : 0;
 }
 
-int file_replace(const char *path, const void *bytes, size_t length, unsigned mode, struct err *err)
+static int replace(const char *path, const void *bytes, size_t length, unsigned mode, bool durable,
+                   struct err *err)
 {
     char temporary[PATH_MAX];
     AUTO(fd) int fd = -1;
@@ -202,16 +207,28 @@ int file_replace(const char *path, const void *bytes, size_t length, unsigned mo
     if (fd < 0) {
         return err_set_errno(err, ERR_IO, errno, "cannot write '%s'", path);
     }
-    if (fill_temporary(fd, path, bytes, length, mode) != 0 || rename(temporary, path) != 0) {
+    if (fill_temporary(fd, path, bytes, length, mode, durable) != 0 ||
+        rename(temporary, path) != 0) {
         int os_errno = errno;
 
         (void)unlink(temporary);
         return err_set_errno(err, ERR_IO, os_errno, "cannot write '%s'", path);
     }
-    if (sync_folder(path) != 0) {
+    if (durable && sync_folder(path) != 0) {
         return err_set_errno(err, ERR_IO, errno, "cannot sync the folder of '%s'", path);
     }
     return 0;
+}
+
+int file_replace(const char *path, const void *bytes, size_t length, unsigned mode, struct err *err)
+{
+    return replace(path, bytes, length, mode, true, err);
+}
+
+int file_replace_unsynced(const char *path, const void *bytes, size_t length, unsigned mode,
+                          struct err *err)
+{
+    return replace(path, bytes, length, mode, false, err);
 }
 
 /* Who may do what with a file, and what its user has noted on it; not what belongs to its bytes, as a
@@ -281,8 +298,8 @@ static int prepare(struct exchange *exchange, struct err *err)
     if (fd < 0) {
         return write_error(err, exchange->path);
     }
-    if (copy_attributes(old, fd) == 0 &&
-        fill_temporary(fd, exchange->path, exchange->bytes.data, exchange->bytes.length, 0) == 0) {
+    if (copy_attributes(old, fd) == 0 && fill_temporary(fd, exchange->path, exchange->bytes.data,
+                                                        exchange->bytes.length, 0, true) == 0) {
         return 0;
     }
     os_errno = errno;

@@ -26,6 +26,11 @@ int file_read(struct arena *arena, const char *path, size_t max_bytes, char **by
 int file_replace(const char *path, const void *bytes, size_t length, unsigned mode,
                  struct err *err);
 
+/* The same, durable only once the file system has been synced: after a power cut 'path' may be as before,
+ * or empty. */
+int file_replace_unsynced(const char *path, const void *bytes, size_t length, unsigned mode,
+                          struct err *err);
+
 struct file_bytes {
     const char *data;
     size_t length;

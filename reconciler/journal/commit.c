@@ -10,17 +10,6 @@
 #include "reconciler/journal/objects.h"
 #include "reconciler/journal/record.h"
 
-static int write_objects(const char *state_dir, const struct journal_batch *batch, struct err *err)
-{
-    for (size_t i = 0; i < batch->count; i++) {
-        if (batch->records[i].kind == JOURNAL_OBJECT &&
-            objects_write(state_dir, &batch->records[i].object, err) != 0) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
 /* The statements of one transaction, each compiled when its table first comes up. */
 struct inserts {
     sqlite3 *db;
@@ -147,7 +136,7 @@ enum journal_result commit_batch(sqlite3 *db, const char *state_dir,
 {
     enum journal_result result;
 
-    if (write_objects(state_dir, batch, err) != 0 ||
+    if (objects_write(state_dir, batch, err) != 0 ||
         database_exec(db, "BEGIN IMMEDIATE", err) != 0) {
         return JOURNAL_FAILED;
     }

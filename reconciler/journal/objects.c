@@ -15,6 +15,9 @@
 #include "base/file.h"
 #include "reconciler/journal/journal.h"
 
+/* Objects of a batch that are synced each by itself; of more, the whole file system is. */
+#define SYNCED_ONE_BY_ONE 16u
+
 AUTO_POINTER(folder, DIR, closedir);
 
 static void auto_fd(const int *fd)
@@ -105,23 +108,26 @@ static bool is_kept(const char *path, const char *digest)
            read_checked(&arena, path, digest, &bytes, &length, &ignored) == 0;
 }
 
-/* Whoever wrote the file may have been killed after the rename and before this. */
-static int sync_folder(const char *state_dir, struct err *err)
+/* 'all': with everything else on the same file system. */
+static int sync_path(const char *path, bool all, struct err *err)
 {
-    char path[PATH_MAX];
-    AUTO(fd) int fd = -1;
+    AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-    if (build_path(path, state_dir, "", err) != 0) {
-        return -1;
-    }
-    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) != 0) {
+    if (fd < 0 || (all ? syncfs(fd) : fsync(fd)) != 0) {
         return err_set_errno(err, ERR_IO, errno, "cannot sync '%s'", path);
     }
     return 0;
 }
 
-int objects_write(const char *state_dir, const struct journal_object *object, struct err *err)
+static int sync_folder(const char *state_dir, bool all, struct err *err)
+{
+    char path[PATH_MAX];
+
+    return build_path(path, state_dir, "", err) == 0 ? sync_path(path, all, err) : -1;
+}
+
+static int write_one(const char *state_dir, const struct journal_object *object, bool durable,
+                     struct err *err)
 {
     char path[PATH_MAX];
     char actual[DIGEST_TEXT_SIZE];
@@ -137,10 +143,38 @@ int objects_write(const char *state_dir, const struct journal_object *object, st
     if (build_path(path, state_dir, actual, err) != 0) {
         return -1;
     }
-    if (is_kept(path, actual)) {
-        return sync_folder(state_dir, err);
+    if (is_kept(path, actual)) { /* Whoever wrote it may have been killed before it was synced. */
+        return durable &&
+                       (sync_path(path, false, err) != 0 || sync_folder(state_dir, false, err) != 0)
+                   ? -1
+                   : 0;
     }
-    return file_replace(path, object->bytes, object->length, 0600, err);
+    return durable ? file_replace(path, object->bytes, object->length, 0600, err)
+                   : file_replace_unsynced(path, object->bytes, object->length, 0600, err);
+}
+
+static size_t count_objects(const struct journal_batch *batch)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < batch->count; i++) {
+        count += batch->records[i].kind == JOURNAL_OBJECT;
+    }
+    return count;
+}
+
+/* The first look at a large fleet brings thousands of definitions: syncing one by one takes minutes. */
+int objects_write(const char *state_dir, const struct journal_batch *batch, struct err *err)
+{
+    bool at_once = count_objects(batch) > SYNCED_ONE_BY_ONE;
+
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->records[i].kind == JOURNAL_OBJECT &&
+            write_one(state_dir, &batch->records[i].object, !at_once, err) != 0) {
+            return -1;
+        }
+    }
+    return at_once ? sync_folder(state_dir, true, err) : 0;
 }
 
 int objects_read(const char *state_dir, struct arena *arena, const char *digest, char **bytes,

@@ -13,7 +13,7 @@
 
 struct arena;
 struct err;
-struct journal_object;
+struct journal_batch;
 
 /* No es.xml is larger (contract.md §2), and nothing else comes near it. */
 #define OBJECTS_MAX_BYTES ((size_t)64 * 1024 * 1024)
@@ -25,8 +25,9 @@ bool objects_is_digest(const char *digest);
  * half written. */
 int objects_prepare(const char *state_dir, struct err *err);
 
-/* Keeps 'object', durable when this returns.  ERR_INVALID: its digest is not that of its bytes. */
-int objects_write(const char *state_dir, const struct journal_object *object, struct err *err);
+/* Keeps the objects among the records of 'batch', durable when this returns.  ERR_INVALID: the digest of
+ * one is not that of its bytes. */
+int objects_write(const char *state_dir, const struct journal_batch *batch, struct err *err);
 
 /* Reads the object named 'digest' into 'arena'; a NUL follows the bytes.  ERR_NOT_FOUND, or ERR_IO if
  * the bytes do not match the name. */

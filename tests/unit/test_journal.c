@@ -316,6 +316,103 @@ START_TEST(state_directory_is_for_its_owner_only_whatever_the_umask)
 }
 END_TEST
 
+#define MANY 100
+
+/* Takes the place of libc's: what was there, and what was referred to, when everything was synced. */
+static struct {
+    unsigned calls;
+    unsigned files;
+    unsigned rows;
+    bool fails;
+} syncing;
+
+static unsigned count_files(const char *path)
+{
+    DIR *folder = opendir(path);
+    const struct dirent *entry;
+    unsigned count = 0;
+
+    ck_assert_ptr_nonnull(folder);
+    while ((entry = readdir(folder)) != NULL) {
+        count += entry->d_name[0] != '.';
+    }
+    (void)closedir(folder);
+    return count;
+}
+
+static unsigned count_definitions(void)
+{
+    struct err err = { 0 };
+    struct journal *journal = journal_open_readonly(bench.state_dir, &err);
+    struct journal_definition *items;
+    size_t count;
+
+    ck_assert_msg(journal != NULL, "%s", err.text);
+    ck_assert_int_eq(journal->ops->definitions(journal, &bench.arena, &items, &count, &err), 0);
+    journal_close(journal);
+    return (unsigned)count;
+}
+
+int syncfs(int fd)
+{
+    (void)fd;
+    syncing.calls++;
+    syncing.files = count_files(object_path(""));
+    syncing.rows = count_definitions();
+    errno = EIO;
+    return syncing.fails ? -1 : 0;
+}
+
+/* Definitions of MANY guests, each after its text. */
+static struct journal_record *many_definitions(void)
+{
+    struct journal_record *records =
+        ARENA_ARRAY(&bench.arena, struct journal_record, (size_t)2 * MANY);
+
+    for (size_t i = 0; i < MANY; i++) {
+        struct journal_definition *definition = &records[2 * i + 1].definition;
+
+        records[2 * i] = object_record(text_format(&bench.arena, "<domain>%zu</domain>", i));
+        records[2 * i + 1].kind = JOURNAL_DEFINITION;
+        *definition = (struct journal_definition){
+            .guest = text_format(&bench.arena, "vm%zu", i),
+            .uuid = text_format(&bench.arena, "11111111-2222-3333-4444-%012zu", i),
+            .at_ms = BEGUN,
+        };
+        memcpy(definition->digest, records[2 * i].object.digest, sizeof(definition->digest));
+    }
+    return records;
+}
+
+START_TEST(many_objects_of_a_batch_are_synced_at_once_before_anything_refers_to_them)
+{
+    const struct journal_record *records = many_definitions();
+    struct journal *journal = open_journal();
+
+    put(journal, records, (size_t)2 * MANY);
+    ck_assert_uint_eq(syncing.calls, 1);
+    ck_assert_uint_eq(syncing.files, MANY);
+    ck_assert_uint_eq(syncing.rows, 0);
+    ck_assert_uint_eq(count_definitions(), MANY);
+    journal_close(journal);
+}
+END_TEST
+
+START_TEST(batch_whose_objects_cannot_be_synced_is_not_kept)
+{
+    const struct journal_record *records = many_definitions();
+    struct journal *journal = open_journal();
+    struct answer answer;
+
+    syncing.fails = true;
+    answer = put_as(journal, 1, records, (size_t)2 * MANY);
+    ck_assert_int_eq(answer.result, JOURNAL_FAILED);
+    ck_assert_ptr_nonnull(strstr(answer.err.text, "cannot sync"));
+    ck_assert_uint_eq(count_definitions(), 0);
+    journal_close(journal);
+}
+END_TEST
+
 START_TEST(state_directory_that_others_can_write_to_is_refused)
 {
     struct err err;
@@ -1638,6 +1735,9 @@ static TCase *promises(const char *name, void (*set_up)(void))
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, state_directory_is_for_its_owner_only_whatever_the_umask);
+    tcase_add_test(tcase,
+                   many_objects_of_a_batch_are_synced_at_once_before_anything_refers_to_them);
+    tcase_add_test(tcase, batch_whose_objects_cannot_be_synced_is_not_kept);
     tcase_add_test(tcase, every_member_of_a_move_is_read_back);
     tcase_add_test(tcase, older_epoch_is_fenced_for_good);
     tcase_add_test(tcase, record_that_cannot_be_kept_sinks_its_whole_batch);
