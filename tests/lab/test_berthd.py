@@ -8,7 +8,7 @@ import datetime
 import re
 import unittest
 
-from daemon import Daemon, berthd_path
+from berthd import Daemon, berthd_path
 from fleet import Fleet, FleetTest, await_true, berth_path
 
 fleet = Fleet(hosts=4)
