@@ -17,6 +17,7 @@ const struct cli_command *cmd_drain_command(void);
 const struct cli_command *cmd_undrain_command(void);
 const struct cli_command *cmd_rollback_command(void);
 const struct cli_command *cmd_status_command(void);
+const struct cli_command *cmd_watch_command(void);
 const struct cli_command *cmd_history_command(void);
 const struct cli_command *cmd_explain_command(void);
 const struct cli_command *cmd_cancel_command(void);

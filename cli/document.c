@@ -72,9 +72,9 @@ const json_t *document_object(const json_t *object, const char *name)
     return json_is_object(value) ? value : NULL;
 }
 
-bool document_is_null(const json_t *object, const char *name)
+bool document_is_number(const json_t *object, const char *name)
 {
-    return json_is_null(json_object_get(object, name));
+    return json_is_integer(json_object_get(object, name));
 }
 
 size_t document_count(const json_t *object, const char *name)

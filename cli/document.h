@@ -35,8 +35,8 @@ bool document_flag(const struct json_t *object, const char *name);
 int64_t document_instant(const struct json_t *object, const char *name); /* Wall clock, in ms. */
 const struct json_t *document_object(const struct json_t *object, const char *name);
 
-/* True if the member is there and null: known not to be. */
-bool document_is_null(const struct json_t *object, const char *name);
+/* True if the member is a whole number. */
+bool document_is_number(const struct json_t *object, const char *name);
 
 /* How many objects the array 'name' holds, and the one at 'index'. */
 size_t document_count(const struct json_t *object, const char *name);

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/text.h"
 #include "cli/document.h"
+#include "cli/page.h"
 #include "reconciler/gauge.h"
 
 struct kind {
@@ -160,4 +161,69 @@ bool news_read(struct arena *arena, const char *name, const struct document *dat
     news->event.wait_ms = document_number(root, "wait_ms");
     (void)err_set(&news->err, ERR_FAILED, "%s", news->event.text);
     return read_details(arena, root, news);
+}
+
+bool news_is_worth_a_line(const char *name)
+{
+    static const char *const silent[] = { "progress", "observed", "pass", "step-begin" };
+
+    return text_index(silent, ARRAY_LEN(silent), name) == ARRAY_LEN(silent);
+}
+
+static const char *or_nothing(const char *value)
+{
+    return value == NULL ? "" : value;
+}
+
+/* What the event is about, in words of its own kind. */
+static const char *subject_of(struct arena *arena, const struct json_t *root)
+{
+    const struct json_t *move = document_object(root, "move");
+    const char *op = document_string(arena, root, "op");
+    const char *verb = document_string(arena, root, "verb");
+    const char *guest = document_string(arena, root, "guest");
+    const char *state = document_string(arena, move, "state");
+
+    if (move != NULL) {
+        return text_format(arena, "%s%s%s", page_move(arena, move),
+                           text_equal(state, "open") ? "" : ": ",
+                           text_equal(state, "open") ? "" : or_nothing(state));
+    }
+    if (op != NULL) {
+        return text_format(arena, "%s on %s: %s", op,
+                           or_nothing(document_string(arena, root, "host")),
+                           or_nothing(document_string(arena, root, "result")));
+    }
+    if (verb != NULL) {
+        const char *name = document_string(arena, root, "name");
+
+        return text_format(arena, "%s %s by %s", verb, name == NULL ? "the fleet" : name,
+                           or_nothing(document_string(arena, root, "user")));
+    }
+    if (document_is_number(root, "moves")) {
+        return text_format(arena, "%lld moves, %lld blocked",
+                           (long long)document_number(root, "moves"),
+                           (long long)document_number(root, "blocked"));
+    }
+    return or_nothing(guest);
+}
+
+static const char *why(struct arena *arena, const struct json_t *root)
+{
+    const char *text = document_string(arena, root, "text");
+    const char *reason = document_string(arena, root, "reason");
+    const char *of_move = document_string(arena, document_object(root, "move"), "text");
+    const char *of_file = document_string(arena, document_item(root, "faults", 0), "text");
+
+    return text != NULL ? text : reason != NULL ? reason : of_move != NULL ? of_move : of_file;
+}
+
+const char *news_line(struct arena *arena, const char *name, const struct document *data)
+{
+    const char *at = document_string(arena, data->root, "at");
+    const char *subject = subject_of(arena, data->root);
+    const char *reason = why(arena, data->root);
+
+    return text_format(arena, "%s  %-12s  %s%s%s", or_nothing(at), text_visible(arena, name),
+                       subject, *subject == '\0' || reason == NULL ? "" : ": ", or_nothing(reason));
 }

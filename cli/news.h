@@ -30,3 +30,9 @@ struct news {
  * not be moved.  False: it is of no kind that moves are shown by, or not whole. */
 bool news_read(struct arena *arena, const char *name, const struct document *data,
                struct news *news);
+
+/* Whether the event 'name' is one that people want to read of, and not how far things are. */
+bool news_is_worth_a_line(const char *name);
+
+/* The event in one line for a person, in 'arena': when, what, of what, and why. */
+const char *news_line(struct arena *arena, const char *name, const struct document *data);

@@ -32,6 +32,7 @@ readonly build=(
     libinih-dev
     libjansson-dev
     libmicrohttpd-dev # the control API
+    libncurses-dev # berth watch
     libsqlite3-dev
     libssh-dev
     libsystemd-dev # berthd as a service: readiness, watchdog, journal

@@ -87,7 +87,7 @@ _berth() { # PROGRAM WORD PREVIOUS: as bash calls it
     case $expects in
         command)
             _berth_match "$word" < <(printf '%s\n' validate discover observe diff plan apply \
-                migrate drain undrain rollback status history explain cancel hold release retry check)
+                migrate drain undrain rollback status watch history explain cancel hold release retry check)
             [[ -n $command ]] || _berth_match "$word" < <(printf '%s\n' help --help --version)
             ;;
         option) _berth_match "$word" < <(_berth_options "$command") ;;

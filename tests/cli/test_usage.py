@@ -22,6 +22,7 @@ ARGUMENTS = {
     "undrain": (["kvm1"], []),
     "rollback": (["1"], []),
     "status": ([], []),
+    "watch": ([], []),
     "history": ([], ["vm1"]),
     "explain": (["vm1"], []),
     "cancel": ([], ["vm1"]),
@@ -146,7 +147,7 @@ class Output(CliTest):
                    "migrate": "edit", "drain": "edit", "rollback": "edit"}
         for name, format_ in formats.items():
             self.assertEqual(format_, f"berth.{special.get(name, name)}/1", name)
-        self.assertEqual(set(formats) | {"cancel", "hold", "release", "retry", "check", "undrain"}, set(ARGUMENTS))
+        self.assertEqual(set(formats) | {"watch", "cancel", "hold", "release", "retry", "check", "undrain"}, set(ARGUMENTS))
 
     def test_a_full_disk_behind_stdout_is_an_error(self):
         for args in (*self.results(), ("plan", "--json"), ("plan", "--dot"), ("plan", "--help")):
