@@ -263,7 +263,7 @@ static void on_hangup(void *context)
         }
         reconciler_reload(daemon->reconciler);
     }
-    service_ready(&daemon->service);
+    service_reloaded(&daemon->service);
 }
 
 static void on_hook_news(void *context, const struct hook_news *news)

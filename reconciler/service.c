@@ -39,15 +39,24 @@ void service_init(struct service *service, struct loop *loop)
 
 void service_ready(struct service *service)
 {
-    (void)service;
+    service->ready = true;
     (void)sd_notify(false, "READY=1");
 }
 
 /* The time is for managers that know Type=notify-reload. */
 void service_reloading(struct service *service)
 {
-    (void)sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
-                     loop_now_ms(service->loop) * 1000);
+    if (service->ready) {
+        (void)sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
+                         loop_now_ms(service->loop) * 1000);
+    }
+}
+
+void service_reloaded(struct service *service)
+{
+    if (service->ready) {
+        (void)sd_notify(false, "READY=1");
+    }
 }
 
 void service_stopping(struct service *service)

@@ -20,6 +20,7 @@ struct err;
 struct service {
     struct loop *loop;
     struct loop_timer heartbeat;
+    bool ready;                       /* As told. */
     int64_t beat_ms;                  /* 0 = nobody watches. */
     char status[SERVICE_STATUS_SIZE]; /* As told last. */
 };
@@ -27,11 +28,13 @@ struct service {
 /* Begins to beat at half of the watchdog's interval, from the loop. */
 void service_init(struct service *service, struct loop *loop);
 
-/* It is up: what waits for it may start.  Also after service_reloading(). */
+/* It is up: what waits for it may start. */
 void service_ready(struct service *service);
 
-/* It reads its settings anew: whoever reloads it waits for service_ready(). */
+/* It reads its settings anew, and has: who reloads it waits for the second.  Before service_ready(), nobody is
+ * told. */
 void service_reloading(struct service *service);
+void service_reloaded(struct service *service);
 
 /* It has been told to end, which may take a while. */
 void service_stopping(struct service *service);
