@@ -18,6 +18,20 @@ static const char *const verb_names[ORDER_VERB_COUNT] = {
     [ORDER_RETRY] = "retry",   [ORDER_CHECK] = "check",
 };
 
+/* What nobody may find in the file any more can still be held, parked or waiting. */
+static int address_absent(struct order *order, const char *name, struct err *err)
+{
+    bool lets_go = order->verb == ORDER_RELEASE || order->verb == ORDER_RETRY;
+
+    if (lets_go && order->scope != JOURNAL_SCOPE_COUNT) {
+        order->name = name;
+        return 0;
+    }
+    return err_set(err, ERR_NOT_FOUND, "cannot %s '%.64s': the file names no such guest or host%s",
+                   verb_names[order->verb], name,
+                   lets_go ? "; if it did before, say whether it was a guest or a host" : "");
+}
+
 int order_address(struct order *order, const char *name, const struct desired *desired,
                   struct err *err)
 {
@@ -38,9 +52,7 @@ int order_address(struct order *order, const char *name, const struct desired *d
                        verb_names[order->verb], name);
     }
     if (!is_guest && !is_host) {
-        return err_set(err, ERR_NOT_FOUND,
-                       "cannot %s '%.64s': the file names no such guest or host",
-                       verb_names[order->verb], name);
+        return address_absent(order, name, err);
     }
     order->scope = is_guest ? JOURNAL_SCOPE_GUEST : JOURNAL_SCOPE_HOST;
     order->name = name;

@@ -23,6 +23,7 @@ struct cue {
     const char *on_op; /* Or NULL. */
     enum order_verb verb;
     const char *name;
+    bool is_guest; /* Said to be one. */
     bool then_end; /* The controller is asked to end at the same instant, ... */
     bool then_die; /* ... or is killed. */
 
@@ -60,7 +61,7 @@ static void give(void *context)
     struct cue *cue = context;
     const struct order order = {
         .verb = cue->verb,
-        .scope = JOURNAL_SCOPE_COUNT,
+        .scope = cue->is_guest ? JOURNAL_SCOPE_GUEST : JOURNAL_SCOPE_COUNT,
         .user = "somebody",
     };
 
@@ -292,6 +293,28 @@ START_TEST(orders_about_nobody_are_refused)
 }
 END_TEST
 
+START_TEST(guest_that_left_the_file_while_it_was_held_can_still_be_released)
+{
+    struct cue hold[] = { { .at_ms = 5000, .verb = ORDER_HOLD, .name = "vm2" } };
+    struct cue release[] = {
+        { .at_ms = 5000, .verb = ORDER_RELEASE, .name = "vm2" },
+        { .at_ms = 6000, .verb = ORDER_RELEASE, .name = "vm2", .is_guest = true },
+        { .at_ms = 7000, .verb = ORDER_RELEASE, .name = "vm2", .is_guest = true },
+    };
+
+    world_init(&world, 1024, two_away, 2, "");
+    follow(hold, 1, 60000);
+    world_want(&world, two_away, 1);
+    follow(release, 3, 60000);
+    ck_assert_uint_eq(release[0].code, ERR_NOT_FOUND);
+    ck_assert_ptr_nonnull(strstr(release[0].text, "say whether"));
+    ck_assert_msg(release[1].code == ERR_NONE, "%s", release[1].text);
+    ck_assert_uint_eq(release[2].code, ERR_NOT_FOUND);
+    ck_assert_uint_eq(world_holds(&world), 0);
+    world_deinit(&world);
+}
+END_TEST
+
 START_TEST(check_looks_at_once)
 {
     struct cue check[] = { { .at_ms = 90000, .verb = ORDER_CHECK, .name = "" } };
@@ -358,6 +381,7 @@ int main(void)
     tcase_add_test(tcase, cancel_of_what_does_not_move_is_refused);
     tcase_add_test(tcase, parked_guest_is_moved_when_a_person_retries_it);
     tcase_add_test(tcase, orders_about_nobody_are_refused);
+    tcase_add_test(tcase, guest_that_left_the_file_while_it_was_held_can_still_be_released);
     tcase_add_test(tcase, check_looks_at_once);
     tcase_add_loop_test(tcase, every_order_is_answered_once_whatever_becomes_of_the_controller, 0,
                         3);
