@@ -334,6 +334,16 @@ static void check_emulator(const struct preflight *preflight)
                guest->virt_type == NULL ? "?" : guest->virt_type);
 }
 
+static bool has_failed(const struct check_list *list, enum check_kind kind)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i].kind == kind && list->items[i].result == CHECK_FAILED) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* libvirt compares a bare host-passthrough element with nothing and calls it a superset (migration.md),
  * so such a guest asks for hosts whose CPUs are equal in everything it can see. */
 static void check_passthrough(const struct preflight *preflight)
@@ -363,6 +373,8 @@ static void check_cpu(const struct preflight *preflight)
 
     if (text_equal(guest->cpu_mode, "host-passthrough") || text_equal(guest->cpu_mode, "maximum")) {
         check_passthrough(preflight);
+    } else if (has_failed(preflight->list, CHECK_EMULATOR)) {
+        check_skip(preflight->list, CHECK_CPU, NULL, "only its emulator could tell");
     } else if (guest->cpu == NULL || !text_equal(guest->cpu_mode, "custom")) {
         check_pass(preflight->list, CHECK_CPU,
                    "it asks for no model, or becomes whatever its host's is");

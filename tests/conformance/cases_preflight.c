@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "model/check.h"
 #include "tests/conformance/cases.h"
 #include "tests/conformance/rig.h"
 
@@ -157,6 +162,115 @@ START_TEST(a_source_that_has_no_such_guest_is_refused)
 }
 END_TEST
 
+/* That failed, and no other: with an advice, and named by the error. */
+static void assert_failed_alone(const struct rig_done *done, enum check_kind kind)
+{
+    const struct check *check = rig_check(done, kind);
+
+    ck_assert_ptr_nonnull(check);
+    ck_assert_int_eq(check->result, CHECK_FAILED);
+    ck_assert_int_eq(check->code, done->err.code);
+    ck_assert_ptr_nonnull(check->change);
+    ck_assert_uint_eq(check_count(done->checks.items, done->checks.count, CHECK_FAILED), 1);
+    ck_assert_ptr_nonnull(strstr(done->err.text, check_kind_name(kind)));
+}
+
+START_TEST(what_was_looked_at_is_told_of_a_guest_that_can_move)
+{
+    static const enum check_kind kinds[] = {
+        CHECK_HOSTS, CHECK_STATE, CHECK_UUID,    CHECK_NAME,    CHECK_SAVE,     CHECK_SNAPSHOTS,
+        CHECK_JOB,   CHECK_ARCH,  CHECK_VERSION, CHECK_CPU,     CHECK_CPUS,     CHECK_MEMORY,
+        CHECK_PAGES, CHECK_NODES, CHECK_CACHE,   CHECK_FILES,   CHECK_STORAGE,  CHECK_BRIDGES,
+        CHECK_REACH, CHECK_PORT,  CHECK_CLOCKS,  CHECK_MACHINE, CHECK_HOSTDEVS, CHECK_BLOCK_JOB,
+    };
+    AUTO(rig) struct rig *rig = rig_open(WORLD_IDLE, true);
+    struct op op = preflight(rig, MOVE_LIVE);
+    const struct rig_done *done = rig_succeed(rig, &op);
+
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        const struct check *check = rig_check(done, kinds[i]);
+
+        ck_assert_msg(check != NULL, "%s", check_kind_name(kinds[i]));
+        ck_assert_msg(check->result == CHECK_PASSED, "%s: %s", check_kind_name(kinds[i]),
+                      check->evidence);
+        ck_assert_uint_gt(strlen(check->evidence), 0);
+    }
+    ck_assert_ptr_nonnull(rig_check(done, CHECK_LOCKS));
+    ck_assert_uint_eq(check_count(done->checks.items, done->checks.count, CHECK_FAILED), 0);
+}
+END_TEST
+
+START_TEST(no_checks_are_told_of_anything_else)
+{
+    AUTO(rig) struct rig *rig = rig_open(WORLD_OFF, false);
+    struct op op = rig_op(rig, OP_AUTOSTART);
+
+    ck_assert_uint_eq(rig_succeed(rig, &op)->checks.count, 0);
+}
+END_TEST
+
+START_TEST(a_name_that_another_guest_has_on_the_target_is_refused_as_the_name_alone)
+{
+    AUTO(rig) struct rig *rig = rig_open(WORLD_IDLE, false);
+    struct op define = rig_op(rig, OP_DEFINE);
+    struct op op = preflight(rig, MOVE_LIVE);
+    char *xml = arena_strdup(&rig->arena, rig->xml);
+    char *uuid = arena_strdup(&rig->arena, rig->uuid);
+    char *at = strstr(xml, rig->uuid);
+
+    ck_assert_ptr_nonnull(at);
+    uuid[0] = uuid[0] == 'a' ? 'b' : 'a';
+    at[0] = uuid[0];
+    define.host = "kvm2";
+    define.xml = xml;
+    define.uuid = uuid;
+    (void)rig_succeed(rig, &define);
+    assert_failed_alone(rig_fail(rig, &op, ERR_EXISTS), CHECK_NAME);
+}
+END_TEST
+
+START_TEST(a_refusal_is_of_the_check_that_failed_and_everything_else_is_looked_at)
+{
+    AUTO(rig) struct rig *rig = rig_open_with_lone_disk(WORLD_IDLE);
+    struct op op = preflight(rig, MOVE_LIVE);
+    const struct rig_done *done;
+
+    world_attach_wrong(rig->world, "kvm2", rig->volume);
+    done = rig_fail(rig, &op, ERR_UNSAFE);
+    assert_failed_alone(done, CHECK_STORAGE);
+    ck_assert_int_eq(rig_check(done, CHECK_CLOCKS)->result, CHECK_PASSED);
+    ck_assert_int_eq(rig_check(done, CHECK_BRIDGES)->result, CHECK_PASSED);
+}
+END_TEST
+
+START_TEST(all_that_is_wrong_is_told_at_once)
+{
+    AUTO(rig) struct rig *rig = rig_open_with_lone_disk(WORLD_OFF);
+    struct op op = preflight(rig, MOVE_LIVE);
+    const struct rig_done *done = rig_fail(rig, &op, ERR_CONFLICT);
+
+    ck_assert_int_eq(rig_check(done, CHECK_STATE)->result, CHECK_FAILED);
+    ck_assert_int_eq(rig_check(done, CHECK_STORAGE)->result, CHECK_FAILED);
+    ck_assert_uint_eq(check_count(done->checks.items, done->checks.count, CHECK_FAILED), 2);
+}
+END_TEST
+
+START_TEST(a_guest_that_is_not_there_leaves_what_the_target_tells)
+{
+    AUTO(rig) struct rig *rig = rig_open(WORLD_IDLE, false);
+    struct op op = preflight(rig, MOVE_LIVE);
+    const struct rig_done *done;
+
+    op.host = "kvm2";
+    op.peer = "kvm1";
+    done = rig_fail(rig, &op, ERR_NOT_FOUND);
+    ck_assert_int_eq(rig_check(done, CHECK_STATE)->result, CHECK_FAILED);
+    ck_assert_int_eq(rig_check(done, CHECK_UUID)->result, CHECK_FAILED);
+    ck_assert_int_eq(rig_check(done, CHECK_NAME)->result, CHECK_FAILED);
+    ck_assert_int_eq(rig_check(done, CHECK_STORAGE)->result, CHECK_SKIPPED);
+}
+END_TEST
+
 TCase *cases_preflight(void)
 {
     TCase *cases = tcase_create("preflight");
@@ -172,6 +286,12 @@ TCase *cases_preflight(void)
     tcase_add_test(cases, a_paused_guest_can_move_live_and_not_offline);
     tcase_add_test(cases, a_guest_that_is_off_cannot_move_live);
     tcase_add_test(cases, a_target_that_has_the_guest_is_refused);
+    tcase_add_test(cases, what_was_looked_at_is_told_of_a_guest_that_can_move);
+    tcase_add_test(cases, no_checks_are_told_of_anything_else);
+    tcase_add_test(cases, a_name_that_another_guest_has_on_the_target_is_refused_as_the_name_alone);
+    tcase_add_test(cases, a_refusal_is_of_the_check_that_failed_and_everything_else_is_looked_at);
+    tcase_add_test(cases, all_that_is_wrong_is_told_at_once);
+    tcase_add_test(cases, a_guest_that_is_not_there_leaves_what_the_target_tells);
     tcase_add_test(cases, a_source_that_has_no_such_guest_is_refused);
     return cases;
 }

@@ -61,6 +61,10 @@ static void on_done(void *context, const struct actuator_completion *completion)
     if (completion->observed != NULL) {
         done->host = observed_copy_host(&rig->arena, completion->observed);
     }
+    done->checks = check_list(&rig->arena);
+    if (completion->checks != NULL) {
+        check_add(&done->checks, completion->checks->items, completion->checks->count);
+    }
     rig->done_count++;
     stop_if_satisfied(rig);
 }
@@ -353,6 +357,16 @@ const struct rig_done *rig_fail(struct rig *rig, const struct op *op, enum err_c
                   err_code_name(done->err.code), err_code_name(code), done->err.text);
     ck_assert_uint_gt(strlen(done->err.text), 0);
     return done;
+}
+
+const struct check *rig_check(const struct rig_done *done, enum check_kind kind)
+{
+    for (size_t i = 0; i < done->checks.count; i++) {
+        if (done->checks.items[i].kind == kind) {
+            return &done->checks.items[i];
+        }
+    }
+    return NULL;
 }
 
 const struct observed_host *rig_look(struct rig *rig, const char *host)

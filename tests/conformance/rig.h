@@ -15,6 +15,7 @@
 #include "actuators/actuator.h"
 #include "base/arena.h"
 #include "base/base.h"
+#include "model/check.h"
 #include "model/observed.h"
 #include "model/op.h"
 #include "tests/conformance/world.h"
@@ -28,6 +29,7 @@ struct rig_done {
     struct err err;
     struct actuator_stats stats;
     struct observed_host host; /* Of an observation; in the rig's arena. */
+    struct check_list checks;  /* Of a preflight; likewise. */
 };
 
 struct rig_notice {
@@ -112,6 +114,9 @@ struct op rig_op(const struct rig *rig, enum op_kind kind);
 /* Does 'op' to its end, which must be a success, or a failure with 'code'. */
 const struct rig_done *rig_succeed(struct rig *rig, const struct op *op);
 const struct rig_done *rig_fail(struct rig *rig, const struct op *op, enum err_code code);
+
+/* The first of its checks that is of 'kind', or NULL. */
+const struct check *rig_check(const struct rig_done *done, enum check_kind kind);
 
 /* What 'host' says now; it must answer. */
 const struct observed_host *rig_look(struct rig *rig, const char *host);
