@@ -41,6 +41,7 @@ static void append(struct check_list *list, const struct check *check)
     item->change = check->change == NULL ? NULL : arena_strdup(list->arena, check->change);
 }
 
+PRINTF(3, 0)
 static void append_formatted(struct check_list *list, struct check check, const char *fmt,
                              va_list args)
 {
