@@ -18,10 +18,10 @@ static const char *const verb_names[ORDER_VERB_COUNT] = {
     [ORDER_RETRY] = "retry",   [ORDER_CHECK] = "check",
 };
 
-/* What nobody may find in the file any more can still be held, parked or waiting. */
+/* What the file does not name any more can still be held. */
 static int address_absent(struct order *order, const char *name, struct err *err)
 {
-    bool lets_go = order->verb == ORDER_RELEASE || order->verb == ORDER_RETRY;
+    bool lets_go = order->verb == ORDER_RELEASE;
 
     if (lets_go && order->scope != JOURNAL_SCOPE_COUNT) {
         order->name = name;

@@ -38,8 +38,8 @@ struct order {
 #define ORDER_RECORDS_MAX 3
 
 /* Finds out what 'name' (NULL or "" = the fleet) is in 'desired' and fills scope and name of 'order'.
- * ERR_NOT_FOUND: neither a guest nor a host of the file, unless 'scope' says which of them is to be released
- * or retried; ERR_INVALID: both, and 'scope' was not given (JOURNAL_SCOPE_COUNT). */
+ * ERR_NOT_FOUND: neither a guest nor a host of the file, unless 'scope' says which of them is to be released;
+ * ERR_INVALID: both, and 'scope' was not given (JOURNAL_SCOPE_COUNT). */
 int order_address(struct order *order, const char *name, const struct desired *desired,
                   struct err *err);
 
