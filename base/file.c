@@ -278,7 +278,7 @@ struct exchange {
 /* The new file beside the old one, complete and durable, with all that is kept of the old one. */
 static int prepare(struct exchange *exchange, struct err *err)
 {
-    AUTO(fd) int old = open(exchange->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    AUTO(fd) int old = open(exchange->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     AUTO(fd) int fd = -1;
     int used =
         snprintf(exchange->temporary, sizeof(exchange->temporary), "%s.XXXXXX", exchange->path);

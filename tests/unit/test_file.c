@@ -451,10 +451,13 @@ START_TEST(what_is_no_plain_file_is_not_replaced)
     AUTO(arena) struct arena arena = ARENA_INIT;
     AUTO(scratch) struct scratch scratch = scratch_new();
     const char *path = in(&arena, &scratch, "folder");
+    const char *pipe = in(&arena, &scratch, "pipe");
 
     ck_assert_int_eq(mkdir(path, 0700), 0);
     ck_assert_int_eq(change(path, "", "new"), ERR_INVALID);
-    ck_assert_uint_eq(entries(&scratch), 1);
+    ck_assert_int_eq(mkfifo(pipe, 0600), 0);
+    ck_assert_int_eq(change(pipe, "", "new"), ERR_INVALID);
+    ck_assert_uint_eq(entries(&scratch), 2);
     ck_assert_int_eq(rmdir(path), 0);
 }
 END_TEST
