@@ -21,6 +21,7 @@
  *   - close() may be called with operations under way and hosts watched; nothing is reported after it.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,6 +38,8 @@ struct actuator_stats {
     int64_t downtime_ms;
     uint64_t bytes;
     uint64_t iterations;
+    uint32_t throttle_percent; /* The most that the guest was slowed down by. */
+    bool postcopy;             /* It was finished by post-copy. */
 };
 
 struct actuator_completion {
@@ -55,6 +58,7 @@ struct actuator_completion {
 enum actuator_phase {
     ACTUATOR_PHASE_SETUP,
     ACTUATOR_PHASE_MEMORY,
+    ACTUATOR_PHASE_POSTCOPY, /* It runs at the target, the rest of its memory follows: no way back. */
     ACTUATOR_PHASE_SWITCHOVER,
     ACTUATOR_PHASE_CLEANUP,
     ACTUATOR_PHASE_WAIT, /* STOP: waiting for the guest to shut down. */
@@ -71,6 +75,9 @@ struct actuator_progress {
     uint64_t rate_bytes_s;
     uint64_t dirty_bytes_s;
     uint64_t iteration;
+    uint32_t throttle_percent; /* By how much the guest is slowed down now. */
+    bool has_written;          /* 'written_bytes_s' is known. */
+    uint64_t written_bytes_s;  /* What the guest wrote as the migration began. */
 };
 
 /* What may have changed on a watched host, the weightier the later: of notices that are merged the last

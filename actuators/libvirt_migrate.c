@@ -7,19 +7,14 @@
 #include <time.h>
 
 #include "actuators/libvirt_connection.h"
+#include "actuators/libvirt_dirty.h"
 #include "actuators/libvirt_error.h"
 #include "actuators/libvirt_move.h"
 #include "actuators/libvirt_observe.h"
 #include "actuators/libvirt_pool.h"
+#include "model/ladder.h"
 
 #define POLL_MS INT64_C(200)
-
-/* The convergence ladder (migration.md): passes over memory at the first downtime limit, how far each
- * further one raises it, and the pass after which only post-copy can help. */
-#define FIRST_DOWNTIME_MS  UINT32_C(300)
-#define DOWNTIME_STEP_MS   UINT32_C(200)
-#define PATIENT_ITERATIONS UINT64_C(4)
-#define POSTCOPY_ITERATION UINT64_C(12)
 
 /* The call that blocks until the migration has ended, on a thread and a connection of its own. */
 struct call {
@@ -36,11 +31,17 @@ struct call {
     struct err err;
 };
 
-/* What the watcher has done to help the migration to its end. */
-struct ladder {
-    uint32_t downtime_ms;
-    uint64_t iteration;
+/* Who keeps an eye on the migration, and helps it to its end. */
+struct watcher {
+    const struct libvirt_move *move;
+    virDomainPtr domain;
+    bool began_paused; /* Its state does not show that the switchover has come. */
+    bool measuring;    /* What the guest writes is asked for until it is known. */
+    bool has_written;
+    uint64_t written_bytes_s;
     bool postcopy;
+    struct actuator_stats stats; /* So far. */
+    struct ladder ladder;
 };
 
 static void *run_call(void *context)
@@ -98,11 +99,24 @@ static int32_t small_figure(virTypedParameterPtr parameters, int count, const ch
     return value;
 }
 
-static bool is_paused(virDomainPtr domain)
+static uint32_t percent(virTypedParameterPtr parameters, int count, const char *name)
+{
+    int32_t value = small_figure(parameters, count, name);
+
+    return value < 0 ? 0 : value > 100 ? 100 : (uint32_t)value;
+}
+
+/* Whether the guest stands still here, and if so, whether because it runs at the target by post-copy. */
+static bool is_paused(virDomainPtr domain, bool *postcopy)
 {
     int state = VIR_DOMAIN_NOSTATE;
+    int reason = 0;
 
-    return virDomainGetState(domain, &state, NULL, 0) == 0 && state == VIR_DOMAIN_PAUSED;
+    if (virDomainGetState(domain, &state, &reason, 0) < 0 || state != VIR_DOMAIN_PAUSED) {
+        return false;
+    }
+    *postcopy = reason == VIR_DOMAIN_PAUSED_POSTCOPY;
+    return true;
 }
 
 /* Reads the migration's figures; false if none is under way. */
@@ -129,55 +143,108 @@ static bool read_progress(virDomainPtr domain, struct actuator_progress *progres
             .dirty_bytes_s = figure(parameters, count, VIR_DOMAIN_JOB_MEMORY_DIRTY_RATE) *
                              figure(parameters, count, VIR_DOMAIN_JOB_MEMORY_PAGE_SIZE),
             .iteration = figure(parameters, count, VIR_DOMAIN_JOB_MEMORY_ITERATION),
+            .throttle_percent = percent(parameters, count, VIR_DOMAIN_JOB_AUTO_CONVERGE_THROTTLE),
         };
     }
     virTypedParamsFree(parameters, count);
     return outgoing;
 }
 
-/* 'began_paused' guests do not show by their state that the switchover has come. */
-static void set_phase(virDomainPtr domain, bool began_paused, struct actuator_progress *progress)
+static enum actuator_phase phase_of(struct watcher *watcher,
+                                    const struct actuator_progress *progress)
 {
+    bool paused = is_paused(watcher->domain, &watcher->postcopy);
+
     if (progress->total_bytes == 0) {
-        progress->phase = ACTUATOR_PHASE_SETUP;
-    } else if (!began_paused && is_paused(domain)) {
-        progress->phase =
-            progress->remaining_bytes == 0 ? ACTUATOR_PHASE_CLEANUP : ACTUATOR_PHASE_SWITCHOVER;
-    } else {
-        progress->phase = ACTUATOR_PHASE_MEMORY;
+        return ACTUATOR_PHASE_SETUP;
+    }
+    if (watcher->postcopy) {
+        return ACTUATOR_PHASE_POSTCOPY;
+    }
+    if (watcher->began_paused || !paused) {
+        return ACTUATOR_PHASE_MEMORY;
+    }
+    return progress->remaining_bytes == 0 ? ACTUATOR_PHASE_CLEANUP : ACTUATOR_PHASE_SWITCHOVER;
+}
+
+/* Helps a guest that writes faster than it can be copied.  That a rung cannot be taken ends nothing: the
+ * next one is tried at the next pass. */
+static void climb(struct watcher *watcher, uint64_t pass)
+{
+    switch (ladder_climb(&watcher->ladder, &watcher->move->op->live, pass)) {
+    case LADDER_DOWNTIME:
+        (void)virDomainMigrateSetMaxDowntime(watcher->domain, watcher->ladder.downtime_ms, 0);
+        break;
+    case LADDER_POSTCOPY:
+        (void)virDomainMigrateStartPostCopy(watcher->domain, 0);
+        break;
+    case LADDER_STAY:
+        break;
     }
 }
 
-/* Helps a guest that writes faster than it can be copied, one rung for each pass over its memory.  That
- * a rung cannot be taken ends nothing: the next one is tried at the next pass. */
-static void climb(const struct op_live *live, virDomainPtr domain, uint64_t iteration,
-                  struct ladder *ladder)
+static struct watcher watcher_new(const struct libvirt_move *move, virDomainPtr domain)
 {
-    if (iteration <= ladder->iteration || iteration < PATIENT_ITERATIONS) {
+    bool postcopy = false;
+    bool paused = is_paused(domain, &postcopy);
+
+    return (struct watcher){
+        .move = move,
+        .domain = domain,
+        .began_paused = paused && !postcopy,
+        .postcopy = postcopy,
+        .ladder = ladder_begin(&move->op->live),
+    };
+}
+
+/* A migration that ends without success has no final figures: what was seen last is told then. */
+static void note_figures(struct watcher *watcher, const struct actuator_progress *progress)
+{
+    struct actuator_stats *stats = &watcher->stats;
+
+    stats->total_ms = progress->elapsed_ms;
+    stats->bytes = progress->processed_bytes;
+    stats->iterations = progress->iteration;
+    stats->postcopy = watcher->postcopy;
+    if (progress->throttle_percent > stats->throttle_percent) {
+        stats->throttle_percent = progress->throttle_percent;
+    }
+}
+
+/* One look: tells how far it is, and takes the next rung unless it is to end anyway. */
+static void watch(struct watcher *watcher, bool cancelled)
+{
+    struct actuator_progress progress;
+
+    if (!read_progress(watcher->domain, &progress)) {
         return;
     }
-    ladder->iteration = iteration;
-    if (ladder->downtime_ms < live->max_downtime_ms) {
-        uint32_t room_ms = live->max_downtime_ms - ladder->downtime_ms;
-
-        ladder->downtime_ms += room_ms < DOWNTIME_STEP_MS ? room_ms : DOWNTIME_STEP_MS;
-        (void)virDomainMigrateSetMaxDowntime(domain, ladder->downtime_ms, 0);
-    } else if (live->postcopy && !ladder->postcopy && iteration >= POSTCOPY_ITERATION) {
-        ladder->postcopy = virDomainMigrateStartPostCopy(domain, 0) == 0;
+    if (watcher->measuring) {
+        watcher->has_written = libvirt_dirty_read(watcher->domain, &watcher->written_bytes_s);
+        watcher->measuring = !watcher->has_written;
+    }
+    progress.has_written = watcher->has_written;
+    progress.written_bytes_s = watcher->written_bytes_s;
+    progress.phase = phase_of(watcher, &progress);
+    note_figures(watcher, &progress);
+    libvirt_pool_report(watcher->move->job, &progress);
+    if (!cancelled && progress.phase == ACTUATOR_PHASE_MEMORY) {
+        climb(watcher, progress.iteration);
     }
 }
 
 /* Reads the final figures, which libvirt gives away only once.  Where the guest was undefined only the
- * target still has them. */
-static void read_stats(const struct libvirt_move *move, virDomainPtr source,
-                       struct actuator_stats *stats)
+ * target still has them.  If nobody has, they are what was seen last. */
+static struct actuator_stats read_stats(const struct watcher *watcher)
 {
+    const struct libvirt_move *move = watcher->move;
+    struct actuator_stats stats = watcher->stats;
     AUTO(domain) virDomain *target = NULL;
     virTypedParameterPtr parameters = NULL;
     const unsigned flags = VIR_DOMAIN_JOB_STATS_COMPLETED;
     int type = VIR_DOMAIN_JOB_NONE;
     int count = 0;
-    int status = virDomainGetJobStats(source, &type, &parameters, &count, flags);
+    int status = virDomainGetJobStats(watcher->domain, &type, &parameters, &count, flags);
 
     if (status < 0 || type != VIR_DOMAIN_JOB_COMPLETED) {
         virTypedParamsFree(parameters, count);
@@ -188,14 +255,13 @@ static void read_stats(const struct libvirt_move *move, virDomainPtr source,
             target == NULL ? -1 : virDomainGetJobStats(target, &type, &parameters, &count, flags);
     }
     if (status == 0 && type == VIR_DOMAIN_JOB_COMPLETED) {
-        *stats = (struct actuator_stats){
-            .total_ms = (int64_t)figure(parameters, count, VIR_DOMAIN_JOB_TIME_ELAPSED),
-            .downtime_ms = (int64_t)figure(parameters, count, VIR_DOMAIN_JOB_DOWNTIME),
-            .bytes = figure(parameters, count, VIR_DOMAIN_JOB_DATA_PROCESSED),
-            .iterations = figure(parameters, count, VIR_DOMAIN_JOB_MEMORY_ITERATION),
-        };
+        stats.total_ms = (int64_t)figure(parameters, count, VIR_DOMAIN_JOB_TIME_ELAPSED);
+        stats.downtime_ms = (int64_t)figure(parameters, count, VIR_DOMAIN_JOB_DOWNTIME);
+        stats.bytes = figure(parameters, count, VIR_DOMAIN_JOB_DATA_PROCESSED);
+        stats.iterations = figure(parameters, count, VIR_DOMAIN_JOB_MEMORY_ITERATION);
     }
     virTypedParamsFree(parameters, count);
+    return stats;
 }
 
 static int add_parameters(const struct op_live *live, struct call *call)
@@ -211,6 +277,14 @@ static int add_parameters(const struct op_live *live, struct call *call)
         status |= virTypedParamsAddULLong(&call->parameters, &call->count, &capacity,
                                           VIR_MIGRATE_PARAM_BANDWIDTH, live->bandwidth_mib_s);
     }
+    if (live->auto_converge) {
+        status |=
+            virTypedParamsAddInt(&call->parameters, &call->count, &capacity,
+                                 VIR_MIGRATE_PARAM_AUTO_CONVERGE_INITIAL, LADDER_THROTTLE_FIRST);
+        status |=
+            virTypedParamsAddInt(&call->parameters, &call->count, &capacity,
+                                 VIR_MIGRATE_PARAM_AUTO_CONVERGE_INCREMENT, LADDER_THROTTLE_STEP);
+    }
     if (live->parallel > 1) {
         status |= virTypedParamsAddInt(&call->parameters, &call->count, &capacity,
                                        VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS, (int)live->parallel);
@@ -225,6 +299,7 @@ static unsigned flags_of(const struct op_live *live)
     flags |= live->persistent ? VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_UNDEFINE_SOURCE : 0U;
     flags |= live->parallel > 1 ? (unsigned)VIR_MIGRATE_PARALLEL : 0U;
     flags |= live->tls ? (unsigned)VIR_MIGRATE_TLS : 0U;
+    flags |= live->auto_converge ? (unsigned)VIR_MIGRATE_AUTO_CONVERGE : 0U;
     flags |= live->postcopy ? (unsigned)VIR_MIGRATE_POSTCOPY : 0U;
     return flags;
 }
@@ -242,31 +317,19 @@ static bool abort_migration(const struct libvirt_move *move, virDomainPtr domain
 
 /* Reports, helps and, once cancelled, aborts, until the call has returned; also when nobody listens any
  * more, because the call uses what is ours. */
-static bool watch_call(struct call *call, virDomainPtr domain, bool began_paused)
+static bool watch_call(struct call *call, struct watcher *watcher)
 {
     const struct libvirt_move *move = call->move;
-    struct ladder ladder = { .downtime_ms = FIRST_DOWNTIME_MS };
     bool aborted = false;
 
-    if (ladder.downtime_ms > move->op->live.max_downtime_ms) {
-        ladder.downtime_ms = move->op->live.max_downtime_ms;
-    }
-    (void)virDomainMigrateSetMaxDowntime(domain, ladder.downtime_ms, 0);
+    (void)virDomainMigrateSetMaxDowntime(watcher->domain, watcher->ladder.downtime_ms, 0);
     while (!wait_call(call)) {
-        struct actuator_progress progress;
         bool cancelled = libvirt_pool_ask(move->job) == LIBVIRT_JOB_CANCELLED;
 
         if (cancelled) {
-            aborted |= abort_migration(move, domain);
+            aborted |= abort_migration(move, watcher->domain);
         }
-        if (!read_progress(domain, &progress)) {
-            continue;
-        }
-        set_phase(domain, began_paused, &progress);
-        libvirt_pool_report(move->job, &progress);
-        if (!cancelled) {
-            climb(&move->op->live, domain, progress.iteration, &ladder);
-        }
+        watch(watcher, cancelled);
     }
     return aborted;
 }
@@ -274,20 +337,23 @@ static bool watch_call(struct call *call, virDomainPtr domain, bool began_paused
 static int run_and_watch(struct libvirt_move *move, virDomainPtr domain, struct call *call,
                          struct err *err)
 {
-    bool began_paused = is_paused(domain);
-    int error = libvirt_pool_thread(&call->thread, run_call, call);
+    struct watcher watcher = watcher_new(move, domain);
     bool aborted;
+    int error;
 
+    watcher.measuring = libvirt_dirty_begin(domain);
+    error = libvirt_pool_thread(&call->thread, run_call, call);
     if (error != 0) {
         err_set_errno(err, ERR_FAILED, error, "cannot start a thread");
         return err_wrap(err, "cannot migrate guest '%s'", move->op->guest);
     }
-    aborted = watch_call(call, domain, began_paused);
+    aborted = watch_call(call, &watcher);
     (void)pthread_join(call->thread, NULL);
     if (call->status == 0) {
-        read_stats(move, domain, &move->stats);
+        move->stats = read_stats(&watcher);
         return 0;
     }
+    move->stats = watcher.stats;
     *err = call->err;
     if (aborted) {
         return libvirt_move_fail(move, err, ERR_CANCELLED, "cancelled; it stays where it was");
@@ -382,16 +448,15 @@ static void pause_poll(void)
 }
 
 /* Follows the job until it is seen gone; a guest that is gone has none. */
-static int follow(struct libvirt_move *move, virDomainPtr domain, bool *aborted, struct err *err)
+static int follow(struct watcher *watcher, bool *aborted, struct err *err)
 {
-    bool began_paused = is_paused(domain);
+    const struct libvirt_move *move = watcher->move;
 
     for (;;) {
         enum libvirt_job_wait asked = libvirt_pool_ask(move->job);
-        struct actuator_progress progress;
         enum guest_job job;
 
-        if (libvirt_observe_job(domain, move->op->host, &job, err) < 0) {
+        if (libvirt_observe_job(watcher->domain, move->op->host, &job, err) < 0) {
             return err->code == ERR_NOT_FOUND ? 0 : -1;
         }
         if (job != GUEST_JOB_OUTGOING) {
@@ -401,19 +466,28 @@ static int follow(struct libvirt_move *move, virDomainPtr domain, bool *aborted,
             return libvirt_move_fail(move, err, ERR_CANCELLED, "not followed any longer");
         }
         if (asked == LIBVIRT_JOB_CANCELLED) {
-            *aborted |= virDomainAbortJob(domain) == 0;
+            *aborted |= virDomainAbortJob(watcher->domain) == 0;
         }
-        if (read_progress(domain, &progress)) {
-            set_phase(domain, began_paused, &progress);
-            libvirt_pool_report(move->job, &progress);
-        }
+        watch(watcher, asked == LIBVIRT_JOB_CANCELLED);
         pause_poll();
+    }
+}
+
+/* The rungs that the run before has taken: QEMU knows the limit of the pause. */
+static void go_on_climbing(struct watcher *watcher)
+{
+    unsigned long long downtime_ms = 0;
+
+    if (virDomainMigrateGetMaxDowntime(watcher->domain, &downtime_ms, 0) == 0 &&
+        downtime_ms > watcher->ladder.downtime_ms) {
+        watcher->ladder.downtime_ms = downtime_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)downtime_ms;
     }
 }
 
 int libvirt_migrate_adopt(struct libvirt_move *move, struct err *err)
 {
     AUTO(domain) virDomain *domain = NULL;
+    struct watcher watcher;
     bool aborted = false;
 
     if (libvirt_move_find(move, &move->source, &domain, err) < 0) {
@@ -422,12 +496,15 @@ int libvirt_migrate_adopt(struct libvirt_move *move, struct err *err)
     if (domain == NULL) {
         return 0;
     }
-    if (follow(move, domain, &aborted, err) < 0) {
+    watcher = watcher_new(move, domain);
+    go_on_climbing(&watcher);
+    if (follow(&watcher, &aborted, err) < 0) {
         return -1;
     }
     if (aborted && virDomainIsActive(domain) == 1) {
+        move->stats = watcher.stats;
         return libvirt_move_fail(move, err, ERR_CANCELLED, "cancelled; it stays where it was");
     }
-    read_stats(move, domain, &move->stats);
+    move->stats = read_stats(&watcher);
     return 0;
 }

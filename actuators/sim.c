@@ -371,7 +371,8 @@ static enum sim_answer obey_cancel(struct call *call, struct sim_fleet *fleet,
     if (answer == SIM_ANSWER_DONE) {
         return answer;
     }
-    if (pending && is_migration(call) && !sim_rules_cancel(fleet, &call->op)) {
+    if (pending && is_migration(call) &&
+        !sim_rules_cancel(fleet, &call->op, loop_wall_ms(call->loop))) {
         return answer;
     }
     (void)called_off(call);
@@ -385,7 +386,8 @@ static enum sim_answer obey_clock(struct call *call, struct sim_fleet *fleet, in
     bool half_way = elapsed_ms >= left_ms;
 
     if (half_way && (has_fault(call, SIM_WHEN_LOST) ||
-                     (has_fault(call, SIM_WHEN_MIDDLE) && sim_rules_cancel(fleet, &call->op)))) {
+                     (has_fault(call, SIM_WHEN_MIDDLE) &&
+                      sim_rules_cancel(fleet, &call->op, loop_wall_ms(call->loop))))) {
         (void)set_fault(call);
         return SIM_ANSWER_FAILED;
     }
@@ -429,6 +431,20 @@ static void go_on(struct call *call, const struct sim_course *course)
     }
 }
 
+/* A guest that wrote meanwhile was copied in more passes than what is over can tell. */
+static void keep_stats(struct call *call, const struct actuator_stats *last)
+{
+    struct actuator_stats so_far = call->stats;
+
+    call->stats = *last;
+    if (so_far.iterations > last->iterations) {
+        call->stats.iterations = so_far.iterations;
+        call->stats.bytes = so_far.bytes;
+    }
+    call->stats.throttle_percent = so_far.throttle_percent;
+    call->stats.postcopy = so_far.postcopy;
+}
+
 static void op_follow(void *context)
 {
     struct call *call = context;
@@ -452,11 +468,12 @@ static void op_follow(void *context)
     }
     answer = leave(call, answer);
     if (answer == SIM_ANSWER_UNDERWAY) {
+        call->stats = course.stats;
         go_on(call, &course);
     } else if (answer == SIM_ANSWER_SILENT) {
         wait_for_host(call, op_follow);
     } else {
-        call->stats = course.stats;
+        keep_stats(call, &course.stats);
         call->stats.total_ms = is_migration(call) ? loop_now_ms(loop) - call->begun_ms : 0;
         reply_in(call, 0, status_of(call, answer));
     }

@@ -336,6 +336,11 @@ bool sim_fleet_is_frozen(const struct sim_fleet *fleet, const struct sim_migrati
            sim_fleet_find_host(fleet, migration->to)->power == SIM_POWER_FROZEN;
 }
 
+static bool never_ends(const struct sim_migration *migration)
+{
+    return migration->stalled || migration->endless;
+}
+
 static void advance_migration(struct sim_fleet *fleet, struct sim_migration *migration,
                               int64_t wall_ms)
 {
@@ -353,7 +358,7 @@ static void advance_migration(struct sim_fleet *fleet, struct sim_migration *mig
     }
     if (migration->cancelled) {
         sim_fleet_abort_migration(fleet, migration);
-    } else if (!migration->stalled && wall_ms - migration->begun_ms >= migration->duration_ms) {
+    } else if (!never_ends(migration) && wall_ms - migration->begun_ms >= migration->duration_ms) {
         complete_migration(fleet, migration);
     }
 }
@@ -389,7 +394,7 @@ int64_t sim_fleet_next_ms(const struct sim_fleet *fleet)
     for (size_t i = 0; i < fleet->migration_count; i++) {
         const struct sim_migration *migration = &fleet->migrations[i];
 
-        if (!migration->stalled && !sim_fleet_is_frozen(fleet, migration)) {
+        if (!never_ends(migration) && !sim_fleet_is_frozen(fleet, migration)) {
             next_ms = earlier(next_ms, migration->begun_ms + migration->duration_ms);
         }
     }

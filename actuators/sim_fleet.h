@@ -41,6 +41,7 @@ struct sim_guest {
     uint64_t memory_kib;
     uint64_t config_memory_kib; /* Of the definition; 0 = as memory_kib. */
     uint64_t vcpus;
+    uint64_t dirty_mib_s; /* What it writes to its memory a second while it runs. */
     bool persistent;
     bool autostart;
     bool deaf; /* Hears no shutdown request. */
@@ -96,6 +97,13 @@ struct sim_migration {
     const char *to;
     int64_t begun_ms; /* Wall clock; 0 = when first looked at. */
     int64_t duration_ms;
+    int64_t pass_ms; /* Of 'duration_ms', one pass over all of the memory; 0 = there is but one. */
+    uint64_t written_mib_s; /* What the guest writes meanwhile, and how it is helped to its end. */
+    uint64_t max_downtime_ms;
+    bool auto_converge;
+    bool postcopy;
+    bool postcopy_first;
+    bool endless;    /* Goes on until it is cancelled. */
     bool persistent; /* The copy will be. */
     bool stalled;    /* Makes no progress until it is cancelled. */
     bool cancelled;  /* Asked to end while a side was frozen; ends when it thaws. */

@@ -17,6 +17,8 @@
 #define FORMAT          "berth.sim/1"
 #define MEMORY_MAX      (INT64_C(1) << 53)
 #define DURATION_MAX    (INT64_C(366) * 24 * 3600 * 1000)
+#define MIB_S_MAX       (INT64_C(1) << 30)
+#define DOWNTIME_MAX    2000
 #define INSTANT_MAX     (INT64_C(1) << 53)
 #define PATH_SIZE       96
 #define HOSTS_MAX       100000
@@ -110,6 +112,7 @@ static const struct sim_member guest_members[] = {
     NUMBER(struct sim_guest, memory_kib, 1, MEMORY_MAX),
     NUMBER(struct sim_guest, config_memory_kib, 0, MEMORY_MAX),
     NUMBER(struct sim_guest, vcpus, 1, UINT32_MAX),
+    NUMBER(struct sim_guest, dirty_mib_s, 0, MIB_S_MAX),
     FLAG(struct sim_guest, persistent),
     FLAG(struct sim_guest, autostart),
     FLAG(struct sim_guest, deaf),
@@ -179,6 +182,13 @@ static const struct sim_member migration_members[] = {
     REQUIRED(struct sim_migration, to, NAME),
     NUMBER(struct sim_migration, begun_ms, 0, INSTANT_MAX),
     NUMBER(struct sim_migration, duration_ms, 0, DURATION_MAX),
+    NUMBER(struct sim_migration, pass_ms, 0, DURATION_MAX),
+    NUMBER(struct sim_migration, written_mib_s, 0, MIB_S_MAX),
+    NUMBER(struct sim_migration, max_downtime_ms, 0, DOWNTIME_MAX),
+    FLAG(struct sim_migration, auto_converge),
+    FLAG(struct sim_migration, postcopy),
+    FLAG(struct sim_migration, postcopy_first),
+    FLAG(struct sim_migration, endless),
     FLAG(struct sim_migration, persistent),
     FLAG(struct sim_migration, stalled),
     FLAG(struct sim_migration, cancelled),

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "actuators/sim_copy.h"
 #include "actuators/sim_fleet.h"
 #include "actuators/sim_preflight.h"
 #include "actuators/sim_xml.h"
@@ -13,6 +14,8 @@
 #include "model/check.h"
 #include "model/op.h"
 
+#define BYTES_PER_MIB        (UINT64_C(1024) * 1024)
+#define MEASURED_MS          1000 /* What a guest writes is known after so long. */
 #define KIB_PER_GIB          (UINT64_C(1024) * 1024)
 #define MIGRATION_ITERATIONS 2
 
@@ -212,6 +215,42 @@ static int check_way(const struct sim_host *target, const struct sim_guest *gues
     return 0;
 }
 
+/* The memory of 'kib' as 'migration' copies it. */
+static struct sim_copy copy_of(const struct sim_migration *migration, uint64_t kib)
+{
+    return (struct sim_copy){
+        .bytes = kib * 1024,
+        .first_ms = migration->pass_ms,
+        .written_s = migration->written_mib_s * BYTES_PER_MIB,
+        .live = { .max_downtime_ms = (uint32_t)migration->max_downtime_ms,
+                  .auto_converge = migration->auto_converge,
+                  .postcopy = migration->postcopy,
+                  .postcopy_first = migration->postcopy_first },
+    };
+}
+
+/* A guest that runs and writes is copied in as many passes as the ladder lets it take. */
+static void plan_copy(const struct sim_guest *guest, const struct op *op,
+                      struct sim_migration *migration)
+{
+    struct sim_copy copy;
+    struct sim_copy_state state;
+
+    if (guest->dirty_mib_s == 0 || guest->state != GUEST_RUNNING || migration->duration_ms == 0) {
+        return;
+    }
+    migration->pass_ms = migration->duration_ms;
+    migration->written_mib_s = guest->dirty_mib_s;
+    migration->max_downtime_ms = op->live.max_downtime_ms;
+    migration->auto_converge = op->live.auto_converge;
+    migration->postcopy = op->live.postcopy;
+    migration->postcopy_first = op->live.postcopy_first;
+    copy = copy_of(migration, guest->memory_kib);
+    state = sim_copy_at(&copy, 0);
+    migration->endless = state.endless;
+    migration->duration_ms = state.endless ? 0 : state.over_ms;
+}
+
 /* What libvirt itself checks, and no more: that the disks are the same it does not. */
 static enum sim_answer migrate(struct sim_fleet *fleet, const struct op *op,
                                struct sim_host *source, struct sim_host *target, int64_t wall_ms,
@@ -241,7 +280,9 @@ static enum sim_answer migrate(struct sim_fleet *fleet, const struct op *op,
     migration.uuid = guest->uuid;
     migration.from = source->name;
     migration.to = target->name;
-    migration.duration_ms = migration_ms(fleet, guest, op) + (fault != NULL ? fault->delay_ms : 0);
+    migration.duration_ms = migration_ms(fleet, guest, op);
+    plan_copy(guest, op, &migration);
+    migration.duration_ms += fault != NULL ? fault->delay_ms : 0;
     sim_fleet_add_migration(fleet, &migration, target, guest);
     return SIM_ANSWER_UNDERWAY;
 }
@@ -548,6 +589,40 @@ static void describe_migration(const struct sim_migration *migration, uint64_t m
     progress->iteration = share < 0.95 ? 1 : MIGRATION_ITERATIONS;
 }
 
+/* The same of a copy in many passes. */
+static void describe_copy(const struct sim_migration *migration, uint64_t memory_kib,
+                          int64_t wall_ms, struct sim_course *course)
+{
+    const struct sim_copy copy = copy_of(migration, memory_kib);
+    int64_t elapsed_ms = wall_ms - migration->begun_ms;
+    const struct sim_copy_state state = sim_copy_at(&copy, elapsed_ms);
+
+    course->elapsed_ms = elapsed_ms;
+    course->left_ms = migration->endless ? INT64_MAX : migration->duration_ms - elapsed_ms;
+    course->progress = (struct actuator_progress){
+        .phase = state.postcopy ? ACTUATOR_PHASE_POSTCOPY
+                 : state.over   ? ACTUATOR_PHASE_SWITCHOVER
+                                : ACTUATOR_PHASE_MEMORY,
+        .elapsed_ms = elapsed_ms,
+        .total_bytes = copy.bytes,
+        .remaining_bytes = state.left,
+        .processed_bytes = state.sent,
+        .rate_bytes_s = copy.bytes * 1000 / (uint64_t)copy.first_ms,
+        .dirty_bytes_s = state.dirty_s,
+        .iteration = state.pass,
+        .throttle_percent = state.throttle_percent,
+        .has_written = elapsed_ms >= MEASURED_MS,
+        .written_bytes_s = copy.written_s,
+    };
+    course->stats = (struct actuator_stats){
+        .total_ms = elapsed_ms,
+        .bytes = state.sent,
+        .iterations = state.pass,
+        .throttle_percent = state.throttle_percent,
+        .postcopy = state.postcopy,
+    };
+}
+
 static enum sim_answer follow_migration(const struct sim_fleet *fleet, const struct op *op,
                                         const struct sim_host *source, int64_t wall_ms,
                                         struct sim_course *course, struct err *err)
@@ -558,7 +633,11 @@ static enum sim_answer follow_migration(const struct sim_fleet *fleet, const str
     const struct sim_host *target;
 
     if (migration != NULL) {
-        describe_migration(migration, guest == NULL ? 0 : guest->memory_kib, wall_ms, course);
+        if (migration->pass_ms > 0 && guest != NULL) {
+            describe_copy(migration, guest->memory_kib, wall_ms, course);
+        } else {
+            describe_migration(migration, guest == NULL ? 0 : guest->memory_kib, wall_ms, course);
+        }
         return SIM_ANSWER_UNDERWAY;
     }
     target = op->peer == NULL ? NULL : sim_fleet_find_host(fleet, op->peer);
@@ -602,11 +681,26 @@ enum sim_answer sim_rules_follow(const struct sim_fleet *fleet, const struct op 
                                : follow_migration(fleet, op, host, wall_ms, course, err);
 }
 
-bool sim_rules_cancel(struct sim_fleet *fleet, const struct op *op)
+/* Nothing ends a migration whose guest runs at the target already. */
+static bool is_postcopy(const struct sim_fleet *fleet, const struct sim_migration *migration,
+                        int64_t wall_ms)
+{
+    const struct sim_guest *guest =
+        sim_fleet_find_guest(sim_fleet_find_host(fleet, migration->from), migration->uuid);
+    struct sim_copy copy;
+
+    if (migration->pass_ms == 0 || guest == NULL) {
+        return false;
+    }
+    copy = copy_of(migration, guest->memory_kib);
+    return sim_copy_at(&copy, wall_ms - migration->begun_ms).postcopy;
+}
+
+bool sim_rules_cancel(struct sim_fleet *fleet, const struct op *op, int64_t wall_ms)
 {
     struct sim_migration *migration = sim_fleet_find_migration(fleet, op->uuid, op->host, NULL);
 
-    if (migration == NULL) {
+    if (migration == NULL || is_postcopy(fleet, migration, wall_ms)) {
         return false;
     }
     if (sim_fleet_is_frozen(fleet, migration)) {

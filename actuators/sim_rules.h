@@ -46,9 +46,10 @@ enum sim_answer sim_rules_apply(struct sim_fleet *fleet, const struct op *op, in
 enum sim_answer sim_rules_follow(const struct sim_fleet *fleet, const struct op *op,
                                  int64_t wall_ms, struct sim_course *course, struct err *err);
 
-/* Ends the migration that MIGRATE or ADOPT follows: the guest stays at its source.  False if it is not
- * over at once: a side is frozen (it ends at the thaw), or there is none. */
-bool sim_rules_cancel(struct sim_fleet *fleet, const struct op *op);
+/* Ends the migration that MIGRATE or ADOPT follows, at 'wall_ms': the guest stays at its source.  False if
+ * it is not over at once: a side is frozen (it ends at the thaw), the guest runs at the target by post-copy
+ * and nothing ends it, or there is none. */
+bool sim_rules_cancel(struct sim_fleet *fleet, const struct op *op, int64_t wall_ms);
 
 /* How long the reply to 'op' takes when nothing is followed. */
 int64_t sim_rules_reply_ms(const struct sim_fleet *fleet, const struct op *op);

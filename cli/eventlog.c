@@ -206,6 +206,7 @@ void eventlog_write(const struct eventlog *log, const struct event *event)
         break;
     case EVENT_MOVE_BEGIN:
     case EVENT_MOVE_RESUME:
+    case EVENT_FORECAST:
     case EVENT_MOVE_END:
     case EVENT_MOVE_STUCK:
         log_move(event);

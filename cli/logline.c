@@ -30,6 +30,7 @@ static const struct kind kinds[] = {
     { "ending", LOG_INFO, "cec6294905d743aeb80d8836e9e86d64" },
     { "few-descriptors", LOG_WARNING, "fb0395a50de145739d206bc35a1b3e6c" },
     { "following", LOG_INFO, "e39271edf8974af79cac39503b87bce0" },
+    { "forecast", LOG_INFO, "ace31a4c70404e2486deee2e04e060a1" },
     { "hook-dropped", LOG_WARNING, "37b78223b9134f2cac55289e6911fc2f" },
     { "hook-failed", LOG_WARNING, "6641090f92a74d28bf046b2d49e5fbef" },
     { "hook-output", LOG_INFO, "c808e6673c834548a943f7f93d4fa51e" },

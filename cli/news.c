@@ -21,6 +21,7 @@ static const struct kind kinds[] = {
     { "step-begin", EVENT_STEP_BEGIN },
     { "step", EVENT_STEP_END },
     { "progress", EVENT_PROGRESS },
+    { "forecast", EVENT_FORECAST },
     { "move-end", EVENT_MOVE_END },
     { "move-unclear", EVENT_MOVE_STUCK },
     { "parked", EVENT_RETRY },
@@ -53,6 +54,7 @@ static bool read_move(struct arena *arena, const struct json_t *move, struct new
     to->mode = op_mode_from_name(mode);
     to->state = journal_move_state_from_name(state);
     to->detour = text_equal(document_string(arena, move, "hop"), "detour");
+    to->fallback = document_flag(move, "fallback");
     to->error_text = document_string(arena, move, "text");
     to->downtime_ms = document_number(move, "downtime_ms");
     to->bytes = amount(move, "bytes");
@@ -90,6 +92,10 @@ static bool read_progress(struct arena *arena, const struct json_t *root, struct
     progress->total_bytes = amount(root, "total_bytes");
     progress->remaining_bytes = amount(root, "remaining_bytes");
     progress->rate_bytes_s = amount(root, "rate_bytes_s");
+    progress->dirty_bytes_s = amount(root, "dirty_bytes_s");
+    progress->written_bytes_s = amount(root, "written_bytes_s");
+    progress->iteration = amount(root, "iteration");
+    progress->throttle_percent = (uint32_t)amount(root, "throttle_percent");
     return news->event.progress != NULL;
 }
 
@@ -113,8 +119,8 @@ static void read_hosts(struct arena *arena, const struct json_t *root, struct ne
 
 static bool is_of_move(enum event_kind kind)
 {
-    return kind == EVENT_MOVE_BEGIN || kind == EVENT_MOVE_RESUME || kind == EVENT_MOVE_END ||
-           kind == EVENT_MOVE_STUCK;
+    return kind == EVENT_MOVE_BEGIN || kind == EVENT_MOVE_RESUME || kind == EVENT_FORECAST ||
+           kind == EVENT_MOVE_END || kind == EVENT_MOVE_STUCK;
 }
 
 static bool read_details(struct arena *arena, const struct json_t *root, struct news *news)

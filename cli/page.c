@@ -42,20 +42,33 @@ const char *page_move(struct arena *arena, const struct json_t *move)
                        strcmp(hop, "detour") == 0 ? " (on its way: a temporary host)" : "");
 }
 
+/* A copy that does not end by itself takes at least what is left of this pass. */
+static const char *time_left(struct arena *arena, const struct json_t *moving)
+{
+    char left[CLOCK_TEXT_SIZE];
+
+    (void)clock_format_duration(document_number(moving, "left_ms"), left);
+    return text_format(arena, document_flag(moving, "converges") ? "%s left" : "more than %s left",
+                       left);
+}
+
 const char *page_moving(struct arena *arena, const struct json_t *moving)
 {
     struct text text = text_new(arena);
     int64_t rate = document_number(moving, "rate_bytes_s");
     int64_t left_ms = document_number(moving, "left_ms");
-    char left[CLOCK_TEXT_SIZE];
 
     text_printf(&text, "%s, %s, %" PRId64 " %%", page_move(arena, moving),
                 member(arena, moving, "phase"), document_number(moving, "percent"));
     if (rate > 0) {
         text_printf(&text, ", %" PRId64 " MiB/s", rate / MIB);
     }
+    if (document_number(moving, "throttle_percent") > 0) {
+        text_printf(&text, ", slowed by %" PRId64 " %%",
+                    document_number(moving, "throttle_percent"));
+    }
     if (rate > 0 && left_ms >= 0) {
-        text_printf(&text, ", %s left", clock_format_duration(left_ms, left));
+        text_printf(&text, ", %s", time_left(arena, moving));
     }
     if (document_flag(moving, "cancel_requested")) {
         text_append(&text, ", is being cancelled");

@@ -18,6 +18,7 @@
 #define BAR_CELLS     24
 #define PLAIN_LINE_MS 5000 /* Without a terminal, a line at most this often. */
 #define MIB           (1024.0 * 1024.0)
+#define RANGE_MAX     10 /* A range that is wider says nothing. */
 
 static void clear_bar(struct progress *progress)
 {
@@ -34,11 +35,44 @@ static void paint(const struct progress *progress, const char *code)
     }
 }
 
+/* A range where what the guest writes makes a difference. */
+static void show_left(const struct progress *progress)
+{
+    int64_t least = gauge_left_ms(&progress->gauge);
+    int64_t most = gauge_left_most_ms(&progress->gauge);
+    char text[CLOCK_TEXT_SIZE];
+
+    if (most == GAUGE_NEVER) {
+        (void)fputs("  does not converge at this rate", stderr);
+        return;
+    }
+    if (most / RANGE_MAX > least) {
+        (void)fprintf(stderr, "  more than %s left", clock_format_duration(least, text));
+        return;
+    }
+    (void)fprintf(stderr, "  %s", clock_format_duration(least, text));
+    if (most > least + least / 4 + 1000) {
+        (void)fprintf(stderr, "..%s", clock_format_duration(most, text));
+    }
+    (void)fputs(" left", stderr);
+}
+
+static void show_copy(const struct progress *progress, const struct actuator_progress *raw)
+{
+    (void)fprintf(stderr, "  %.0f MiB/s", progress->gauge.rate / MIB);
+    if (raw->iteration > 1) {
+        (void)fprintf(stderr, ", pass %" PRIu64 ", writes %.0f MiB/s", raw->iteration,
+                      (double)raw->dirty_bytes_s / MIB);
+    }
+    if (raw->throttle_percent > 0) {
+        (void)fprintf(stderr, ", slowed by %" PRIu32 " %%", raw->throttle_percent);
+    }
+    show_left(progress);
+}
+
 static void show_bar(struct progress *progress, const struct actuator_progress *raw)
 {
     int filled = (int)(progress->gauge.fraction * BAR_CELLS);
-    int64_t left_ms = gauge_left_ms(&progress->gauge);
-    char eta[CLOCK_TEXT_SIZE];
 
     (void)fputs("\r      [", stderr);
     for (int i = 0; i < BAR_CELLS; i++) {
@@ -46,9 +80,8 @@ static void show_bar(struct progress *progress, const struct actuator_progress *
     }
     (void)fprintf(stderr, "] %3d %%  %-10s", (int)(progress->gauge.fraction * 100),
                   gauge_phase_name(raw->phase));
-    if (left_ms >= 0) {
-        (void)fprintf(stderr, "  %.0f MiB/s  %s left", progress->gauge.rate / MIB,
-                      clock_format_duration(left_ms, eta));
+    if (gauge_left_ms(&progress->gauge) >= 0) {
+        show_copy(progress, raw);
     }
     (void)fputs("\033[K", stderr);
     progress->bar_shown = true;
@@ -60,8 +93,13 @@ static void show_plain(struct progress *progress, const struct actuator_progress
         return;
     }
     progress->last_line_ms = raw->elapsed_ms;
-    (void)fprintf(stderr, "      %s: %d %%, %.0f MiB/s\n", gauge_phase_name(raw->phase),
-                  (int)(progress->gauge.fraction * 100), progress->gauge.rate / MIB);
+    (void)fprintf(stderr, "      %s: %d %%", gauge_phase_name(raw->phase),
+                  (int)(progress->gauge.fraction * 100));
+    if (gauge_left_ms(&progress->gauge) >= 0) {
+        (void)fputc(',', stderr);
+        show_copy(progress, raw);
+    }
+    (void)fputc('\n', stderr);
 }
 
 static void on_progress(struct progress *progress, const struct actuator_progress *raw)
@@ -92,8 +130,9 @@ static void on_move_begin(struct progress *progress, const struct event *event)
         (void)fprintf(stderr, "%s: was stopped earlier and must run: starting it on %s\n",
                       move->guest, move->from);
     } else {
-        (void)fprintf(stderr, "[%zu/%zu] %s: %s -> %s, %s%s\n", event->number, event->total,
+        (void)fprintf(stderr, "[%zu/%zu] %s: %s -> %s, %s%s%s\n", event->number, event->total,
                       move->guest, move->from, move->to, op_mode_name(move->mode),
+                      move->fallback ? " (its fallback: live it was not done in time)" : "",
                       move->detour ? " (on its way: a temporary host)" : "");
     }
 }
@@ -197,6 +236,12 @@ static void on_observed(struct progress *progress, const struct event *event)
     progress->hosts_told = true;
 }
 
+static void on_forecast(struct progress *progress, const struct event *event)
+{
+    clear_bar(progress);
+    (void)fprintf(stderr, "      %s\n", event->text);
+}
+
 static void on_retry(struct progress *progress, const struct event *event)
 {
     char wait[CLOCK_TEXT_SIZE];
@@ -207,6 +252,8 @@ static void on_retry(struct progress *progress, const struct event *event)
                       "      %s stays as it is until something changes; 'berth retry %s' "
                       "tries again\n",
                       event->guest, event->guest);
+    } else if (event->wait_ms == 0) {
+        (void)fprintf(stderr, "      %s falls back now\n", event->guest);
     } else {
         (void)fprintf(stderr, "      %s may be tried again in %s\n", event->guest,
                       clock_format_duration(event->wait_ms, wait));
@@ -252,6 +299,9 @@ void progress_show(struct progress *progress, const struct event *event)
         break;
     case EVENT_PROGRESS:
         on_progress(progress, event->progress);
+        break;
+    case EVENT_FORECAST:
+        on_forecast(progress, event);
         break;
     case EVENT_MOVE_END:
         on_move_end(progress, event);

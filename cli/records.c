@@ -8,6 +8,30 @@
 #include "reconciler/journal/journal.h"
 #include "reconciler/order.h"
 
+/* How a copy went beside what was foretold, and what it took to end it. */
+static void print_copy(struct text *text, const struct journal_move *move)
+{
+    char took[CLOCK_TEXT_SIZE];
+    char predicted[CLOCK_TEXT_SIZE];
+
+    if (move->predicted_ms == INT64_MAX) {
+        text_append(text, ", predicted not to converge");
+    } else if (move->predicted_ms > 0) {
+        text_printf(text, ", copied in %s (predicted %s)",
+                    clock_format_duration(move->total_ms, took),
+                    clock_format_duration(move->predicted_ms, predicted));
+    }
+    if (move->throttle_percent > 0) {
+        text_printf(text, ", slowed down by %" PRIu32 " %%", move->throttle_percent);
+    }
+    if (move->postcopy) {
+        text_append(text, ", by post-copy");
+    }
+    if (move->fallback) {
+        text_append(text, ", because a live move was not done in time");
+    }
+}
+
 void records_print_move(struct text *text, const struct journal_move *move, int64_t now_ms)
 {
     char at[CLOCK_TEXT_SIZE];
@@ -21,6 +45,7 @@ void records_print_move(struct text *text, const struct journal_move *move, int6
     if (move->downtime_ms > 0) {
         text_printf(text, ", pause %" PRId64 " ms", move->downtime_ms);
     }
+    print_copy(text, move);
     if (move->error_text != NULL) {
         text_printf(text, ": %s", text_visible(text->arena, move->error_text));
     }

@@ -227,6 +227,13 @@ static const struct fleet_guest *find_enabled(const struct planner *planner,
                : NULL;
 }
 
+static bool has_fallen_back(const struct planner *planner, const char *guest)
+{
+    const struct policy_guest *own = policy_find_guest(planner->fleet.input->policy, guest);
+
+    return own != NULL && own->fell_back;
+}
+
 static const char *reason_of(struct planner *planner, const struct trail_step *step,
                              const struct fleet_guest *enabled)
 {
@@ -258,6 +265,10 @@ static const char *reason_of(struct planner *planner, const struct trail_step *s
     if (enabled != NULL) {
         return text_format(planner->arena, "makes room on '%s' for '%s'%s", source->name,
                            enabled->name, for_now);
+    }
+    if (step->to == guest->goal && fleet_mode(fleet, step->guest) == MOVE_OFFLINE &&
+        has_fallen_back(planner, guest->name)) {
+        return "the file puts it there, and live it did not get there in time";
     }
     return step->to == guest->goal ? "the file puts it there" : "makes way for others, for now";
 }

@@ -50,7 +50,9 @@ struct op_live {
     uint64_t bandwidth_mib_s; /* 0 = no limit. */
     uint32_t parallel;        /* Connections; 0 or 1 = one. */
     bool tls;
-    bool postcopy;
+    bool auto_converge;  /* QEMU may slow the guest down. */
+    bool postcopy;       /* It may finish on the target once nothing else has helped. */
+    bool postcopy_first; /* With 'postcopy': already after one pass over its memory. */
     bool allow_downgrade;
     const char *migrate_uri; /* Resolved for the target, or NULL. */
 };

@@ -17,6 +17,7 @@ struct policy policy_default(void)
         .timeout_ms = INT64_C(10) * 60 * 1000,
         .stop_timeout_ms = INT64_C(5) * 60 * 1000,
         .max_downtime_ms = 1000,
+        .auto_converge = true,
     };
 }
 
@@ -45,6 +46,27 @@ enum policy_mode policy_guest_mode(const struct policy *policy, const char *gues
     const struct policy_guest *own = policy_find_guest(policy, guest);
 
     return own != NULL && own->has_mode ? own->mode : policy->mode;
+}
+
+bool policy_guest_postcopy(const struct policy *policy, const char *guest)
+{
+    const struct policy_guest *own = policy_find_guest(policy, guest);
+
+    return own != NULL && own->has_postcopy ? own->postcopy : policy->postcopy;
+}
+
+bool policy_guest_auto_converge(const struct policy *policy, const char *guest)
+{
+    const struct policy_guest *own = policy_find_guest(policy, guest);
+
+    return own != NULL && own->has_auto_converge ? own->auto_converge : policy->auto_converge;
+}
+
+enum policy_fallback policy_guest_fallback(const struct policy *policy, const char *guest)
+{
+    const struct policy_guest *own = policy_find_guest(policy, guest);
+
+    return own != NULL && own->has_fallback ? own->fallback : policy->fallback;
 }
 
 uint64_t policy_usable_kib(const struct policy *policy, const char *host, uint64_t memory_kib)

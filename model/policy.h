@@ -16,6 +16,13 @@ enum policy_mode {
     POLICY_MODE_OFFLINE,
 };
 
+/* What becomes of a guest whose live move was cancelled at its deadline because the copy did not end. */
+enum policy_fallback {
+    POLICY_FALLBACK_NONE,     /* It stays where it is, and live is tried again later. */
+    POLICY_FALLBACK_OFFLINE,  /* It is stopped, moved and started. */
+    POLICY_FALLBACK_POSTCOPY, /* Live, finished on the target after one pass over its memory. */
+};
+
 enum policy_cpu {
     POLICY_CPU_WARN,
     POLICY_CPU_STRICT,
@@ -45,6 +52,11 @@ struct policy_guest {
     bool no_detour; /* detour = no: never sent to a temporary host. */
     bool has_postcopy;
     bool postcopy;
+    bool has_auto_converge;
+    bool auto_converge;
+    bool has_fallback;
+    enum policy_fallback fallback;
+    bool fell_back; /* Of one pass: 'mode' is what its fallback says, not what the file does. */
     int32_t priority;
 };
 
@@ -62,7 +74,9 @@ struct policy {
     uint64_t bandwidth_mib_s; /* 0 = no limit. */
     uint32_t parallel;        /* Connections of one migration; 0 or 1 = one. */
     bool tls;
+    bool auto_converge; /* QEMU may slow a guest down that writes faster than is copied. */
     bool postcopy;
+    enum policy_fallback fallback;
     bool allow_downgrade;
     bool adopt_pending_actions; /* pending_actions = adopt */
     bool cancel_overruled;      /* A new file may end a move that it does not want any more. */
@@ -83,6 +97,11 @@ const struct policy_guest *policy_find_guest(const struct policy *policy, const 
 
 /* The mode that applies to 'guest': its own, else the fleet's. */
 enum policy_mode policy_guest_mode(const struct policy *policy, const char *guest);
+
+/* What else applies to 'guest': its own setting, else the fleet's. */
+bool policy_guest_postcopy(const struct policy *policy, const char *guest);
+bool policy_guest_auto_converge(const struct policy *policy, const char *guest);
+enum policy_fallback policy_guest_fallback(const struct policy *policy, const char *guest);
 
 /* Memory 'host' may give to guests out of 'memory_kib' (what libvirt or es.xml reports): capped by
  * the host's own setting, less its reserve; never below 0. */

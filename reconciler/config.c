@@ -579,9 +579,11 @@ static void print_host(struct text *text, const struct policy_host *host)
 
 static void print_guest(struct text *text, const struct policy_guest *guest)
 {
-    text_printf(text, "guest %s %d %d %d %d %d %d %d %" PRId32 "\n", guest->name, guest->has_mode,
+    text_printf(text, "guest %s %d %d %d %d %d %d %d", guest->name, guest->has_mode,
                 (int)guest->mode, guest->pin, guest->park, guest->no_detour, guest->has_postcopy,
-                guest->postcopy, guest->priority);
+                guest->postcopy);
+    text_printf(text, " %d %d %d %d %" PRId32 "\n", guest->has_auto_converge, guest->auto_converge,
+                guest->has_fallback, (int)guest->fallback, guest->priority);
 }
 
 void config_policy_digest(const struct config *config, char hex[65])
@@ -596,7 +598,8 @@ void config_policy_digest(const struct config *config, char hex[65])
     text_printf(&text, "migrate %d %" PRId64 " %" PRId64 " %" PRIu32 " %" PRIu64 " %" PRIu32,
                 (int)policy->mode, policy->timeout_ms, policy->stop_timeout_ms,
                 policy->max_downtime_ms, policy->bandwidth_mib_s, policy->parallel);
-    text_printf(&text, " %d %d %d %d %s\n", policy->tls, policy->postcopy, policy->allow_downgrade,
+    text_printf(&text, " %d %d %d %d %d %d %s\n", policy->tls, policy->auto_converge,
+                policy->postcopy, (int)policy->fallback, policy->allow_downgrade,
                 policy->adopt_pending_actions,
                 policy->migrate_uri == NULL ? "" : policy->migrate_uri);
     for (size_t i = 0; i < policy->host_count; i++) {

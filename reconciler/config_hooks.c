@@ -13,11 +13,29 @@
 #define WEBHOOK_TIMEOUT_MS 10000
 
 static const char *const known[] = {
-    "alarm",           "backoff",      "drift",          "drift-over", "following",
-    "invalid-config",  "invalid-file", "journal-lost",   "move-begin", "move-end",
-    "move-resume",     "move-unclear", "order",          "parked",     "plan",
-    "polled-file",     "reloaded",     "restart-needed", "step",       "unreadable-config",
-    "unreadable-file", "valid-file",
+    "alarm",
+    "backoff",
+    "drift",
+    "drift-over",
+    "following",
+    "forecast",
+    "invalid-config",
+    "invalid-file",
+    "journal-lost",
+    "move-begin",
+    "move-end",
+    "move-resume",
+    "move-unclear",
+    "order",
+    "parked",
+    "plan",
+    "polled-file",
+    "reloaded",
+    "restart-needed",
+    "step",
+    "unreadable-config",
+    "unreadable-file",
+    "valid-file",
 };
 
 static const char *const usual[] = {

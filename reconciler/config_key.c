@@ -254,6 +254,20 @@ static bool parse_mode(struct arena *arena, const char *text, void *member)
     return index < ARRAY_LEN(names);
 }
 
+static bool parse_fallback(struct arena *arena, const char *text, void *member)
+{
+    static const char *const names[] = {
+        [POLICY_FALLBACK_NONE] = "none",
+        [POLICY_FALLBACK_OFFLINE] = "offline",
+        [POLICY_FALLBACK_POSTCOPY] = "postcopy",
+    };
+    size_t index = text_index(names, ARRAY_LEN(names), text);
+
+    (void)arena;
+    *(enum policy_fallback *)member = (enum policy_fallback)index;
+    return index < ARRAY_LEN(names);
+}
+
 static bool parse_cpu_policy(struct arena *arena, const char *text, void *member)
 {
     static const char *const names[] = {
@@ -450,6 +464,7 @@ static bool parse_scope(struct arena *arena, const char *text, void *member)
 #define IS_DURATION "must be a duration such as 90s, 10m or 2h"
 #define IS_BOOL     "must be yes or no"
 #define IS_MODE     "must be auto, live or offline"
+#define IS_FALLBACK "must be none, offline or postcopy"
 #define IS_CALENDAR "must be a calendar expression such as Sat 22:00"
 #define IS_GATE     "must be names of [window NAME] sections, with commas between them"
 
@@ -506,7 +521,9 @@ static const struct key keys[] = {
         parallel),
     KEY(MIGRATE, "tls", bool, IS_BOOL, policy, tls),
     KEY(MIGRATE, "migrate_uri", template, IS_TEMPLATE, policy, migrate_uri),
+    KEY(MIGRATE, "auto_converge", bool, IS_BOOL, policy, auto_converge),
     KEY(MIGRATE, "postcopy", bool, IS_BOOL, policy, postcopy),
+    KEY(MIGRATE, "fallback", fallback, IS_FALLBACK, policy, fallback),
     KEY(MIGRATE, "allow_downgrade", bool, IS_BOOL, policy, allow_downgrade),
     KEY(MIGRATE, "pending_actions", pending, "must be block or adopt", policy,
         adopt_pending_actions),
@@ -555,6 +572,10 @@ static const struct key keys[] = {
     KEY(GUEST, "detour", not, IS_BOOL, config_key_guest, policy.no_detour),
     KEY_FLAGGED(GUEST, "postcopy", bool, IS_BOOL, config_key_guest, policy.postcopy,
                 policy.has_postcopy),
+    KEY_FLAGGED(GUEST, "auto_converge", bool, IS_BOOL, config_key_guest, policy.auto_converge,
+                policy.has_auto_converge),
+    KEY_FLAGGED(GUEST, "fallback", fallback, IS_FALLBACK, config_key_guest, policy.fallback,
+                policy.has_fallback),
     KEY(GUEST, "priority", priority, "must be a whole number from -1000000 to 1000000",
         config_key_guest, policy.priority),
     KEY(GUEST, "window", gate, IS_GATE, config_key_guest, gate),

@@ -36,6 +36,7 @@ enum event_kind {
     EVENT_STEP_BEGIN,     /* 'move', 'op', 'host'. */
     EVENT_STEP_END,       /* The same, and 'err' or NULL; 'elapsed_ms'. */
     EVENT_PROGRESS,       /* 'move', 'progress'. */
+    EVENT_FORECAST,       /* 'move': its predicted_ms is known now; 'text'. */
     EVENT_MOVE_END,       /* 'move' with its outcome; 'err' or NULL; 'elapsed_ms'. */
     EVENT_MOVE_STUCK,     /* 'move', 'text': stays open, guest held. */
     EVENT_RETRY,          /* 'guest', 'text', 'wait_ms' (-1 = parked). */

@@ -46,6 +46,8 @@ const char *event_json_name(const struct event *event)
         return "step";
     case EVENT_PROGRESS:
         return "progress";
+    case EVENT_FORECAST:
+        return "forecast";
     case EVENT_MOVE_END:
         return "move-end";
     case EVENT_MOVE_STUCK:
@@ -124,10 +126,16 @@ static void add_progress(struct text *json, const struct event *event, const str
     json_member_number(json, "total_bytes", progress->total_bytes);
     json_member_number(json, "remaining_bytes", progress->remaining_bytes);
     json_member_number(json, "dirty_bytes_s", progress->dirty_bytes_s);
+    json_member_number(json, "written_bytes_s", progress->written_bytes_s);
+    json_member_number(json, "throttle_percent", progress->throttle_percent);
     if (gauge != NULL) {
+        int64_t most = gauge_left_most_ms(gauge);
+
         json_member_number(json, "percent", (uint64_t)(gauge->fraction * 100));
         json_member_number(json, "rate_bytes_s", (uint64_t)gauge->rate);
         json_member_signed(json, "left_ms", gauge_left_ms(gauge));
+        json_member_signed(json, "left_most_ms", most == GAUGE_NEVER ? -1 : most);
+        json_member_flag(json, "converges", most != GAUGE_NEVER);
     }
 }
 
@@ -177,6 +185,7 @@ static void add_details(struct text *json, const struct event *event, const stru
         break;
     case EVENT_MOVE_BEGIN:
     case EVENT_MOVE_RESUME:
+    case EVENT_FORECAST:
     case EVENT_MOVE_END:
     case EVENT_MOVE_STUCK:
         add_move(json, event);

@@ -122,6 +122,33 @@ static bool is_committed(struct executor *executor, enum journal_result result,
     return true;
 }
 
+static int64_t bounded_ms(int64_t ms)
+{
+    return ms < 0 ? 0 : ms > STATS_MAX_MS ? STATS_MAX_MS : ms;
+}
+
+static uint64_t bounded(uint64_t figure)
+{
+    return figure > INT64_MAX ? INT64_MAX : figure;
+}
+
+/* Tells once, as soon as it can be known, how long the migration will take. */
+static void foretell(struct executor *executor)
+{
+    struct journal_move *move = &executor->move;
+
+    if (move->predicted_ms != 0) {
+        return;
+    }
+    move->predicted_ms =
+        pace_foretell_ms(&executor->pace.newest, executor->world.policy->max_downtime_ms);
+    if (move->predicted_ms != 0) {
+        move->written_bytes_s = bounded(executor->pace.newest.written_bytes_s);
+        emit(executor, EVENT_FORECAST, NULL,
+             pace_forecast_text(&executor->arena, move->predicted_ms, move->written_bytes_s));
+    }
+}
+
 static void on_op_progress(void *context, const struct actuator_progress *progress)
 {
     struct executor *executor = context;
@@ -135,6 +162,10 @@ static void on_op_progress(void *context, const struct actuator_progress *progre
     };
 
     event_emit(&executor->world.events, &event);
+    if (operation_is_migration(executor->step.op)) {
+        pace_feed(&executor->pace, progress, loop_now_ms(loop_of(executor)));
+        foretell(executor);
+    }
     /* An earlier run may have died between its promise to cancel and the act. */
     if (executor->move.cancel_requested && executor->step.op == OP_ADOPT) {
         calls_cancel(executor->world.calls, executor->ticket);
@@ -183,21 +214,13 @@ static void explain_deadline(struct executor *executor, struct err *err)
 
     if (executor->past_deadline && operation_is_migration(executor->step.op)) {
         clock_format_duration(executor->move.deadline_ms - executor->move.begun_ms, limit);
-        err_set(
-            err, ERR_TIMEOUT,
-            "'%s' did not finish moving to '%s' within %s and was cancelled; it runs on at '%s'",
-            executor->move.guest, executor->move.to, limit, executor->move.from);
+        err_set(err, ERR_TIMEOUT,
+                "'%s' did not finish moving to '%s' within %s and was cancelled; it runs on at "
+                "'%s': %s",
+                executor->move.guest, executor->move.to, limit, executor->move.from,
+                executor->move.overran ? pace_why(&executor->pace, &executor->arena)
+                                       : "nothing was copied any more");
     }
-}
-
-static int64_t bounded_ms(int64_t ms)
-{
-    return ms < 0 ? 0 : ms > STATS_MAX_MS ? STATS_MAX_MS : ms;
-}
-
-static uint64_t bounded(uint64_t figure)
-{
-    return figure > INT64_MAX ? INT64_MAX : figure;
 }
 
 /* The journal refuses what it could not give back, and a host's figures must not end a controller. */
@@ -207,6 +230,8 @@ static void note_stats(struct journal_move *move, const struct actuator_stats *s
     move->downtime_ms = bounded_ms(stats->downtime_ms);
     move->bytes = bounded(stats->bytes);
     move->iterations = bounded(stats->iterations);
+    move->throttle_percent = stats->throttle_percent;
+    move->postcopy = stats->postcopy;
 }
 
 static void on_op_done(void *context, const struct actuator_completion *completion)
@@ -293,8 +318,15 @@ static void on_op_overdue(void *context)
 static void on_deadline(void *context)
 {
     struct executor *executor = context;
+    int64_t now = loop_now_ms(loop_of(executor));
 
+    if (executor->pace.postcopy && pace_goes_on(&executor->pace, now)) {
+        loop_timer_start(loop_of(executor), &executor->timer, UNCLEAR_GRACE_MS, on_deadline,
+                         executor);
+        return;
+    }
     executor->past_deadline = true;
+    executor->move.overran = !executor->move.cancel_requested && pace_goes_on(&executor->pace, now);
     calls_cancel(executor->world.calls, executor->ticket);
     loop_timer_start(loop_of(executor), &executor->timer, UNCLEAR_GRACE_MS, on_op_overdue,
                      executor);
@@ -465,6 +497,7 @@ static void end_move(struct executor *executor)
     move->ended_ms = loop_wall_ms(loop_of(executor));
     move->unclear = false;
     if (move->state == JOURNAL_MOVE_DONE) {
+        move->overran = false;
         move->error = ERR_NONE;
         move->error_text = executor->step.text;
     } else if (move->error == ERR_NONE) {
@@ -700,6 +733,7 @@ void executor_begin(struct executor *executor, const struct executor_intent *int
         .to = intent->to,
         .mode = intent->mode,
         .detour = intent->detour,
+        .fallback = intent->fallback,
         .original = original_state(intent->observed),
         .autostart = intent->observed->autostart,
         .persistent = intent->observed->persistent,
@@ -800,6 +834,12 @@ void executor_cancel(struct executor *executor)
     struct batch batch = { .count = 0 };
 
     if (!executor->active || executor->move.cancel_requested) {
+        return;
+    }
+    if (executor->pace.postcopy && operation_is_migration(executor->step.op)) {
+        emit(executor, EVENT_ALARM, NULL,
+             "cannot be cancelled any more: it runs at its target and the rest of its memory "
+             "follows (post-copy)");
         return;
     }
     executor->move.cancel_requested = true;

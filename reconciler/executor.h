@@ -18,6 +18,7 @@
 #include "reconciler/journal/journal.h"
 #include "reconciler/ledger.h"
 #include "reconciler/look.h"
+#include "reconciler/pace.h"
 #include "reconciler/step.h"
 
 struct calls;
@@ -67,6 +68,7 @@ struct executor {
     int64_t step_begun_ms;
     struct loop_timer timer;
     bool past_deadline;
+    struct pace pace; /* Of the migration under way. */
 
     struct journal_step record; /* The step's record; its outcome goes into the next batch. */
     bool has_record;
@@ -92,6 +94,7 @@ struct executor_intent {
     const char *to; /* Equal to 'from': start a guest that is owed a start. */
     enum move_mode mode;
     bool detour;
+    bool fallback;                         /* In place of a live move that overran. */
     const struct observed_guest *observed; /* At 'from', from a fresh look. */
     const char *es_digest;
 };
@@ -107,7 +110,8 @@ void executor_begin(struct executor *executor, const struct executor_intent *int
 void executor_resume(struct executor *executor, const struct journal_move *move,
                      const struct observed *fleet, executor_done_fn *done, void *context);
 
-/* Asks the active move to end with the guest where it was; nothing happens if none is active. */
+/* Asks the active move to end with the guest where it was; nothing happens if none is active.  After
+ * post-copy has begun there is no way back: then an alarm says so, and nothing else happens. */
 void executor_cancel(struct executor *executor);
 
 /* The move under way as it is now, or NULL. */

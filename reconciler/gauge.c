@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/gauge.h"
 
+#include "reconciler/pace.h"
+
 /* Where the phases lie: copying memory is nearly all of a move. */
 #define FRACTION_MEMORY     0.02
 #define FRACTION_SWITCHOVER 0.96
@@ -16,6 +18,8 @@ const char *gauge_phase_name(enum actuator_phase phase)
         return "setup";
     case ACTUATOR_PHASE_MEMORY:
         return "memory";
+    case ACTUATOR_PHASE_POSTCOPY:
+        return "post-copy";
     case ACTUATOR_PHASE_SWITCHOVER:
         return "switchover";
     case ACTUATOR_PHASE_CLEANUP:
@@ -39,6 +43,7 @@ static double raw_fraction(const struct actuator_progress *raw)
     case ACTUATOR_PHASE_WAIT:
         return 0;
     case ACTUATOR_PHASE_MEMORY:
+    case ACTUATOR_PHASE_POSTCOPY:
         break;
     }
     if (raw->total_bytes == 0 || raw->remaining_bytes > raw->total_bytes) {
@@ -75,4 +80,17 @@ int64_t gauge_left_ms(const struct gauge *gauge)
     }
     left_s = (double)gauge->raw.remaining_bytes / gauge->rate;
     return left_s > LEFT_MAX_S ? -1 : (int64_t)(left_s * 1000);
+}
+
+int64_t gauge_left_most_ms(const struct gauge *gauge)
+{
+    const struct actuator_progress *raw = &gauge->raw;
+    uint64_t written = raw->dirty_bytes_s > 0 ? raw->dirty_bytes_s : raw->written_bytes_s;
+    int64_t left_ms;
+
+    if (gauge_left_ms(gauge) < 0) {
+        return -1;
+    }
+    left_ms = pace_time_ms(raw->remaining_bytes, gauge->rate, (double)written, 0);
+    return left_ms == PACE_NEVER ? GAUGE_NEVER : left_ms;
 }

@@ -11,6 +11,8 @@
 
 #include "actuators/actuator.h"
 
+#define GAUGE_NEVER INT64_MAX
+
 struct gauge {
     struct actuator_progress raw; /* The newest. */
     double fraction;              /* 0..1; only grows, and is below 1 until the end is seen. */
@@ -25,6 +27,10 @@ void gauge_feed(struct gauge *gauge, const struct actuator_progress *raw);
 
 /* What copying the rest takes at the present rate, in ms; -1 = not known. */
 int64_t gauge_left_ms(const struct gauge *gauge);
+
+/* The same if the guest goes on writing as it does, which is sent again; -1 = not known, GAUGE_NEVER: at
+ * this rate it does not end by itself. */
+int64_t gauge_left_most_ms(const struct gauge *gauge);
 
 /* Stable lower-case name of 'phase'. */
 const char *gauge_phase_name(enum actuator_phase phase);

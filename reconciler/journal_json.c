@@ -28,6 +28,13 @@ void journal_json_move(struct text *json, const struct journal_move *move)
     json_member_signed(json, "downtime_ms", move->downtime_ms);
     json_member_number(json, "bytes", move->bytes);
     json_member_number(json, "iterations", move->iterations);
+    json_member_signed(json, "predicted_ms",
+                       move->predicted_ms == INT64_MAX ? -1 : move->predicted_ms);
+    json_member_number(json, "written_bytes_s", move->written_bytes_s);
+    json_member_number(json, "throttle_percent", move->throttle_percent);
+    json_member_flag(json, "postcopy", move->postcopy);
+    json_member_flag(json, "overran", move->overran);
+    json_member_flag(json, "fallback", move->fallback);
     text_append(json, "}");
 }
 

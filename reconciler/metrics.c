@@ -93,9 +93,11 @@ static int64_t promised_ms(const struct metrics *metrics, const struct journal_m
 }
 
 static void count_estimate(struct metrics *metrics, const struct journal_move *move,
-                           int64_t took_ms)
+                           int64_t elapsed_ms)
 {
-    int64_t promise_ms = promised_ms(metrics, move);
+    bool foretold = move->predicted_ms > 0 && move->predicted_ms != INT64_MAX;
+    int64_t promise_ms = foretold ? move->predicted_ms : promised_ms(metrics, move);
+    int64_t took_ms = foretold ? move->total_ms : elapsed_ms;
     int64_t off_ms = took_ms > promise_ms ? took_ms - promise_ms : promise_ms - took_ms;
 
     if (promise_ms > 0) {
@@ -160,6 +162,7 @@ void metrics_count(struct metrics *metrics, const struct event *event)
     case EVENT_STEP_BEGIN:
     case EVENT_STEP_END:
     case EVENT_PROGRESS:
+    case EVENT_FORECAST:
     case EVENT_MOVE_STUCK:
     case EVENT_DRIFT:
     case EVENT_DRIFT_OVER:

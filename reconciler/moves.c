@@ -10,6 +10,7 @@
 #include "model/fault.h"
 #include "reconciler/config.h"
 #include "reconciler/controller.h"
+#include "reconciler/fallback.h"
 #include "reconciler/order.h"
 #include "reconciler/retry.h"
 
@@ -39,7 +40,8 @@ static void note_retry(struct reconciler *reconciler, const struct journal_move 
         .wait_ms = -1,
     };
 
-    record.retry = retry_after(before, move, now);
+    record.retry =
+        retry_after(before, move, fallback_follows(&reconciler->world.config->policy, move), now);
     if (record.retry.next_ms == INT64_MAX) {
         view_facts_digest(&reconciler->arena, &reconciler->view.observed, reconciler->world.config,
                           move->guest, wanted_host(reconciler, move), record.retry.observed_digest);
@@ -123,7 +125,9 @@ static void count_ended(struct reconciler *reconciler, const struct journal_move
     if (reconciler->resumed && move->error == ERR_CONFLICT) {
         return; /* An interrupted run is no failure of the move: plan it again at once. */
     }
-    reconciler->result.failed++;
+    if (!fallback_follows(&reconciler->world.config->policy, move)) {
+        reconciler->result.failed++;
+    }
     note_retry(reconciler, move);
 }
 
@@ -178,6 +182,7 @@ bool moves_begin(struct reconciler *reconciler, const struct executor_intent *in
         .to = intent->to,
         .mode = intent->mode,
         .detour = intent->detour,
+        .fallback = intent->fallback,
     };
     struct event event = {
         .kind = EVENT_MOVE_BEGIN,
@@ -211,6 +216,8 @@ bool moves_take_next(struct reconciler *reconciler)
         .to = move->to,
         .mode = move->mode,
         .detour = move->detour,
+        .fallback = fallback_is_due(&reconciler->ledger, &reconciler->world.config->policy,
+                                    move->guest, reconciler->revision.digest, move->mode),
         .es_digest = reconciler->revision.digest,
     };
     intent.observed = observed_find_guest_named(

@@ -28,13 +28,6 @@ const char *operation_host(const struct journal_move *move, unsigned side)
     return side == 0 ? move->from : move->to;
 }
 
-static bool may_postcopy(const struct policy *policy, const char *guest)
-{
-    const struct policy_guest *own = policy_find_guest(policy, guest);
-
-    return own != NULL && own->has_postcopy ? own->postcopy : policy->postcopy;
-}
-
 static int read_live(struct arena *arena, const struct policy *policy,
                      const struct journal_move *move, struct op_live *live, struct err *err)
 {
@@ -44,7 +37,9 @@ static int read_live(struct arena *arena, const struct policy *policy,
         .bandwidth_mib_s = policy->bandwidth_mib_s,
         .parallel = policy->parallel,
         .tls = policy->tls,
-        .postcopy = may_postcopy(policy, move->guest),
+        .auto_converge = policy_guest_auto_converge(policy, move->guest),
+        .postcopy = policy_guest_postcopy(policy, move->guest) || move->fallback,
+        .postcopy_first = move->fallback,
         .allow_downgrade = policy->allow_downgrade,
     };
     if (policy->migrate_uri == NULL) {

@@ -14,7 +14,7 @@ static bool says_the_same(const struct journal_retry *before, const struct journ
 }
 
 struct journal_retry retry_after(const struct journal_retry *before,
-                                 const struct journal_move *move, int64_t now_ms)
+                                 const struct journal_move *move, bool at_once, int64_t now_ms)
 {
     struct err err = { .code = move->error };
     struct journal_retry retry = {
@@ -23,11 +23,16 @@ struct journal_retry retry_after(const struct journal_retry *before,
         .attempts = says_the_same(before, move) ? before->attempts + 1 : 1,
         .reason = move->error_text,
         .next_ms = INT64_MAX,
+        .overran = move->overran || (before != NULL && before->overran &&
+                                     strcmp(before->es_digest, move->es_digest) == 0),
     };
 
     memcpy(retry.es_digest, move->es_digest, DIGEST_TEXT_SIZE);
-    if (err_is_retryable(&err)) {
-        retry.next_ms = now_ms + backoff_delay_ms(retry.attempts, move->key.seq);
+    if (at_once) {
+        retry.next_ms = now_ms;
+    } else if (err_is_retryable(&err)) {
+        retry.next_ms = now_ms + backoff_delay_ms(retry.attempts, move->key.seq) +
+                        (move->overran ? move->deadline_ms - move->begun_ms : 0);
     }
     return retry;
 }

@@ -14,9 +14,11 @@
 struct ledger;
 
 /* The record for 'move', which has failed, at 'now_ms'; 'before' is the guest's record so far, or NULL.
+ * With 'at_once' nothing is waited for: what comes next is not the same again.  Else a guest whose copy
+ * did not end is left in peace for as long again as it was tried, on top of the usual pause.
  * next_ms is INT64_MAX if the guest is parked: then the caller fills observed_digest. */
 struct journal_retry retry_after(const struct journal_retry *before,
-                                 const struct journal_move *move, int64_t now_ms);
+                                 const struct journal_move *move, bool at_once, int64_t now_ms);
 
 /* When the earliest guest may be tried again, of those that wait at most 'limit_ms' and have failed fewer
  * than 'tries' times under 'es_digest'; 'only' (or NULL) asks for one guest.  0 = none. */

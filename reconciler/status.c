@@ -51,12 +51,14 @@ static void add_moving(struct text *json, const struct status *status)
 {
     const struct journal_move *move = status->moving;
     const struct gauge *gauge = status->gauge;
+    int64_t most;
 
     json_member_name(json, "moving");
     if (move == NULL) {
         text_append(json, "null");
         return;
     }
+    most = gauge_left_most_ms(gauge);
     text_append(json, "{");
     json_member_string(json, "guest", move->guest);
     json_member_string(json, "from", move->from);
@@ -71,7 +73,10 @@ static void add_moving(struct text *json, const struct status *status)
     json_member_number(json, "rate_bytes_s", (uint64_t)gauge->rate);
     json_member_number(json, "dirty_bytes_s", gauge->raw.dirty_bytes_s);
     json_member_number(json, "iteration", gauge->raw.iteration);
+    json_member_number(json, "throttle_percent", gauge->raw.throttle_percent);
     json_member_signed(json, "left_ms", gauge_left_ms(gauge));
+    json_member_signed(json, "left_most_ms", most == GAUGE_NEVER ? -1 : most);
+    json_member_flag(json, "converges", most != GAUGE_NEVER);
     text_append(json, "}");
 }
 

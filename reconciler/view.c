@@ -12,6 +12,7 @@
 #include "base/digest.h"
 #include "base/text.h"
 #include "reconciler/config.h"
+#include "reconciler/fallback.h"
 #include "reconciler/hold.h"
 #include "reconciler/ledger.h"
 #include "reconciler/source.h"
@@ -267,6 +268,7 @@ static void join_ledger(struct arena *arena, struct view *view, const struct led
         exclude_held(arena, view, &ledger->holds[i]);
     }
     exclude_retries(arena, view, ledger, config);
+    fallback_apply(arena, view, ledger);
 }
 
 void view_build(struct view *view, struct arena *arena, const struct revision *revision,

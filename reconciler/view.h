@@ -28,7 +28,7 @@ struct view {
     size_t exclusion_capacity;         /* Every guest of the file. */
     const struct timetable *timetable;
     int64_t now_ms;
-    struct policy policy; /* Of this pass, where it is not the config's (waiting.h). */
+    struct policy policy; /* Of this pass, where it is not the config's (fallback.h, waiting.h). */
 };
 
 /* Joins.  Everything is in 'arena' or shared with the arguments, which must stay.  'ledger' may be NULL:

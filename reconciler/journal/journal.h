@@ -81,6 +81,12 @@ struct journal_move {
     int64_t downtime_ms;
     uint64_t bytes;
     uint64_t iterations;
+    int64_t predicted_ms; /* total_ms as foretold early in the copy; 0 = not, INT64_MAX = never. */
+    uint64_t written_bytes_s;  /* What the guest wrote then. */
+    uint32_t throttle_percent; /* The most that it was slowed down by. */
+    bool postcopy;             /* It was finished by post-copy. */
+    bool overran;              /* Cancelled at its deadline, with the copy going on. */
+    bool fallback;             /* In place of a live one that overran, as policy says. */
 };
 
 enum journal_step_state {
@@ -123,6 +129,7 @@ struct journal_retry {
     int64_t next_ms; /* Wall clock of the next try; INT64_MAX = parked. */
     const char *reason;
     char observed_digest[DIGEST_TEXT_SIZE]; /* What a parked guest waits to see change, or "". */
+    bool overran; /* A live move of this revision did: its fallback is due, where it has one. */
     bool cleared;
 };
 

@@ -125,6 +125,12 @@ static const struct field move_fields[] = {
     { "downtime_ms", FIELD_TIME, offsetof(struct journal_move, downtime_ms) },
     { "bytes", FIELD_NUMBER, offsetof(struct journal_move, bytes) },
     { "iterations", FIELD_NUMBER, offsetof(struct journal_move, iterations) },
+    { "predicted_ms", FIELD_UNTIL, offsetof(struct journal_move, predicted_ms) },
+    { "written_bytes_s", FIELD_NUMBER, offsetof(struct journal_move, written_bytes_s) },
+    { "throttle_percent", FIELD_COUNT, offsetof(struct journal_move, throttle_percent) },
+    { "postcopy", FIELD_FLAG, offsetof(struct journal_move, postcopy) },
+    { "overran", FIELD_FLAG, offsetof(struct journal_move, overran) },
+    { "fallback", FIELD_FLAG, offsetof(struct journal_move, fallback) },
 };
 
 static const struct field step_fields[] = {
@@ -157,6 +163,7 @@ static const struct field retry_fields[] = {
     { "next_ms", FIELD_UNTIL, offsetof(struct journal_retry, next_ms) },
     { "reason", FIELD_TEXT_OR_NULL, offsetof(struct journal_retry, reason) },
     { "observed_digest", FIELD_DIGEST_OR_NONE, offsetof(struct journal_retry, observed_digest) },
+    { "overran", FIELD_FLAG, offsetof(struct journal_retry, overran) },
     { "cleared", FIELD_FLAG, offsetof(struct journal_retry, cleared) },
 };
 

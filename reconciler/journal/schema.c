@@ -75,8 +75,18 @@ static const char version_2[] =
 static const char version_3[] = "ALTER TABLE owed ADD COLUMN autostart INTEGER NOT NULL DEFAULT 0;"
                                 "ALTER TABLE owed ADD COLUMN early INTEGER NOT NULL DEFAULT 0;";
 
+/* How a copy went, and what is due when it did not end. */
+static const char version_4[] =
+    "ALTER TABLE move ADD COLUMN predicted_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE move ADD COLUMN written_bytes_s INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE move ADD COLUMN throttle_percent INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE move ADD COLUMN postcopy INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE move ADD COLUMN overran INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE move ADD COLUMN fallback INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE retry ADD COLUMN overran INTEGER NOT NULL DEFAULT 0;";
+
 /* migrations[n] leads from version n to n + 1. */
-static const char *const migrations[] = { version_1, version_2, version_3 };
+static const char *const migrations[] = { version_1, version_2, version_3, version_4 };
 
 static int refuse_later(sqlite3 *db, int64_t version, struct err *err)
 {

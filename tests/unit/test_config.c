@@ -148,6 +148,7 @@ START_TEST(every_key_reaches_its_field)
                 "[migrate]\nmode = offline\ntimeout = 90s\nstop_timeout = 2h\n"
                 "max_downtime = 300ms\nbandwidth = 1GiB\nparallel = 4\ntls = yes\n"
                 "migrate_uri = tcp://%s.mig\npostcopy = yes\nallow_downgrade = yes\n"
+                "auto_converge = no\nfallback = postcopy\n"
                 "pending_actions = adopt\n"
                 "[api]\nsocket = s.sock\ngroup = g\nadmin_group = a\nlisten = [::1]:80\n"
                 "token_file = t\n");
@@ -173,7 +174,8 @@ START_TEST(every_key_reaches_its_field)
     ck_assert_uint_eq(policy->bandwidth_mib_s, 1024);
     ck_assert_uint_eq(policy->parallel, 4);
     ck_assert(policy->tls && policy->postcopy && policy->allow_downgrade);
-    ck_assert(policy->adopt_pending_actions);
+    ck_assert(policy->adopt_pending_actions && !policy->auto_converge);
+    ck_assert_int_eq(policy->fallback, POLICY_FALLBACK_POSTCOPY);
     ck_assert_str_eq(policy->migrate_uri, "tcp://%s.mig");
     ck_assert_str_eq(config.api.socket, "s.sock");
     ck_assert_str_eq(config.api.group, "g");
@@ -191,7 +193,7 @@ START_TEST(sections_of_hosts_and_guests_are_sorted_by_name)
                           "[ host   kvm1 ] ; the first\nuri = qemu://x/\nmemory = 1TiB\ncpus = 96\n"
                           "reserve = 0\nssh = a@b\npeer_uri = qemu://y/\n[host kvm3]\n"
                           "[guest vm1]\nmode = live\npark = yes\ndetour = no\npostcopy = no\n"
-                          "priority = -5\n");
+                          "auto_converge = no\nfallback = offline\npriority = -5\n");
     const struct policy_host *host = policy_find_host(&config.policy, "kvm1");
     const struct policy_guest *guest = policy_find_guest(&config.policy, "vm1");
 
@@ -210,6 +212,8 @@ START_TEST(sections_of_hosts_and_guests_are_sorted_by_name)
     ck_assert(guest->has_mode && guest->mode == POLICY_MODE_LIVE);
     ck_assert(guest->park && guest->no_detour && !guest->pin);
     ck_assert(guest->has_postcopy && !guest->postcopy);
+    ck_assert(guest->has_auto_converge && !guest->auto_converge);
+    ck_assert(guest->has_fallback && guest->fallback == POLICY_FALLBACK_OFFLINE);
     ck_assert_int_eq(guest->priority, -5);
     ck_assert(policy_find_guest(&config.policy, "vm2")->pin);
     ck_assert(!policy_find_guest(&config.policy, "vm2")->has_mode);
@@ -754,6 +758,9 @@ static const char *const decisive[] = {
     "[migrate]\ntls = yes\n",
     "[migrate]\nmigrate_uri = tcp://%h\n",
     "[migrate]\npostcopy = yes\n",
+    "[migrate]\nauto_converge = no\n",
+    "[migrate]\nfallback = offline\n",
+    "[migrate]\nfallback = postcopy\n",
     "[migrate]\nallow_downgrade = yes\n",
     "[migrate]\npending_actions = adopt\n",
     "[host kvm1]\nmemory = 1GiB\n",
@@ -768,6 +775,11 @@ static const char *const decisive[] = {
     "[guest vm1]\ndetour = no\n",
     "[guest vm1]\npostcopy = yes\n",
     "[guest vm1]\npostcopy = no\n",
+    "[guest vm1]\nauto_converge = yes\n",
+    "[guest vm1]\nauto_converge = no\n",
+    "[guest vm1]\nfallback = none\n",
+    "[guest vm1]\nfallback = offline\n",
+    "[guest vm1]\nfallback = postcopy\n",
     "[guest vm1]\npriority = 1\n",
 };
 

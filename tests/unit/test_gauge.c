@@ -167,6 +167,46 @@ START_TEST(time_left_follows_the_rate_and_is_unknown_without_one)
 }
 END_TEST
 
+/* The gauge of a copy with 'left' GiB to go at 1 GiB a second, while 'dirty' MiB a second are written. */
+static struct gauge writing(uint64_t left, uint64_t dirty)
+{
+    struct actuator_progress raw = memory(8 * GIB, left * GIB);
+    struct gauge gauge;
+
+    raw.rate_bytes_s = GIB;
+    raw.dirty_bytes_s = dirty * (GIB / 1024);
+    gauge_reset(&gauge);
+    gauge_feed(&gauge, &raw);
+    return gauge;
+}
+
+START_TEST(what_the_guest_writes_makes_the_time_left_a_range)
+{
+    struct gauge quiet = writing(4, 0);
+    struct gauge mild = writing(4, 512);
+    struct gauge busy = writing(4, 1024);
+
+    ck_assert_int_eq(gauge_left_most_ms(&quiet), gauge_left_ms(&quiet));
+    ck_assert_int_eq(gauge_left_ms(&mild), 4000);
+    ck_assert_int_eq(gauge_left_most_ms(&mild), 8000);
+    ck_assert_int_eq(gauge_left_most_ms(&busy), GAUGE_NEVER);
+    busy.raw.phase = ACTUATOR_PHASE_SWITCHOVER;
+    ck_assert_int_eq(gauge_left_most_ms(&busy), -1);
+}
+END_TEST
+
+START_TEST(until_a_pass_is_over_what_was_measured_counts_as_written)
+{
+    struct gauge gauge = writing(4, 0);
+
+    gauge.raw.has_written = true;
+    gauge.raw.written_bytes_s = GIB / 2;
+    ck_assert_int_eq(gauge_left_most_ms(&gauge), 8000);
+    gauge.raw.dirty_bytes_s = GIB / 4 * 3;
+    ck_assert_int_eq(gauge_left_most_ms(&gauge), 16000);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("gauge");
@@ -180,6 +220,8 @@ int main(void)
     tcase_add_test(tcase, a_phase_reported_late_takes_nothing_back);
     tcase_add_test(tcase, any_sequence_of_figures_only_grows);
     tcase_add_test(tcase, time_left_follows_the_rate_and_is_unknown_without_one);
+    tcase_add_test(tcase, what_the_guest_writes_makes_the_time_left_a_range);
+    tcase_add_test(tcase, until_a_pass_is_over_what_was_measured_counts_as_written);
     suite_add_tcase(suite, tcase);
     return runner_run(suite);
 }

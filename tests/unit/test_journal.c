@@ -463,7 +463,29 @@ static const struct journal_move full_move = {
     .downtime_ms = 5,
     .bytes = INT64_MAX,
     .iterations = 6,
+    .predicted_ms = INT64_MAX,
+    .written_bytes_s = 7,
+    .throttle_percent = 99,
+    .postcopy = true,
+    .overran = true,
+    .fallback = true,
 };
+
+/* The same as a journal of 'version' can have it. */
+static struct journal_move full_move_of(int version)
+{
+    struct journal_move move = full_move;
+
+    if (version < 4) {
+        move.predicted_ms = 0;
+        move.written_bytes_s = 0;
+        move.throttle_percent = 0;
+        move.postcopy = false;
+        move.overran = false;
+        move.fallback = false;
+    }
+    return move;
+}
 
 static void check_move(const struct journal_move *actual, const struct journal_move *expected)
 {
@@ -498,6 +520,12 @@ static void check_move(const struct journal_move *actual, const struct journal_m
     ck_assert_int_eq(actual->downtime_ms, expected->downtime_ms);
     ck_assert_uint_eq(actual->bytes, expected->bytes);
     ck_assert_uint_eq(actual->iterations, expected->iterations);
+    ck_assert_int_eq(actual->predicted_ms, expected->predicted_ms);
+    ck_assert_uint_eq(actual->written_bytes_s, expected->written_bytes_s);
+    ck_assert_uint_eq(actual->throttle_percent, expected->throttle_percent);
+    ck_assert(actual->postcopy == expected->postcopy);
+    ck_assert(actual->overran == expected->overran);
+    ck_assert(actual->fallback == expected->fallback);
 }
 
 START_TEST(every_member_of_a_move_is_read_back)
@@ -1620,6 +1648,8 @@ START_TEST(journal_of_every_version_opens_and_says_what_it_said)
     struct journal *journal;
     struct journal_move *moves;
     struct journal_owed *owed;
+    struct journal_retry *retries;
+    struct journal_move expected = full_move_of(version);
 
     ck_assert_msg(source != NULL, "BERTH_SOURCE_DIR is not set: run by ctest, or set it");
     ck_assert_int_eq(
@@ -1632,12 +1662,15 @@ START_TEST(journal_of_every_version_opens_and_says_what_it_said)
     journal = open_journal();
     moves = read_moves(journal, false, NULL, 0, &count);
     ck_assert_uint_eq(count, 2);
-    check_move(&moves[0], &full_move);
+    check_move(&moves[0], &expected);
     ck_assert_int_eq(moves[1].state, JOURNAL_MOVE_OPEN);
     ck_assert_int_eq(journal->ops->owed(journal, &bench.arena, &owed, &count, &err), 0);
     ck_assert_uint_eq(count, 1);
     ck_assert_str_eq(owed[0].guest, "vm1.example.com");
     ck_assert(owed[0].autostart == (version > 2) && owed[0].early == (version > 2));
+    ck_assert_int_eq(journal->ops->retries(journal, &bench.arena, &retries, &count, &err), 0);
+    ck_assert_uint_eq(count, 1);
+    ck_assert(retries[0].overran == (version > 3));
     ck_assert_uint_eq(read_next_seq(journal), 13);
     journal_close(journal);
     check_integrity();
@@ -1799,7 +1832,7 @@ static TCase *files(void)
     tcase_add_test(tcase, file_that_was_created_and_never_filled_becomes_a_journal);
     tcase_add_test(tcase, file_that_is_no_database_is_refused_by_name);
     tcase_add_test(tcase, damaged_page_is_found_when_the_journal_is_opened);
-    tcase_add_loop_test(tcase, journal_of_every_version_opens_and_says_what_it_said, 1, 4);
+    tcase_add_loop_test(tcase, journal_of_every_version_opens_and_says_what_it_said, 1, 5);
     return tcase;
 }
 

@@ -46,13 +46,30 @@ START_TEST(a_fleet_that_needs_nobody_says_so_in_a_few_lines)
 }
 END_TEST
 
+START_TEST(a_copy_that_does_not_converge_has_no_end_in_sight)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    const char *page = page_of(
+        &arena,
+        HEAD ",\"moving\":{\"guest\":\"vm1\",\"from\":\"kvm1\",\"to\":\"kvm2\",\"mode\":\"live\","
+             "\"phase\":\"memory\",\"percent\":94,\"rate_bytes_s\":12582912,\"left_ms\":4000,"
+             "\"throttle_percent\":20,\"converges\":false}}",
+        0);
+
+    assert_shows(page,
+                 "moving      vm1: kvm1 -> kvm2, live, memory, 94 %, 12 MiB/s, slowed by 20 %, "
+                 "more than 4.0 s left\n");
+}
+END_TEST
+
 START_TEST(what_moves_waits_and_is_held_is_told_with_its_reason)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
     const char *page = page_of(
         &arena,
         HEAD ",\"moving\":{\"guest\":\"vm1\",\"from\":\"kvm1\",\"to\":\"kvm2\",\"mode\":\"live\","
-             "\"phase\":\"memory\",\"percent\":42,\"rate_bytes_s\":125829120,\"left_ms\":12000},"
+             "\"phase\":\"memory\",\"percent\":42,\"rate_bytes_s\":125829120,\"left_ms\":12000,"
+             "\"converges\":true},"
              "\"moves\":[{\"guest\":\"vm1\"},{\"guest\":\"vm9\",\"from\":\"kvm1\",\"to\":\"kvm2\","
              "\"mode\":\"cold\",\"begun\":\"2026-11-24T12:00:00Z\",\"unclear\":true}],"
              "\"queue\":[{\"guest\":\"vm2\",\"from\":\"kvm1\",\"to\":\"kvm2\",\"mode\":\"live\","
@@ -165,6 +182,7 @@ int main(void)
     TCase *tcase = tcase_create("page");
 
     tcase_add_test(tcase, a_fleet_that_needs_nobody_says_so_in_a_few_lines);
+    tcase_add_test(tcase, a_copy_that_does_not_converge_has_no_end_in_sight);
     tcase_add_test(tcase, what_moves_waits_and_is_held_is_told_with_its_reason);
     tcase_add_test(tcase, lines_are_broken_between_words_and_never_wider_than_the_page);
     tcase_add_test(tcase, a_document_of_wrong_types_is_a_page_all_the_same);
