@@ -255,7 +255,7 @@ static struct libvirt_question setting_in(struct arena *arena, const struct scra
                      0);
     shell = popen(text_format(arena, "sh -s < %s/script", scratch->path), "r");
     ck_assert_ptr_nonnull(shell);
-    (void)fread(output, 1, 4095, shell);
+    ck_assert_uint_gt(fread(output, 1, 4095, shell), 0);
     ck_assert_int_eq(pclose(shell), 0);
     ck_assert_msg(libvirt_question_read(arena, output, "here", &item, 1, &err) == 0, "%s: %s",
                   err.text, output);
