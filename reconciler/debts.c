@@ -10,6 +10,9 @@
 #include "reconciler/moves.h"
 #include "reconciler/owed.h"
 
+/* How far back the move is looked for that a debt is of. */
+#define MOVES_BACK 8
+
 /* True once for each debt: a guest that was stopped again is owed another start. */
 static bool is_new_debt(struct reconciler *reconciler, struct names *names,
                         const struct journal_owed *owed)
@@ -37,12 +40,40 @@ static int64_t owed_grace_ms(const struct reconciler *reconciler)
     return 2 * reconciler->world.config->policy.stop_timeout_ms;
 }
 
+/* A move has asked it to shut down, since the debt is there.  Who went down with a host was asked nothing, and
+ * may be shut down on purpose as soon as it runs again. */
+static bool was_asked_to_stop(const struct reconciler *reconciler, const struct journal_owed *owed)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct journal *journal = reconciler->world.journal;
+    struct journal_move *moves;
+    size_t count;
+    struct err err;
+
+    if (journal->ops->moves(journal, &arena, false, owed->guest, MOVES_BACK, &moves, &count,
+                            &err) != 0) {
+        return true;
+    }
+    for (size_t i = 0; i < count; i++) {
+        bool stops = moves[i].mode == MOVE_OFFLINE || moves[i].mode == MOVE_STOP;
+
+        if (stops && moves[i].tried &&
+            (moves[i].ended_ms == 0 || moves[i].ended_ms >= owed->since_ms)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void pay(struct reconciler *reconciler, const struct journal_owed *owed)
 {
     struct journal_record record = { .kind = JOURNAL_OWED, .owed = *owed };
     int64_t now_ms = controller_wall(reconciler);
 
-    if (owed->since_ms > now_ms) { /* The clock was set back: nobody knows how long ago that is. */
+    if (!was_asked_to_stop(reconciler, owed)) {
+        record.owed.paid = true;
+    } else if (owed->since_ms >
+               now_ms) { /* The clock was set back: nobody knows how long ago that is. */
         record.owed.since_ms = now_ms;
     } else if (now_ms - owed->since_ms > owed_grace_ms(reconciler)) {
         record.owed.paid = true;

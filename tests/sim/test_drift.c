@@ -243,6 +243,52 @@ START_TEST(guest_that_vanished_and_was_released_is_not_held_again_when_a_host_fa
 }
 END_TEST
 
+static void come_up(void *context, struct sim_fleet *fleet)
+{
+    struct sim_guest *guest = &fleet->hosts[0].guests[0];
+
+    (void)context;
+    sim_fleet_set_state(fleet, guest, GUEST_RUNNING, GUEST_REASON_BOOTED);
+}
+
+static void obey(void *context, struct sim_fleet *fleet)
+{
+    struct sim_guest *guest = &fleet->hosts[0].guests[0];
+
+    (void)context;
+    sim_fleet_set_state(fleet, guest, GUEST_SHUTOFF, GUEST_REASON_SHUTDOWN);
+}
+
+static void shut_down(void *context)
+{
+    (void)context;
+    life_edit(living, obey, NULL);
+}
+
+/* Its host starts it by itself, just as Berth has noticed; a minute later somebody shuts it down. */
+static void on_noticed(void *context, const struct event *event)
+{
+    (void)context;
+    if (event->kind == EVENT_DRIFT) {
+        life_edit(living, come_up, NULL);
+        loop_timer_start(living->loop, &meddling, 60000, shut_down, NULL);
+    }
+}
+
+START_TEST(guest_that_its_host_started_again_by_itself_may_be_shut_down_on_purpose)
+{
+    static const struct life_hooks hooks = { .began = begin_meddling, .told = on_noticed };
+
+    world_init(&world, 1024, guests, 1, "");
+    world.config.drift[CONFIG_DRIFT_HOST_RESTART] = CONFIG_DRIFT_CORRECT;
+    live(&hooks, 400000);
+    ck_assert_uint_eq(world.starts, 0);
+    ck_assert_uint_eq(world_owed(&world), 0);
+    ck_assert_str_eq(world_state(&world, "vm1", "kvm1"), "shutoff");
+    world_deinit(&world);
+}
+END_TEST
+
 static const struct world_guest three[] = {
     { .name = "vm1", .host = "kvm1", .wanted = "kvm1", .state = "running", .memory_mib = 64 },
     { .name = "vm2", .host = "kvm2", .wanted = "kvm2", .state = "running", .memory_mib = 64 },
@@ -303,6 +349,7 @@ int main(void)
                         0, 3);
     tcase_add_test(tcase,
                    guest_that_vanished_and_was_released_is_not_held_again_when_a_host_falls_silent);
+    tcase_add_test(tcase, guest_that_its_host_started_again_by_itself_may_be_shut_down_on_purpose);
     tcase_add_test(tcase,
                    berthd_writes_nothing_into_the_file_that_makes_it_faulty_and_adopts_the_rest);
     suite_add_tcase(suite, tcase);
