@@ -303,11 +303,12 @@ static void judge_presence(const struct survey *survey, enum check_kind kind, co
         check_pass(survey->list, kind, "it needs no %s", what);
         return;
     }
-    if (survey->can_ask && survey->target.status != 0) {
-        check_fail_err(survey->list, kind, &survey->target.err);
+    if (!survey->can_ask) {
+        check_skip(survey->list, kind, SET_SSH, "hosts can only be asked over SSH");
         return;
     }
-    if (is_unasked(survey, kind)) {
+    if (survey->target.status != 0) {
+        check_fail_err(survey->list, kind, &survey->target.err);
         return;
     }
     for (size_t i = 0; i < count; i++) {
