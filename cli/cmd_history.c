@@ -41,7 +41,7 @@ static int read_steps(struct cli *cli, struct journal *journal, const struct jou
 static int print_move(struct cli *cli, struct journal *journal, const struct journal_move *move,
                       bool steps_too, struct text *text, struct err *err)
 {
-    struct journal_step *steps;
+    struct journal_step *steps = NULL;
     size_t count = 0;
 
     if (steps_too && read_steps(cli, journal, move, &steps, &count, err) != 0) {
