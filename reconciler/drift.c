@@ -29,6 +29,28 @@ struct finder {
     struct drift found;
 };
 
+struct key {
+    const char *guest;
+    enum config_drift_class class;
+};
+
+static int compare_key(const void *a, const void *b)
+{
+    const struct key *key = a;
+    const struct drift_item *item = b;
+    int order = strcmp(key->guest, item->guest);
+
+    return order != 0 ? order : (int)key->class - (int)item->class;
+}
+
+static const struct drift_item *find_item(const struct drift_item *items, size_t count,
+                                          const char *guest, enum config_drift_class class)
+{
+    const struct key key = { guest, class };
+
+    return count == 0 ? NULL : bsearch(&key, items, count, sizeof(*items), compare_key);
+}
+
 static struct drift_item *add(struct finder *finder, const struct diff_guest *guest,
                               enum config_drift_class class, const char *text)
 {
@@ -47,6 +69,25 @@ static struct drift_item *add(struct finder *finder, const struct diff_guest *gu
         item->found = arena_strdup(arena, guest->at->host->name);
     }
     return item;
+}
+
+/* Hosts are not looked at in one instant: a guest that goes from one to another meanwhile seems to be on none
+ * or on both.  It takes another look to tell. */
+static void add_if_confirmed(struct finder *finder, const struct diff_guest *guest,
+                             enum config_drift_class class, const char *text)
+{
+    const struct drift *before = finder->before;
+    struct drift *found = &finder->found;
+
+    if (drift_find(before, guest->name, class) != NULL ||
+        find_item(before->suspects, before->suspect_count, guest->name, class) != NULL) {
+        (void)add(finder, guest, class, text);
+        return;
+    }
+    found->suspects[found->suspect_count++] = (struct drift_item){
+        .class = class,
+        .guest = arena_strdup(&found->arena, guest->name),
+    };
 }
 
 /* On a host that a move of ours has brought it to: a temporary one, or the place of an earlier file. */
@@ -135,7 +176,7 @@ static void find_duplicate(struct finder *finder, const struct diff_guest *guest
     for (size_t i = 0; i < guest->found_count; i++) {
         text_printf(&text, "%s '%s'", i == 0 ? "" : ",", guest->found[i]);
     }
-    add(finder, guest, CONFIG_DRIFT_DUPLICATE, text.data);
+    add_if_confirmed(finder, guest, CONFIG_DRIFT_DUPLICATE, text.data);
 }
 
 static int find_of(struct finder *finder, const struct diff_guest *guest, struct err *err)
@@ -156,9 +197,9 @@ static int find_of(struct finder *finder, const struct diff_guest *guest, struct
         break;
     case DIFF_MISSING:
         if (place != NULL) {
-            add(finder, guest, CONFIG_DRIFT_VANISHED,
-                text_format(&finder->found.arena, "was on '%s' and no host knows it any more",
-                            place->host));
+            add_if_confirmed(finder, guest, CONFIG_DRIFT_VANISHED,
+                             text_format(&finder->found.arena,
+                                         "was on '%s' and no host knows it any more", place->host));
         }
         break;
     case DIFF_DUPLICATE:
@@ -283,6 +324,7 @@ int drift_update(struct drift *drift, const struct drift_facts *facts, struct er
 
     finder.found.items =
         ARENA_ARRAY(&finder.found.arena, struct drift_item, diff.count * ITEMS_A_GUEST + 1);
+    finder.found.suspects = ARENA_ARRAY(&finder.found.arena, struct drift_item, diff.count + 1);
     for (size_t i = 0; i < diff.count && status == 0; i++) {
         if (ledger_find_move(facts->ledger, diff.guests[i].name) == NULL) {
             status = find_of(&finder, &diff.guests[i], err);
@@ -469,28 +511,10 @@ const char *drift_waits(struct arena *arena, const struct drift_facts *facts,
     return text.data;
 }
 
-struct key {
-    const char *guest;
-    enum config_drift_class class;
-};
-
-static int compare_key(const void *a, const void *b)
-{
-    const struct key *key = a;
-    const struct drift_item *item = b;
-    int order = strcmp(key->guest, item->guest);
-
-    return order != 0 ? order : (int)key->class - (int)item->class;
-}
-
 const struct drift_item *drift_find(const struct drift *drift, const char *guest,
                                     enum config_drift_class class)
 {
-    const struct key key = { guest, class };
-
-    return drift->count == 0
-               ? NULL
-               : bsearch(&key, drift->items, drift->count, sizeof(*drift->items), compare_key);
+    return find_item(drift->items, drift->count, guest, class);
 }
 
 void drift_deinit(struct drift *drift)

@@ -40,6 +40,8 @@ struct drift {
     size_t count;
     struct drift_item *ended; /* What was there before and is not any more. */
     size_t ended_count;
+    struct drift_item *suspects; /* What the next look is to confirm; class and guest, as sorted. */
+    size_t suspect_count;
     bool silent; /* Some host did not say what it has: nobody is known to be off. */
 };
 

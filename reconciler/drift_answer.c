@@ -105,6 +105,7 @@ int drift_answer_all(struct reconciler *reconciler)
             return -1;
         }
         answer_drift(reconciler, &facts);
+        reconciler->heard |= reconciler->drift.suspect_count > 0; /* Another look tells. */
         adopt(reconciler);
     }
     records = drift_places(&reconciler->arena, &facts, &reconciler->drift, &count);

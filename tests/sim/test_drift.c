@@ -333,6 +333,55 @@ START_TEST(berthd_writes_nothing_into_the_file_that_makes_it_faulty_and_adopts_t
 }
 END_TEST
 
+/* Somebody moves it while one of its hosts has told what it has and the other has not. */
+static void slip(void *context, struct sim_fleet *fleet)
+{
+    struct sim_guest moved = fleet->hosts[0].guests[0];
+
+    (void)context;
+    sim_fleet_remove_guest(fleet, &fleet->hosts[0], &fleet->hosts[0].guests[0]);
+    (void)sim_fleet_add_guest(fleet, &fleet->hosts[1], &moved);
+    fleet->changed = true;
+}
+
+static void slip_through(void *context)
+{
+    (void)context;
+    life_edit(living, slip, NULL);
+}
+
+static void check_and_slip(void *context)
+{
+    give(ORDER_CHECK, "");
+    loop_timer_start(living->loop, &meddling, 500, slip_through, context);
+}
+
+static void begin_slipping(void *context, struct life *life)
+{
+    living = life;
+    loop_timer_start(life->loop, &meddling, MEDDLE_MS, check_and_slip, context);
+}
+
+START_TEST(guest_that_is_moved_while_hosts_are_looked_at_is_neither_gone_nor_there_twice)
+{
+    static const char *const slow[] = {
+        "{\"op\":\"observe\",\"host\":\"kvm1\",\"delay_ms\":1000,\"times\":1000000}",
+        "{\"op\":\"observe\",\"host\":\"kvm2\",\"delay_ms\":1000,\"times\":1000000}",
+    };
+    static const struct life_hooks hooks = { .began = begin_slipping, .told = count_drifts };
+
+    world_init(&world, 1024, guests, 1, slow[_i]);
+    world.config.drift[CONFIG_DRIFT_OPERATOR_MOVE] = CONFIG_DRIFT_REPORT;
+    world.config.drift[CONFIG_DRIFT_VANISHED] = CONFIG_DRIFT_HOLD;
+    world.config.drift[CONFIG_DRIFT_DUPLICATE] = CONFIG_DRIFT_HOLD;
+    drifts = 0;
+    live(&hooks, END_MS);
+    ck_assert_uint_eq(drifts, 1); /* That it was moved. */
+    ck_assert_uint_eq(world_holds(&world), 0);
+    world_deinit(&world);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("drift");
@@ -352,6 +401,8 @@ int main(void)
     tcase_add_test(tcase, guest_that_its_host_started_again_by_itself_may_be_shut_down_on_purpose);
     tcase_add_test(tcase,
                    berthd_writes_nothing_into_the_file_that_makes_it_faulty_and_adopts_the_rest);
+    tcase_add_loop_test(
+        tcase, guest_that_is_moved_while_hosts_are_looked_at_is_neither_gone_nor_there_twice, 0, 2);
     suite_add_tcase(suite, tcase);
     status = runner_run(suite);
     world_tear_down();
