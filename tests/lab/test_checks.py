@@ -227,6 +227,12 @@ class Checks(FleetTest):
             self.assertEqual(by_name[name]["result"], "skipped")
             self.assertIn("[fleet] ssh", by_name[name]["change"])
 
+    def test_a_source_that_takes_no_commands_leaves_what_the_target_tells(self):
+        fleet.guest("g1", "kvm1")
+        told = self.told(self.checks({"host kvm1.ssh": "root@%h:2222"}))
+        self.assertEqual(told, {"target-reachable": ["skipped"], "migration-port": ["skipped"],
+                                "clocks": ["skipped"]})
+
     def test_everything_that_is_wrong_is_told_at_once(self):
         self.shared_disk()
         self.edited_guest(lambda xml: xml.replace("cache='none'", "cache='writeback'"), disk="v1")
