@@ -122,6 +122,18 @@ class Steers(DaemonTest):
             if process:
                 process.kill()
 
+    def test_a_hold_of_what_left_the_file_is_released_when_it_is_said_what_it_was(self):
+        for daemon in (None, self.start_daemon):
+            with self.subTest(daemon=bool(daemon)):
+                self.world.want(HOME)
+                if daemon:
+                    daemon()
+                self.assert_done("'vm1' is held", "hold", "vm1")
+                self.world.want({"kvm1": [], "kvm2": []})
+                self.assert_complains(self.world.berth("release", "vm1"), INVALID, "say whether")
+                self.assert_done("'vm1' may be moved again", "release", "vm1", "--guest")
+                self.assertEqual(self.holds(), [])
+
     def test_a_hold_outlives_berthd(self):
         daemon = self.start_daemon()
         self.assert_done("'vm1' is held", "hold", "vm1")
