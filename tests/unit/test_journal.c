@@ -50,6 +50,14 @@ struct bench {
 
 static struct bench bench;
 
+/* What was there, and what was referred to, when everything was synced. */
+static struct syncing {
+    unsigned calls;
+    unsigned files;
+    unsigned rows;
+    bool fails;
+} syncing;
+
 static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *ftw)
 {
     (void)status;
@@ -63,6 +71,7 @@ static void set_up_bench(bool threaded)
     const char *base = getenv("TMPDIR");
 
     bench = (struct bench){ .threaded = threaded };
+    syncing = (struct syncing){ 0 };
     (void)snprintf(bench.folder, sizeof(bench.folder), "%s/berth-journal-XXXXXX",
                    base == NULL ? "/tmp" : base);
     ck_assert_ptr_nonnull(mkdtemp(bench.folder));
@@ -318,14 +327,6 @@ END_TEST
 
 #define MANY 100
 
-/* Takes the place of libc's: what was there, and what was referred to, when everything was synced. */
-static struct {
-    unsigned calls;
-    unsigned files;
-    unsigned rows;
-    bool fails;
-} syncing;
-
 static unsigned count_files(const char *path)
 {
     DIR *folder = opendir(path);
@@ -353,6 +354,7 @@ static unsigned count_definitions(void)
     return (unsigned)count;
 }
 
+/* Takes the place of libc's. */
 int syncfs(int fd)
 {
     (void)fd;
