@@ -146,7 +146,12 @@ static int address(struct reconciler *reconciler, struct order *order, const cha
     const struct journal_move *moving = executor_move(&reconciler->executor);
 
     if (order->verb != ORDER_CANCEL) {
-        return order_address(order, name, &reconciler->revision.desired, err);
+        bool is_read = reconciler->revision.desired.host_count > 0;
+
+        return is_read || name == NULL || *name == '\0'
+                   ? order_address(order, name, &reconciler->revision.desired, err)
+                   : err_set(err, ERR_BUSY, "cannot %s '%.64s': no es.xml is in force yet",
+                             order_verb_name(order->verb), name);
     }
     if (moving == NULL) {
         return err_set(err, ERR_NOT_FOUND, "cannot cancel: nothing is moving");

@@ -30,7 +30,7 @@
 #define QUARTERS  4
 
 /* What chance makes of the peaks of two quarters: a few blocks of an arena. */
-#define NOISE_BYTES (INT64_C(256) * 1024)
+#define NOISE_BYTES (INT64_C(1024) * 1024)
 
 /* SQLite's cache grows with the journal, up to 2 MiB by its default, and has a few tables of its own. */
 #define SQLITE_BYTES_MAX (INT64_C(3) * 1024 * 1024)
