@@ -76,7 +76,7 @@ static struct pass walk(const struct sim_copy *copy, double until_ms)
 
 struct sim_copy_state sim_copy_at(const struct sim_copy *copy, int64_t elapsed_ms)
 {
-    const struct pass end = walk(copy, INFINITY);
+    const struct pass end = walk(copy, HUGE_VAL);
     const struct pass now = walk(copy, (double)elapsed_ms);
     double share = now.took_ms > 0 ? ((double)elapsed_ms - now.begun_ms) / now.took_ms : 1;
 
