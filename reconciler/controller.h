@@ -77,8 +77,9 @@ struct reconciler {
     struct arena run_arena;
     uint64_t *stuck; /* seq of moves seen stuck in this run. */
     size_t stuck_count;
-    struct names restarted; /* Owed starts that were tried in this run, ... */
-    struct names told_down; /* ... and those that a person was told of. */
+    struct names restarted; /* Owed starts that were tried in this run. */
+    struct arena down_arena;
+    struct names told_down; /* Those that a person was told of. */
     struct journal_run run;
     struct reconciler_result result;
     size_t notes;    /* Batches that nothing waits for, not yet answered. */

@@ -14,10 +14,9 @@
 #define MOVES_BACK 8
 
 /* True once for each debt: a guest that was stopped again is owed another start. */
-static bool is_new_debt(struct reconciler *reconciler, struct names *names,
-                        const struct journal_owed *owed)
+static bool is_new_debt(struct arena *arena, struct names *names, const struct journal_owed *owed)
 {
-    char *name = text_format(&reconciler->run_arena, "%s %" PRId64, owed->uuid, owed->since_ms);
+    char *name = text_format(arena, "%s %" PRId64, owed->uuid, owed->since_ms);
     const char **grown;
 
     for (size_t i = 0; i < names->count; i++) {
@@ -25,7 +24,7 @@ static bool is_new_debt(struct reconciler *reconciler, struct names *names,
             return false;
         }
     }
-    grown = ARENA_ARRAY(&reconciler->run_arena, const char *, names->count + 1);
+    grown = ARENA_ARRAY(arena, const char *, names->count + 1);
     if (names->count > 0) {
         memcpy(grown, names->items, names->count * sizeof(*grown));
     }
@@ -100,7 +99,7 @@ static void tell_down(struct reconciler *reconciler, const struct journal_owed *
 {
     struct event event = { .kind = EVENT_ALARM, .guest = owed->guest };
 
-    if (is_new_debt(reconciler, &reconciler->told_down, owed)) {
+    if (is_new_debt(&reconciler->down_arena, &reconciler->told_down, owed)) {
         event.text = owed_text(&reconciler->arena, owed, standing, place);
         reconciler->result.failed++;
         controller_emit(reconciler, &event);
@@ -156,12 +155,16 @@ static bool restart(struct reconciler *reconciler, const struct journal_owed *ow
         .es_digest = reconciler->revision.digest,
     };
 
-    return is_new_debt(reconciler, &reconciler->restarted, owed) &&
+    return is_new_debt(&reconciler->run_arena, &reconciler->restarted, owed) &&
            moves_begin(reconciler, &intent, 1, 1);
 }
 
 bool debts_restart_next(struct reconciler *reconciler)
 {
+    if (reconciler->ledger.owed_count == 0) { /* Whoever is down after that is told of anew. */
+        reconciler->told_down = (struct names){ 0 };
+        arena_deinit(&reconciler->down_arena);
+    }
     for (size_t i = 0; i < reconciler->ledger.owed_count; i++) {
         const struct journal_owed *owed = &reconciler->ledger.owed[i];
         enum owed_standing standing;

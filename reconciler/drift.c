@@ -18,6 +18,9 @@
 /* How far back word of a drift is looked for: whatever else was told of the guest since is not many. */
 #define EVENTS_BACK 32u
 
+/* How far back a move that brought a guest to where it is: tries to bring it on may have failed since. */
+#define MOVES_BACK 64u
+
 /* What the journal calls the events of drift. */
 #define KIND_BEGAN "drift"
 #define KIND_ENDED "drift-over"
@@ -90,6 +93,13 @@ static void add_if_confirmed(struct finder *finder, const struct diff_guest *gue
     };
 }
 
+/* True if the move brought its guest to another host.  One that failed did not, nor did an early stop. */
+static bool has_brought(const struct journal_move *move)
+{
+    return move->state == JOURNAL_MOVE_DONE && move->mode != MOVE_STOP &&
+           strcmp(move->from, move->to) != 0;
+}
+
 /* On a host that a move of ours has brought it to: a temporary one, or the place of an earlier file. */
 static int is_half_step(const struct finder *finder, const struct diff_guest *guest, bool *is_ours,
                         struct err *err)
@@ -99,12 +109,15 @@ static int is_half_step(const struct finder *finder, const struct diff_guest *gu
     struct journal_move *moves;
     size_t count;
 
-    if (journal->ops->moves(journal, &arena, false, guest->name, 1, &moves, &count, err) != 0) {
+    if (journal->ops->moves(journal, &arena, false, guest->name, MOVES_BACK, &moves, &count, err) !=
+        0) {
         return -1;
     }
-    *is_ours = count > 0 && moves[0].state == JOURNAL_MOVE_DONE &&
-               strcmp(moves[0].to, guest->at->host->name) == 0 &&
-               strcmp(moves[0].uuid, guest->at->guest->uuid) == 0;
+    while (count > 0 && !has_brought(&moves[count - 1])) {
+        count--;
+    }
+    *is_ours = count > 0 && strcmp(moves[count - 1].to, guest->at->host->name) == 0 &&
+               strcmp(moves[count - 1].uuid, guest->at->guest->uuid) == 0;
     return 0;
 }
 

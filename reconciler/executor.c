@@ -473,8 +473,9 @@ static void on_end_committed(void *context, enum journal_result result, const st
     }
 }
 
-/* An owed start is paid when the guest is seen running.  A shutdown request that was never answered may
- * still take effect: then the debt stays until a later pass finds the guest running for good. */
+/* An owed start is paid when the guest is seen running.  A shutdown request that was never answered, of this
+ * move or of one before, may still take effect: then the debt stays until a later pass finds the guest running
+ * for good. */
 static void pay_owed(struct executor *executor, struct batch *batch)
 {
     unsigned side = executor->move.state == JOURNAL_MOVE_DONE ? 1 : 0;
@@ -483,6 +484,7 @@ static void pay_owed(struct executor *executor, struct batch *batch)
     bool stopped_here = executor->move.tried && (mode == MOVE_OFFLINE || mode == MOVE_STOP);
 
     if (guest != NULL && guest->state == GUEST_RUNNING && !executor->stop_unanswered &&
+        (executor->seen_off || !executor->owed_before) &&
         (stopped_here || ledger_find_owed(executor->world.ledger, executor->move.uuid) != NULL)) {
         add_owed(executor, batch, true);
     }
@@ -575,9 +577,13 @@ static void watch_views(struct executor *executor)
 /* A guest that is seen off has obeyed: nothing of a shutdown request is left that could hit it later. */
 static void watch_stop(struct executor *executor)
 {
-    const struct observed_guest *guest = look_guest(&executor->look, 0);
+    const struct observed_guest *source = look_guest(&executor->look, 0);
+    const struct observed_guest *target = look_guest(&executor->look, 1);
 
-    if (guest != NULL && guest->state == GUEST_SHUTOFF) {
+    if (source == NULL && target != NULL && target->state == GUEST_SHUTOFF) {
+        executor->seen_off = true;
+    } else if (source != NULL && source->state == GUEST_SHUTOFF) {
+        executor->seen_off = true;
         executor->stop_unanswered = false;
     }
 }
@@ -706,6 +712,7 @@ static void copy_move(struct executor *executor, const struct journal_move *move
         move->error_text == NULL ? NULL : arena_strdup(arena, move->error_text);
     executor->move.autostart |= owed != NULL && owed->autostart;
     executor->owed = owed != NULL;
+    executor->owed_before = owed != NULL && owed->since_ms < move->begun_ms;
     executor->early = owed != NULL && owed->early;
 }
 
@@ -751,6 +758,20 @@ void executor_begin(struct executor *executor, const struct executor_intent *int
     submit(executor, &batch, on_begin_committed);
 }
 
+/* A shutdown request that nobody saw obeyed may still take effect; what comes after it needs a guest that is off. */
+static void read_steps(struct executor *executor, const struct journal_step *steps, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (steps[i].kind == OP_STOP) {
+            executor->stop_unanswered = steps[i].state != JOURNAL_STEP_DONE;
+        } else if (steps[i].kind == OP_DEFINE || steps[i].kind == OP_UNDEFINE ||
+                   steps[i].kind == OP_START) {
+            executor->stop_unanswered = false;
+            executor->seen_off = true;
+        }
+    }
+}
+
 /* Steps of the earlier run keep their numbers; one without an outcome was ended by a crash. */
 static int take_up_steps(struct executor *executor, struct err *err)
 {
@@ -770,7 +791,7 @@ static int take_up_steps(struct executor *executor, struct err *err)
             executor->has_record ? JOURNAL_STEP_UNCLEAR : executor->record.state;
         executor->record.ended_ms = loop_wall_ms(loop_of(executor));
         executor->steps_before = executor->steps;
-        executor->stop_unanswered = executor->has_record && executor->record.kind == OP_STOP;
+        read_steps(executor, steps, count);
     }
     return 0;
 }

@@ -80,6 +80,8 @@ struct executor {
     enum op_kind failed;
     unsigned failures;
     bool proven;
+    bool owed_before;     /* It was owed a start before the move began. */
+    bool seen_off;        /* It was, since the move was taken up. */
     bool stop_unanswered; /* A shutdown request may still take effect. */
     bool owed;            /* The guest was owed a start when the move was taken up. */
     bool early;           /* Its owed start is of an early stop. */

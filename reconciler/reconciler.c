@@ -253,5 +253,6 @@ void reconciler_free(struct reconciler *reconciler)
     arena_deinit(&reconciler->arena);
     arena_deinit(&reconciler->before.arena);
     arena_deinit(&reconciler->run_arena);
+    arena_deinit(&reconciler->down_arena);
     free(reconciler);
 }

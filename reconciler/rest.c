@@ -35,7 +35,6 @@ void rest_end(void *context)
     loop_timer_stop(reconciler->world.loop, &reconciler->timer);
     reconciler->stuck_count = 0; /* What was stuck is looked at again, once a pass. */
     reconciler->restarted = (struct names){ 0 };
-    reconciler->told_down = (struct names){ 0 };
     arena_deinit(&reconciler->run_arena);
     reconciler->stuck = NULL;
     controller_post_pass(reconciler);

@@ -96,8 +96,8 @@ static struct step at_source(const struct journal_move *move, const struct step_
     return run(move->mode == MOVE_LIVE ? OP_MIGRATE : OP_STOP, SOURCE);
 }
 
-/* Stopped early and not moved: its room at the source may be another's.  It stays off and owed a start until
- * a look at the whole fleet finds room for it. */
+/* Stopped and not moved, and it cannot run at the source: its room may be another's.  It stays off and owed a start
+ * until a look at the whole fleet finds a place for it. */
 static struct step left_off(const struct journal_move *move)
 {
     if (move->cancel_requested) {
@@ -122,11 +122,8 @@ static struct step stopped(const struct journal_move *move, const struct step_fa
                           move->cancel_requested ? JOURNAL_MOVE_CANCELLED : JOURNAL_MOVE_FAILED,
                           NULL);
         }
-        if (facts->early) {
+        if (facts->early || (has_failed(facts, OP_START) && facts->failures > STEP_START_TRIES)) {
             return left_off(move);
-        }
-        if (has_failed(facts, OP_START) && facts->failures > STEP_START_TRIES) {
-            return stuck("the guest is DOWN at the source and could not be started there");
         }
         return run_back(OP_START, SOURCE);
     }

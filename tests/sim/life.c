@@ -301,6 +301,7 @@ static void start(struct actuator *self, const struct op *op, uint64_t ticket)
     }
     if (life->world->calls == life->at && life->kill == WORLD_KILL_AFTER_CALL) {
         life_kill(life);
+        life->has_called = true;
     }
 }
 
@@ -543,6 +544,9 @@ static void close_life(struct life *life)
 {
     struct world *world = life->world;
 
+    if (life->has_called) { /* The host has heard the call; whatever else runs now finds the life over. */
+        loop_manual_advance(life->loop, 1);
+    }
     if (hooks_of(life)->ran == NULL) { /* Whoever looks at every callback looks for itself. */
         life_edit(life, check_fleet, world);
     }

@@ -40,6 +40,7 @@ struct life {
     enum world_kill kill;
     size_t at;
     bool over;
+    bool has_called; /* It was killed just when it had asked a host for something. */
     enum life_disk disk;
     struct loop_timer end;
     struct loop_timer cancel;

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Guests that were stopped for a move must run again, whenever a controller dies, whatever fails on the way, and
+ * however late a shutdown that was asked for takes effect. */
+
+#include <check.h>
+#include <string.h>
+
+#include "actuators/sim_fleet.h"
+#include "base/base.h"
+#include "tests/runner.h"
+#include "world.h"
+
+#define HOUR_MS INT64_C(3600000)
+
+static struct world world;
+
+static const struct world_guest away[] = {
+    { "vm1", "kvm1", "kvm2", "running", 600, true, false, NULL },
+};
+static const struct world_guest deaf[] = {
+    { "vm1", "kvm1", "kvm2", "running", 600, true, true, NULL },
+};
+static const struct world_guest stay[] = {
+    { "vm1", "kvm1", "kvm1", "running", 600, true, true, NULL },
+};
+
+static void begin(const struct world_guest *guests, const char *faults)
+{
+    world_init(&world, 1024, guests, 1, faults);
+    world.config.policy.mode = POLICY_MODE_OFFLINE;
+}
+
+static void follow(int64_t ms)
+{
+    world.follow_ms = ms;
+    world_live(&world, WORLD_KILL_NEVER, 0);
+}
+
+static const char *runs_on(const char *guest)
+{
+    static const char *const hosts[] = { "kvm1", "kvm2", "kvm3" };
+
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        if (strcmp(world_state(&world, guest, hosts[i]), "running") == 0) {
+            return hosts[i];
+        }
+    }
+    return "no host";
+}
+
+static void take_long_to_stop(void *context, struct sim_fleet *fleet)
+{
+    (void)context;
+    fleet->durations.stop_ms = 20000;
+    fleet->changed = true;
+}
+
+static void fail_checks(void *context, struct sim_fleet *fleet)
+{
+    static struct sim_fault fault;
+
+    (void)context;
+    fault = (struct sim_fault){
+        .op = OP_PREFLIGHT,
+        .error = ERR_UNSAFE,
+        .when = SIM_WHEN_BEFORE,
+        .times = 5,
+    };
+    fleet->faults = &fault;
+    fleet->fault_count = 1;
+    fleet->changed = true;
+}
+
+/* It is asked to shut down, the controller dies, the next one finds it running and another move of it fails; and only
+ * then it obeys. */
+START_TEST(shutdown_that_takes_effect_after_two_moves_have_ended_is_made_good)
+{
+    begin(away, "");
+    world_edit(&world, take_long_to_stop, NULL);
+    world.follow_ms = HOUR_MS;
+    world_live(&world, WORLD_KILL_AFTER_CALL, 2);
+    ck_assert_uint_eq(world.calls, 2); /* Preflight and stop. */
+    world_edit(&world, fail_checks, NULL);
+    follow(HOUR_MS);
+    ck_assert_str_eq(runs_on("vm1"), "kvm1");
+    ck_assert_uint_eq(world_owed(&world), 0);
+    ck_assert(world_has_autostart(&world, "vm1", "kvm1"));
+    world_deinit(&world);
+}
+END_TEST
+
+/* A deaf guest hears the request after all, when nobody waits for it any more. */
+START_TEST(guest_that_obeys_late_runs_again_wherever_the_controller_died)
+{
+    bool killed = true;
+
+    for (size_t at = 1; killed; at++) {
+        begin(deaf, "");
+        world.follow_ms = HOUR_MS / 4;
+        world_live(&world, WORLD_KILL_AFTER_COMMIT, at);
+        killed = world.killed;
+        world_want(&world, stay, 1);
+        follow(5000);
+        if (world_owed(&world) > 0) {
+            world_turn_off(&world, "vm1");
+        }
+        follow(HOUR_MS);
+        ck_assert_msg(strcmp(runs_on("vm1"), "kvm1") == 0, "killed at %zu: it runs on %s (%s)", at,
+                      runs_on("vm1"), world.last_text);
+        ck_assert_uint_eq(world_owed(&world), 0);
+        ck_assert(world_has_autostart(&world, "vm1", "kvm1"));
+        world_deinit(&world);
+    }
+}
+END_TEST
+
+/* It cannot go on to the target at first, and then not start at the source any more. */
+START_TEST(guest_that_cannot_run_again_at_its_source_is_moved_on)
+{
+    begin(away, "{\"op\":\"define\",\"host\":\"kvm2\",\"error\":\"timeout\",\"times\":1},"
+                "{\"op\":\"start\",\"host\":\"kvm1\",\"error\":\"failed\",\"times\":1000}");
+    follow(2 * HOUR_MS);
+    ck_assert_str_eq(runs_on("vm1"), "kvm2");
+    ck_assert_uint_eq(world_owed(&world), 0);
+    ck_assert_uint_eq(world_open_moves(&world), 0);
+    ck_assert(world_has_autostart(&world, "vm1", "kvm2"));
+    world_deinit(&world);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("debts");
+    TCase *tcase = tcase_create("debts");
+    int status;
+
+    tcase_add_test(tcase, shutdown_that_takes_effect_after_two_moves_have_ended_is_made_good);
+    tcase_add_test(tcase, guest_that_obeys_late_runs_again_wherever_the_controller_died);
+    tcase_add_test(tcase, guest_that_cannot_run_again_at_its_source_is_moved_on);
+    tcase_set_timeout(tcase, 120);
+    suite_add_tcase(suite, tcase);
+    world_set_up();
+    status = runner_run(suite);
+    world_tear_down();
+    return status;
+}
