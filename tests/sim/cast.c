@@ -43,7 +43,7 @@ static void draw_rules(struct cast *cast, struct dice *dice)
             .has_mode = dice_one_in(dice, 4),
             .mode = dice_one_in(dice, 3) ? POLICY_MODE_LIVE : POLICY_MODE_OFFLINE,
             .pin = dice_one_in(dice, 12),
-            .park = dice_one_in(dice, 3),
+            .park = dice_one_in(dice, 2),
             .no_detour = dice_one_in(dice, 8),
         };
     }
@@ -55,13 +55,26 @@ static void draw_rules(struct cast *cast, struct dice *dice)
     }
 }
 
-/* Hosts can hold what they have and, mostly, what they shall have, and seldom much more. */
-static void draw_memory(struct cast *cast, struct dice *dice)
+/* Guests that are in their place change it with one another. */
+static void draw_swaps(struct cast *cast, struct dice *dice)
+{
+    for (size_t i = cast->guest_count; i > 1; i--) {
+        size_t other = dice_roll(dice, i);
+        uint32_t goal = cast->guests[other].goal;
+
+        cast->guests[other].goal = cast->guests[i - 1].goal;
+        cast->guests[i - 1].goal = goal;
+    }
+}
+
+/* Hosts can hold what they have and, mostly, what they shall have, and seldom much more; in a tight fleet only one
+ * has any room left. */
+static void draw_memory(struct cast *cast, struct dice *dice, bool tight)
 {
     for (uint32_t h = 0; h < cast->host_count; h++) {
         uint64_t now_kib = 0;
         uint64_t then_kib = 0;
-        uint64_t spare_mib = dice_roll(dice, 5) * UNIT_MIB;
+        uint64_t spare_mib = tight ? (h == 0) * UNIT_MIB : (1 + dice_roll(dice, 5)) * UNIT_MIB;
 
         for (size_t i = 0; i < cast->guest_count; i++) {
             now_kib += cast->guests[i].host == h ? cast->guests[i].memory_kib : 0;
@@ -70,13 +83,16 @@ static void draw_memory(struct cast *cast, struct dice *dice)
         if (then_kib > now_kib && !dice_one_in(dice, 8)) {
             now_kib = then_kib;
         }
-        cast->memory_mib[h] = (unsigned)(now_kib / 1024 + spare_mib + UNIT_MIB);
+        cast->memory_mib[h] = (unsigned)(now_kib / 1024 + spare_mib);
+        cast->memory_mib[h] += cast->memory_mib[h] == 0 ? UNIT_MIB : 0;
     }
 }
 
 void cast_draw(struct cast *cast, struct arena *arena, struct dice *dice)
 {
     static const char *const names[] = { "kvm1", "kvm2", "kvm3", "kvm4", "kvm5", "kvm6" };
+
+    bool tight = dice_one_in(dice, 2);
 
     *cast = (struct cast){
         .arena = arena,
@@ -89,10 +105,13 @@ void cast_draw(struct cast *cast, struct arena *arena, struct dice *dice)
     for (uint32_t i = 0; i < cast->guest_count; i++) {
         draw_guest(cast, dice, i);
     }
+    if (tight) {
+        draw_swaps(cast, dice);
+    }
     draw_rules(cast, dice);
-    draw_memory(cast, dice);
+    draw_memory(cast, dice, tight);
     cast->durations = (struct sim_durations){
-        .migrate_ms = (int64_t)(200 + dice_roll(dice, 20000)),
+        .migrate_ms = (int64_t)(200 + dice_roll(dice, dice_one_in(dice, 4) ? 60000 : 10000)),
         .stop_ms = (int64_t)(100 + dice_roll(dice, 10000)),
         .start_ms = (int64_t)(100 + dice_roll(dice, 2000)),
         .define_ms = (int64_t)(10 + dice_roll(dice, 1000)),
@@ -109,7 +128,7 @@ static void configure(struct cast *cast, struct config *config, struct dice *dic
 
     policy->mode = dice_one_in(dice, 3) ? POLICY_MODE_OFFLINE : POLICY_MODE_AUTO;
     policy->charge_off = !dice_one_in(dice, 4);
-    policy->timeout_ms = (int64_t)(1 + dice_roll(dice, 10)) * 60000;
+    policy->timeout_ms = (int64_t)(2 + dice_roll(dice, 10)) * 60000;
     policy->stop_timeout_ms = (int64_t)(1 + dice_roll(dice, 5)) * 60000;
     policy->hosts = cast->own_hosts;
     policy->host_count = cast->host_count;

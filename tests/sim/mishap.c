@@ -12,17 +12,19 @@
 #include "reconciler/reconciler.h"
 
 #define MISHAPS_MAX 48u
+#define GROWTH_KIB  (UINT64_C(32) * 1024)
 #define SECOND_MS   INT64_C(1000)
 #define MINUTE_MS   (60 * SECOND_MS)
 
 static const char *const kind_names[MISHAP_KINDS] = {
-    [MISHAP_PLACE] = "place",     [MISHAP_LIST] = "list",     [MISHAP_BREAK] = "break",
-    [MISHAP_SAVE] = "save",       [MISHAP_ORDER] = "order",   [MISHAP_CARRY] = "carry",
-    [MISHAP_MIGRATE] = "migrate", [MISHAP_STOP] = "stop",     [MISHAP_START] = "start",
-    [MISHAP_COPY] = "copy",       [MISHAP_DELETE] = "delete", [MISHAP_RESIZE] = "resize",
-    [MISHAP_FREEZE] = "freeze",   [MISHAP_CUT] = "cut",       [MISHAP_WELL] = "well",
-    [MISHAP_FAULT] = "fault",     [MISHAP_DISK] = "disk",     [MISHAP_JUMP] = "jump",
-    [MISHAP_KILL] = "kill",       [MISHAP_END] = "end",
+    [MISHAP_PLACE] = "place",   [MISHAP_SWAP] = "swap",     [MISHAP_HALF] = "half",
+    [MISHAP_LIST] = "list",     [MISHAP_BREAK] = "break",   [MISHAP_SAVE] = "save",
+    [MISHAP_ORDER] = "order",   [MISHAP_CARRY] = "carry",   [MISHAP_MIGRATE] = "migrate",
+    [MISHAP_STOP] = "stop",     [MISHAP_START] = "start",   [MISHAP_COPY] = "copy",
+    [MISHAP_DELETE] = "delete", [MISHAP_RESIZE] = "resize", [MISHAP_FREEZE] = "freeze",
+    [MISHAP_CUT] = "cut",       [MISHAP_WELL] = "well",     [MISHAP_FAULT] = "fault",
+    [MISHAP_DISK] = "disk",     [MISHAP_JUMP] = "jump",     [MISHAP_KILL] = "kill",
+    [MISHAP_END] = "end",
 };
 
 /* Drawing. */
@@ -61,11 +63,12 @@ static struct sim_fault draw_fault(const struct cast *cast, struct dice *dice)
 static enum mishap_kind draw_kind(struct dice *dice)
 {
     static const unsigned char weights[MISHAP_KINDS] = {
-        [MISHAP_PLACE] = 24, [MISHAP_LIST] = 4,  [MISHAP_BREAK] = 6,   [MISHAP_SAVE] = 4,
-        [MISHAP_ORDER] = 12, [MISHAP_CARRY] = 7, [MISHAP_MIGRATE] = 5, [MISHAP_STOP] = 4,
-        [MISHAP_START] = 4,  [MISHAP_COPY] = 1,  [MISHAP_DELETE] = 1,  [MISHAP_RESIZE] = 1,
-        [MISHAP_FREEZE] = 4, [MISHAP_CUT] = 4,   [MISHAP_FAULT] = 20,  [MISHAP_DISK] = 2,
-        [MISHAP_JUMP] = 2,   [MISHAP_KILL] = 2,  [MISHAP_END] = 2,
+        [MISHAP_PLACE] = 24,  [MISHAP_SWAP] = 16,  [MISHAP_HALF] = 2,   [MISHAP_LIST] = 4,
+        [MISHAP_BREAK] = 6,   [MISHAP_SAVE] = 4,   [MISHAP_ORDER] = 12, [MISHAP_CARRY] = 7,
+        [MISHAP_MIGRATE] = 5, [MISHAP_STOP] = 4,   [MISHAP_START] = 4,  [MISHAP_COPY] = 1,
+        [MISHAP_DELETE] = 1,  [MISHAP_RESIZE] = 1, [MISHAP_FREEZE] = 4, [MISHAP_CUT] = 4,
+        [MISHAP_FAULT] = 20,  [MISHAP_DISK] = 2,   [MISHAP_JUMP] = 2,   [MISHAP_KILL] = 5,
+        [MISHAP_END] = 2,
     };
     uint64_t sum = 0;
     uint64_t roll;
@@ -200,6 +203,12 @@ static void edit_file(struct play *play, const struct mishap *mishap)
     }
     if (mishap->kind == MISHAP_PLACE) {
         guest->goal = mishap->host;
+    } else if (mishap->kind == MISHAP_SWAP) {
+        struct cast_guest *other = &play->cast.guests[mishap->number % play->cast.guest_count];
+        uint32_t goal = guest->goal;
+
+        guest->goal = other->goal;
+        other->goal = goal;
     } else if (mishap->kind == MISHAP_LIST && !guest->stranger) {
         guest->listed = !guest->listed;
     }
@@ -301,8 +310,8 @@ static void meddle(void *context, struct sim_fleet *fleet)
         sim_fleet_end_process(fleet, meddling->at, meddling->found, GUEST_REASON_SHUTDOWN);
     } else if (kind == MISHAP_START && meddling->found->state == GUEST_SHUTOFF) {
         start(meddling, fleet);
-    } else if (kind == MISHAP_RESIZE) {
-        meddling->found->config_memory_kib = meddling->found->memory_kib + 32 * 1024;
+    } else if (kind == MISHAP_RESIZE && sim_fleet_free_kib(meddling->at, 0) >= GROWTH_KIB) {
+        meddling->found->config_memory_kib = meddling->found->memory_kib + GROWTH_KIB;
         fleet->changed = true;
     } else if (!may_go(meddling)) {
         return;
@@ -316,7 +325,31 @@ static void meddle(void *context, struct sim_fleet *fleet)
         sim_fleet_remove_guest(fleet, meddling->at, meddling->found);
         play->witness.gone[guest] = true;
     }
-    play->witness.meddled[guest] = true;
+    witness_meddle(&play->witness, guest);
+}
+
+/* As a libvirtd shows that stood still in the middle of a migration which its other side has given up. */
+static void leave_half(void *context, struct sim_fleet *fleet)
+{
+    struct meddling *meddling = context;
+    const struct play *play = meddling->play;
+    const struct witness_move *move = witness_move_of(&play->witness, meddling->mishap->guest);
+    struct sim_host *target;
+    struct sim_guest *half;
+
+    if (move == NULL || move->mode != MOVE_LIVE || !find_guest(meddling, fleet) ||
+        meddling->found->state != GUEST_RUNNING) {
+        return;
+    }
+    target = sim_fleet_find_host(fleet, play->cast.hosts[move->to]);
+    if (target != meddling->at && meddling->found->memory_kib <= sim_fleet_free_kib(target, 0)) {
+        struct sim_guest copy = *meddling->found;
+
+        witness_meddle(&meddling->play->witness, meddling->mishap->guest);
+        copy.persistent = false;
+        half = sim_fleet_add_guest(fleet, target, &copy);
+        sim_fleet_set_state(fleet, half, GUEST_PAUSED, GUEST_REASON_STARTING_UP);
+    }
 }
 
 static void add_fault(void *context, struct sim_fleet *fleet)
@@ -446,6 +479,7 @@ void mishap_happen(struct play *play, const struct mishap *mishap)
 
     switch (mishap->kind) {
     case MISHAP_PLACE:
+    case MISHAP_SWAP:
     case MISHAP_LIST:
     case MISHAP_BREAK:
     case MISHAP_SAVE:
@@ -462,6 +496,9 @@ void mishap_happen(struct play *play, const struct mishap *mishap)
     case MISHAP_DELETE:
     case MISHAP_RESIZE:
         play_edit(play, meddle, &meddling);
+        return;
+    case MISHAP_HALF:
+        play_edit(play, leave_half, &meddling);
         return;
     case MISHAP_FREEZE:
     case MISHAP_CUT:
@@ -508,7 +545,9 @@ void mishap_end_all(struct play *play)
 {
     set_disk(play, LIFE_DISK_GOOD);
     play_edit(play, heal, NULL);
-    play->good_es_xml = cast_es_xml(&play->cast, ++play->saves);
+    if (play->renews) {
+        play->good_es_xml = cast_es_xml(&play->cast, ++play->saves);
+    }
     play_save(play, play->good_es_xml, true, false);
 }
 

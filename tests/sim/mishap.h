@@ -22,6 +22,7 @@ struct text;
 
 enum mishap_kind {
     MISHAP_PLACE,   /* The file wants 'guest' on 'host'. */
+    MISHAP_SWAP,    /* It wants 'guest' and another one to change places. */
     MISHAP_LIST,    /* It names 'guest', or does not any more. */
     MISHAP_BREAK,   /* It is not in order, or gone; 'number' says how. */
     MISHAP_SAVE,    /* It is saved as it should be, as a new revision if 'number' is odd. */
@@ -33,14 +34,15 @@ enum mishap_kind {
     MISHAP_COPY,    /* Somebody defines 'guest' on 'host' too. */
     MISHAP_DELETE,  /* Somebody deletes 'guest'. */
     MISHAP_RESIZE,  /* Somebody gives 'guest' more memory at its next start. */
-    MISHAP_FREEZE,  /* The libvirtd of 'host' stands still, ... */
-    MISHAP_CUT,     /* ... or it loses its power, ... */
-    MISHAP_WELL,    /* ... until this. */
-    MISHAP_FAULT,   /* Operations, looks or notices go wrong as 'fault' says. */
-    MISHAP_DISK,    /* The journal cannot be written; 'number' says how, 0 = it can again. */
-    MISHAP_JUMP,    /* The controller's clock jumps by 'ms'. */
-    MISHAP_KILL,    /* The controller is killed, ... */
-    MISHAP_END,     /* ... or asked to end. */
+    MISHAP_HALF, /* Half of 'guest' shows where a move was to bring it, and nobody goes on with it. */
+    MISHAP_FREEZE, /* The libvirtd of 'host' stands still, ... */
+    MISHAP_CUT,    /* ... or it loses its power, ... */
+    MISHAP_WELL,   /* ... until this. */
+    MISHAP_FAULT,  /* Operations, looks or notices go wrong as 'fault' says. */
+    MISHAP_DISK,   /* The journal cannot be written; 'number' says how, 0 = it can again. */
+    MISHAP_JUMP,   /* The controller's clock jumps by 'ms'. */
+    MISHAP_KILL,   /* The controller is killed, ... */
+    MISHAP_END,    /* ... or asked to end. */
     MISHAP_KINDS,
 };
 
@@ -62,7 +64,7 @@ struct mishap *mishap_draw(const struct cast *cast, struct dice *dice, int64_t l
 /* Lets it happen. */
 void mishap_happen(struct play *play, const struct mishap *mishap);
 
-/* Undoes what lasts: hosts and disk are well again, scripted faults are forgotten, the file is saved anew. */
+/* Undoes what lasts: hosts and disk are well again, scripted faults are forgotten, the file is in order. */
 void mishap_end_all(struct play *play);
 
 /* Appends what it is. */

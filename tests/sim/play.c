@@ -276,8 +276,8 @@ static void on_began(void *context, struct life *life)
     struct play *play = context;
 
     play->life = life;
-    play->witness.life = life;
-    play->witness.life_began_ms = play->now_ms;
+    play->witness.now_ms = play->now_ms;
+    witness_begin(&play->witness, life);
     life->disk = play->disk;
     play->activity = 0;
     arm(play);
@@ -417,6 +417,7 @@ static void set_up(struct play *play, uint64_t seed)
     cast_draw(&play->cast, &play->arena, &dice);
     cast_enter(&play->cast, &play->world, &dice);
     play->length_ms = (int64_t)(1 + dice_roll(&dice, dice_one_in(&dice, 3) ? 30 : 4)) * MINUTE_MS;
+    play->renews = dice_one_in(&dice, 2);
     play->releases = dice_one_in(&dice, 2);
     play->mishaps = mishap_draw(&play->cast, &dice, play->length_ms, &play->mishap_count);
     play->world.follow_ms = ENDLESS_MS;
@@ -451,7 +452,8 @@ void play_perform(struct play *play, uint64_t seed, const bool *left_out)
         live(play, &dice);
         check_orders(play);
         if (!play->over) {
-            pause(play, (int64_t)(1 + dice_roll(&dice, 90)) * SECOND_MS);
+            pause(play,
+                  (int64_t)(1 + dice_roll(&dice, dice_one_in(&dice, 2) ? 5 : 90)) * SECOND_MS);
         }
     }
     play->world.hooks = NULL;

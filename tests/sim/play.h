@@ -50,6 +50,7 @@ struct play {
     struct play_order *orders;
 
     bool peace;       /* Nothing happens any more. */
+    bool renews;      /* Then the file is saved as a new revision: what failed is tried at once. */
     bool releases;    /* Then a person releases what is held. */
     int64_t peace_ms; /* Since when. */
     int64_t quiet_ms; /* Since when nothing was done or written. */

@@ -254,6 +254,33 @@ static void judge_books(struct hearing *hearing)
     }
 }
 
+static bool is_owed(const struct hearing *hearing, const char *guest)
+{
+    for (size_t i = 0; i < hearing->books.owed_count; i++) {
+        if (strcmp(hearing->books.owed[i].guest, guest) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What no one else has touched is as it was; autostart comes back with the start that is owed. */
+static void judge_state(struct hearing *hearing, uint32_t guest)
+{
+    const struct cast_guest *wish = &hearing->play->cast.guests[guest];
+    uint32_t at = only_host(hearing, guest);
+
+    if (hearing->witness->down[guest] && !is_owed(hearing, wish->name)) {
+        witness_blame(hearing->witness, "in the end %s is down, which was stopped for a move",
+                      wish->name);
+    }
+    if (at != CAST_NOBODY && !hearing->witness->meddled[guest] && !is_owed(hearing, wish->name) &&
+        find(hearing, guest, at)->autostart != wish->autostart) {
+        witness_blame(hearing->witness, "in the end %s has %s autostart", wish->name,
+                      wish->autostart ? "lost its" : "got an");
+    }
+}
+
 static int read_books(struct play *play, struct books *books, struct err *err)
 {
     struct journal *journal = play->life->real_journal;
@@ -275,6 +302,7 @@ static void judge(void *context, struct sim_fleet *fleet)
     judge_books(hearing);
     for (uint32_t i = 0; i < hearing->play->cast.guest_count; i++) {
         judge_place(hearing, i);
+        judge_state(hearing, i);
     }
 }
 

@@ -177,11 +177,35 @@ static void check_guest(struct witness *witness, const struct sim_fleet *fleet, 
     }
 }
 
+/* Whoever was stopped must run again. */
+static void watch_stop(struct witness *witness, const struct sim_fleet *fleet, uint32_t guest)
+{
+    for (uint32_t h = 0; h < witness->cast->host_count; h++) {
+        const struct sim_guest *found = find(witness, fleet, guest, h);
+
+        if (found != NULL && found->state == GUEST_SHUTOFF && witness->stopping[guest]) {
+            witness->down[guest] = true;
+            witness->stopping[guest] = false;
+        }
+        if (found != NULL && found->state == GUEST_RUNNING) {
+            witness->down[guest] = false;
+        }
+    }
+}
+
+void witness_meddle(struct witness *witness, uint32_t guest)
+{
+    witness->meddled[guest] = true;
+    witness->stopping[guest] = false;
+    witness->down[guest] = false;
+}
+
 void witness_check(struct witness *witness, struct sim_fleet *fleet)
 {
     witness->checks++;
     for (uint32_t i = 0; i < witness->cast->guest_count; i++) {
         check_guest(witness, fleet, i);
+        watch_stop(witness, fleet, i);
     }
     for (uint32_t h = 0; h < witness->cast->host_count; h++) {
         check_room(witness, fleet, h);
@@ -290,7 +314,7 @@ static void check_apart(const struct opening *opening, const struct sim_fleet *f
     struct witness *witness = opening->witness;
     const struct witness_move *move = opening->move;
 
-    for (uint32_t i = 0; i < opening->cast->guest_count; i++) {
+    for (uint32_t i = 0; i < opening->cast->guest_count && move->mode != MOVE_STOP; i++) {
         if (cast_are_apart(opening->cast, move->guest, i) &&
             find(witness, fleet, i, move->to) != NULL && is_known(witness, move->to)) {
             witness_blame(witness, "%s moves to %s, where %s is, of which it must be apart",
@@ -470,10 +494,24 @@ void witness_look(struct witness *witness, const char *host)
     }
 }
 
+void witness_begin(struct witness *witness, struct life *life)
+{
+    witness->life = life;
+    witness->life_began_ms = witness->now_ms;
+    for (uint32_t h = 0; h < CAST_HOSTS; h++) {
+        witness->known_ms[h] = -1;
+    }
+}
+
 void witness_hear(struct witness *witness, const struct event *event)
 {
-    if (event->kind == EVENT_OBSERVED) {
-        memcpy(witness->known_ms, witness->asked_ms, sizeof(witness->known_ms));
+    for (uint32_t h = 0; h < witness->cast->host_count && event->kind == EVENT_OBSERVED; h++) {
+        const struct observed_host *host =
+            observed_find_host(event->observed, witness->cast->hosts[h]);
+
+        if (host != NULL && host->reachable) {
+            witness->known_ms[h] = witness->asked_ms[h];
+        }
     }
 }
 
@@ -513,6 +551,7 @@ void witness_start(struct witness *witness, const struct op *op)
         witness_blame(witness, "%s of %s on %s begins without a committed intent",
                       op_kind_name(op->kind), op->guest, op->host);
     }
+    witness->stopping[guest] |= op->kind == OP_STOP;
     if (op->kind == OP_MIGRATE) {
         if (witness->migrating[guest]) {
             witness_blame(witness, "a second migration of %s begins", op->guest);

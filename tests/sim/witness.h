@@ -59,7 +59,7 @@ struct witness {
     uint64_t allowed_kib[CAST_HOSTS];
     int64_t disturbed_ms[CAST_HOSTS]; /* When somebody else last changed what is there. */
     int64_t asked_ms[CAST_HOSTS];     /* When it was last asked what is there, ... */
-    int64_t known_ms[CAST_HOSTS];     /* ... and when, before the pass that plans now. */
+    int64_t known_ms[CAST_HOSTS]; /* ... and when what the pass that plans now knows; -1 = never. */
 
     struct witness_revision *revisions; /* The newest first. */
     bool in_order;                      /* The file is. */
@@ -73,6 +73,8 @@ struct witness {
     bool owed[CAST_GUESTS];          /* A start. */
     bool early[CAST_GUESTS];         /* Because of an early stop. */
     bool migrating[CAST_GUESTS];     /* By a migration that a controller has begun. */
+    bool stopping[CAST_GUESTS];      /* A controller has asked it to shut down. */
+    bool down[CAST_GUESTS];          /* It did, and has not run since. */
     bool gone[CAST_GUESTS];          /* Somebody else has deleted it. */
     bool meddled[CAST_GUESTS];       /* Somebody else has touched it. */
     char strangers[CAST_GUESTS][32]; /* Where each is, and how. */
@@ -93,10 +95,14 @@ void witness_blame(struct witness *witness, const char *format, ...)
 /* The file was saved: it holds 'es_xml' (NULL = gone), which is in order or not. */
 void witness_save(struct witness *witness, const char *es_xml, bool in_order);
 
+/* Somebody else does something to 'guest' now. */
+void witness_meddle(struct witness *witness, uint32_t guest);
+
 /* Somebody else has done something to the fleet, just now. */
 void witness_disturb(struct witness *witness, const struct sim_fleet *fleet);
 
 /* What life.h's hooks are for. */
+void witness_begin(struct witness *witness, struct life *life);
 void witness_keep(struct witness *witness, const struct journal_batch *batch);
 void witness_look(struct witness *witness, const char *host);
 void witness_start(struct witness *witness, const struct op *op);
