@@ -133,7 +133,7 @@ START_TEST(held_guest_stays_across_a_restart_until_it_is_released)
 
     world_init(&world, 1024, away, 1, "{\"op\":\"observe\",\"delay_ms\":50,\"times\":1}");
     follow(hold, 1, 180000);
-    ck_assert_uint_eq(hold[0].code, ERR_NOT_FOUND); /* The file has not been read yet. */
+    ck_assert_uint_eq(hold[0].code, ERR_BUSY); /* The file has not been read yet. */
     world_deinit(&world);
 
     hold[0].at_ms = 10; /* While the hosts are looked at for the first time. */
