@@ -129,6 +129,62 @@ START_TEST(guest_that_cannot_run_again_at_its_source_is_moved_on)
 }
 END_TEST
 
+/* The controller's clock: it was two hours fast, and is put right while something waits. */
+#define SET_BACK_MS (-2 * HOUR_MS)
+
+static void follow_clock(int64_t at_ms, int64_t ms)
+{
+    const struct world_edit edits[] = {
+        { .at_ms = at_ms, .es_xml = world.es_xml, .unnoticed = true, .jump_ms = SET_BACK_MS },
+    };
+
+    world.edits = edits;
+    world.edit_count = ARRAY_LEN(edits);
+    follow(ms);
+    world.edits = NULL;
+    world.edit_count = 0;
+}
+
+START_TEST(debt_is_paid_in_its_time_after_the_clock_was_set_back)
+{
+    begin(deaf, "");
+    world.config.policy.stop_timeout_ms = 60000;
+    world_live(&world, WORLD_KILL_NEVER, 0); /* It is not heard, and what is owed stays. */
+    ck_assert_uint_eq(world_owed(&world), 1);
+    world_want(&world, stay, 1);
+    follow_clock(1000, HOUR_MS / 4);
+    ck_assert_str_eq(runs_on("vm1"), "kvm1");
+    ck_assert_uint_eq(world_owed(&world), 0);
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(guest_is_tried_again_in_its_time_after_the_clock_was_set_back)
+{
+    begin(away, "{\"op\":\"preflight\",\"error\":\"timeout\",\"times\":1}");
+    follow_clock(300, HOUR_MS);
+    ck_assert_str_eq(runs_on("vm1"), "kvm2");
+    world_deinit(&world);
+}
+END_TEST
+
+/* A migration that makes no progress, taken up by the next controller. */
+START_TEST(migration_is_cancelled_in_its_time_after_the_clock_was_set_back)
+{
+    struct journal_move *moves;
+
+    world_init(&world, 1024, away, 1, "{\"op\":\"migrate\",\"when\":\"hang\",\"times\":1}");
+    world.follow_ms = HOUR_MS;
+    world_live(&world, WORLD_KILL_AFTER_CALL, 2);
+    world_wait(&world, SET_BACK_MS);
+    follow(HOUR_MS / 4);
+    ck_assert_uint_ge(world_moves(&world, &moves), 2);
+    ck_assert_int_eq(moves[0].state, JOURNAL_MOVE_FAILED);
+    ck_assert_str_eq(runs_on("vm1"), "kvm2");
+    world_deinit(&world);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("debts");
@@ -138,6 +194,9 @@ int main(void)
     tcase_add_test(tcase, shutdown_that_takes_effect_after_two_moves_have_ended_is_made_good);
     tcase_add_test(tcase, guest_that_obeys_late_runs_again_wherever_the_controller_died);
     tcase_add_test(tcase, guest_that_cannot_run_again_at_its_source_is_moved_on);
+    tcase_add_test(tcase, debt_is_paid_in_its_time_after_the_clock_was_set_back);
+    tcase_add_test(tcase, guest_is_tried_again_in_its_time_after_the_clock_was_set_back);
+    tcase_add_test(tcase, migration_is_cancelled_in_its_time_after_the_clock_was_set_back);
     tcase_set_timeout(tcase, 120);
     suite_add_tcase(suite, tcase);
     world_set_up();
