@@ -121,6 +121,14 @@ static int is_half_step(const struct finder *finder, const struct diff_guest *gu
     return 0;
 }
 
+/* A definition that is off says nothing of a guest that may run where nobody can look. */
+static bool may_be_left_behind(const struct finder *finder, const struct diff_guest *guest)
+{
+    const struct observed_host *home = observed_find_host(finder->facts->observed, guest->wanted);
+
+    return !observed_is_active(guest->at->guest) && (home == NULL || !home->reachable);
+}
+
 static int find_move(struct finder *finder, const struct diff_guest *guest, struct err *err)
 {
     const struct drift_item *known =
@@ -128,7 +136,7 @@ static int find_move(struct finder *finder, const struct diff_guest *guest, stru
     const char *at = guest->at->host->name;
     bool is_ours = false;
 
-    if (guest->at->guest->job != GUEST_JOB_NONE) {
+    if (guest->at->guest->job != GUEST_JOB_NONE || may_be_left_behind(finder, guest)) {
         return 0; /* Where somebody moves it to is seen when it is there. */
     }
     if ((known == NULL || known->found == NULL || strcmp(known->found, at) != 0) &&

@@ -333,6 +333,26 @@ START_TEST(berthd_writes_nothing_into_the_file_that_makes_it_faulty_and_adopts_t
 }
 END_TEST
 
+/* Its old definition was left on another host; the host that it runs on falls silent while nobody looks. */
+START_TEST(definition_left_behind_is_not_adopted_while_the_host_of_the_guest_is_silent)
+{
+    const struct world_guest left = {
+        .name = "vm1", .host = "kvm2", .wanted = "kvm2", .state = "shutoff", .memory_mib = 64
+    };
+
+    world_init(&world, 1024, guests, 1, "");
+    world.config.drift[CONFIG_DRIFT_OPERATOR_MOVE] = CONFIG_DRIFT_ADOPT;
+    live(NULL, END_MS);
+    world_add(&world, &left, 0);
+    world_freeze(&world, "kvm1", true);
+    live(NULL, END_MS);
+    ck_assert_uint_eq(world_revisions(&world), 1);
+    ck_assert_uint_eq(world.moves_begun, 0);
+    ck_assert_str_eq(world_state(&world, "vm1", "kvm1"), "running");
+    world_deinit(&world);
+}
+END_TEST
+
 /* Somebody moves it while one of its hosts has told what it has and the other has not. */
 static void slip(void *context, struct sim_fleet *fleet)
 {
@@ -401,6 +421,8 @@ int main(void)
     tcase_add_test(tcase, guest_that_its_host_started_again_by_itself_may_be_shut_down_on_purpose);
     tcase_add_test(tcase,
                    berthd_writes_nothing_into_the_file_that_makes_it_faulty_and_adopts_the_rest);
+    tcase_add_test(tcase,
+                   definition_left_behind_is_not_adopted_while_the_host_of_the_guest_is_silent);
     tcase_add_loop_test(
         tcase, guest_that_is_moved_while_hosts_are_looked_at_is_neither_gone_nor_there_twice, 0, 2);
     suite_add_tcase(suite, tcase);
