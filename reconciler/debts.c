@@ -9,6 +9,7 @@
 #include "reconciler/controller.h"
 #include "reconciler/moves.h"
 #include "reconciler/owed.h"
+#include "reconciler/retry.h"
 
 /* How far back the move is looked for that a debt is of. */
 #define MOVES_BACK 8
@@ -121,8 +122,7 @@ static bool is_due(const struct reconciler *reconciler, const struct journal_owe
            (controller_is_leaving(reconciler) ? of_this_run : !is_planned(reconciler, owed));
 }
 
-/* A start that has failed is tried again like a move that has: with growing pauses, or when something has
- * changed. */
+/* A start that has failed is tried again like a move that has: with growing pauses, or for another file. */
 static bool waits(struct reconciler *reconciler, const struct journal_owed *owed)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
@@ -133,7 +133,8 @@ static bool waits(struct reconciler *reconciler, const struct journal_owed *owed
     struct err err;
 
     if (retry == NULL ||
-        !view_is_kept_out(&arena, &reconciler->view, reconciler->world.config, retry)) {
+        !retry_waits(retry, reconciler->revision.digest,
+                     reconciler->world.config->policy.timeout_ms, controller_wall(reconciler))) {
         return false;
     }
     if (journal->ops->moves(journal, &arena, false, owed->guest, 1, &last, &count, &err) != 0) {

@@ -30,11 +30,22 @@ struct journal_retry retry_after(const struct journal_retry *before,
     memcpy(retry.es_digest, move->es_digest, DIGEST_TEXT_SIZE);
     if (at_once) {
         retry.next_ms = now_ms;
-    } else if (err_is_retryable(&err)) {
+    } else if (err_is_retryable(&err) || strcmp(move->from, move->to) == 0) {
+        /* Who is down is tried for ever, whatever it was. */
         retry.next_ms = now_ms + backoff_delay_ms(retry.attempts, move->key.seq) +
                         (move->overran ? move->deadline_ms - move->begun_ms : 0);
     }
     return retry;
+}
+
+bool retry_waits(const struct journal_retry *retry, const char *es_digest, int64_t timeout_ms,
+                 int64_t now_ms)
+{
+    if (strcmp(retry->es_digest, es_digest) != 0) {
+        return false;
+    }
+    return retry->next_ms == INT64_MAX ||
+           (retry->next_ms > now_ms && retry->next_ms - now_ms <= BACKOFF_CAP_MS + timeout_ms);
 }
 
 int64_t retry_next_ms(const struct ledger *ledger, const char *es_digest, const char *only,

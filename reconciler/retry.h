@@ -20,6 +20,11 @@ struct ledger;
 struct journal_retry retry_after(const struct journal_retry *before,
                                  const struct journal_move *move, bool at_once, int64_t now_ms);
 
+/* True if 'retry' is of this file and its time has not come; a parked guest's never does.  Nobody waits for longer
+ * than the longest backoff after a move that took 'timeout_ms' because the clock was set back. */
+bool retry_waits(const struct journal_retry *retry, const char *es_digest, int64_t timeout_ms,
+                 int64_t now_ms);
+
 /* When the earliest guest may be tried again, of those that wait at most 'limit_ms' and have failed fewer
  * than 'tries' times under 'es_digest'; 'only' (or NULL) asks for one guest.  0 = none. */
 int64_t retry_next_ms(const struct ledger *ledger, const char *es_digest, const char *only,

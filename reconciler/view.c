@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/text.h"
@@ -15,6 +14,7 @@
 #include "reconciler/fallback.h"
 #include "reconciler/hold.h"
 #include "reconciler/ledger.h"
+#include "reconciler/retry.h"
 #include "reconciler/source.h"
 #include "reconciler/waiting.h"
 
@@ -101,19 +101,21 @@ static enum plan_code code_of(enum err_code code)
     return PLAN_POLICY;
 }
 
-bool view_is_kept_out(struct arena *arena, const struct view *view, const struct config *config,
-                      const struct journal_retry *retry)
+/* True if 'retry' keeps its guest out of the plan still: its time has not come, or nothing has changed of what made
+ * it fail for good. */
+static bool is_kept_out(struct arena *arena, const struct view *view, const struct config *config,
+                        const struct journal_retry *retry)
 {
     const struct desired *desired = view->input.desired;
     uint32_t index = desired_find_guest(desired, retry->guest);
     char digest[DIGEST_TEXT_SIZE];
 
-    if (index == DESIRED_NONE || strcmp(retry->es_digest, view->input.es_xml_sha256) != 0) {
+    if (index == DESIRED_NONE ||
+        !retry_waits(retry, view->input.es_xml_sha256, config->policy.timeout_ms, view->now_ms)) {
         return false;
     }
     if (retry->next_ms != INT64_MAX) {
-        /* Nobody waits for longer than the longest backoff because the clock was set back. */
-        return retry->next_ms > view->now_ms && retry->next_ms - view->now_ms <= BACKOFF_CAP_MS;
+        return true;
     }
     view_facts_digest(arena, &view->observed, config, retry->guest,
                       desired->hosts[desired->guests[index].host].name, digest);
@@ -164,7 +166,7 @@ static void exclude_retries(struct arena *arena, struct view *view, const struct
     for (size_t i = 0; i < ledger->retry_count; i++) {
         const struct journal_retry *retry = &ledger->retries[i];
 
-        if (view_is_kept_out(arena, view, config, retry)) {
+        if (is_kept_out(arena, view, config, retry)) {
             struct plan_exclusion exclusion = exclusion_of(arena, retry, view->now_ms);
 
             view_exclude(view, exclusion.guest, exclusion.code, exclusion.reason);

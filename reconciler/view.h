@@ -16,7 +16,6 @@
 
 struct arena;
 struct config;
-struct journal_retry;
 struct ledger;
 struct revision;
 struct timetable;
@@ -36,11 +35,6 @@ struct view {
 void view_build(struct view *view, struct arena *arena, const struct revision *revision,
                 const struct observed *observed, const struct ledger *ledger,
                 const struct config *config, const char *only, int64_t now_ms);
-
-/* True if 'retry' keeps its guest out of the plan still: its time has not come, or nothing has changed of what
- * made it fail for good. */
-bool view_is_kept_out(struct arena *arena, const struct view *view, const struct config *config,
-                      const struct journal_retry *retry);
 
 /* Keeps 'guest' out of the plan, unless there is a reason already: the first one stays.  Strings must stay
  * as long as 'view'. */

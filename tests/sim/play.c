@@ -385,12 +385,13 @@ static void live(struct play *play, struct dice *dice)
     static const enum world_kill kills[] = { WORLD_KILL_BEFORE_COMMIT, WORLD_KILL_AFTER_COMMIT,
                                              WORLD_KILL_BEFORE_CALL, WORLD_KILL_AFTER_CALL };
     bool dies = play->lives < DEATHS_MAX && !play->peace && !dice_one_in(dice, 3);
+    enum world_kill kill = dies ? kills[dice_roll(dice, ARRAY_LEN(kills))] : WORLD_KILL_NEVER;
+    size_t at = dies ? 1 + dice_roll(dice, 1 + dice_roll(dice, 60)) : 0;
 
     play->callbacks = 0;
     play->lives++;
     play_tell(play, "-- a controller starts");
-    world_live(&play->world, dies ? kills[dice_roll(dice, ARRAY_LEN(kills))] : WORLD_KILL_NEVER,
-               dies ? 1 + dice_roll(dice, 1 + dice_roll(dice, 60)) : 0);
+    world_live(&play->world, kill, at);
     play->now_ms += play->ended_ms;
     play->life = NULL;
     play_tell(play, "-- the controller %s", play->world.killed ? "is killed" : "has ended");

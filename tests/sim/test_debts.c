@@ -129,6 +129,28 @@ START_TEST(guest_that_cannot_run_again_at_its_source_is_moved_on)
 }
 END_TEST
 
+/* What the file no longer names is not forgotten, and no storm either. */
+START_TEST(guest_that_the_file_forgets_while_it_is_down_is_tried_with_growing_pauses)
+{
+    struct world_edit edits[] = { { .at_ms = 2000 } };
+    const char *before;
+
+    begin(away, "{\"op\":\"define\",\"host\":\"kvm2\",\"error\":\"timeout\",\"times\":1},"
+                "{\"op\":\"start\",\"error\":\"failed\",\"times\":1000}");
+    before = world.es_xml;
+    world_want(&world, away, 0);
+    edits[0].es_xml = world.es_xml;
+    world.es_xml = before;
+    world.edits = edits;
+    world.edit_count = 1;
+    follow(6 * HOUR_MS);
+    ck_assert_uint_ge(world.starts, 10);
+    ck_assert_uint_le(world.starts, 80); /* Not two a minute. */
+    ck_assert_uint_eq(world_owed(&world), 1);
+    world_deinit(&world);
+}
+END_TEST
+
 /* The controller's clock: it was two hours fast, and is put right while something waits. */
 #define SET_BACK_MS (-2 * HOUR_MS)
 
@@ -194,6 +216,8 @@ int main(void)
     tcase_add_test(tcase, shutdown_that_takes_effect_after_two_moves_have_ended_is_made_good);
     tcase_add_test(tcase, guest_that_obeys_late_runs_again_wherever_the_controller_died);
     tcase_add_test(tcase, guest_that_cannot_run_again_at_its_source_is_moved_on);
+    tcase_add_test(tcase,
+                   guest_that_the_file_forgets_while_it_is_down_is_tried_with_growing_pauses);
     tcase_add_test(tcase, debt_is_paid_in_its_time_after_the_clock_was_set_back);
     tcase_add_test(tcase, guest_is_tried_again_in_its_time_after_the_clock_was_set_back);
     tcase_add_test(tcase, migration_is_cancelled_in_its_time_after_the_clock_was_set_back);

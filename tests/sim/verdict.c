@@ -151,7 +151,9 @@ static bool is_confirmed(const struct hearing *hearing, const struct plan_block 
 
     if (at == CAST_NOBODY && block->code != PLAN_HELD) {
         return hearing->witness->meddled[guest] &&
-               block->code == (hearing->witness->gone[guest] ? PLAN_MISSING : PLAN_DUPLICATE);
+               (block->code == (hearing->witness->gone[guest] ? PLAN_MISSING : PLAN_DUPLICATE) ||
+                (block->code == PLAN_IN_FLIGHT &&
+                 witness_move_of(hearing->witness, guest) != NULL));
     }
     switch (block->code) {
     case PLAN_HELD:
@@ -229,9 +231,14 @@ static bool is_crowded_out(const struct hearing *hearing, const char *guest)
 {
     uint32_t index = cast_guest(&hearing->play->cast, guest);
     uint32_t at = index == CAST_NOBODY ? CAST_NOBODY : only_host(hearing, index);
+    const struct sim_guest *found = at == CAST_NOBODY ? NULL : find(hearing, index, at);
+    const struct sim_host *host =
+        at == CAST_NOBODY ? NULL
+                          : sim_fleet_find_host(hearing->fleet, hearing->play->cast.hosts[at]);
 
-    return at != CAST_NOBODY && find(hearing, index, at)->state == GUEST_SHUTOFF &&
-           hearing->witness->early[index] && !has_room(hearing, index, at);
+    return found != NULL && found->state == GUEST_SHUTOFF &&
+           (size_kib(found) > sim_fleet_free_kib(host, 0) ||
+            (hearing->witness->early[index] && !has_room(hearing, index, at)));
 }
 
 static void judge_books(struct hearing *hearing)

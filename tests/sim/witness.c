@@ -75,18 +75,24 @@ static uint64_t size_kib(const struct witness *witness, const struct sim_fleet *
     return size + witness->policy->guest_overhead_kib;
 }
 
-/* What an open move takes on 'host' beyond what is seen there.  An early stop takes nothing at its target, and
- * what is off nothing at all where only running guests count. */
-static bool is_reserved(const struct witness_move *move, uint32_t host, bool early, bool charge_off)
+/* Who is off and stays so takes nothing where only running guests count. */
+static bool is_weightless(const struct witness *witness, const struct witness_move *move)
 {
-    if (move->mode == MOVE_COLD && !charge_off) {
+    return move->mode == MOVE_COLD && !witness->policy->charge_off;
+}
+
+/* What an open move takes on 'host' beyond what is seen there.  An early stop takes nothing at its target. */
+static bool is_reserved(const struct witness *witness, const struct witness_move *move,
+                        uint32_t host)
+{
+    if (is_weightless(witness, move)) {
         return false;
     }
     if (move->from == move->to) {
         return host == move->from;
     }
     if (host == move->from) {
-        return !early;
+        return !witness->early[move->guest];
     }
     return host == move->to && move->mode != MOVE_STOP;
 }
@@ -101,8 +107,7 @@ uint64_t witness_charge_kib(const struct witness *witness, const struct sim_flee
         const struct witness_move *move = witness_move_of(witness, i);
 
         if ((found != NULL && is_charged(witness, i, found)) ||
-            (move != NULL &&
-             is_reserved(move, host, witness->early[i], witness->policy->charge_off))) {
+            (move != NULL && is_reserved(witness, move, host))) {
             sum_kib += size_kib(witness, fleet, i);
         }
     }
@@ -120,7 +125,7 @@ static void check_room(struct witness *witness, const struct sim_fleet *fleet, u
     uint64_t charge_kib = witness_charge_kib(witness, fleet, host);
     uint64_t limit = limit_kib(witness, host);
 
-    if (charge_kib > witness->allowed_kib[host]) {
+    if (charge_kib > witness->allowed_kib[host] + witness->regained_kib[host]) {
         witness_blame(witness, "%s takes %llu MiB of %llu MiB", witness->cast->hosts[host],
                       (unsigned long long)charge_kib / 1024, (unsigned long long)limit / 1024);
     }
@@ -183,7 +188,8 @@ static void watch_stop(struct witness *witness, const struct sim_fleet *fleet, u
     for (uint32_t h = 0; h < witness->cast->host_count; h++) {
         const struct sim_guest *found = find(witness, fleet, guest, h);
 
-        if (found != NULL && found->state == GUEST_SHUTOFF && witness->stopping[guest]) {
+        if (found != NULL && found->state == GUEST_SHUTOFF &&
+            found->reason == GUEST_REASON_SHUTDOWN && witness->stopping[guest]) {
             witness->down[guest] = true;
             witness->stopping[guest] = false;
         }
@@ -537,6 +543,17 @@ static bool is_intended(struct witness *witness, const struct op *op)
            strcmp(steps[step_count - 1].host, op->host) == 0;
 }
 
+/* Where only running guests count, one that is off counts from the moment it has autostart: it had it before its
+ * move, which reserves nothing. */
+static void allow_autostart(struct witness *witness, uint32_t guest, const char *host)
+{
+    uint32_t index = cast_host(witness->cast, host);
+
+    if (index != CAST_NOBODY) {
+        witness->regained_kib[index] += 2 * witness->cast->guests[guest].memory_kib;
+    }
+}
+
 void witness_start(struct witness *witness, const struct op *op)
 {
     uint32_t guest = cast_guest_of(witness->cast, op->uuid);
@@ -552,6 +569,9 @@ void witness_start(struct witness *witness, const struct op *op)
                       op_kind_name(op->kind), op->guest, op->host);
     }
     witness->stopping[guest] |= op->kind == OP_STOP;
+    if (op->kind == OP_AUTOSTART && !witness->policy->charge_off) {
+        allow_autostart(witness, guest, op->host);
+    }
     if (op->kind == OP_MIGRATE) {
         if (witness->migrating[guest]) {
             witness_blame(witness, "a second migration of %s begins", op->guest);

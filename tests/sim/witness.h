@@ -57,6 +57,8 @@ struct witness {
     int64_t now_ms; /* Of the play. */
 
     uint64_t allowed_kib[CAST_HOSTS];
+    uint64_t regained_kib
+        [CAST_HOSTS]; /* By guests that are off and count since they have autostart again. */
     int64_t disturbed_ms[CAST_HOSTS]; /* When somebody else last changed what is there. */
     int64_t asked_ms[CAST_HOSTS];     /* When it was last asked what is there, ... */
     int64_t known_ms[CAST_HOSTS]; /* ... and when what the pass that plans now knows; -1 = never. */
