@@ -2,6 +2,8 @@
 # A front over CMake presets; CMakeLists.txt is the build.
 
 JOBS ?= $(shell nproc)
+# Tests with real hosts mostly wait for them: one more at a time than there are CPUs.
+HOST_JOBS = $(shell expr $(JOBS) + 1)
 DESTDIR ?=
 PREFIX ?= /usr/local
 # What a sanitizer build runs: everything that needs no real hosts.
@@ -60,7 +62,7 @@ test:
 	$(call stage,tests with thread checks,ctest --preset tsan -j $(JOBS) -L '$(PORTABLE)')
 	$(call stage,a moment of fuzzing,ctest --test-dir build/fuzz --output-on-failure -L '^fuzz$$')
 	$(call stage,every test of the release build, \
-		ctest --preset release -j $(JOBS) -LE '^(bench$(if $(AS_ROOT),,|lab))$$')
+		ctest --preset release -j $(HOST_JOBS) -LE '^(bench$(if $(AS_ROOT),,|lab))$$')
 	@$(if $(AS_ROOT),true,echo 'make test: NOT RUN, because they need root: the tests of label lab')
 
 demo: build
