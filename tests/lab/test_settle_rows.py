@@ -141,6 +141,11 @@ class Case:
         steps = moves[-1]["steps"] if moves else []
         return (steps[-1]["op"], steps[-1]["state"]) if steps else None
 
+    def has_journal(self):
+        """False if it was killed on its way to the format of today: nothing was begun then."""
+        result = self.berth("history", self.guest)
+        return "an earlier version of berth" not in result.stderr
+
     def kill_after(self, commit):
         env = {"LD_PRELOAD": os.environ["BERTH_CRASH_SHIM"], "BERTH_CRASH_WHEN": "after"}
         result = self.berth("apply", "--yes", env={**env, "BERTH_CRASH_COMMIT": str(commit)})
@@ -152,7 +157,7 @@ class Case:
             # Nothing is touched before the first operation, so the journal may be thrown away.
             for Case.commits in range(1, 30):
                 self.kill_after(Case.commits)
-                if self.step():
+                if self.has_journal() and self.step():
                     break
                 fleet.run("rm", "-r", self.dir / "state")
             if operation != self.step()[0]:
