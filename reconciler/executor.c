@@ -267,6 +267,21 @@ static bool is_known_stuck(const struct executor *executor, const char *text)
            executor->steps == executor->steps_before && strcmp(executor->unclear_text, text) == 0;
 }
 
+/* Tells that the move is stuck; what an earlier run has told a person need not know. */
+static void tell_stuck(struct executor *executor, bool again)
+{
+    uint64_t seq = executor->move.key.seq;
+
+    for (size_t i = 0; again && i < EXECUTOR_TOLD && i < executor->told_count; i++) {
+        if (executor->told[i] == seq) {
+            return;
+        }
+    }
+    executor->told[executor->told_count++ % EXECUTOR_TOLD] = seq;
+    emit(executor, EVENT_MOVE_STUCK, executor->has_error ? &executor->error : NULL,
+         executor->move.error_text);
+}
+
 /* 'code' unless an operation has failed before. */
 static void give_up(struct executor *executor, enum err_code code, const char *text)
 {
@@ -275,14 +290,15 @@ static void give_up(struct executor *executor, enum err_code code, const char *t
     calls_drop(executor->world.calls, executor->ticket);
     executor->ticket = 0;
     if (is_known_stuck(executor, text)) {
+        executor->move.error_text = arena_strdup(&executor->arena, text);
+        tell_stuck(executor, true);
         finish(executor, EXECUTOR_STUCK, NULL);
         return;
     }
     executor->move.unclear = true;
     executor->move.error = executor->move.error == ERR_NONE ? code : executor->move.error;
     executor->move.error_text = arena_strdup(&executor->arena, text);
-    emit(executor, EVENT_MOVE_STUCK, executor->has_error ? &executor->error : NULL,
-         executor->move.error_text);
+    tell_stuck(executor, false);
     add_move(executor, &batch);
     submit(executor, &batch, on_stuck_committed);
 }
@@ -681,15 +697,17 @@ static void on_begin_committed(void *context, enum journal_result result, const 
 
 static void reset(struct executor *executor, executor_done_fn *done, void *context)
 {
-    struct executor_world world = executor->world;
+    const struct executor before = *executor;
 
     assert(!executor->active);
     executor_deinit(executor);
-    executor_init(executor, &world);
+    executor_init(executor, &before.world);
+    memcpy(executor->told, before.told, sizeof(before.told)); /* Of the run, not of a move. */
+    executor->told_count = before.told_count;
     executor->done = done;
     executor->context = context;
     executor->active = true;
-    executor->begun_ms = loop_now_ms(world.loop);
+    executor->begun_ms = loop_now_ms(loop_of(executor));
 }
 
 void executor_init(struct executor *executor, const struct executor_world *world)

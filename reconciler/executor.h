@@ -44,6 +44,8 @@ struct executor_world {
     struct event_sink events;
 };
 
+#define EXECUTOR_TOLD 16 /* Of more stuck moves at a time some are told again. */
+
 struct executor {
     struct executor_world world;
     executor_done_fn *done;
@@ -54,7 +56,9 @@ struct executor {
     bool active;
     bool resumed; /* Left open by an earlier run, or seen stuck before. */
 
-    const char *unclear_text; /* Why it was seen stuck before, or NULL. */
+    const char *unclear_text;     /* Why it was seen stuck before, or NULL. */
+    uint64_t told[EXECUTOR_TOLD]; /* seq of moves whose being stuck this run has told, in a ring. */
+    size_t told_count;
     const char *elsewhere; /* When it was taken up: a third host that knows the guest, or NULL. */
     const char *silent;    /* A third host that did not answer then, or NULL. */
 
