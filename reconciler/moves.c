@@ -52,15 +52,26 @@ static void note_retry(struct reconciler *reconciler, const struct journal_move 
     controller_emit(reconciler, &event);
 }
 
-static void clear_retry(struct reconciler *reconciler, const struct journal_move *move)
+static void clear_retry(struct reconciler *reconciler, const char *guest)
 {
-    const struct journal_retry *before = ledger_find_retry(&reconciler->ledger, move->guest);
+    const struct journal_retry *before = ledger_find_retry(&reconciler->ledger, guest);
     struct journal_record record = { .kind = JOURNAL_RETRY };
 
     if (before != NULL) {
         record.retry = *before;
         record.retry.cleared = true;
         controller_note(reconciler, &record, 1);
+    }
+}
+
+/* What parked the guest has changed, or it would not be moved.  It may be again as it was, in the middle of what is
+ * begun now: a guest that is stopped early looks as it did when it was off before. */
+static void end_parking(struct reconciler *reconciler, const char *guest)
+{
+    const struct journal_retry *retry = ledger_find_retry(&reconciler->ledger, guest);
+
+    if (retry != NULL && retry->next_ms == INT64_MAX) {
+        clear_retry(reconciler, guest);
     }
 }
 
@@ -113,7 +124,7 @@ static void count_ended(struct reconciler *reconciler, const struct journal_move
     if (move->state == JOURNAL_MOVE_DONE) {
         if (has_arrived(move)) {
             reconciler->result.moved++;
-            clear_retry(reconciler, move);
+            clear_retry(reconciler, move->guest);
         }
         return;
     }
@@ -223,6 +234,7 @@ bool moves_take_next(struct reconciler *reconciler)
     intent.observed = observed_find_guest_named(
         observed_find_host(&reconciler->view.observed, move->from), move->guest);
     intent.uuid = intent.observed->uuid;
+    end_parking(reconciler, move->guest);
     return moves_begin(reconciler, &intent, following->next, following->plan.move_count);
 }
 

@@ -56,20 +56,31 @@ static void take_long_to_stop(void *context, struct sim_fleet *fleet)
     fleet->changed = true;
 }
 
-static void fail_checks(void *context, struct sim_fleet *fleet)
+static void fail_check(struct sim_fleet *fleet, uint64_t times)
 {
     static struct sim_fault fault;
 
-    (void)context;
     fault = (struct sim_fault){
         .op = OP_PREFLIGHT,
         .error = ERR_UNSAFE,
         .when = SIM_WHEN_BEFORE,
-        .times = 5,
+        .times = times,
     };
     fleet->faults = &fault;
     fleet->fault_count = 1;
     fleet->changed = true;
+}
+
+static void fail_checks(void *context, struct sim_fleet *fleet)
+{
+    (void)context;
+    fail_check(fleet, 5);
+}
+
+static void fail_a_check(void *context, struct sim_fleet *fleet)
+{
+    (void)context;
+    fail_check(fleet, 1);
 }
 
 /* It is asked to shut down, the controller dies, the next one finds it running and another move of it fails; and only
@@ -125,6 +136,40 @@ START_TEST(guest_that_cannot_run_again_at_its_source_is_moved_on)
     ck_assert_uint_eq(world_owed(&world), 0);
     ck_assert_uint_eq(world_open_moves(&world), 0);
     ck_assert(world_has_autostart(&world, "vm1", "kvm2"));
+    world_deinit(&world);
+}
+END_TEST
+
+/* Two guests of full hosts change places, for which vm1 is stopped early.  It was parked while it was off, is started
+ * where it was and so no longer parked: whoever stops it again must not find it parked as before. */
+START_TEST(guest_that_was_parked_while_it_was_off_is_not_stopped_and_started_without_end)
+{
+    const unsigned memory_mib[] = { 640, 640 };
+    static const struct policy_guest park[] = { { .name = "vm1", .park = true } };
+    const struct world_guest swap[] = {
+        { "vm1", "kvm1", "kvm2", "running", 600, true, false, NULL },
+        { "vm2", "kvm2", "kvm1", "running", 600, true, false, NULL },
+    };
+    size_t at = 1;
+    bool stopped = false;
+
+    while (!stopped) {
+        world_init_hosts(&world, memory_mib, ARRAY_LEN(memory_mib), swap, ARRAY_LEN(swap), "");
+        world.config.policy.guests = park;
+        world.config.policy.guest_count = ARRAY_LEN(park);
+        world.follow_ms = HOUR_MS;
+        world_live(&world, WORLD_KILL_AFTER_COMMIT, at++);
+        ck_assert(world.killed);
+        stopped = world_owed(&world) == 1 && world_open_moves(&world) == 0;
+        if (!stopped) {
+            world_deinit(&world);
+        }
+    }
+    world_edit(&world, fail_a_check, NULL);
+    follow(HOUR_MS);
+    ck_assert_str_eq(runs_on("vm1"), "kvm2");
+    ck_assert_str_eq(runs_on("vm2"), "kvm1");
+    ck_assert_uint_le(world.starts, 3);
     world_deinit(&world);
 }
 END_TEST
@@ -218,6 +263,8 @@ int main(void)
     tcase_add_test(tcase, guest_that_cannot_run_again_at_its_source_is_moved_on);
     tcase_add_test(tcase,
                    guest_that_the_file_forgets_while_it_is_down_is_tried_with_growing_pauses);
+    tcase_add_test(tcase,
+                   guest_that_was_parked_while_it_was_off_is_not_stopped_and_started_without_end);
     tcase_add_test(tcase, debt_is_paid_in_its_time_after_the_clock_was_set_back);
     tcase_add_test(tcase, guest_is_tried_again_in_its_time_after_the_clock_was_set_back);
     tcase_add_test(tcase, migration_is_cancelled_in_its_time_after_the_clock_was_set_back);
