@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Drift: what differs though the file did not change is noticed when it happens, and answered as [drift] says."""
 
+import sqlite3
 import unittest
 
 from test_berthd import AWAY, HOME, DaemonTest
@@ -21,17 +22,16 @@ class Drift(DaemonTest):
     def start(self, text=""):
         self.world.configure(text)
         daemon = self.start_daemon()
-        await_true("vm1 was seen in its place", lambda: "place" in self.seen())
+        await_true("vm1 was seen in its place", self.seen)
         return daemon
 
-    def seen(self):
-        """Kinds of what the journal holds of places: read as any reader may."""
-        import sqlite3
+    def seen(self, host="kvm1"):
+        """True once the journal has vm1 in its place on 'host': read as any reader may."""
         try:
             with sqlite3.connect(f"file:{self.world.state}/journal.db?mode=ro", uri=True) as db:
-                return ["place"] * db.execute("SELECT count(*) FROM place").fetchone()[0]
+                return ("vm1", host) in db.execute("SELECT guest, host FROM place").fetchall()
         except sqlite3.OperationalError:
-            return []
+            return False
 
     def move_away(self):
         self.world.edit_fleet(lambda fleet: move(fleet, "vm1", "kvm2"))
@@ -120,7 +120,7 @@ class Drift(DaemonTest):
         daemon = self.start()
         self.world.want(AWAY)
         self.await_places(AWAY)
-        self.await_said("move-end")
+        await_true("vm1 was seen in its new place", lambda: self.seen("kvm2"))
         self.world.replace(self.world.es, es_xml(HOME))
         self.await_places(HOME)
         self.assert_ends(daemon)
