@@ -55,10 +55,13 @@ static bool was_asked_to_stop(const struct reconciler *reconciler, const struct 
         return true;
     }
     for (size_t i = 0; i < count; i++) {
-        bool stops = moves[i].mode == MOVE_OFFLINE || moves[i].mode == MOVE_STOP;
+        const struct journal_move *move = &moves[i];
+        bool stops = move->mode == MOVE_OFFLINE || move->mode == MOVE_STOP;
+        bool set_back =
+            move->ended_ms < move->begun_ms; /* The clock: nobody knows which was first. */
 
-        if (stops && moves[i].tried &&
-            (moves[i].ended_ms == 0 || moves[i].ended_ms >= owed->since_ms)) {
+        if (stops && move->tried &&
+            (move->ended_ms == 0 || set_back || move->ended_ms >= owed->since_ms)) {
             return true;
         }
     }
@@ -72,9 +75,9 @@ static void pay(struct reconciler *reconciler, const struct journal_owed *owed)
 
     if (!was_asked_to_stop(reconciler, owed)) {
         record.owed.paid = true;
-    } else if (owed->since_ms >
-               now_ms) { /* The clock was set back: nobody knows how long ago that is. */
-        record.owed.since_ms = now_ms;
+    } else if (owed->since_ms > now_ms) {
+        record.owed.since_ms =
+            now_ms; /* The clock was set back: nobody knows how long ago that is. */
     } else if (now_ms - owed->since_ms > owed_grace_ms(reconciler)) {
         record.owed.paid = true;
     } else {

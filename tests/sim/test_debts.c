@@ -212,6 +212,29 @@ static void follow_clock(int64_t at_ms, int64_t ms)
     world.edit_count = 0;
 }
 
+/* By the clock its move ends before the guest was asked; it obeys after that, and nothing else is to be done. */
+START_TEST(guest_that_obeys_late_runs_again_though_the_clock_was_set_back_meanwhile)
+{
+    struct world_edit edits[] = { { .at_ms = 5000, .jump_ms = -30000 } };
+    const char *before;
+
+    begin(away, "{\"op\":\"stop\",\"when\":\"lost\",\"error\":\"unreachable\",\"times\":1}");
+    world_edit(&world, take_long_to_stop, NULL);
+    before = world.es_xml;
+    world_want(&world, stay, 1);
+    edits[0].es_xml = world.es_xml;
+    world.es_xml = before;
+    world.edits = edits;
+    world.edit_count = ARRAY_LEN(edits);
+    follow(HOUR_MS);
+    world.edits = NULL;
+    world.edit_count = 0;
+    ck_assert_str_eq(runs_on("vm1"), "kvm1");
+    ck_assert_uint_eq(world_owed(&world), 0);
+    world_deinit(&world);
+}
+END_TEST
+
 START_TEST(debt_is_paid_in_its_time_after_the_clock_was_set_back)
 {
     begin(deaf, "");
@@ -265,6 +288,7 @@ int main(void)
                    guest_that_the_file_forgets_while_it_is_down_is_tried_with_growing_pauses);
     tcase_add_test(tcase,
                    guest_that_was_parked_while_it_was_off_is_not_stopped_and_started_without_end);
+    tcase_add_test(tcase, guest_that_obeys_late_runs_again_though_the_clock_was_set_back_meanwhile);
     tcase_add_test(tcase, debt_is_paid_in_its_time_after_the_clock_was_set_back);
     tcase_add_test(tcase, guest_is_tried_again_in_its_time_after_the_clock_was_set_back);
     tcase_add_test(tcase, migration_is_cancelled_in_its_time_after_the_clock_was_set_back);
