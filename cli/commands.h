@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* The commands of 'berth', one file each (contract.md §6), in the order 'berth help' lists them. */
+/*
+ * The commands of 'berth' (contract.md §6), in the order 'berth help' lists them.  One file each; those that
+ * only give an order are all alike and share cmd_steer.c.
+ */
 
 struct cli_command;
 
@@ -20,8 +23,8 @@ const struct cli_command *cmd_status_command(void);
 const struct cli_command *cmd_watch_command(void);
 const struct cli_command *cmd_history_command(void);
 const struct cli_command *cmd_explain_command(void);
-const struct cli_command *cmd_cancel_command(void);
-const struct cli_command *cmd_hold_command(void);
-const struct cli_command *cmd_release_command(void);
-const struct cli_command *cmd_retry_command(void);
-const struct cli_command *cmd_check_command(void);
+const struct cli_command *cmd_steer_cancel(void);
+const struct cli_command *cmd_steer_hold(void);
+const struct cli_command *cmd_steer_release(void);
+const struct cli_command *cmd_steer_retry(void);
+const struct cli_command *cmd_steer_check(void);
