@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
-#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/edit.h"
@@ -21,20 +20,6 @@ static int look(struct edit *edit)
     status = reach_see_revision(edit->cli, &edit->sight);
     config->timetable = timetable;
     return status;
-}
-
-static void keep_blocks(struct edit *edit, const struct evacuation *evacuation)
-{
-    struct edit_blocked *blocked =
-        ARENA_ARRAY(&edit->cli->arena, struct edit_blocked, evacuation->block_count + 1);
-
-    for (size_t i = 0; i < evacuation->block_count; i++) {
-        blocked[i] = (struct edit_blocked){ evacuation->blocked[i].guest,
-                                            plan_code_name(evacuation->blocked[i].code),
-                                            evacuation->blocked[i].reason };
-    }
-    edit->blocked = blocked;
-    edit->blocked_count = evacuation->block_count;
 }
 
 static int drain(struct edit *edit, const char *name, bool partial)
@@ -60,7 +45,8 @@ static int drain(struct edit *edit, const char *name, bool partial)
     if (status != 0) {
         return status;
     }
-    keep_blocks(edit, &evacuation);
+    edit->blocked = evacuation.blocked;
+    edit->blocked_count = evacuation.block_count;
     edit_add_blocks(edit, evacuation.edits, evacuation.edit_count);
     edit->drained = name;
     if (edit->blocked_count > 0 && !partial) {

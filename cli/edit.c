@@ -15,6 +15,7 @@
 #include "cli/entry.h"
 #include "cli/follow.h"
 #include "cli/run.h"
+#include "cli/summary.h"
 #include "diff/plan_json.h"
 #include "diff/render.h"
 #include "model/es_edit.h"
@@ -174,24 +175,10 @@ static void print_edit(const struct edit *edit, struct text *text)
         text_append(text, "\n");
     }
     for (size_t i = 0; i < edit->blocked_count; i++) {
-        text_printf(text, "%s stays: %s: %s\n", edit->blocked[i].guest, edit->blocked[i].code,
+        text_printf(text, "%s stays: %s: %s\n", edit->blocked[i].guest,
+                    plan_code_name(edit->blocked[i].code),
                     text_visible(text->arena, edit->blocked[i].reason));
     }
-}
-
-static void json_blocked(const struct edit *edit, struct text *text)
-{
-    json_member_name(text, "blocked");
-    text_append(text, "[");
-    for (size_t i = 0; i < edit->blocked_count; i++) {
-        json_member_next(text);
-        text_append(text, "\n {");
-        json_member_string(text, "guest", edit->blocked[i].guest);
-        json_member_string(text, "code", edit->blocked[i].code);
-        json_member_string(text, "reason", edit->blocked[i].reason);
-        text_append(text, "}");
-    }
-    text_append(text, "]");
 }
 
 /* 'run' is the "berth.apply/1" object of the moves that were made, or empty. */
@@ -210,7 +197,7 @@ static int print_json(const struct edit *edit, bool written, const struct text *
     text_append(&text, "[");
     for_each_change(edit, &text, json_change);
     text_append(&text, "]");
-    json_blocked(edit, &text);
+    summary_json_blocked(&text, edit->blocked, edit->blocked_count);
     json_member_name(&text, "plan");
     plan_json_write(&text, &edit->plan);
     json_member_name(&text, "run");
@@ -438,8 +425,8 @@ static bool passes(const struct edit *edit, const struct plan_block *block)
 
 void edit_add_blocks(struct edit *edit, const struct es_edit *edits, size_t count)
 {
-    struct edit_blocked *blocked = ARENA_ARRAY(&edit->cli->arena, struct edit_blocked,
-                                               edit->blocked_count + edit->plan.block_count + 1);
+    struct plan_block *blocked = ARENA_ARRAY(&edit->cli->arena, struct plan_block,
+                                             edit->blocked_count + edit->plan.block_count + 1);
     size_t used = edit->blocked_count;
 
     if (used > 0) {
@@ -449,8 +436,7 @@ void edit_add_blocks(struct edit *edit, const struct es_edit *edits, size_t coun
         const struct plan_block *block = &edit->plan.blocked[i];
 
         if (is_named(edits, count, block->guest) && !passes(edit, block)) {
-            blocked[used++] =
-                (struct edit_blocked){ block->guest, plan_code_name(block->code), block->reason };
+            blocked[used++] = *block;
         }
     }
     edit->blocked = blocked;

@@ -21,13 +21,6 @@
 struct cli;
 struct es_edit;
 
-/* A guest that stays where the command was to take it away from. */
-struct edit_blocked {
-    const char *guest;
-    const char *code; /* contract.md §5 */
-    const char *reason;
-};
-
 struct edit {
     struct cli *cli;
     const char *only; /* Plan and move this guest alone, or NULL. */
@@ -40,7 +33,8 @@ struct edit {
     struct revision before;
     struct reach_sight sight; /* The revision is the one that comes into the file. */
     struct plan plan;         /* For it. */
-    const struct edit_blocked *blocked;
+    const struct plan_block
+        *blocked; /* Guests that stay where the command was to take them away from. */
     size_t blocked_count;
     const char *drained; /* The host that is to be empty in the end, or NULL. */
 };

@@ -3,24 +3,18 @@
 
 #include "base/text.h"
 #include "diff/plan.h"
-#include "model/json_token.h"
+#include "reconciler/json_member.h"
 
 void summary_json(struct text *text, const struct summary *summary)
 {
-    text_printf(text,
-                "{\"format\":\"berth.apply/1\",\"status\":%d,\"moved\":%zu,\"failed\":%zu,"
-                "\"unfinished\":%zu,\"blocked\":[",
-                summary->status, summary->moved, summary->failed, summary->stuck);
-    for (size_t i = 0; i < summary->block_count; i++) {
-        const struct plan_block *block = &summary->blocks[i];
-
-        text_append(text, i == 0 ? "\n {\"guest\":" : ",\n {\"guest\":");
-        json_token_write_string(text, block->guest);
-        text_printf(text, ",\"code\":\"%s\",\"reason\":", plan_code_name(block->code));
-        json_token_write_string(text, block->reason);
-        text_append(text, "}");
-    }
-    text_append(text, "]}\n");
+    text_append(text, "{");
+    json_member_string(text, "format", "berth.apply/1");
+    json_member_signed(text, "status", summary->status);
+    json_member_number(text, "moved", summary->moved);
+    json_member_number(text, "failed", summary->failed);
+    json_member_number(text, "unfinished", summary->stuck);
+    summary_json_blocked(text, summary->blocks, summary->block_count);
+    text_append(text, "}\n");
 }
 
 void summary_text(struct text *text, const struct summary *summary)
@@ -41,4 +35,19 @@ void summary_text(struct text *text, const struct summary *summary)
                     summary->blocked == 1 ? " is" : "s are");
     }
     text_append(text, "\n");
+}
+
+void summary_json_blocked(struct text *text, const struct plan_block *blocks, size_t count)
+{
+    json_member_name(text, "blocked");
+    text_append(text, "[");
+    for (size_t i = 0; i < count; i++) {
+        json_member_next(text);
+        text_append(text, "\n {");
+        json_member_string(text, "guest", blocks[i].guest);
+        json_member_string(text, "code", plan_code_name(blocks[i].code));
+        json_member_string(text, "reason", blocks[i].reason);
+        text_append(text, "}");
+    }
+    text_append(text, "]");
 }

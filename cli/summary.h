@@ -23,3 +23,6 @@ struct summary {
 /* Appends a "berth.apply/1" object, and one line for a person: none if nothing was done. */
 void summary_json(struct text *text, const struct summary *summary);
 void summary_text(struct text *text, const struct summary *summary);
+
+/* Appends the member "blocked" of an object: an array of who stays and why. */
+void summary_json_blocked(struct text *text, const struct plan_block *blocks, size_t count);
