@@ -64,10 +64,8 @@ static int follow(struct cli *cli, struct daemon *daemon, const char *only,
                   const struct revision *revision)
 {
     struct text json = text_new(&cli->arena);
-    const struct follow_request request = { .only = only,
-                                            .digest = revision->digest,
-                                            .json = cli->json ? &json : NULL };
-    int status = follow_moves(cli, daemon, &request);
+    const struct run_request request = { .only = only, .json = cli->json ? &json : NULL };
+    int status = follow_moves(cli, daemon, &request, revision->digest);
 
     return cli->json ? finish_json(&json, status) : status;
 }

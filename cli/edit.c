@@ -297,21 +297,15 @@ static int tell_drained(struct edit *edit, int status)
 }
 
 /* Looks on while the controller carries it out.  False: it cannot be asked. */
-static bool follow(struct edit *edit, const char *agreed, struct text *json, int *status)
+static bool follow(struct edit *edit, const struct run_request *request, int *status)
 {
     AUTO(daemon) struct daemon daemon = { .client = NULL };
-    const struct follow_request request = {
-        .only = edit->only,
-        .agreed = agreed,
-        .digest = edit->sight.revision.digest,
-        .json = json,
-    };
     struct err err;
 
     if (daemon_find(edit->cli, &daemon, &err) != 0 || daemon.client == NULL) {
         return false;
     }
-    *status = follow_moves(edit->cli, &daemon, &request);
+    *status = follow_moves(edit->cli, &daemon, request, edit->sight.revision.digest);
     return true;
 }
 
@@ -325,7 +319,7 @@ static int move_guests(struct edit *edit, const char *agreed, struct text *run)
     };
     int status;
 
-    if (edit->controller != 0 && follow(edit, agreed, request.json, &status)) {
+    if (edit->controller != 0 && follow(edit, &request, &status)) {
         edit->carried_out = status != CLI_CANCELLED;
         return status;
     }

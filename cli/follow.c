@@ -15,10 +15,10 @@
 #include "cli/news.h"
 #include "cli/page.h"
 #include "cli/progress.h"
+#include "cli/run.h"
 #include "cli/summary.h"
 #include "diff/plan.h"
 #include "diff/plan_json.h"
-#include "diff/render.h"
 #include "model/fault.h"
 #include "reconciler/order.h"
 
@@ -28,7 +28,8 @@
 struct follow {
     struct cli *cli;
     struct daemon *daemon;
-    const struct follow_request *request;
+    const struct run_request *request;
+    const char *digest; /* Of the revision that berthd is to have taken up. */
     struct progress progress;
     struct summary summary;
     int signals;        /* Can be read when one has come. */
@@ -70,23 +71,11 @@ static bool get_plan(struct follow *follow, struct plan *plan)
 
 static void show_plan(struct follow *follow)
 {
-    struct text text = text_new(&follow->cli->arena);
     struct plan plan;
 
-    if (!get_plan(follow, &plan)) {
-        return; /* It has been given up meanwhile. */
-    }
-    if (follow->planned) {
-        if (plan.move_count > 0) {
-            (void)fprintf(stderr, "planned anew: %zu move%s\n", plan.move_count,
-                          plan.move_count == 1 ? "" : "s");
-        }
-        return;
-    }
-    follow->planned = true;
-    render_plan(&follow->cli->arena, &text, &plan, follow->cli->colour);
-    if (follow->request->json == NULL && !text_equal(follow->request->agreed, text.data)) {
-        (void)cli_print(text.data, text.length);
+    if (get_plan(follow, &plan)) { /* Else it has been given up meanwhile. */
+        (void)run_show_plan(follow->cli, follow->request, &plan, follow->planned);
+        follow->planned = true;
     }
 }
 
@@ -163,7 +152,7 @@ static bool is_newest(struct follow *follow, const char *digest)
     struct revision revision;
     struct err err;
 
-    return text_equal(digest, follow->request->digest) ||
+    return text_equal(digest, follow->digest) ||
            (source_read_revision(&source, &arena, &cli->config.policy, &revision, &faults, &err) ==
                 0 &&
             text_equal(digest, revision.digest));
@@ -319,10 +308,15 @@ static void print_end(struct follow *follow)
     }
 }
 
-int follow_moves(struct cli *cli, struct daemon *daemon, const struct follow_request *request)
+int follow_moves(struct cli *cli, struct daemon *daemon, const struct run_request *request,
+                 const char *digest)
 {
     struct follow follow = {
-        .cli = cli, .daemon = daemon, .request = request, .progress = progress_new()
+        .cli = cli,
+        .daemon = daemon,
+        .request = request,
+        .digest = digest,
+        .progress = progress_new(),
     };
     sigset_t signals;
     sigset_t before;

@@ -8,16 +8,10 @@
 
 struct cli;
 struct daemon;
-struct text;
+struct run_request;
 
-struct follow_request {
-    const char *only;   /* What becomes of this guest alone counts, or NULL. */
-    const char *agreed; /* The plan as a person has seen it already, or NULL. */
-    const char *digest; /* Of the revision of es.xml that berthd is to have taken up. */
-    struct text
-        *json; /* Gets the result as a "berth.apply/1" object; NULL: it is printed as text. */
-};
-
-/* Asks 'daemon' to look now, and follows it.  SIGINT and SIGTERM end the following, not the moves.  The exit
+/* Asks 'daemon' to look now, and follows it until the revision of es.xml with 'digest' is carried out, or a newer
+ * one; what becomes of request->only alone counts.  SIGINT and SIGTERM end the following, not the moves.  The exit
  * status, as of a run of one's own. */
-int follow_moves(struct cli *cli, struct daemon *daemon, const struct follow_request *request);
+int follow_moves(struct cli *cli, struct daemon *daemon, const struct run_request *request,
+                 const char *digest);

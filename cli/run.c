@@ -38,20 +38,10 @@ static void print(struct run *run, const struct text *text)
 
 static void show_plan(struct run *run, const struct plan *plan)
 {
-    struct text text = text_new(&run->cli->arena);
+    bool shown = run_show_plan(run->cli, run->request, plan, run->planned);
 
-    if (run->planned) {
-        if (plan->move_count > 0) {
-            (void)fprintf(stderr, "planned anew: %zu move%s\n", plan->move_count,
-                          plan->move_count == 1 ? "" : "s");
-        }
-        return;
-    }
     run->planned = true;
-    render_plan(&run->cli->arena, &text, plan, run->cli->colour);
-    if (run->request->json == NULL && !text_equal(run->request->agreed, text.data)) {
-        print(run, &text);
-    }
+    run->unwritten = run->unwritten || !shown;
 }
 
 static void on_event(void *context, const struct event *event)
@@ -173,6 +163,23 @@ bool run_can_ask(struct cli *cli, const char *hint)
     }
     cli_error(hint, "%s: nobody can be asked: stdin is no terminal", cli->command);
     return false;
+}
+
+bool run_show_plan(struct cli *cli, const struct run_request *request, const struct plan *plan,
+                   bool again)
+{
+    struct text text = text_new(&cli->arena);
+
+    if (again) {
+        if (plan->move_count > 0) {
+            (void)fprintf(stderr, "planned anew: %zu move%s\n", plan->move_count,
+                          plan->move_count == 1 ? "" : "s");
+        }
+        return true;
+    }
+    render_plan(&cli->arena, &text, plan, cli->colour);
+    return request->json != NULL || text_equal(request->agreed, text.data) ||
+           cli_print(text.data, text.length) == CLI_OK;
 }
 
 bool run_is_wanted(void)

@@ -14,6 +14,7 @@ struct cli;
 struct reach_sight;
 struct text;
 
+/* Moves that are asked for, whoever makes them (cli/follow.h). */
 struct run_request {
     const char *only;   /* Move this guest alone, or NULL. */
     const char *agreed; /* The plan as a person has seen it and said yes, or NULL: it is printed. */
@@ -27,6 +28,11 @@ struct plan run_plan(struct cli *cli, struct reach_sight *sight, const char *onl
 
 /* True if a person can be asked; else says so, with 'hint'. */
 bool run_can_ask(struct cli *cli, const char *hint);
+
+/* Shows 'plan', which is about to be carried out; one that comes 'again' only on stderr, by its length.  False
+ * if it could not be printed, which was told. */
+bool run_show_plan(struct cli *cli, const struct run_request *request, const struct plan *plan,
+                   bool again);
 
 /* A person's answer to whether to go on. */
 bool run_is_wanted(void);
