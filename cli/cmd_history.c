@@ -54,7 +54,15 @@ static int print_move(struct cli *cli, struct journal *journal, const struct jou
     return 0;
 }
 
-/* Moves and events in the order of time, the newest 'limit' of them. */
+/* True if the move was begun before the event: by their keys, which order what happens within a millisecond,
+ * and when a clock was set back. */
+static bool comes_first(const struct journal_move *move, const struct journal_event *event)
+{
+    return move->key.epoch != event->key.epoch ? move->key.epoch < event->key.epoch
+                                               : move->key.seq < event->key.seq;
+}
+
+/* Moves and events in the order in which they happened, the newest 'limit' of them. */
 static int print_past(struct cli *cli, struct journal *journal, const struct past *past,
                       const char *guest, size_t limit, struct text *text, struct err *err)
 {
@@ -64,7 +72,7 @@ static int print_past(struct cli *cli, struct journal *journal, const struct pas
 
     while (i + k < all) {
         bool is_move = k == past->event_count ||
-                       (i < past->move_count && past->moves[i].begun_ms <= past->events[k].at_ms);
+                       (i < past->move_count && comes_first(&past->moves[i], &past->events[k]));
         bool is_shown = all - i - k <= limit;
 
         if (is_shown && !is_move) {

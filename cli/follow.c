@@ -210,6 +210,7 @@ static void tell_running_move(struct follow *follow)
     }
     moving = document_object(document.root, "moving");
     if (moving != NULL) {
+        show_plan(follow); /* The one that is followed; later ones are told when they are made. */
         (void)fprintf(stderr, "%s: is under way\n", page_move(&arena, moving));
     }
 }

@@ -294,7 +294,7 @@ static void print_conditions(struct page *page)
         }
     }
     if (count > 0 && wrong + unknown == 0) {
-        print_line(page, "all is well", "every guest is in its place");
+        print_line(page, "state", "all is well: every guest is in its place");
     }
 }
 

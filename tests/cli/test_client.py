@@ -216,7 +216,10 @@ class Follows(DaemonTest):
         self.await_line(apply, "is under way")
         self.finish_move()
         self.assertEqual(apply.wait(PATIENCE_S), OK)
-        self.assertIn("1 guest moved", apply.stdout.read())
+        said = apply.stdout.read()
+        self.assertIn("1 guest moved", said)
+        self.assertIn("1 move, 1 GiB", said)  # The plan that it is a move of.
+        self.assertNotIn("Nothing to do", said)
         self.assertEqual(self.world.places(), AWAY)
 
     def test_what_was_saved_just_before(self):

@@ -43,6 +43,8 @@ class Drift(DaemonTest):
         self.await_places(HOME)
         self.await_said("drift-over")
         self.assert_ends(daemon)
+        history = self.world.berth("history").stdout
+        self.assertRegex(history, r"(?s)drift: somebody.*kvm2 -> kvm1.*drift-over: ")
 
     def test_guest_that_somebody_moved_is_only_reported_where_that_is_asked_for(self):
         daemon = self.start("[drift]\noperator_move = report\n")

@@ -42,7 +42,7 @@ START_TEST(a_fleet_that_needs_nobody_says_so_in_a_few_lines)
                      "es.xml      /es.xml, revision 0123456789ab\n"
                      "controller  pid 7 is acting, looked at the hosts 10 s ago\n"
                      "fleet       2 of 2 hosts answer, 3 guests are placed\n"
-                     "all is well every guest is in its place\n");
+                     "state       all is well: every guest is in its place\n");
 }
 END_TEST
 
