@@ -102,7 +102,6 @@ struct chain chain_follow(const struct chain_map *map, uint32_t guest)
 struct cast {
     const struct chain_map *map;
     const struct chain *chain;
-    uint32_t absent;  /* Not in the world. */
     uint32_t arrived; /* At home. */
 };
 
@@ -158,7 +157,7 @@ static void let_all_leave(const struct cast *cast)
  * and so do, one after the other, all who would need its room. */
 static bool is_stuck(const struct chain_map *map, const struct chain *chain, uint32_t absent)
 {
-    struct cast cast = { .map = map, .chain = chain, .absent = absent };
+    struct cast cast = { .map = map, .chain = chain };
     bool more = true;
     bool stuck;
 
@@ -180,7 +179,7 @@ static bool is_stuck(const struct chain_map *map, const struct chain *chain, uin
  * they fit. */
 static bool is_free(const struct chain_map *map, const struct chain *chain, uint32_t absent)
 {
-    struct cast cast = { .map = map, .chain = chain, .absent = absent };
+    struct cast cast = { .map = map, .chain = chain };
     bool more = true;
 
     for (size_t i = 0; i < chain->guest_count; i++) {

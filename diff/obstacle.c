@@ -347,8 +347,7 @@ static void advise_detour(struct arena *arena, struct advice *advice,
                           const struct obstacle_map *map, const struct chain *chain)
 {
     struct fleet *fleet = map->fleet;
-    uint32_t guest =
-        remedy_by_detour(fleet, (struct remedy_chain){ chain->guests, chain->guest_count });
+    uint32_t guest = remedy_by_detour(fleet, chain);
     uint32_t helper = guest == FLEET_NONE ? FLEET_NONE : find_helper(map, chain, guest);
 
     if (guest == FLEET_NONE) {
@@ -372,8 +371,7 @@ static void advise_detour(struct arena *arena, struct advice *advice,
 static void advise_park(struct arena *arena, struct advice *advice, const struct obstacle_map *map,
                         const struct chain *chain)
 {
-    uint32_t guest =
-        remedy_by_park(map->fleet, (struct remedy_chain){ chain->guests, chain->guest_count });
+    uint32_t guest = remedy_by_park(map->fleet, chain);
 
     if (guest != FLEET_NONE) {
         advice->lines[advice->count++] =
@@ -507,8 +505,7 @@ static struct plan_block explain_order(struct arena *arena, const struct obstacl
     } else {
         text_printf(&reason, ", and '%s' in turn ", fleet->guests[root].name);
         print_lack(&reason, fleet, root);
-        if (remedy_by_leaving(map->fleet, (struct remedy_chain){ chain.guests, chain.guest_count },
-                              root)) {
+        if (remedy_by_leaving(map->fleet, &chain, root)) {
             advise_place(arena, &advice, fleet, root);
             advise_stuck(arena, &advice, fleet, root);
         }

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "diff/remedy.h"
 
-#include <stdbool.h>
-
+#include "diff/chain.h"
 #include "diff/fleet.h"
 #include "diff/schedule.h"
 #include "model/observed.h"
-
-/* Chains that are longer are not looked at. */
-#define CHAIN_MAX 16
 
 /* A guest that was moved, and from where. */
 struct change {
@@ -19,7 +15,7 @@ struct change {
 
 struct attempt {
     struct fleet *fleet;
-    struct remedy_chain chain;
+    const struct chain *chain;
     struct change changes[CHAIN_MAX + 1];
     size_t count;
 };
@@ -42,8 +38,8 @@ static void drain(struct attempt *attempt)
 {
     struct fleet *fleet = attempt->fleet;
 
-    for (size_t i = 0; i < attempt->chain.count;) {
-        uint32_t guest = attempt->chain.guests[i];
+    for (size_t i = 0; i < attempt->chain->guest_count;) {
+        uint32_t guest = attempt->chain->guests[i];
 
         if (!is_home(fleet, guest) && schedule_may_enter(fleet, guest, fleet->guests[guest].goal)) {
             move(attempt, guest, fleet->guests[guest].goal);
@@ -63,10 +59,10 @@ static void take_back(struct attempt *attempt)
     }
 }
 
-static bool are_all_home(const struct fleet *fleet, struct remedy_chain chain)
+static bool are_all_home(const struct fleet *fleet, const struct chain *chain)
 {
-    for (size_t i = 0; i < chain.count; i++) {
-        if (!is_home(fleet, chain.guests[i])) {
+    for (size_t i = 0; i < chain->guest_count; i++) {
+        if (!is_home(fleet, chain->guests[i])) {
             return false;
         }
     }
@@ -102,13 +98,13 @@ static bool may_be_asked(const struct fleet_guest *guest, bool park)
             (!guest->park && guest->seen->state == GUEST_RUNNING && guest->seen->persistent));
 }
 
-static uint32_t find(struct fleet *fleet, struct remedy_chain chain, bool park)
+static uint32_t find(struct fleet *fleet, const struct chain *chain, bool park)
 {
     struct attempt attempt = { .fleet = fleet, .chain = chain };
     uint32_t best = FLEET_NONE;
 
-    for (size_t i = 0; i < chain.count && chain.count <= CHAIN_MAX; i++) {
-        uint32_t guest = chain.guests[i];
+    for (size_t i = 0; i < chain->guest_count; i++) {
+        uint32_t guest = chain->guests[i];
         uint64_t size = fleet->guests[guest].charge_kib;
         bool smaller = best == FLEET_NONE || size < fleet->guests[best].charge_kib ||
                        (size == fleet->guests[best].charge_kib && guest < best);
@@ -120,27 +116,24 @@ static uint32_t find(struct fleet *fleet, struct remedy_chain chain, bool park)
     return best;
 }
 
-uint32_t remedy_by_detour(struct fleet *fleet, struct remedy_chain chain)
+uint32_t remedy_by_detour(struct fleet *fleet, const struct chain *chain)
 {
     return find(fleet, chain, false);
 }
 
-uint32_t remedy_by_park(struct fleet *fleet, struct remedy_chain chain)
+uint32_t remedy_by_park(struct fleet *fleet, const struct chain *chain)
 {
     return find(fleet, chain, true);
 }
 
-bool remedy_by_leaving(struct fleet *fleet, struct remedy_chain chain, uint32_t guest)
+bool remedy_by_leaving(struct fleet *fleet, const struct chain *chain, uint32_t guest)
 {
     struct attempt attempt = { .fleet = fleet, .chain = chain };
     bool helped;
 
-    if (chain.count > CHAIN_MAX) {
-        return false;
-    }
     move(&attempt, guest, fleet_nowhere(fleet));
     drain(&attempt);
-    helped = is_home(fleet, chain.guests[0]);
+    helped = is_home(fleet, chain->guests[0]);
     take_back(&attempt);
     return helped;
 }

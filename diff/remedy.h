@@ -7,24 +7,18 @@
  */
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
+struct chain;
 struct fleet;
-
-/* Guests that wait for each other; 'guests[0]' is the one to bring home. */
-struct remedy_chain {
-    const uint32_t *guests;
-    size_t count;
-};
 
 /* The smallest guest of the chain that brings them all home, itself too, if it waits on a host that has
  * room for it and nothing else; FLEET_NONE if none does.  The fleet is as before afterwards. */
-uint32_t remedy_by_detour(struct fleet *fleet, struct remedy_chain chain);
+uint32_t remedy_by_detour(struct fleet *fleet, const struct chain *chain);
 
 /* Likewise if it is stopped where it is until its host has room; only guests that run and are not allowed
  * it yet. */
-uint32_t remedy_by_park(struct fleet *fleet, struct remedy_chain chain);
+uint32_t remedy_by_park(struct fleet *fleet, const struct chain *chain);
 
 /* True if the first of the chain comes home once 'guest', another of it, is out of the way for good. */
-bool remedy_by_leaving(struct fleet *fleet, struct remedy_chain chain, uint32_t guest);
+bool remedy_by_leaving(struct fleet *fleet, const struct chain *chain, uint32_t guest);
