@@ -332,14 +332,12 @@ static bool place_all(struct evacuate *evacuate)
 /* Why a guest has no host: room, if a host would take it but for that. */
 static void explain_no_room(const struct evacuate *evacuate, struct evacuee *evacuee)
 {
-    struct text size = text_new(evacuate->arena);
-
-    quantity_print_size(&size, evacuee->kib);
     for (uint32_t h = 0; h < evacuate->host_count; h++) {
         if (evacuee->allowed[h]) {
             evacuee->block.code = PLAN_NO_CAPACITY;
-            evacuee->block.reason = text_format(
-                evacuate->arena, "no other host that can take it has room for its %s", size.data);
+            evacuee->block.reason =
+                text_format(evacuate->arena, "no other host that can take it has room for its %s",
+                            quantity_size_text(evacuate->arena, evacuee->kib));
             return;
         }
     }

@@ -87,13 +87,7 @@ static void print_move(struct text *text, const struct plan *plan, const struct 
     } else {
         quantity_print_size(text, room);
     }
-    text_append(text, " left");
-    if (move->hugepage_kib != 0) {
-        text_append(text, " in ");
-        quantity_print_size(text, move->hugepage_kib);
-        text_append(text, " pages");
-    }
-    text_append(text, ".\n");
+    text_printf(text, " left%s.\n", quantity_pages_text(text->arena, move->hugepage_kib));
 }
 
 static void print_block(struct text *text, const struct plan_block *block)

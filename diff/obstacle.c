@@ -94,20 +94,10 @@ static uint32_t root_of(const struct obstacle_map *map, const struct chain *chai
     return FLEET_NONE;
 }
 
-static const char *size_text(struct arena *arena, uint64_t kib)
-{
-    struct text text = text_new(arena);
-
-    quantity_print_size(&text, kib);
-    return text.data;
-}
-
 /* " in 2 MiB pages", or nothing for ordinary memory. */
 static const char *kind_text(struct arena *arena, const struct fleet *fleet, uint32_t guest)
 {
-    uint32_t page_kib = fleet_page_kib(fleet, fleet->guests[guest].pool);
-
-    return page_kib == 0 ? "" : text_format(arena, " in %s pages", size_text(arena, page_kib));
+    return quantity_pages_text(arena, fleet_page_kib(fleet, fleet->guests[guest].pool));
 }
 
 /* "needs 64 GiB on 'kvm2', which has 12 GiB free of 512 GiB" */
@@ -131,7 +121,7 @@ static void print_memory(struct text *text, const struct fleet *fleet, uint32_t 
         text_append(text, " over its limit of ");
     } else {
         text_append(text, "has ");
-        text_append(text, room == 0 ? "nothing" : size_text(text->arena, room));
+        text_append(text, room == 0 ? "nothing" : quantity_size_text(text->arena, room));
         text_append(text, " free of ");
     }
     quantity_print_size(text, memory->limit_kib);
@@ -280,10 +270,10 @@ static void advise_place(struct arena *arena, struct advice *advice, const struc
     struct text text = text_new(arena);
 
     if (lacks_memory(fleet, guest)) {
-        text_printf(
-            &text, "%s more room%s on '%s' for '%s'",
-            size_text(arena, at_least(memory->charged_kib + this->charge_kib - memory->limit_kib)),
-            kind_text(arena, fleet, guest), target->name, this->name);
+        text_printf(&text, "%s more room%s on '%s' for '%s'",
+                    quantity_size_text(arena, at_least(memory->charged_kib + this->charge_kib -
+                                                       memory->limit_kib)),
+                    kind_text(arena, fleet, guest), target->name, this->name);
     }
     if (lacks_cpu(fleet, guest)) {
         text_append(&text, text.length > 0 ? " and " : "");
@@ -357,12 +347,12 @@ static void advise_detour(struct arena *arena, struct advice *advice,
         advice->lines[advice->count++] = text_format(
             arena, "detour = yes for '%s': '%s' has %s free", fleet->guests[guest].name,
             fleet->hosts[helper].name,
-            size_text(arena, capacity_free_kib(fleet_memory_for(fleet, guest, helper))));
+            quantity_size_text(arena, capacity_free_kib(fleet_memory_for(fleet, guest, helper))));
         return;
     }
     advice->lines[advice->count++] =
         text_format(arena, "%s free%s on any third host that may take '%s'%s",
-                    size_text(arena, at_least(fleet->guests[guest].charge_kib)),
+                    quantity_size_text(arena, at_least(fleet->guests[guest].charge_kib)),
                     kind_text(arena, fleet, guest), fleet->guests[guest].name,
                     fleet->guests[guest].no_detour ? ", and detour = yes for it" : "");
 }

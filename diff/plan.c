@@ -51,14 +51,6 @@ static void warn(struct planner *planner, const char *text)
     planner->warnings[planner->warning_count++] = text;
 }
 
-static const char *size_text(struct planner *planner, uint64_t kib)
-{
-    struct text text = text_new(planner->arena);
-
-    quantity_print_size(&text, kib);
-    return text.data;
-}
-
 static void warn_of_skipped_checks(struct planner *planner)
 {
     for (size_t i = 0; i < COMPAT_CHECK_COUNT; i++) {
@@ -97,30 +89,22 @@ static const char *silence_of(struct arena *arena, const struct observed_host *h
     return host == NULL || host->error == NULL ? "" : text_format(arena, ": %s", host->error);
 }
 
-/* What of a host's memory is meant, for a sentence about it: "" or " in 2 MiB pages". */
-static const char *kind_text(struct planner *planner, uint32_t pool)
-{
-    uint32_t page_kib = fleet_page_kib(&planner->fleet, pool);
-
-    return page_kib == 0
-               ? ""
-               : text_format(planner->arena, " in %s pages", size_text(planner, page_kib));
-}
-
 static void warn_of_memory(struct planner *planner, uint32_t pool, uint32_t host, uint64_t goal_kib)
 {
     const struct fleet_memory *memory = fleet_memory(&planner->fleet, pool, host);
     const char *name = planner->fleet.hosts[host].name;
+    const char *kind = quantity_pages_text(planner->arena, fleet_page_kib(&planner->fleet, pool));
 
     if (goal_kib > memory->limit_kib) {
         warn(planner, text_format(planner->arena, "the file puts %s on '%s', which may hold %s%s",
-                                  size_text(planner, goal_kib), name,
-                                  size_text(planner, memory->limit_kib), kind_text(planner, pool)));
+                                  quantity_size_text(planner->arena, goal_kib), name,
+                                  quantity_size_text(planner->arena, memory->limit_kib), kind));
     }
     if (capacity_is_over(memory)) {
         warn(planner, text_format(planner->arena, "'%s' stays %s over its limit of %s%s", name,
-                                  size_text(planner, memory->charged_kib - memory->limit_kib),
-                                  size_text(planner, memory->limit_kib), kind_text(planner, pool)));
+                                  quantity_size_text(planner->arena,
+                                                     memory->charged_kib - memory->limit_kib),
+                                  quantity_size_text(planner->arena, memory->limit_kib), kind));
     }
 }
 
@@ -254,9 +238,9 @@ static const char *reason_of(struct planner *planner, const struct trail_step *s
         return "the file puts it there, and it runs again";
     }
     if (guest->hops == 0 && capacity_is_over(left)) {
-        return text_format(planner->arena, "brings '%s' down, which is %s over its limit%s",
-                           source->name, size_text(planner, left->charged_kib - left->limit_kib),
-                           for_now);
+        return text_format(
+            planner->arena, "brings '%s' down, which is %s over its limit%s", source->name,
+            quantity_size_text(planner->arena, left->charged_kib - left->limit_kib), for_now);
     }
     if (step->to == guest->goal && guest->hops > 0) {
         return guest->origin == guest->goal ? "goes back to where the file puts it"

@@ -85,24 +85,14 @@ static void print_table(struct arena *arena, struct text *text, const struct tab
     }
 }
 
-static const char *size_text(struct arena *arena, uint64_t kib)
-{
-    struct text text = text_new(arena);
-
-    quantity_print_size(&text, kib);
-    return text.data;
-}
-
 /* "12 GiB", or "12 GiB in 2 MiB pages" */
 static const char *room_after(struct arena *arena, const struct plan_move *move)
 {
     const struct plan_side *side = &move->target;
     uint64_t room = side->limit_kib > side->after_kib ? side->limit_kib - side->after_kib : 0;
-    const char *size = room == 0 ? "none" : size_text(arena, room);
+    const char *size = room == 0 ? "none" : quantity_size_text(arena, room);
 
-    return move->hugepage_kib == 0
-               ? size
-               : text_format(arena, "%s in %s pages", size, size_text(arena, move->hugepage_kib));
+    return text_format(arena, "%s%s", size, quantity_pages_text(arena, move->hugepage_kib));
 }
 
 /* What a move is on its guest's way. */
@@ -190,7 +180,7 @@ static void print_moves(struct arena *arena, struct text *text, const struct pla
         *cell++ = move->from;
         *cell++ = text_format(arena, "→ %s%s", move->to, hop_text(hops[i]));
         *cell++ = op_mode_name(move->mode);
-        *cell++ = size_text(arena, move->memory_kib);
+        *cell++ = quantity_size_text(arena, move->memory_kib);
         *cell++ = duration_text(arena, duration_of(plan, move));
         *cell++ = room_after(arena, move);
         *cell++ = move->reason;

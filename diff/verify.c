@@ -49,14 +49,6 @@ PRINTF(3, 4) static int refuse(struct verifier *verifier, const char *rule, cons
                    move->guest, move->to, rule, why);
 }
 
-static const char *size_text(struct verifier *verifier, uint64_t kib)
-{
-    struct text text = text_new(verifier->arena);
-
-    quantity_print_size(&text, kib);
-    return text.data;
-}
-
 static void load_last_moves(struct verifier *verifier)
 {
     for (size_t i = 0; i < verifier->plan->move_count; i++) {
@@ -414,10 +406,12 @@ static int check_room(struct verifier *verifier, const struct step *step)
     uint64_t cap = target->cpu_limit;
 
     if (memory->used_kib + kib > memory->limit_kib) {
-        return refuse(verifier, "memory", "%s + %s exceeds %s%s%s on %s",
-                      size_text(verifier, memory->used_kib), size_text(verifier, kib),
-                      size_text(verifier, memory->limit_kib), huge ? " in pages of " : "",
-                      huge ? size_text(verifier, stay->page_kib) : "", target->name);
+        return refuse(
+            verifier, "memory", "%s + %s exceeds %s%s%s on %s",
+            quantity_size_text(verifier->arena, memory->used_kib),
+            quantity_size_text(verifier->arena, kib),
+            quantity_size_text(verifier->arena, memory->limit_kib), huge ? " in pages of " : "",
+            huge ? quantity_size_text(verifier->arena, stay->page_kib) : "", target->name);
     }
     if (step->to == step->goal && target->cpu_listed > cap &&
         verifier->world.input->policy->cpu_policy == POLICY_CPU_WARN) {

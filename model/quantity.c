@@ -178,3 +178,17 @@ void quantity_print_size(struct text *text, uint64_t kib)
     text_printf(text, "%llu.%llu %s", (unsigned long long)whole, (unsigned long long)tenths,
                 names[unit]);
 }
+
+const char *quantity_size_text(struct arena *arena, uint64_t kib)
+{
+    struct text text = text_new(arena);
+
+    quantity_print_size(&text, kib);
+    return text.data;
+}
+
+const char *quantity_pages_text(struct arena *arena, uint64_t page_kib)
+{
+    return page_kib == 0 ? ""
+                         : text_format(arena, " in %s pages", quantity_size_text(arena, page_kib));
+}

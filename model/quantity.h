@@ -20,3 +20,9 @@ bool quantity_parse_duration(const char *s, int64_t *ms);
 
 /* Appends 'kib' as people read it: "512 KiB", "96 MiB", "1.5 GiB"; exact or with one decimal. */
 void quantity_print_size(struct text *text, uint64_t kib);
+
+/* The same as a text of its own. */
+const char *quantity_size_text(struct arena *arena, uint64_t kib);
+
+/* What of a host's memory a size is of, to follow it: " in 2 MiB pages", or "" for ordinary memory, 0. */
+const char *quantity_pages_text(struct arena *arena, uint64_t page_kib);

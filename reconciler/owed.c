@@ -92,14 +92,6 @@ enum owed_standing owed_judge(struct arena *arena, const struct plan_input *inpu
     return place->room.fit == CAPACITY_FITS ? OWED_STARTABLE : OWED_NO_ROOM;
 }
 
-static const char *size_text(struct arena *arena, uint64_t kib)
-{
-    struct text text = text_new(arena);
-
-    quantity_print_size(&text, kib);
-    return text.data;
-}
-
 const char *owed_text(struct arena *arena, const struct journal_owed *owed,
                       enum owed_standing standing, const struct owed_place *place)
 {
@@ -118,6 +110,6 @@ const char *owed_text(struct arena *arena, const struct journal_owed *owed,
     return text_format(arena,
                        "'%s' is DOWN and must run: it needs %s on '%s', where while it was off "
                        "others have left %s: free the rest, or make room where es.xml wants it",
-                       owed->guest, size_text(arena, place->room.needs_kib), place->host,
-                       size_text(arena, place->room.free_kib));
+                       owed->guest, quantity_size_text(arena, place->room.needs_kib), place->host,
+                       quantity_size_text(arena, place->room.free_kib));
 }

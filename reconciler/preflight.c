@@ -90,13 +90,9 @@ static void on_late(void *context)
 /* By the plan's own reckoning: what is charged to the target while the guest is on both hosts. */
 static void add_charged(struct check_list *list, const struct plan_move *move)
 {
-    struct text charged = text_new(list->arena);
-    struct text limit = text_new(list->arena);
-
-    quantity_print_size(&charged, move->target.during_kib);
-    quantity_print_size(&limit, move->target.limit_kib);
     check_pass(list, CHECK_CHARGED, "%s of the %s of '%s' are charged during the move",
-               charged.data, limit.data, move->to);
+               quantity_size_text(list->arena, move->target.during_kib),
+               quantity_size_text(list->arena, move->target.limit_kib), move->to);
 }
 
 static bool is_persistent(const struct preflight *preflight, const struct plan_move *move)

@@ -170,6 +170,17 @@ START_TEST(size_is_printed_as_people_read_it)
 
     quantity_print_size(&text, printed[_i].kib);
     ck_assert_str_eq(text.data, printed[_i].text);
+    ck_assert_str_eq(quantity_size_text(&arena, printed[_i].kib), printed[_i].text);
+}
+END_TEST
+
+START_TEST(memory_is_named_by_its_pages_unless_it_is_ordinary)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+
+    ck_assert_str_eq(quantity_pages_text(&arena, 0), "");
+    ck_assert_str_eq(quantity_pages_text(&arena, 2 * MIB), " in 2 MiB pages");
+    ck_assert_str_eq(quantity_pages_text(&arena, GIB), " in 1 GiB pages");
 }
 END_TEST
 
@@ -185,6 +196,7 @@ int main(void)
     tcase_add_loop_test(tcase, what_is_no_duration_is_refused_and_nothing_written, 0,
                         ARRAY_LEN(no_durations));
     tcase_add_loop_test(tcase, size_is_printed_as_people_read_it, 0, ARRAY_LEN(printed));
+    tcase_add_test(tcase, memory_is_named_by_its_pages_unless_it_is_ordinary);
     suite_add_tcase(suite, tcase);
     return runner_run(suite);
 }
