@@ -139,8 +139,8 @@ static void load_hosts(struct evacuate *evacuate)
 
     evacuate->host_count = desired->host_count;
     evacuate->seats = ARENA_ARRAY(evacuate->scratch, uint32_t, desired->host_count + 1);
-    evacuate->loads_kib = ARENA_ARRAY(
-        evacuate->scratch, uint64_t, evacuate->fleet.pool_count * (evacuate->fleet.host_count + 1));
+    evacuate->loads_kib =
+        ARENA_ARRAY(evacuate->scratch, uint64_t, fleet_account_count(&evacuate->fleet));
     evacuate->vcpus = ARENA_ARRAY(evacuate->scratch, uint64_t, desired->host_count + 1);
     for (uint32_t h = 0; h < desired->host_count; h++) {
         uint32_t seat = fleet_find_host(&evacuate->fleet, desired->hosts[h].name);

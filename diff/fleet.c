@@ -483,7 +483,13 @@ static bool share_cluster(const struct desired *desired, uint32_t a, uint32_t b)
 
 uint32_t fleet_find_rival(const struct fleet *fleet, uint32_t guest, uint32_t host)
 {
-    uint32_t rival = FLEET_NONE;
+    return fleet_next_rival(fleet, guest, host, FLEET_NONE);
+}
+
+uint32_t fleet_next_rival(const struct fleet *fleet, uint32_t guest, uint32_t host, uint32_t rival)
+{
+    uint32_t from = rival + 1; /* FLEET_NONE is the last number: 0 follows. */
+    uint32_t next = FLEET_NONE;
 
     if (fleet->input->desired->guests[guest].cluster_count == 0) {
         return FLEET_NONE;
@@ -492,11 +498,11 @@ uint32_t fleet_find_rival(const struct fleet *fleet, uint32_t guest, uint32_t ho
     for (uint32_t p = fleet->hosts[host].occupants; p != FLEET_NONE; p = fleet->places[p].next) {
         uint32_t other = fleet->places[p].guest;
 
-        if (other < rival && fleet_are_rivals(fleet, guest, other)) {
-            rival = other;
+        if (other >= from && other < next && fleet_are_rivals(fleet, guest, other)) {
+            next = other;
         }
     }
-    return rival;
+    return next;
 }
 
 bool fleet_are_rivals(const struct fleet *fleet, uint32_t a, uint32_t b)

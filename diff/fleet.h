@@ -95,8 +95,14 @@ struct fleet {
 struct fleet fleet_build(struct arena *arena, const struct plan_input *input,
                          const struct diff *diff);
 
-/* Number of the memory of kind 'pool' on 'host', below pool_count * (host_count + 1); that of ordinary
- * memory is the host's own.  For arrays beside the fleet. */
+/* How many accounts there are: one for each kind of memory on each host, fleet_nowhere() too. */
+static inline size_t fleet_account_count(const struct fleet *fleet)
+{
+    return fleet->pool_count * (fleet->host_count + 1);
+}
+
+/* Number of the memory of kind 'pool' on 'host', below fleet_account_count(); that of ordinary memory is
+ * the host's own.  For arrays beside the fleet. */
 static inline size_t fleet_account(const struct fleet *fleet, uint32_t pool, uint32_t host)
 {
     return pool * (fleet->host_count + 1) + host;
@@ -152,6 +158,9 @@ bool fleet_is_movable(const struct fleet *fleet, uint32_t guest);
 /* A guest on 'host' that 'guest' must be apart from (planner.md, 'Apart'), or FLEET_NONE: both are in
  * one cluster and the file puts them on different hosts. */
 uint32_t fleet_find_rival(const struct fleet *fleet, uint32_t guest, uint32_t host);
+
+/* The one that comes after 'rival' by name, which may be FLEET_NONE for the first. */
+uint32_t fleet_next_rival(const struct fleet *fleet, uint32_t guest, uint32_t host, uint32_t rival);
 
 /* True if two guests must be apart. */
 bool fleet_are_rivals(const struct fleet *fleet, uint32_t a, uint32_t b);

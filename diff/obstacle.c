@@ -205,14 +205,6 @@ static bool lacks_cpu(const struct fleet *fleet, uint32_t guest)
     return target->vcpus + this->vcpus > capacity_vcpu_cap(fleet->input->policy, target);
 }
 
-static bool lacks_memory(const struct fleet *fleet, uint32_t guest)
-{
-    const struct fleet_guest *this = &fleet->guests[guest];
-    const struct fleet_memory *memory = fleet_memory_for(fleet, guest, this->goal);
-
-    return memory->charged_kib + this->charge_kib > memory->limit_kib;
-}
-
 /* "2 more vCPUs on 'kvm2' for 'a', a higher cpu_overcommit, or cpu_policy = warn" */
 static void print_cpu_advice(struct text *text, const struct fleet *fleet, uint32_t guest)
 {
@@ -227,37 +219,19 @@ static void print_cpu_advice(struct text *text, const struct fleet *fleet, uint3
                 warn ? ", or cpu_policy = warn" : "");
 }
 
-/* The first guest on the target of 'guest' that it must be apart from and that comes after 'last' by name,
- * or FLEET_NONE.  The list's order depends on the moves made so far, what is said of it must not. */
-static uint32_t next_rival(const struct fleet *fleet, uint32_t guest, uint32_t last)
-{
-    uint32_t next = FLEET_NONE;
-    uint32_t host = fleet->guests[guest].goal;
-
-    for (uint32_t p = fleet->hosts[host].occupants; p != FLEET_NONE; p = fleet->places[p].next) {
-        uint32_t other = fleet->places[p].guest;
-
-        if (other < next && (last == FLEET_NONE || other > last) &&
-            fleet_are_rivals(fleet, guest, other)) {
-            next = other;
-        }
-    }
-    return next;
-}
-
 /* "'a' and 'b' leaving 'kvm2'": everybody there whom the guest must be apart from. */
 static void print_rivals(struct text *text, const struct fleet *fleet, uint32_t guest)
 {
-    const char *host = fleet->hosts[fleet->guests[guest].goal].name;
-    uint32_t rival = next_rival(fleet, guest, FLEET_NONE);
+    uint32_t goal = fleet->guests[guest].goal;
+    uint32_t rival = fleet_find_rival(fleet, guest, goal);
 
     if (rival == FLEET_NONE) {
         return;
     }
-    for (; rival != FLEET_NONE; rival = next_rival(fleet, guest, rival)) {
+    for (; rival != FLEET_NONE; rival = fleet_next_rival(fleet, guest, goal, rival)) {
         text_printf(text, "%s'%s'", text->length > 0 ? " and " : "", fleet->guests[rival].name);
     }
-    text_printf(text, " leaving '%s'", host);
+    text_printf(text, " leaving '%s'", fleet->hosts[goal].name);
 }
 
 /* What the guest's host would have to offer for the guest to come at once: that always helps. */
@@ -269,7 +243,7 @@ static void advise_place(struct arena *arena, struct advice *advice, const struc
     const struct fleet_memory *memory = fleet_memory_for(fleet, guest, this->goal);
     struct text text = text_new(arena);
 
-    if (lacks_memory(fleet, guest)) {
+    if (capacity_fit(fleet, guest, this->goal) == CAPACITY_NO_MEMORY) {
         text_printf(&text, "%s more room%s on '%s' for '%s'",
                     quantity_size_text(arena, at_least(memory->charged_kib + this->charge_kib -
                                                        memory->limit_kib)),

@@ -70,8 +70,7 @@ static uint64_t *sum_goals(struct planner *planner)
 {
     const struct fleet *fleet = &planner->fleet;
     const struct plan_input *input = planner->input;
-    uint64_t *goals =
-        ARENA_ARRAY(planner->scratch, uint64_t, fleet->pool_count * (fleet->host_count + 1));
+    uint64_t *goals = ARENA_ARRAY(planner->scratch, uint64_t, fleet_account_count(fleet));
 
     for (size_t i = 0; i < fleet->guest_count; i++) {
         const struct fleet_guest *guest = &fleet->guests[i];

@@ -15,7 +15,7 @@ static bool may_leave(const struct fleet *fleet, uint32_t guest)
 struct prospect_leaving *prospect_leaving(struct arena *arena, const struct fleet *fleet)
 {
     struct prospect_leaving *leaving =
-        ARENA_ARRAY(arena, struct prospect_leaving, fleet->pool_count * (fleet->host_count + 1));
+        ARENA_ARRAY(arena, struct prospect_leaving, fleet_account_count(fleet));
 
     for (uint32_t g = 0; g < fleet->guest_count; g++) {
         if (may_leave(fleet, g)) {

@@ -18,7 +18,7 @@ struct trail trail_new(struct arena *arena, struct fleet *fleet, struct compat *
         .first = ARENA_ARRAY(arena, uint32_t, fleet->host_count),
         .next = ARENA_ARRAY(arena, uint32_t, fleet->guest_count),
         .previous = ARENA_ARRAY(arena, uint32_t, fleet->guest_count),
-        .inbound = ARENA_ARRAY(arena, uint64_t, fleet->pool_count * (fleet->host_count + 1)),
+        .inbound = ARENA_ARRAY(arena, uint64_t, fleet_account_count(fleet)),
     };
 
     for (size_t h = 0; h < fleet->host_count; h++) {

@@ -80,6 +80,8 @@ START_TEST(rival_moves_along_with_its_host)
     ck_assert_uint_eq(fleet_find_rival(&fleet, 0, 0), 1);
     ck_assert_uint_eq(fleet_find_rival(&fleet, 0, 1), FLEET_NONE);
     ck_assert_uint_eq(fleet_find_rival(&fleet, 1, 0), 0);
+    ck_assert_uint_eq(fleet_next_rival(&fleet, 1, 0, 0), 2);
+    ck_assert_uint_eq(fleet_next_rival(&fleet, 1, 0, 2), FLEET_NONE);
     fleet_move(&fleet, 1, 1);
     ck_assert_uint_eq(fleet_find_rival(&fleet, 0, 0), FLEET_NONE);
     ck_assert_uint_eq(fleet_find_rival(&fleet, 0, 1), 1);
