@@ -13,7 +13,6 @@
 #include "diff/fleet.h"
 #include "model/desired.h"
 #include "model/es_edit.h"
-#include "model/observed.h"
 #include "model/policy.h"
 #include "model/quantity.h"
 
@@ -105,31 +104,23 @@ static uint64_t size_of(const struct evacuate *evacuate, uint32_t guest)
                              evacuate->fleet.guests[guest].seen);
 }
 
-/* What is put on a host of the file of one kind of memory. */
-static uint64_t *load_of(const struct evacuate *evacuate, uint32_t pool, uint32_t host)
+/* What is put on a host of the file of the memory that 'guest' takes. */
+static uint64_t *load_of(const struct evacuate *evacuate, uint32_t guest, uint32_t host)
 {
-    return &evacuate->loads_kib[fleet_account(&evacuate->fleet, pool, evacuate->seats[host])];
+    return &evacuate->loads_kib[fleet_account_for(&evacuate->fleet, guest, evacuate->seats[host])];
 }
 
-static uint32_t pool_of(const struct evacuate *evacuate, uint32_t guest)
+/* What is put on a host of the file: vCPUs in all, memory as far as the file does not name who takes it. */
+static void load_host(struct evacuate *evacuate, uint32_t host)
 {
-    return evacuate->fleet.guests[guest].pool;
-}
+    const struct fleet *fleet = &evacuate->fleet;
+    uint32_t seat = fleet_find_host(fleet, evacuate->input->desired->hosts[host].name);
 
-/* Guests that are not in the file stay where they are. */
-static void load_unlisted(const struct evacuate *evacuate, uint32_t host)
-{
-    const struct observed_host *seen = evacuate->fleet.hosts[evacuate->seats[host]].seen;
-
-    for (size_t i = 0; seen != NULL && i < seen->guest_count; i++) {
-        const struct observed_guest *guest = &seen->guests[i];
-        uint32_t pool = fleet_find_pool(&evacuate->fleet, guest->hugepage_kib);
-
-        if (desired_find_guest(evacuate->input->desired, guest->name) == DESIRED_NONE &&
-            capacity_is_charged(evacuate->input->policy, guest)) {
-            *load_of(evacuate, pool, host) +=
-                capacity_size_kib(evacuate->input->policy, NULL, guest);
-        }
+    evacuate->seats[host] = seat;
+    evacuate->vcpus[host] = fleet->hosts[seat].vcpu_file;
+    for (uint32_t pool = 0; pool < fleet->pool_count; pool++) {
+        evacuate->loads_kib[fleet_account(fleet, pool, seat)] =
+            fleet_memory(fleet, pool, seat)->unlisted_kib;
     }
 }
 
@@ -143,14 +134,10 @@ static void load_hosts(struct evacuate *evacuate)
         ARENA_ARRAY(evacuate->scratch, uint64_t, fleet_account_count(&evacuate->fleet));
     evacuate->vcpus = ARENA_ARRAY(evacuate->scratch, uint64_t, desired->host_count + 1);
     for (uint32_t h = 0; h < desired->host_count; h++) {
-        uint32_t seat = fleet_find_host(&evacuate->fleet, desired->hosts[h].name);
-
-        evacuate->seats[h] = seat;
-        evacuate->vcpus[h] = evacuate->fleet.hosts[seat].vcpu_file;
-        load_unlisted(evacuate, h);
+        load_host(evacuate, h);
     }
     for (uint32_t i = 0; i < desired->guest_count; i++) {
-        *load_of(evacuate, pool_of(evacuate, i), desired->guests[i].host) += size_of(evacuate, i);
+        *load_of(evacuate, i, desired->guests[i].host) += size_of(evacuate, i);
     }
 }
 
@@ -238,7 +225,7 @@ static bool rank_host(const struct evacuate *evacuate, const struct evacuee *eva
     const struct fleet_host *seat = &evacuate->fleet.hosts[evacuate->seats[host]];
     const struct fleet_memory *memory =
         fleet_memory_for(&evacuate->fleet, evacuee->guest, evacuate->seats[host]);
-    uint64_t needs = *load_of(evacuate, pool_of(evacuate, evacuee->guest), host) + evacuee->kib;
+    uint64_t needs = *load_of(evacuate, evacuee->guest, host) + evacuee->kib;
 
     if (!evacuee->allowed[host] || needs > memory->limit_kib) {
         return false;
@@ -274,14 +261,14 @@ static uint32_t find_host(struct evacuate *evacuate, const struct evacuee *evacu
 static void put(struct evacuate *evacuate, struct evacuee *evacuee, uint32_t host)
 {
     evacuee->target = host;
-    *load_of(evacuate, pool_of(evacuate, evacuee->guest), host) += evacuee->kib;
+    *load_of(evacuate, evacuee->guest, host) += evacuee->kib;
     evacuate->vcpus[host] += evacuee->vcpus;
 }
 
 static void take(struct evacuate *evacuate, struct evacuee *evacuee)
 {
     if (evacuee->target != DESIRED_NONE) {
-        *load_of(evacuate, pool_of(evacuate, evacuee->guest), evacuee->target) -= evacuee->kib;
+        *load_of(evacuate, evacuee->guest, evacuee->target) -= evacuee->kib;
         evacuate->vcpus[evacuee->target] -= evacuee->vcpus;
         evacuee->target = DESIRED_NONE;
     }
@@ -343,19 +330,28 @@ static void explain_no_room(const struct evacuate *evacuate, struct evacuee *eva
     }
 }
 
+/* The best host for a guest as they are loaded; DESIRED_NONE, and it stays, if it finds none. */
+static uint32_t find_host_or_stay(struct evacuate *evacuate, struct evacuee *evacuee)
+{
+    struct rank best;
+    uint32_t host = evacuee->stays ? DESIRED_NONE : find_host(evacuate, evacuee, NULL, &best);
+
+    if (host == DESIRED_NONE && !evacuee->stays) {
+        evacuee->stays = true;
+        explain_no_room(evacuate, evacuee);
+    }
+    return host;
+}
+
 /* A host for as many as one after the other finds one for; the others stay. */
 static void place_some(struct evacuate *evacuate)
 {
     for (size_t i = 0; i < evacuate->count; i++) {
         struct evacuee *evacuee = &evacuate->evacuees[i];
-        struct rank best;
-        uint32_t host = evacuee->stays ? DESIRED_NONE : find_host(evacuate, evacuee, NULL, &best);
+        uint32_t host = find_host_or_stay(evacuate, evacuee);
 
         if (host != DESIRED_NONE) {
             put(evacuate, evacuee, host);
-        } else if (!evacuee->stays) {
-            evacuee->stays = true;
-            explain_no_room(evacuate, evacuee);
         }
     }
 }
@@ -364,13 +360,7 @@ static void place_some(struct evacuate *evacuate)
 static void give_up_hopeless(struct evacuate *evacuate)
 {
     for (size_t i = 0; i < evacuate->count; i++) {
-        struct evacuee *evacuee = &evacuate->evacuees[i];
-        struct rank best;
-
-        if (!evacuee->stays && find_host(evacuate, evacuee, NULL, &best) == DESIRED_NONE) {
-            evacuee->stays = true;
-            explain_no_room(evacuate, evacuee);
-        }
+        (void)find_host_or_stay(evacuate, &evacuate->evacuees[i]);
     }
 }
 

@@ -226,6 +226,7 @@ static void occupy(struct builder *b, const struct diff_guest *guest, uint32_t h
         b->fleet.guests[guest->desired].place = add_place(&b->fleet, guest->desired, host);
     } else {
         b->fleet.hosts[host].vcpu_file += charge.vcpus;
+        fleet_memory(&b->fleet, charge.pool, host)->unlisted_kib += charge.memory_kib;
     }
 }
 

@@ -29,6 +29,7 @@ struct observed_host;
 struct fleet_memory {
     uint64_t limit_kib; /* What guests may take of it. */
     uint64_t charged_kib;
+    uint64_t unlisted_kib; /* Of that, what guests take that are not in the file: they stay. */
 };
 
 struct fleet_host {

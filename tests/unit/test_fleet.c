@@ -62,6 +62,29 @@ START_TEST(moving_back_undoes_a_move_exactly)
 }
 END_TEST
 
+START_TEST(guests_that_are_not_in_the_file_are_told_apart_in_what_is_charged)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct build *build = build_fleet(&arena);
+    struct fleet fleet;
+
+    build_pool(build, build_host(build, "kvm1", 16), 2048, 4 * GIB / 2048);
+    (void)build_host(build, "kvm2", 16);
+    (void)build_guest(build, "a", 1, "kvm1", "kvm2");
+    (void)build_sighting(build, "other", 2, "kvm1");
+    build_sighting(build, "paged", 4, "kvm1")->hugepage_kib = 2048;
+    build_in_flight(build, "other", "kvm1", "kvm2");
+    fleet = index_fleet(build);
+    ck_assert_uint_eq(fleet.hosts[0].ordinary.charged_kib, 3 * GIB);
+    ck_assert_uint_eq(fleet.hosts[0].ordinary.unlisted_kib, 2 * GIB);
+    ck_assert_uint_eq(fleet.hosts[1].ordinary.unlisted_kib, 2 * GIB); /* It arrives. */
+    ck_assert_uint_eq(fleet_memory(&fleet, 1, 0)->unlisted_kib, 4 * GIB);
+    fleet_move(&fleet, 0, 1);
+    ck_assert_uint_eq(fleet.hosts[1].ordinary.charged_kib, 3 * GIB);
+    ck_assert_uint_eq(fleet.hosts[1].ordinary.unlisted_kib, 2 * GIB);
+}
+END_TEST
+
 START_TEST(rival_moves_along_with_its_host)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
@@ -129,6 +152,7 @@ int main(void)
 
     tcase_add_test(tcase, index_order_is_name_order);
     tcase_add_test(tcase, moving_back_undoes_a_move_exactly);
+    tcase_add_test(tcase, guests_that_are_not_in_the_file_are_told_apart_in_what_is_charged);
     tcase_add_test(tcase, rival_moves_along_with_its_host);
     tcase_add_test(tcase, detour_is_measured_by_the_stricter_cpu_rule);
     tcase_add_test(tcase, absurd_sizes_are_bounded_before_they_are_added);
