@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "actuators/actuator.h"
 #include "base/digest.h"
 #include "base/err.h"
 #include "base/loop_uv.h"
@@ -308,16 +307,10 @@ static int serve(struct cli *cli, struct daemon *daemon)
         .reload = &daemon->reload,
         .events = { daemon, on_event },
     };
-    struct err err;
+    int status = reach_open_world(cli, &world);
 
-    world.journal = journal_open(daemon->loop, cli->config.state_dir, &err);
-    if (world.journal == NULL) {
-        return cli_fail(&err);
-    }
-    world.actuator = reach_open(cli, daemon->loop, &err);
-    if (world.actuator == NULL) {
-        journal_close(world.journal);
-        return cli_fail(&err);
+    if (status != 0) {
+        return status;
     }
     daemon->reconciler = reconciler_new(&world, &options);
     metrics_init(&daemon->metrics, loop_wall_ms(daemon->loop));
@@ -336,8 +329,7 @@ static int serve(struct cli *cli, struct daemon *daemon)
     reconciler_run(daemon->reconciler, on_done, daemon);
     loop_run(daemon->loop);
     service_deinit(&daemon->service);
-    actuator_close(world.actuator);
-    journal_close(world.journal);
+    reach_close_world(&world);
     reconciler_free(daemon->reconciler); /* Answers who still waits: the API must be there. */
     api_close(daemon->backend.api);
     metrics_deinit(&daemon->metrics);

@@ -14,7 +14,9 @@
 #include "cli/cli.h"
 #include "model/observed_json.h"
 #include "reconciler/calls.h"
+#include "reconciler/journal/journal.h"
 #include "reconciler/ledger.h"
+#include "reconciler/reconciler.h"
 #include "reconciler/snapshot.h"
 #include "reconciler/view.h"
 
@@ -58,6 +60,28 @@ struct actuator *reach_open(struct cli *cli, struct loop *loop, struct err *err)
         return sim_open(loop, sim_path(cli->config.uri), err);
     }
     return libvirt_module_open(loop, &settings, err);
+}
+
+int reach_open_world(struct cli *cli, struct reconciler_world *world)
+{
+    struct err err;
+
+    world->journal = journal_open(world->loop, cli->config.state_dir, &err);
+    if (world->journal == NULL) {
+        return cli_fail(&err);
+    }
+    world->actuator = reach_open(cli, world->loop, &err);
+    if (world->actuator == NULL) {
+        journal_close(world->journal);
+        return cli_fail(&err);
+    }
+    return 0;
+}
+
+void reach_close_world(struct reconciler_world *world)
+{
+    actuator_close(world->actuator);
+    journal_close(world->journal);
 }
 
 struct actuator *reach_open_uris(struct cli *cli, struct loop *loop, const char *const *uris,

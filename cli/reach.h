@@ -18,10 +18,18 @@ struct actuator;
 struct cli;
 struct err;
 struct loop;
+struct reconciler_world;
 
 /* Opens the simulated fleet (uri = sim:FILE) or libvirt; hosts are found by the config's templates when
  * they are asked for, so a file that gains a host needs no new actuator.  'cli' must stay. */
 struct actuator *reach_open(struct cli *cli, struct loop *loop, struct err *err);
+
+/* Opens what a controller acts by, on the loop that 'world' has: the config's journal and hosts.  0, or the exit
+ * status after printing why not; then nothing is open. */
+int reach_open_world(struct cli *cli, struct reconciler_world *world);
+
+/* Closes both. */
+void reach_close_world(struct reconciler_world *world);
 
 /* Opens an actuator on plain libvirt URIs, each host called by its URI; a single "sim:FILE" opens that
  * fleet.  '*hosts' are the names to ask for. */

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "actuators/actuator.h"
 #include "base/err.h"
 #include "base/loop_uv.h"
 #include "base/text.h"
@@ -120,24 +119,17 @@ static int act(struct run *run)
         .config = &cli->config,
         .events = { run, on_event },
     };
-    struct err err;
+    int status = reach_open_world(cli, &world);
 
-    world.journal = journal_open(run->loop, cli->config.state_dir, &err);
-    if (world.journal == NULL) {
-        return cli_fail(&err);
-    }
-    world.actuator = reach_open(cli, run->loop, &err);
-    if (world.actuator == NULL) {
-        journal_close(world.journal);
-        return cli_fail(&err);
+    if (status != 0) {
+        return status;
     }
     run->reconciler = reconciler_new(&world, &options);
     loop_uv_on_signal(run->loop, SIGINT, on_signal, run);
     loop_uv_on_signal(run->loop, SIGTERM, on_signal, run);
     reconciler_run(run->reconciler, on_done, run);
     loop_run(run->loop);
-    actuator_close(world.actuator);
-    journal_close(world.journal);
+    reach_close_world(&world);
     print_summary(run);
     reconciler_free(run->reconciler);
     return run->unwritten && run->result.status == RECONCILER_DONE ? CLI_FAILED
