@@ -6,7 +6,6 @@
  * acts are orders for it.  Loop thread.
  */
 
-#include "base/arena.h"
 #include "reconciler/api/api.h"
 
 struct journal;

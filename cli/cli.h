@@ -20,7 +20,6 @@
 
 struct err;
 struct faults;
-struct option;
 
 enum cli_exit {
     CLI_OK = 0,

@@ -6,7 +6,6 @@
  * over its control API (docs/api.md).
  */
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/base.h"

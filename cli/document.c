@@ -2,7 +2,6 @@
 #include "cli/document.h"
 
 #include <jansson.h>
-#include <string.h>
 
 #include "base/arena.h"
 #include "base/clock.h"

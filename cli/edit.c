@@ -7,7 +7,6 @@
 
 #include "base/err.h"
 #include "base/file.h"
-#include "base/loop_uv.h"
 #include "base/text.h"
 #include "cli/checks.h"
 #include "cli/cli.h"

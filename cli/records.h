@@ -2,12 +2,11 @@
 #pragma once
 
 /*
- * records: what the journal holds, as people want to read it: shared by status and history.
+ * records: what the journal holds, as lines of 'berth history'.
  */
 
 #include <stdint.h>
 
-struct arena;
 struct journal_event;
 struct journal_move;
 struct journal_step;

@@ -7,7 +7,6 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "cli/cli.h"
-#include "cli/records.h"
 #include "reconciler/journal/journal.h"
 #include "reconciler/json_member.h"
 
