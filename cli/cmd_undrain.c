@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/edit.h"
@@ -19,32 +20,25 @@ struct comeback {
     size_t left; /* Guests that left the host together, wherever they are now. */
 };
 
-/* The host of a guest in a revision, or "". */
-static const char *host_in(const struct desired *desired, const char *guest)
-{
-    uint32_t index = desired_find_guest(desired, guest);
-
-    return index == DESIRED_NONE ? "" : desired->hosts[desired->guests[index].host].name;
-}
-
 /* Guests that 'earlier' has on 'host' and 'later' does not; those that are still where 'later' put them
  * come back. */
 static void compare(struct edit *edit, const char *host, const struct desired *earlier,
                     const struct desired *later, struct comeback *comeback)
 {
+    const struct desired *now = &edit->before.desired;
+
     for (size_t i = 0; i < earlier->guest_count; i++) {
         const char *guest = earlier->guests[i].name;
-        const char *moved_to = host_in(later, guest);
-        uint32_t now = desired_find_guest(&edit->before.desired, guest);
+        const char *moved_to = desired_host_of(later, guest);
 
-        if (*moved_to == '\0' || strcmp(moved_to, host) == 0 ||
-            strcmp(host_in(earlier, guest), host) != 0) {
+        if (moved_to == NULL || strcmp(moved_to, host) == 0 ||
+            strcmp(desired_host_of(earlier, guest), host) != 0) {
             continue;
         }
         comeback->left++;
-        if (strcmp(host_in(&edit->before.desired, guest), moved_to) == 0) {
+        if (text_equal(desired_host_of(now, guest), moved_to)) {
             comeback->edits[comeback->count++] =
-                (struct es_edit){ edit->before.desired.guests[now].name, host };
+                (struct es_edit){ now->guests[desired_find_guest(now, guest)].name, host };
         }
     }
 }

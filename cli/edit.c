@@ -114,14 +114,6 @@ int edit_plan(struct edit *edit)
     return status;
 }
 
-/* The host of 'guest', or NULL. */
-static const char *host_of(const struct desired *desired, const char *guest)
-{
-    uint32_t index = desired_find_guest(desired, guest);
-
-    return index == DESIRED_NONE ? NULL : desired->hosts[desired->guests[index].host].name;
-}
-
 typedef void change_fn(struct text *text, const char *guest, const char *from, const char *to);
 
 /* Calls change() for each guest whose host differs, in the order of names; 'from' or 'to' is NULL for one
@@ -139,8 +131,8 @@ static void for_each_change(const struct edit *edit, struct text *text, change_f
                         ? -1
                         : strcmp(before->guests[i].name, after->guests[k].name);
         const char *guest = order <= 0 ? before->guests[i].name : after->guests[k].name;
-        const char *from = host_of(before, guest);
-        const char *to = host_of(after, guest);
+        const char *from = desired_host_of(before, guest);
+        const char *to = desired_host_of(after, guest);
 
         if (!text_equal(from, to)) {
             change(text, guest, from, to);

@@ -107,6 +107,13 @@ uint32_t desired_find_guest(const struct desired *desired, const char *name)
     return find(name, desired->guests, desired->guest_count, sizeof(*desired->guests));
 }
 
+const char *desired_host_of(const struct desired *desired, const char *guest)
+{
+    uint32_t index = desired_find_guest(desired, guest);
+
+    return index == DESIRED_NONE ? NULL : desired->hosts[desired->guests[index].host].name;
+}
+
 static const char *count_difference(const struct desired *a, const struct desired *b)
 {
     const struct likeness likenesses[] = {

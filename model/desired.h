@@ -58,5 +58,8 @@ struct desired {
 uint32_t desired_find_host(const struct desired *desired, const char *name);
 uint32_t desired_find_guest(const struct desired *desired, const char *name);
 
+/* The name of the host that the guest called 'guest' belongs on, or NULL if there is no such guest. */
+const char *desired_host_of(const struct desired *desired, const char *guest);
+
 /* What differs first between two desired states but for lines, as "a guest's host", or NULL. */
 const char *desired_difference(const struct desired *a, const struct desired *b);

@@ -22,10 +22,9 @@
 /* Where the file wants the guest: not 'to', which may be a temporary host.  view.c compares with this. */
 static const char *wanted_host(const struct reconciler *reconciler, const struct journal_move *move)
 {
-    const struct desired *desired = &reconciler->revision.desired;
-    uint32_t index = desired_find_guest(desired, move->guest);
+    const char *host = desired_host_of(&reconciler->revision.desired, move->guest);
 
-    return index == DESIRED_NONE ? move->to : desired->hosts[desired->guests[index].host].name;
+    return host == NULL ? move->to : host;
 }
 
 static void note_retry(struct reconciler *reconciler, const struct journal_move *move)
@@ -244,16 +243,13 @@ static const char *newly_wanted(struct reconciler *reconciler, struct arena *are
 {
     struct faults faults = fault_list(arena);
     struct revision revision;
-    uint32_t index;
     struct err err;
 
     if (source_read_revision(reconciler->world.source, arena, &reconciler->world.config->policy,
                              &revision, &faults, &err) != 0) {
         return NULL;
     }
-    index = desired_find_guest(&revision.desired, guest);
-    return index == DESIRED_NONE ? NULL
-                                 : revision.desired.hosts[revision.desired.guests[index].host].name;
+    return desired_host_of(&revision.desired, guest);
 }
 
 void moves_reconsider(struct reconciler *reconciler)

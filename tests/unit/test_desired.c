@@ -12,9 +12,9 @@ static struct desired three_of_each(void)
     static const struct desired_host hosts[] = { { .name = "Kvm1" },
                                                  { .name = "kvm1" },
                                                  { .name = "kvm2" } };
-    static const struct desired_guest guests[] = { { .name = "a" },
-                                                   { .name = "a.b" },
-                                                   { .name = "b" } };
+    static const struct desired_guest guests[] = { { .name = "a", .host = 2 },
+                                                   { .name = "a.b", .host = 0 },
+                                                   { .name = "b", .host = 2 } };
 
     return (struct desired){ .hosts = hosts,
                              .host_count = ARRAY_LEN(hosts),
@@ -44,6 +44,18 @@ START_TEST(unknown_names_are_not_found)
     }
     ck_assert_uint_eq(desired_find_host(&desired, "a"), DESIRED_NONE);
     ck_assert_uint_eq(desired_find_guest(&desired, "kvm1"), DESIRED_NONE);
+}
+END_TEST
+
+START_TEST(the_host_of_a_guest_is_where_it_belongs_and_of_nobody_none)
+{
+    struct desired desired = three_of_each();
+
+    ck_assert_str_eq(desired_host_of(&desired, "a"), "kvm2");
+    ck_assert_str_eq(desired_host_of(&desired, "a.b"), "Kvm1");
+    ck_assert_str_eq(desired_host_of(&desired, "b"), "kvm2");
+    ck_assert_ptr_null(desired_host_of(&desired, "kvm2"));
+    ck_assert_ptr_null(desired_host_of(&desired, ""));
 }
 END_TEST
 
@@ -145,6 +157,7 @@ int main(void)
 
     tcase_add_test(tcase, every_host_and_guest_is_found_by_its_name);
     tcase_add_test(tcase, unknown_names_are_not_found);
+    tcase_add_test(tcase, the_host_of_a_guest_is_where_it_belongs_and_of_nobody_none);
     tcase_add_test(tcase, empty_state_has_nobody);
     tcase_add_test(tcase, whatever_differs_but_lines_is_told);
     suite_add_tcase(suite, tcase);
