@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/edit.h"
@@ -15,17 +14,6 @@ struct wish {
     const char *mode; /* Or NULL, as the next: what berth.conf says. */
     const char *timeout;
 };
-
-static bool parse_mode(const char *name, enum policy_mode *mode)
-{
-    static const char *const names[] = {
-        [POLICY_MODE_AUTO] = "auto", [POLICY_MODE_LIVE] = "live", [POLICY_MODE_OFFLINE] = "offline"
-    };
-    size_t index = text_index(names, ARRAY_LEN(names), name);
-
-    *mode = (enum policy_mode)index;
-    return index < ARRAY_LEN(names);
-}
 
 static int compare_guests(const void *a, const void *b)
 {
@@ -79,7 +67,7 @@ static int take_wish(struct edit *edit, const struct wish *wish, const char *gue
     int64_t timeout_ms = 0;
 
     if (wish->mode != NULL) {
-        if (!parse_mode(wish->mode, &mode)) {
+        if (!policy_mode_from_name(wish->mode, &mode)) {
             return bad_option("mode", wish->mode, "is none of auto, live and offline");
         }
         if (edit->controller != 0 && mode != policy_guest_mode(policy, guest)) {

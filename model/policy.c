@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base.h"
+#include "base/text.h"
+
 #define KIB_PER_GIB ((uint64_t)1024 * 1024)
 
 struct policy policy_default(void)
@@ -39,6 +42,22 @@ const struct policy_guest *policy_find_guest(const struct policy *policy, const 
     return policy->guest_count == 0 ? NULL
                                     : bsearch(name, policy->guests, policy->guest_count,
                                               sizeof(*policy->guests), compare_name);
+}
+
+bool policy_mode_from_name(const char *name, enum policy_mode *mode)
+{
+    static const char *const names[] = {
+        [POLICY_MODE_AUTO] = "auto",
+        [POLICY_MODE_LIVE] = "live",
+        [POLICY_MODE_OFFLINE] = "offline",
+    };
+    size_t index = text_index(names, ARRAY_LEN(names), name);
+
+    if (index == ARRAY_LEN(names)) {
+        return false;
+    }
+    *mode = (enum policy_mode)index;
+    return true;
 }
 
 enum policy_mode policy_guest_mode(const struct policy *policy, const char *guest)

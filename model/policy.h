@@ -95,6 +95,9 @@ struct policy policy_default(void);
 const struct policy_host *policy_find_host(const struct policy *policy, const char *name);
 const struct policy_guest *policy_find_guest(const struct policy *policy, const char *name);
 
+/* The mode that people call 'name', in '*mode'; false, and '*mode' as it was, if none is called so. */
+bool policy_mode_from_name(const char *name, enum policy_mode *mode);
+
 /* The mode that applies to 'guest': its own, else the fleet's. */
 enum policy_mode policy_guest_mode(const struct policy *policy, const char *guest);
 

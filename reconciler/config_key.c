@@ -242,16 +242,8 @@ static bool parse_overruled(struct arena *arena, const char *text, void *member)
 
 static bool parse_mode(struct arena *arena, const char *text, void *member)
 {
-    static const char *const names[] = {
-        [POLICY_MODE_AUTO] = "auto",
-        [POLICY_MODE_LIVE] = "live",
-        [POLICY_MODE_OFFLINE] = "offline",
-    };
-    size_t index = text_index(names, ARRAY_LEN(names), text);
-
     (void)arena;
-    *(enum policy_mode *)member = (enum policy_mode)index;
-    return index < ARRAY_LEN(names);
+    return policy_mode_from_name(text, member);
 }
 
 static bool parse_fallback(struct arena *arena, const char *text, void *member)

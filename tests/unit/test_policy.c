@@ -106,6 +106,24 @@ START_TEST(a_host_gives_what_it_has_less_its_reserve)
 }
 END_TEST
 
+START_TEST(every_mode_has_a_name_and_no_other_name_is_one)
+{
+    static const char *const others[] = { "", "Live", "cold", "live " };
+    enum policy_mode mode = POLICY_MODE_LIVE;
+
+    ck_assert(policy_mode_from_name("auto", &mode));
+    ck_assert_int_eq(mode, POLICY_MODE_AUTO);
+    ck_assert(policy_mode_from_name("live", &mode));
+    ck_assert_int_eq(mode, POLICY_MODE_LIVE);
+    ck_assert(policy_mode_from_name("offline", &mode));
+    ck_assert_int_eq(mode, POLICY_MODE_OFFLINE);
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        ck_assert(!policy_mode_from_name(others[i], &mode));
+        ck_assert_int_eq(mode, POLICY_MODE_OFFLINE);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("policy");
@@ -116,6 +134,7 @@ int main(void)
     tcase_add_test(tcase, a_guest_without_a_mode_of_its_own_has_that_of_the_fleet);
     tcase_add_loop_test(tcase, a_host_gives_what_it_has_less_its_reserve, 0,
                         (int)ARRAY_LEN(limits));
+    tcase_add_test(tcase, every_mode_has_a_name_and_no_other_name_is_one);
     suite_add_tcase(suite, tcase);
     return runner_run(suite);
 }
