@@ -67,13 +67,6 @@ static void add(struct lines *lines, enum canvas_style style, const char *text)
         (struct canvas_line){ style, cut(lines->arena, text, lines->view->columns) };
 }
 
-static const char *string(struct lines *lines, const struct json_t *object, const char *name)
-{
-    const char *value = document_string(lines->arena, object, name);
-
-    return value == NULL ? "?" : value;
-}
-
 /* "[####......]" */
 static const char *bar(struct arena *arena, int64_t part, int64_t whole, size_t cells)
 {
@@ -107,9 +100,11 @@ static void add_title(struct lines *lines)
         return;
     }
     add(lines, CANVAS_TITLE,
-        text_format(lines->arena, "%s  pid %" PRId64 "  %.12s  %s", string(lines, status, "at"),
+        text_format(lines->arena, "%s  pid %" PRId64 "  %.12s  %s",
+                    document_word(lines->arena, status, "at"),
                     document_number(status, "controller_pid"),
-                    digest == NULL ? "no revision" : digest, string(lines, status, "es_xml")));
+                    digest == NULL ? "no revision" : digest,
+                    document_word(lines->arena, status, "es_xml")));
 }
 
 static void add_health(struct lines *lines)
@@ -183,12 +178,12 @@ static void add_host(struct lines *lines, const struct json_t *host)
     int64_t used = document_number(host, "used_kib");
     int64_t memory = document_number(host, "memory_kib");
     int width = lines->view->columns < COLUMNS_FOR_BARS ? 0 : NAME_COLUMNS;
-    const char *name = cut(arena, string(lines, host, "name"), NAME_COLUMNS);
+    const char *name = cut(arena, document_word(lines->arena, host, "name"), NAME_COLUMNS);
 
     if (!document_flag(host, "reachable")) {
         add(lines, CANVAS_BAD,
             text_format(arena, "  %-*s does not answer: %s", width, name,
-                        string(lines, host, "error")));
+                        document_word(lines->arena, host, "error")));
         return;
     }
     add(lines, CANVAS_PLAIN,
@@ -216,7 +211,7 @@ static void add_guests(struct lines *lines)
 
     for (size_t i = 0; i < document_count(guests, "guests"); i++) {
         const struct json_t *guest = document_item(guests, "guests", i);
-        const char *class = string(lines, guest, "class");
+        const char *class = document_word(lines->arena, guest, "class");
         const char *host = document_string(lines->arena, guest, "host");
 
         if (strcmp(class, "placed") == 0 || strcmp(class, "unmanaged") == 0) {
@@ -228,9 +223,9 @@ static void add_guests(struct lines *lines)
         }
         add(lines, CANVAS_PLAIN,
             text_format(lines->arena, "  %-*s %s: %s%s%sbelongs on %s", NAME_COLUMNS,
-                        cut(lines->arena, string(lines, guest, "name"), NAME_COLUMNS), class,
-                        host == NULL ? "" : "is on ", host == NULL ? "" : host,
-                        host == NULL ? "" : ", ", string(lines, guest, "wanted")));
+                        cut(lines->arena, document_word(lines->arena, guest, "name"), NAME_COLUMNS),
+                        class, host == NULL ? "" : "is on ", host == NULL ? "" : host,
+                        host == NULL ? "" : ", ", document_word(lines->arena, guest, "wanted")));
     }
 }
 

@@ -46,6 +46,13 @@ const char *document_string(struct arena *arena, const json_t *object, const cha
     return value == NULL ? NULL : text_visible(arena, arena_strdup(arena, value));
 }
 
+const char *document_word(struct arena *arena, const json_t *object, const char *name)
+{
+    const char *value = document_string(arena, object, name);
+
+    return value == NULL ? "?" : value;
+}
+
 int64_t document_number(const json_t *object, const char *name)
 {
     return json_integer_value(json_object_get(object, name));

@@ -30,6 +30,8 @@ AUTO_VALUE(document, struct document, document_deinit);
 
 /* The member 'name' of 'object'; of no object (NULL) there is none.  Absent is NULL, 0, false. */
 const char *document_string(struct arena *arena, const struct json_t *object, const char *name);
+const char *document_word(struct arena *arena, const struct json_t *object,
+                          const char *name); /* A string; absent is "?". */
 int64_t document_number(const struct json_t *object, const char *name);
 bool document_flag(const struct json_t *object, const char *name);
 int64_t document_instant(const struct json_t *object, const char *name); /* Wall clock, in ms. */

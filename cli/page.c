@@ -13,16 +13,6 @@
 #define ITEMS_MAX     20 /* Of one kind: the rest is counted. */
 #define MIB           (1024 * 1024)
 
-static const char *or_unknown(const char *value)
-{
-    return value == NULL ? "?" : value;
-}
-
-static const char *member(struct arena *arena, const struct json_t *object, const char *name)
-{
-    return or_unknown(document_string(arena, object, name));
-}
-
 /* How long before the document was made, or after. */
 static const char *ago(struct arena *arena, const struct json_t *status, int64_t wall_ms)
 {
@@ -34,11 +24,11 @@ static const char *ago(struct arena *arena, const struct json_t *status, int64_t
 
 const char *page_move(struct arena *arena, const struct json_t *move)
 {
-    const char *hop = member(arena, move, "hop");
+    const char *hop = document_word(arena, move, "hop");
 
-    return text_format(arena, "%s: %s -> %s, %s%s", member(arena, move, "guest"),
-                       member(arena, move, "from"), member(arena, move, "to"),
-                       member(arena, move, "mode"),
+    return text_format(arena, "%s: %s -> %s, %s%s", document_word(arena, move, "guest"),
+                       document_word(arena, move, "from"), document_word(arena, move, "to"),
+                       document_word(arena, move, "mode"),
                        strcmp(hop, "detour") == 0 ? " (on its way: a temporary host)" : "");
 }
 
@@ -59,7 +49,7 @@ const char *page_moving(struct arena *arena, const struct json_t *moving)
     int64_t left_ms = document_number(moving, "left_ms");
 
     text_printf(&text, "%s, %s, %" PRId64 " %%", page_move(arena, moving),
-                member(arena, moving, "phase"), document_number(moving, "percent"));
+                document_word(arena, moving, "phase"), document_number(moving, "percent"));
     if (rate > 0) {
         text_printf(&text, ", %" PRId64 " MiB/s", rate / MIB);
     }
@@ -78,14 +68,14 @@ const char *page_moving(struct arena *arena, const struct json_t *moving)
 
 const char *page_block(struct arena *arena, const struct json_t *block)
 {
-    return text_format(arena, "%s: %s: %s", member(arena, block, "guest"),
-                       member(arena, block, "code"), member(arena, block, "reason"));
+    return text_format(arena, "%s: %s: %s", document_word(arena, block, "guest"),
+                       document_word(arena, block, "code"), document_word(arena, block, "reason"));
 }
 
 const char *page_retry(struct arena *arena, const struct json_t *status, const struct json_t *retry)
 {
-    const char *guest = member(arena, retry, "guest");
-    const char *reason = member(arena, retry, "reason");
+    const char *guest = document_word(arena, retry, "guest");
+    const char *reason = document_word(arena, retry, "reason");
 
     if (document_flag(retry, "parked")) {
         return text_format(arena, "%s: %s; 'berth retry %s' tries again", guest, reason, guest);
@@ -102,10 +92,10 @@ const char *page_hold(struct arena *arena, const struct json_t *hold)
     char since[CLOCK_TEXT_SIZE];
 
     return text_format(arena, "%s%s by %s since %s%s%s; 'berth release%s%s' lets go",
-                       name == NULL                                        ? "the fleet"
-                       : strcmp(member(arena, hold, "scope"), "host") == 0 ? "host "
-                                                                           : "",
-                       name == NULL ? "" : name, member(arena, hold, "user"),
+                       name == NULL                                               ? "the fleet"
+                       : strcmp(document_word(arena, hold, "scope"), "host") == 0 ? "host "
+                                                                                  : "",
+                       name == NULL ? "" : name, document_word(arena, hold, "user"),
                        clock_format(document_instant(hold, "since"), since),
                        reason == NULL ? "" : ": ", reason == NULL ? "" : reason,
                        name == NULL ? "" : " ", name == NULL ? "" : name);
@@ -115,15 +105,15 @@ const char *page_drift(struct arena *arena, const struct json_t *status, const s
 {
     int64_t since_ms = document_instant(drift, "since");
 
-    return text_format(arena, "%s %s (%s%s%s)", member(arena, drift, "guest"),
-                       member(arena, drift, "text"), member(arena, drift, "answer"),
+    return text_format(arena, "%s %s (%s%s%s)", document_word(arena, drift, "guest"),
+                       document_word(arena, drift, "text"), document_word(arena, drift, "answer"),
                        since_ms == 0 ? "" : ", for ",
                        since_ms == 0 ? "" : ago(arena, status, since_ms));
 }
 
 bool page_is_false(struct arena *arena, const struct json_t *condition)
 {
-    return strcmp(member(arena, condition, "status"), "false") == 0;
+    return strcmp(document_word(arena, condition, "status"), "false") == 0;
 }
 
 const char *page_condition(struct arena *arena, const struct json_t *status,
@@ -131,9 +121,10 @@ const char *page_condition(struct arena *arena, const struct json_t *status,
 {
     int64_t since_ms = document_instant(condition, "since");
 
-    return text_format(
-        arena, "%s%s%s: %s", member(arena, condition, "type"), since_ms == 0 ? "" : " for ",
-        since_ms == 0 ? "" : ago(arena, status, since_ms), member(arena, condition, "message"));
+    return text_format(arena, "%s%s%s: %s", document_word(arena, condition, "type"),
+                       since_ms == 0 ? "" : " for ",
+                       since_ms == 0 ? "" : ago(arena, status, since_ms),
+                       document_word(arena, condition, "message"));
 }
 
 /* The page as it grows. */
@@ -205,7 +196,7 @@ static void print_file(struct page *page)
 {
     struct arena *arena = page->text->arena;
     const struct json_t *status = page->status;
-    const char *file = member(arena, status, "es_xml");
+    const char *file = document_word(arena, status, "es_xml");
     const char *digest = document_string(arena, status, "es_xml_sha256");
     const char *revision = digest == NULL ? "" : text_format(arena, "revision %.12s", digest);
     const struct json_t *valid = find_condition(page, "DesiredValid");
@@ -259,7 +250,8 @@ static void print_last_run(struct page *page)
     if (run == NULL) {
         return;
     }
-    text_printf(&text, "%s by %s at %s", member(arena, run, "program"), member(arena, run, "user"),
+    text_printf(&text, "%s by %s at %s", document_word(arena, run, "program"),
+                document_word(arena, run, "user"),
                 clock_format(document_instant(run, "begun"), at));
     if (document_instant(run, "ended") != 0) {
         text_printf(&text, ", ended with status %" PRId64, document_number(run, "exit_status"));
@@ -282,9 +274,9 @@ static void print_conditions(struct page *page)
 
     for (size_t i = 0; i < count; i++) {
         const struct json_t *condition = document_item(page->status, "conditions", i);
-        const char *type = member(arena, condition, "type");
+        const char *type = document_word(arena, condition, "type");
 
-        unknown += strcmp(member(arena, condition, "status"), "unknown") == 0;
+        unknown += strcmp(document_word(arena, condition, "status"), "unknown") == 0;
         if (!page_is_false(arena, condition)) {
             continue;
         }
@@ -313,7 +305,7 @@ static void print_moves(struct page *page)
         const struct json_t *move = document_item(page->status, "moves", i);
         const char *why = document_string(arena, move, "text");
 
-        if (running == NULL || strcmp(running, member(arena, move, "guest")) != 0) {
+        if (running == NULL || strcmp(running, document_word(arena, move, "guest")) != 0) {
             print_line(page, acts ? "moving" : "unfinished",
                        text_format(arena, "%s, begun %s ago%s%s%s", page_move(arena, move),
                                    ago(arena, page->status, document_instant(move, "begun")),
@@ -381,8 +373,8 @@ static void print_blocked(struct page *page)
     for (size_t i = 0; i < count && i < ITEMS_MAX; i++) {
         const struct json_t *block = document_item(page->status, "blocked", i);
 
-        if (strcmp(member(arena, block, "code"), "backoff") != 0 ||
-            !is_waiting(page, member(arena, block, "guest"))) {
+        if (strcmp(document_word(arena, block, "code"), "backoff") != 0 ||
+            !is_waiting(page, document_word(arena, block, "guest"))) {
             print_line(page, "blocked", page_block(arena, block));
         }
     }
@@ -407,7 +399,8 @@ static void print_rest_of_ledger(struct page *page)
 
         print_line(page, "owed start",
                    text_format(arena, "%s: was stopped on '%s' and must run again",
-                               member(arena, owed, "guest"), member(arena, owed, "host")));
+                               document_word(arena, owed, "guest"),
+                               document_word(arena, owed, "host")));
     }
 }
 
