@@ -49,6 +49,10 @@ static int address(struct cli *cli, const struct steer *steer, const struct daem
             return 0;
         }
         cli_refuse(cli->config.es_xml, &faults, &err);
+        if (daemon->client != NULL) {
+            cli_error("berthd stays with the last good file: --guest or --host tells",
+                      "%s: the file cannot tell what '%s' is", cli->command, steer->name);
+        }
         return CLI_INVALID;
     }
     if (order_address(order, steer->name, &revision.desired, &err) != 0) {

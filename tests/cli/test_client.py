@@ -163,6 +163,7 @@ class Steers(DaemonTest):
         result = self.world.berth("hold", "vm1")
         self.assert_exit(result, INVALID)
         self.assertIn(f"{self.world.es}:1: ", result.stderr)
+        self.assertRegex(result.stderr, "cannot tell what 'vm1' is\nhint: .*--guest or --host")
         self.assert_complains(self.world.berth("hold", "kvm1", "--guest"), FAILED, "no such guest")
 
     def test_a_reason_without_end_is_refused(self):
