@@ -60,11 +60,10 @@ static const char *judge_hosts(struct arena *arena, const struct observed *obser
     return and_more(arena, first, count);
 }
 
-static const char *judge_places(struct arena *arena, const struct status *status)
+static const char *judge_places(struct arena *arena, const struct diff *diff)
 {
-    struct diff diff = diff_compute(arena, status->desired, status->observed);
-    size_t placed = diff.counts[DIFF_PLACED];
-    size_t managed = diff.count - diff.counts[DIFF_UNMANAGED];
+    size_t placed = diff->counts[DIFF_PLACED];
+    size_t managed = diff->count - diff->counts[DIFF_UNMANAGED];
 
     return placed == managed
                ? NULL
@@ -123,7 +122,7 @@ void condition_judge(struct conditions *conditions, const struct status *status)
 
     condition_set(conditions, CONDITION_HOSTS_REACHABLE, now_ms,
                   judge_hosts(&arena, status->observed));
-    condition_set(conditions, CONDITION_IN_PLACE, now_ms, judge_places(&arena, status));
+    condition_set(conditions, CONDITION_IN_PLACE, now_ms, judge_places(&arena, status->diff));
     condition_set(conditions, CONDITION_UNBLOCKED, now_ms, judge_blocks(&arena, status));
     condition_set(conditions, CONDITION_SETTLED, now_ms, judge_moves(&arena, ledger));
     condition_set(conditions, CONDITION_AS_LEFT, now_ms, judge_drift(&arena, status->drift));

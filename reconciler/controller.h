@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/loop.h"
+#include "diff/diff.h"
 #include "reconciler/calls.h"
 #include "reconciler/condition.h"
 #include "reconciler/debounce.h"
@@ -33,6 +34,7 @@ struct finding {
     struct arena arena;
     struct revision revision;
     struct observed observed;
+    struct diff diff; /* Of both. */
     const struct plan_block *blocked;
     size_t block_count;
     int64_t looked_ms; /* 0 = nothing was found. */

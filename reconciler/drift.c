@@ -298,11 +298,10 @@ static const struct diff_guest *find_guest(const struct diff *diff, const char *
 }
 
 /* A guest on its way, or one that a host which does not answer may have, cannot be told to be back. */
-static bool may_end(const struct finder *finder, const struct diff *diff,
-                    const struct drift_item *item)
+static bool may_end(const struct finder *finder, const struct drift_item *item)
 {
     const struct drift_facts *facts = finder->facts;
-    const struct diff_guest *guest = find_guest(diff, item->guest);
+    const struct diff_guest *guest = find_guest(facts->diff, item->guest);
     const struct observed_host *host =
         item->found == NULL ? NULL : observed_find_host(facts->observed, item->found);
 
@@ -314,7 +313,7 @@ static bool may_end(const struct finder *finder, const struct diff *diff,
                              (guest->at == NULL || guest->at->guest->job == GUEST_JOB_NONE));
 }
 
-static void find_ended(struct finder *finder, const struct diff *diff)
+static void find_ended(struct finder *finder)
 {
     struct drift *found = &finder->found;
     struct arena *arena = &found->arena;
@@ -323,7 +322,7 @@ static void find_ended(struct finder *finder, const struct diff *diff)
     for (size_t i = 0; i < finder->before->count; i++) {
         const struct drift_item *item = &finder->before->items[i];
 
-        if (drift_find(found, item->guest, item->class) == NULL && may_end(finder, diff, item)) {
+        if (drift_find(found, item->guest, item->class) == NULL && may_end(finder, item)) {
             found->ended[found->ended_count++] = (struct drift_item){
                 .class = item->class,
                 .answer = item->answer,
@@ -338,17 +337,16 @@ static void find_ended(struct finder *finder, const struct diff *diff)
 
 int drift_update(struct drift *drift, const struct drift_facts *facts, struct err *err)
 {
-    AUTO(arena) struct arena scratch = ARENA_INIT;
-    struct diff diff = diff_compute(&scratch, facts->desired, facts->observed);
+    const struct diff *diff = facts->diff;
     struct finder finder = { .facts = facts, .before = drift };
     int status = 0;
 
     finder.found.items =
-        ARENA_ARRAY(&finder.found.arena, struct drift_item, diff.count * ITEMS_A_GUEST + 1);
-    finder.found.suspects = ARENA_ARRAY(&finder.found.arena, struct drift_item, diff.count + 1);
-    for (size_t i = 0; i < diff.count && status == 0; i++) {
-        if (ledger_find_move(facts->ledger, diff.guests[i].name) == NULL) {
-            status = find_of(&finder, &diff.guests[i], err);
+        ARENA_ARRAY(&finder.found.arena, struct drift_item, diff->count * ITEMS_A_GUEST + 1);
+    finder.found.suspects = ARENA_ARRAY(&finder.found.arena, struct drift_item, diff->count + 1);
+    for (size_t i = 0; i < diff->count && status == 0; i++) {
+        if (ledger_find_move(facts->ledger, diff->guests[i].name) == NULL) {
+            status = find_of(&finder, &diff->guests[i], err);
         }
     }
     if (status != 0 || date_all(&finder, err) != 0) {
@@ -356,8 +354,8 @@ int drift_update(struct drift *drift, const struct drift_facts *facts, struct er
         return -1;
     }
     qsort(finder.found.items, finder.found.count, sizeof(*finder.found.items), compare_items);
-    find_ended(&finder, &diff);
-    finder.found.silent = diff.silent;
+    find_ended(&finder);
+    finder.found.silent = diff->silent;
     arena_deinit(&drift->arena);
     *drift = finder.found;
     return 0;
@@ -389,13 +387,13 @@ struct journal_record *drift_places(struct arena *arena, const struct drift_fact
                                     const struct drift *drift, size_t *count)
 {
     const struct ledger *ledger = facts->ledger;
-    struct diff diff = diff_compute(arena, facts->desired, facts->observed);
+    const struct diff *diff = facts->diff;
     struct journal_record *records =
-        ARENA_ARRAY(arena, struct journal_record, diff.count + ledger->place_count + 1);
+        ARENA_ARRAY(arena, struct journal_record, diff->count + ledger->place_count + 1);
     size_t used = 0;
 
-    for (size_t i = 0; i < diff.count; i++) {
-        const struct diff_guest *guest = &diff.guests[i];
+    for (size_t i = 0; i < diff->count; i++) {
+        const struct diff_guest *guest = &diff->guests[i];
 
         if (guest->class == DIFF_PLACED && guest->at->host->reachable &&
             ledger_find_move(ledger, guest->name) == NULL) {

@@ -18,6 +18,7 @@
 #include "reconciler/journal/journal.h"
 
 struct desired;
+struct diff;
 struct err;
 struct ledger;
 struct observed;
@@ -49,6 +50,7 @@ struct drift {
 struct drift_facts {
     const struct desired *desired;
     const struct observed *observed; /* With what the journal knows joined in. */
+    const struct diff *diff;         /* Of the two. */
     struct ledger *ledger;
     const struct config *config;
     int64_t now_ms;

@@ -91,6 +91,7 @@ int drift_answer_all(struct reconciler *reconciler)
     const struct drift_facts facts = {
         .desired = &reconciler->revision.desired,
         .observed = &reconciler->view.observed,
+        .diff = &reconciler->found.diff,
         .ledger = &reconciler->ledger,
         .config = reconciler->world.config,
         .now_ms = controller_wall(reconciler),

@@ -278,16 +278,13 @@ static void write_counts(struct text *text, const struct metrics *metrics)
 
 static void write_guests(struct text *text, const struct status *status)
 {
-    AUTO(arena) struct arena arena = ARENA_INIT;
-    struct diff diff;
-
-    if (status->desired == NULL || status->observed == NULL) {
+    if (status->diff == NULL) {
         return;
     }
-    diff = diff_compute(&arena, status->desired, status->observed);
     head(text, "berth_guests", "gauge", "Guests by how they differ from the file.");
     for (enum diff_class class = 0; class < DIFF_CLASS_COUNT; class ++) {
-        labelled(text, "berth_guests", "class", diff_class_name(class), diff.counts[class]);
+        labelled(text, "berth_guests", "class", diff_class_name(class),
+                 status->diff->counts[class]);
     }
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/text.h"
+#include "diff/diff.h"
 #include "diff/plan.h"
 #include "diff/verify.h"
 #include "model/fault.h"
@@ -249,6 +250,8 @@ static void on_observed(void *context)
                reconciler->options.only, controller_wall(reconciler));
     reconciler->found.revision = reconciler->revision;
     reconciler->found.observed = reconciler->view.observed;
+    reconciler->found.diff =
+        diff_compute(&reconciler->arena, &reconciler->revision.desired, &reconciler->view.observed);
     reconciler->found.looked_ms = controller_wall(reconciler);
     event.observed = &reconciler->view.observed;
     controller_emit(reconciler, &event);

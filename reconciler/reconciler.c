@@ -208,8 +208,8 @@ struct status reconciler_status(struct reconciler *reconciler)
         status.queue_count = following->plan.move_count - following->next;
     }
     if (finding->looked_ms != 0) {
-        status.desired = &finding->revision.desired;
         status.observed = &finding->observed;
+        status.diff = &finding->diff;
     }
     return status;
 }

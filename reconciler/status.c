@@ -3,11 +3,9 @@
 
 #include <string.h>
 
-#include "base/arena.h"
 #include "base/text.h"
 #include "diff/diff.h"
 #include "diff/plan.h"
-#include "model/desired.h"
 #include "model/observed.h"
 #include "reconciler/condition.h"
 #include "reconciler/drift.h"
@@ -173,8 +171,6 @@ static void add_ledger(struct text *json, const struct ledger *ledger)
 
 static void add_counts(struct text *json, const struct status *status)
 {
-    AUTO(arena) struct arena arena = ARENA_INIT;
-    struct diff diff = diff_compute(&arena, status->desired, status->observed);
     size_t unreachable = 0;
 
     for (size_t i = 0; i < status->observed->host_count; i++) {
@@ -188,7 +184,7 @@ static void add_counts(struct text *json, const struct status *status)
     json_member_name(json, "guests");
     text_append(json, "{");
     for (enum diff_class class = 0; class < DIFF_CLASS_COUNT; class ++) {
-        json_member_number(json, diff_class_name(class), diff.counts[class]);
+        json_member_number(json, diff_class_name(class), status->diff->counts[class]);
     }
     text_append(json, "}");
 }
@@ -224,7 +220,7 @@ void status_json(struct text *json, const struct status *status)
     add_moves(json, status);
     add_ledger(json, status->ledger);
     add_drift(json, status->drift);
-    if (status->observed != NULL && status->desired != NULL) {
+    if (status->observed != NULL) {
         add_counts(json, status);
     }
     if (status->last_run != NULL) {
@@ -268,21 +264,17 @@ static void add_guest(struct text *json, const struct diff_guest *guest)
 
 size_t status_guests_json(struct text *json, const struct status *status, const char *only)
 {
-    AUTO(arena) struct arena arena = ARENA_INIT;
-    struct diff diff = { .count = 0 };
+    const struct diff *diff = status->diff;
     size_t count = 0;
 
-    if (status->desired != NULL && status->observed != NULL) {
-        diff = diff_compute(&arena, status->desired, status->observed);
-    }
     text_append(json, "{");
     json_member_string(json, "format", "berth.guests/1");
     json_member_instant(json, "looked", status->looked_ms);
     begin_array(json, "guests");
-    for (size_t i = 0; i < diff.count; i++) {
-        if (only == NULL || strcmp(diff.guests[i].name, only) == 0) {
+    for (size_t i = 0; diff != NULL && i < diff->count; i++) {
+        if (only == NULL || strcmp(diff->guests[i].name, only) == 0) {
             next_item(json);
-            add_guest(json, &diff.guests[i]);
+            add_guest(json, &diff->guests[i]);
             count++;
         }
     }

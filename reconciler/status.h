@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 struct conditions;
-struct desired;
+struct diff;
 struct drift;
 struct gauge;
 struct journal_move;
@@ -42,10 +42,10 @@ struct status {
     const struct plan_block *blocked;
     size_t block_count;
     const struct drift *drift;
-    const struct desired *desired;
     const struct observed *observed;
-    int64_t looked_ms;    /* When the hosts were last looked at. */
-    int64_t next_look_ms; /* When they will be at the latest. */
+    const struct diff *diff; /* Of 'observed' from the file; NULL together with it. */
+    int64_t looked_ms;       /* When the hosts were last looked at. */
+    int64_t next_look_ms;    /* When they will be at the latest. */
 };
 
 /* Appends the whole as one JSON document, ending in a newline. */

@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "diff/diff.h"
 #include "diff/plan.h"
 #include "diff/plan_json.h"
 #include "model/fault.h"
@@ -190,6 +191,7 @@ static void read_fleet(struct arena *arena, struct status *status)
     const struct policy policy = policy_default();
     struct revision *revision = ARENA_NEW(arena, struct revision);
     struct observed *observed = ARENA_NEW(arena, struct observed);
+    struct diff *diff = ARENA_NEW(arena, struct diff);
     struct faults faults = fault_list(arena);
     struct err err;
 
@@ -197,8 +199,9 @@ static void read_fleet(struct arena *arena, struct status *status)
         observed_json_read(arena, observed_json, sizeof(observed_json) - 1, observed, &err) != 0) {
         abort();
     }
-    status->desired = &revision->desired;
+    *diff = diff_compute(arena, &revision->desired, observed);
     status->observed = observed;
+    status->diff = diff;
 }
 
 static const struct plan_block sample_blocked[] = {
