@@ -327,6 +327,18 @@ struct diff diff_compute(struct arena *arena, const struct desired *desired,
     return diff;
 }
 
+static int compare_name(const void *name, const void *guest)
+{
+    return strcmp(name, ((const struct diff_guest *)guest)->name);
+}
+
+const struct diff_guest *diff_find_guest(const struct diff *diff, const char *name)
+{
+    return diff->count == 0
+               ? NULL
+               : bsearch(name, diff->guests, diff->count, sizeof(*diff->guests), compare_name);
+}
+
 const char *diff_class_name(enum diff_class class)
 {
     assert(class < DIFF_CLASS_COUNT);

@@ -59,5 +59,8 @@ struct diff {
 struct diff diff_compute(struct arena *arena, const struct desired *desired,
                          const struct observed *observed);
 
+/* The entry of the guest called 'name', or NULL. */
+const struct diff_guest *diff_find_guest(const struct diff *diff, const char *name);
+
 /* Stable lower-case name of 'class'. */
 const char *diff_class_name(enum diff_class class);

@@ -2,7 +2,6 @@
 #include "diff/explain.h"
 
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -12,11 +11,6 @@
 #include "model/desired.h"
 #include "model/observed.h"
 #include "model/quantity.h"
-
-static int compare_guest(const void *name, const void *item)
-{
-    return strcmp(name, ((const struct diff_guest *)item)->name);
-}
 
 static const char *state_text(const struct observed_guest *guest)
 {
@@ -114,9 +108,7 @@ bool explain_guest(struct arena *arena, struct text *text, const struct plan_inp
                    const struct plan *plan, const char *guest)
 {
     struct diff diff = diff_compute(arena, input->desired, input->observed);
-    const struct diff_guest *found = diff.count == 0 ? NULL
-                                                     : bsearch(guest, diff.guests, diff.count,
-                                                               sizeof(*diff.guests), compare_guest);
+    const struct diff_guest *found = diff_find_guest(&diff, guest);
 
     if (found == NULL) {
         return false;

@@ -285,23 +285,11 @@ static int date_all(struct finder *finder, struct err *err)
     return 0;
 }
 
-static int compare_guest(const void *name, const void *item)
-{
-    return strcmp(name, ((const struct diff_guest *)item)->name);
-}
-
-static const struct diff_guest *find_guest(const struct diff *diff, const char *name)
-{
-    return diff->count == 0
-               ? NULL
-               : bsearch(name, diff->guests, diff->count, sizeof(*diff->guests), compare_guest);
-}
-
 /* A guest on its way, or one that a host which does not answer may have, cannot be told to be back. */
 static bool may_end(const struct finder *finder, const struct drift_item *item)
 {
     const struct drift_facts *facts = finder->facts;
-    const struct diff_guest *guest = find_guest(facts->diff, item->guest);
+    const struct diff_guest *guest = diff_find_guest(facts->diff, item->guest);
     const struct observed_host *host =
         item->found == NULL ? NULL : observed_find_host(facts->observed, item->found);
 
