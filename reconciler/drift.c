@@ -32,26 +32,21 @@ struct finder {
     struct drift found;
 };
 
-struct key {
-    const char *guest;
-    enum config_drift_class class;
-};
-
-static int compare_key(const void *a, const void *b)
+static int compare_items(const void *a, const void *b)
 {
-    const struct key *key = a;
-    const struct drift_item *item = b;
-    int order = strcmp(key->guest, item->guest);
+    const struct drift_item *left = a;
+    const struct drift_item *right = b;
+    int order = strcmp(left->guest, right->guest);
 
-    return order != 0 ? order : (int)key->class - (int)item->class;
+    return order != 0 ? order : (int)left->class - (int)right->class;
 }
 
 static const struct drift_item *find_item(const struct drift_item *items, size_t count,
                                           const char *guest, enum config_drift_class class)
 {
-    const struct key key = { guest, class };
+    const struct drift_item key = { .guest = guest, .class = class };
 
-    return count == 0 ? NULL : bsearch(&key, items, count, sizeof(*items), compare_key);
+    return count == 0 ? NULL : bsearch(&key, items, count, sizeof(*items), compare_items);
 }
 
 static struct drift_item *add(struct finder *finder, const struct diff_guest *guest,
@@ -235,15 +230,6 @@ static int find_of(struct finder *finder, const struct diff_guest *guest, struct
         find_size(finder, guest);
     }
     return 0;
-}
-
-static int compare_items(const void *a, const void *b)
-{
-    const struct drift_item *left = a;
-    const struct drift_item *right = b;
-    int order = strcmp(left->guest, right->guest);
-
-    return order != 0 ? order : (int)left->class - (int)right->class;
 }
 
 /* When it was first noticed: by the pass before, or by an earlier run, which left word in the journal. */

@@ -6,7 +6,6 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/loop.h"
-#include "base/text.h"
 #include "reconciler/ledger.h"
 
 struct errand {

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "base/text.h"
 #include "diff/plan.h"
 #include "reconciler/config.h"
 #include "reconciler/controller.h"

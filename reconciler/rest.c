@@ -6,7 +6,6 @@
 #include "base/err.h"
 #include "reconciler/config.h"
 #include "reconciler/controller.h"
-#include "reconciler/debts.h"
 #include "reconciler/moves.h"
 #include "reconciler/opening.h"
 #include "reconciler/watch.h"
@@ -28,7 +27,8 @@ static enum reconciler_status final_status(const struct reconciler *reconciler)
     return reconciler->result.blocked > 0 ? RECONCILER_BLOCKED : RECONCILER_DONE;
 }
 
-void rest_end(void *context)
+/* Looks again. */
+static void look_again(void *context)
 {
     struct reconciler *reconciler = context;
 
@@ -54,7 +54,7 @@ static void follow(struct reconciler *reconciler, int64_t retry_ms)
         wait_ms = change_ms - now_ms;
     }
     reconciler->next_look_ms = now_ms + wait_ms;
-    loop_timer_start(reconciler->world.loop, &reconciler->timer, wait_ms, rest_end, reconciler);
+    loop_timer_start(reconciler->world.loop, &reconciler->timer, wait_ms, look_again, reconciler);
     if (reconciler->heard) {
         debounce_note(&reconciler->notices);
     }
@@ -88,7 +88,7 @@ void rest_wake(struct reconciler *reconciler)
 {
     reconciler->overtaken = true;
     if (reconciler->timer.armed) {
-        rest_end(reconciler);
+        look_again(reconciler);
     }
 }
 
@@ -105,7 +105,7 @@ void rest_on_heard(void *context)
         debounce_note(&reconciler->notices);
         return;
     }
-    rest_end(reconciler);
+    look_again(reconciler);
 }
 
 /* What the running move does is no news, nor how far somebody else's is. */

@@ -19,9 +19,6 @@ struct reconciler;
 /* Nothing can be done now. */
 void rest_begin(struct reconciler *reconciler);
 
-/* Looks again; a loop_fn. */
-void rest_end(void *context);
-
 /* What rests is woken; a pass under way sees that it has been overtaken; a move goes on. */
 void rest_wake(struct reconciler *reconciler);
 

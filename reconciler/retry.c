@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/backoff.h"
-#include "base/text.h"
 #include "reconciler/ledger.h"
 
 static bool says_the_same(const struct journal_retry *before, const struct journal_move *move)
