@@ -10,6 +10,7 @@
 #include "diff/diff.h"
 #include "model/desired.h"
 #include "model/observed.h"
+#include "reconciler/json_member.h"
 #include "reconciler/ledger.h"
 
 /* A guest can have drifted in place and in size. */
@@ -508,6 +509,15 @@ const struct drift_item *drift_find(const struct drift *drift, const char *guest
                                     enum config_drift_class class)
 {
     return find_item(drift->items, drift->count, guest, class);
+}
+
+void drift_json(struct text *json, const struct drift_item *item)
+{
+    json_member_string(json, "class", config_drift_class_name(item->class));
+    json_member_string(json, "answer", config_drift_answer_name(item->answer));
+    json_member_string(json, "wanted", item->wanted);
+    json_member_string(json, "found", item->found);
+    json_member_instant(json, "since", item->since_ms);
 }
 
 void drift_deinit(struct drift *drift)

@@ -22,6 +22,7 @@ struct diff;
 struct err;
 struct ledger;
 struct observed;
+struct text;
 
 struct drift_item {
     enum config_drift_class class;
@@ -81,6 +82,9 @@ const char *drift_waits(struct arena *arena, const struct drift_facts *facts,
 /* The item of 'guest' and 'class', or NULL. */
 const struct drift_item *drift_find(const struct drift *drift, const char *guest,
                                     enum config_drift_class class);
+
+/* Appends what 'item' is, but for its guest and its sentence, as members of a JSON object. */
+void drift_json(struct text *json, const struct drift_item *item);
 
 /* Releases the items. */
 void drift_deinit(struct drift *drift);

@@ -129,23 +129,8 @@ static void add_progress(struct text *json, const struct event *event, const str
     json_member_number(json, "written_bytes_s", progress->written_bytes_s);
     json_member_number(json, "throttle_percent", progress->throttle_percent);
     if (gauge != NULL) {
-        int64_t most = gauge_left_most_ms(gauge);
-
-        json_member_number(json, "percent", (uint64_t)(gauge->fraction * 100));
-        json_member_number(json, "rate_bytes_s", (uint64_t)gauge->rate);
-        json_member_signed(json, "left_ms", gauge_left_ms(gauge));
-        json_member_signed(json, "left_most_ms", most == GAUGE_NEVER ? -1 : most);
-        json_member_flag(json, "converges", most != GAUGE_NEVER);
+        gauge_json(json, gauge);
     }
-}
-
-static void add_drift(struct text *json, const struct drift_item *item)
-{
-    json_member_string(json, "class", config_drift_class_name(item->class));
-    json_member_string(json, "answer", config_drift_answer_name(item->answer));
-    json_member_string(json, "wanted", item->wanted);
-    json_member_string(json, "found", item->found);
-    json_member_instant(json, "since", item->since_ms);
 }
 
 static void add_order(struct text *json, const struct order *order)
@@ -202,7 +187,7 @@ static void add_details(struct text *json, const struct event *event, const stru
         break;
     case EVENT_DRIFT:
     case EVENT_DRIFT_OVER:
-        add_drift(json, event->drift);
+        drift_json(json, event->drift);
         break;
     case EVENT_ORDER:
         add_order(json, event->order);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/gauge.h"
 
+#include "reconciler/json_member.h"
 #include "reconciler/pace.h"
 
 /* Where the phases lie: copying memory is nearly all of a move. */
@@ -10,25 +11,6 @@
 
 #define NEWEST_WEIGHT 0.3 /* Of the rate's newest figure. */
 #define LEFT_MAX_S    (100.0 * 24 * 3600)
-
-const char *gauge_phase_name(enum actuator_phase phase)
-{
-    switch (phase) {
-    case ACTUATOR_PHASE_SETUP:
-        return "setup";
-    case ACTUATOR_PHASE_MEMORY:
-        return "memory";
-    case ACTUATOR_PHASE_POSTCOPY:
-        return "post-copy";
-    case ACTUATOR_PHASE_SWITCHOVER:
-        return "switchover";
-    case ACTUATOR_PHASE_CLEANUP:
-        return "cleanup";
-    case ACTUATOR_PHASE_WAIT:
-        return "shutting down";
-    }
-    return "";
-}
 
 static double raw_fraction(const struct actuator_progress *raw)
 {
@@ -93,4 +75,34 @@ int64_t gauge_left_most_ms(const struct gauge *gauge)
     }
     left_ms = pace_time_ms(raw->remaining_bytes, gauge->rate, (double)written, 0);
     return left_ms == PACE_NEVER ? GAUGE_NEVER : left_ms;
+}
+
+void gauge_json(struct text *json, const struct gauge *gauge)
+{
+    int64_t most = gauge_left_most_ms(gauge);
+
+    json_member_number(json, "percent", (uint64_t)(gauge->fraction * 100));
+    json_member_number(json, "rate_bytes_s", (uint64_t)gauge->rate);
+    json_member_signed(json, "left_ms", gauge_left_ms(gauge));
+    json_member_signed(json, "left_most_ms", most == GAUGE_NEVER ? -1 : most);
+    json_member_flag(json, "converges", most != GAUGE_NEVER);
+}
+
+const char *gauge_phase_name(enum actuator_phase phase)
+{
+    switch (phase) {
+    case ACTUATOR_PHASE_SETUP:
+        return "setup";
+    case ACTUATOR_PHASE_MEMORY:
+        return "memory";
+    case ACTUATOR_PHASE_POSTCOPY:
+        return "post-copy";
+    case ACTUATOR_PHASE_SWITCHOVER:
+        return "switchover";
+    case ACTUATOR_PHASE_CLEANUP:
+        return "cleanup";
+    case ACTUATOR_PHASE_WAIT:
+        return "shutting down";
+    }
+    return "";
 }

@@ -13,6 +13,8 @@
 
 #define GAUGE_NEVER INT64_MAX
 
+struct text;
+
 struct gauge {
     struct actuator_progress raw; /* The newest. */
     double fraction;              /* 0..1; only grows, and is below 1 until the end is seen. */
@@ -31,6 +33,9 @@ int64_t gauge_left_ms(const struct gauge *gauge);
 /* The same if the guest goes on writing as it does, which is sent again; -1 = not known, GAUGE_NEVER: at
  * this rate it does not end by itself. */
 int64_t gauge_left_most_ms(const struct gauge *gauge);
+
+/* Appends fraction, rate and what is left of the time as members of a JSON object. */
+void gauge_json(struct text *json, const struct gauge *gauge);
 
 /* Stable lower-case name of 'phase'. */
 const char *gauge_phase_name(enum actuator_phase phase);

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "diff/diff.h"
 #include "diff/plan.h"
+#include "model/json_token.h"
 #include "model/observed.h"
 #include "reconciler/condition.h"
 #include "reconciler/drift.h"
@@ -49,14 +50,12 @@ static void add_moving(struct text *json, const struct status *status)
 {
     const struct journal_move *move = status->moving;
     const struct gauge *gauge = status->gauge;
-    int64_t most;
 
     json_member_name(json, "moving");
     if (move == NULL) {
         text_append(json, "null");
         return;
     }
-    most = gauge_left_most_ms(gauge);
     text_append(json, "{");
     json_member_string(json, "guest", move->guest);
     json_member_string(json, "from", move->from);
@@ -67,14 +66,10 @@ static void add_moving(struct text *json, const struct status *status)
     json_member_instant(json, "deadline", move->deadline_ms);
     json_member_flag(json, "cancel_requested", move->cancel_requested);
     json_member_string(json, "phase", gauge_phase_name(gauge->raw.phase));
-    json_member_number(json, "percent", (uint64_t)(gauge->fraction * 100));
-    json_member_number(json, "rate_bytes_s", (uint64_t)gauge->rate);
+    gauge_json(json, gauge);
     json_member_number(json, "dirty_bytes_s", gauge->raw.dirty_bytes_s);
     json_member_number(json, "iteration", gauge->raw.iteration);
     json_member_number(json, "throttle_percent", gauge->raw.throttle_percent);
-    json_member_signed(json, "left_ms", gauge_left_ms(gauge));
-    json_member_signed(json, "left_most_ms", most == GAUGE_NEVER ? -1 : most);
-    json_member_flag(json, "converges", most != GAUGE_NEVER);
     text_append(json, "}");
 }
 
@@ -124,11 +119,7 @@ static void add_drift(struct text *json, const struct drift *drift)
         next_item(json);
         text_append(json, "{");
         json_member_string(json, "guest", item->guest);
-        json_member_string(json, "class", config_drift_class_name(item->class));
-        json_member_string(json, "answer", config_drift_answer_name(item->answer));
-        json_member_string(json, "wanted", item->wanted);
-        json_member_string(json, "found", item->found);
-        json_member_instant(json, "since", item->since_ms);
+        drift_json(json, item);
         json_member_string(json, "text", item->text);
         text_append(json, "}");
     }
@@ -251,9 +242,7 @@ static void add_guest(struct text *json, const struct diff_guest *guest)
     begin_array(json, "found");
     for (size_t i = 0; i < guest->found_count; i++) {
         json_member_next(json);
-        text_append(json, "\"");
-        text_append(json, guest->found[i]); /* A host name of the file: nothing to escape. */
-        text_append(json, "\"");
+        json_token_write_string(json, guest->found[i]);
     }
     text_append(json, "]");
     if (guest->at != NULL) {
