@@ -185,29 +185,20 @@ bool moves_resume_next(struct reconciler *reconciler)
 bool moves_begin(struct reconciler *reconciler, const struct executor_intent *intent, size_t number,
                  size_t total)
 {
-    struct journal_move shown = {
-        .guest = intent->guest,
-        .uuid = intent->uuid,
-        .from = intent->from,
-        .to = intent->to,
-        .mode = intent->mode,
-        .detour = intent->detour,
-        .fallback = intent->fallback,
-    };
     struct event event = {
         .kind = EVENT_MOVE_BEGIN,
-        .move = &shown,
         .guest = intent->guest,
         .number = number,
         .total = total,
     };
 
-    controller_emit(reconciler, &event);
     reconciler->resumed = false;
     reconciler->overruled = false;
     reconciler->parks |= intent->mode == MOVE_STOP;
     gauge_reset(&reconciler->gauge);
     executor_begin(&reconciler->executor, intent, on_move_done, reconciler);
+    event.move = executor_move(&reconciler->executor);
+    controller_emit(reconciler, &event);
     return true;
 }
 

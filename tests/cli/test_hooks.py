@@ -58,6 +58,9 @@ class Command(HookTest):
         begin, end = self.told()
         self.assertEqual((begin["event"], begin["move"]["guest"]), ("move-begin", "vm1"))
         self.assertEqual((end["event"], end["move"]["state"]), ("move-end", "done"))
+        for member in ("epoch", "seq", "uuid", "begun", "es_xml_sha256"):
+            self.assertEqual(begin["move"][member], end["move"][member])
+        self.assertEqual(begin["move"]["state"], "open")
         self.assert_ends(daemon)
 
     def test_gets_what_a_person_wants_to_hear_of_if_nothing_was_asked_for(self):
