@@ -106,19 +106,17 @@ static enum plan_code code_of(enum err_code code)
 static bool is_kept_out(struct arena *arena, const struct view *view, const struct config *config,
                         const struct journal_retry *retry)
 {
-    const struct desired *desired = view->input.desired;
-    uint32_t index = desired_find_guest(desired, retry->guest);
+    const char *wanted = desired_host_of(view->input.desired, retry->guest);
     char digest[DIGEST_TEXT_SIZE];
 
-    if (index == DESIRED_NONE ||
+    if (wanted == NULL ||
         !retry_waits(retry, view->input.es_xml_sha256, config->policy.timeout_ms, view->now_ms)) {
         return false;
     }
     if (retry->next_ms != INT64_MAX) {
         return true;
     }
-    view_facts_digest(arena, &view->observed, config, retry->guest,
-                      desired->hosts[desired->guests[index].host].name, digest);
+    view_facts_digest(arena, &view->observed, config, retry->guest, wanted, digest);
     /* What a person has stopped waits for a person, whatever else changes. */
     return retry->code == ERR_CANCELLED || strcmp(digest, retry->observed_digest) == 0;
 }
