@@ -19,6 +19,7 @@
 #include "reconciler/event.h"
 #include "reconciler/order.h"
 #include "tests/runner.h"
+#include "tests/unit/dice.h"
 #include "world.h"
 
 #define MINUTE_MS INT64_C(60000)
@@ -43,7 +44,7 @@ struct day {
     struct world world;
     struct life *life;
     struct loop_timer timer;
-    uint64_t seed;
+    struct dice dice;
     const char *files[FILES]; /* Made before the day: what the test holds does not grow either. */
     const char *faulty;
     size_t passes;
@@ -55,14 +56,10 @@ struct day {
 
 static struct day day;
 
-/* SplitMix64: the same day everywhere. */
+/* The same day everywhere. */
 static size_t roll(size_t sides)
 {
-    uint64_t z = day.seed += UINT64_C(0x9E3779B97F4A7C15);
-
-    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return (size_t)((z ^ (z >> 31)) % sides);
+    return (size_t)dice_roll(&day.dice, sides);
 }
 
 static int64_t count_descriptors(void)

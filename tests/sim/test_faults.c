@@ -17,6 +17,7 @@
 #include "base/base.h"
 #include "base/text.h"
 #include "tests/runner.h"
+#include "tests/unit/dice.h"
 #include "world.h"
 
 /* Debug builds, sanitizers among them, take their time: fewer seeds there. */
@@ -30,21 +31,7 @@
 #define HOST_MIB     1024
 #define LIVES_MAX    12
 
-struct dice {
-    uint64_t state;
-};
-
-/* SplitMix64. */
-static uint64_t roll(struct dice *dice, uint64_t sides)
-{
-    uint64_t x = dice->state += UINT64_C(0x9e3779b97f4a7c15);
-
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return (x ^ (x >> 31)) % sides;
-}
-
-#define PICK(dice, list) ((list)[roll((dice), ARRAY_LEN(list))])
+#define PICK(dice, list) ((list)[dice_roll((dice), ARRAY_LEN(list))])
 
 static const char *const hosts[] = { "kvm1", "kvm2", "kvm3" };
 
@@ -53,7 +40,7 @@ static size_t make_guests(struct dice *dice, struct world_guest guests[GUESTS_MA
     static const char *const names[GUESTS_MAX] = { "vm1", "vm2", "vm3", "vm4", "vm5" };
     static const char *const states[] = { "running", "running", "running", "shutoff", "paused" };
     static const unsigned sizes_mib[] = { 96, 128, 160 };
-    size_t count = 1 + roll(dice, GUESTS_MAX);
+    size_t count = 1 + dice_roll(dice, GUESTS_MAX);
 
     for (size_t i = 0; i < count; i++) {
         guests[i] = (struct world_guest){
@@ -62,7 +49,7 @@ static size_t make_guests(struct dice *dice, struct world_guest guests[GUESTS_MA
             .wanted = PICK(dice, hosts),
             .state = PICK(dice, states),
             .memory_mib = PICK(dice, sizes_mib),
-            .autostart = roll(dice, 2) == 0,
+            .autostart = dice_roll(dice, 2) == 0,
         };
     }
     return count;
@@ -73,7 +60,7 @@ static size_t make_guests(struct dice *dice, struct world_guest guests[GUESTS_MA
 static void make_hosts(struct dice *dice, const struct world_guest *guests, size_t count,
                        unsigned memory_mib[ARRAY_LEN(hosts)])
 {
-    bool tight = roll(dice, 2) == 0;
+    bool tight = dice_roll(dice, 2) == 0;
 
     for (size_t h = 0; h < ARRAY_LEN(hosts); h++) {
         unsigned now = 0;
@@ -94,7 +81,7 @@ static size_t make_park(struct dice *dice, const struct world_guest *guests, siz
     size_t parked = 0;
 
     for (size_t i = 0; i < count; i++) {
-        if (roll(dice, 2) == 0) {
+        if (dice_roll(dice, 2) == 0) {
             park[parked++] = (struct policy_guest){ .name = guests[i].name, .park = true };
         }
     }
@@ -109,13 +96,13 @@ static const char *make_faults(struct dice *dice, struct arena *arena)
     static const char *const errors[] = { "timeout",     "busy",         "failed",
                                           "unreachable", "incompatible", "unsafe" };
     struct text text = text_new(arena);
-    size_t count = roll(dice, 6);
+    size_t count = dice_roll(dice, 6);
 
     for (size_t i = 0; i < count; i++) {
         text_printf(&text, "%s{\"op\":\"%s\",\"when\":\"%s\",\"error\":\"%s\",\"times\":%u",
                     i == 0 ? "" : ",", PICK(dice, ops), PICK(dice, whens), PICK(dice, errors),
-                    (unsigned)(1 + roll(dice, 3)));
-        if (roll(dice, 2) == 0) {
+                    (unsigned)(1 + dice_roll(dice, 3)));
+        if (dice_roll(dice, 2) == 0) {
             text_printf(&text, ",\"host\":\"%s\"", PICK(dice, hosts));
         }
         text_append(&text, "}");
@@ -164,14 +151,14 @@ static void live_and_die(struct world *world, struct dice *dice)
                                              WORLD_KILL_AFTER_COMMIT, WORLD_KILL_BEFORE_CALL,
                                              WORLD_KILL_AFTER_CALL };
 
-    for (uint64_t lives = roll(dice, 5); lives > 0; lives--) {
-        const char *frozen = roll(dice, 3) == 0 ? PICK(dice, hosts) : NULL;
+    for (uint64_t lives = dice_roll(dice, 5); lives > 0; lives--) {
+        const char *frozen = dice_roll(dice, 3) == 0 ? PICK(dice, hosts) : NULL;
 
         if (frozen != NULL) {
             world_freeze(world, frozen, true);
         }
-        world_live(world, PICK(dice, kills), 1 + roll(dice, 20));
-        world_wait(world, (int64_t)roll(dice, 90000));
+        world_live(world, PICK(dice, kills), 1 + dice_roll(dice, 20));
+        world_wait(world, (int64_t)dice_roll(dice, 90000));
         if (frozen != NULL) {
             world_freeze(world, frozen, false);
         }
@@ -209,7 +196,7 @@ static void run_seed(uint64_t seed)
     world_init_hosts(&world, memory_mib, ARRAY_LEN(hosts), guests, count, faults);
     world.config.policy.guests = park;
     world.config.policy.guest_count = make_park(&dice, guests, count, park);
-    world.config.policy.mode = roll(&dice, 2) == 0 ? POLICY_MODE_AUTO : POLICY_MODE_OFFLINE;
+    world.config.policy.mode = dice_roll(&dice, 2) == 0 ? POLICY_MODE_AUTO : POLICY_MODE_OFFLINE;
     live_and_die(&world, &dice);
     live_until_quiet(&world, seed);
     assert_settled(&world, guests, count, seed);

@@ -11,6 +11,7 @@
 
 #include "base/base.h"
 #include "tests/runner.h"
+#include "tests/unit/dice.h"
 #include "world.h"
 
 /* Debug builds, sanitizers among them, take their time: fewer fleets there. */
@@ -35,40 +36,31 @@ struct fleet {
     size_t guest_count;
 };
 
-/* SplitMix64: the same fleets everywhere. */
-static size_t roll(uint64_t *state, size_t sides)
-{
-    uint64_t z = *state += UINT64_C(0x9E3779B97F4A7C15);
-
-    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return (size_t)((z ^ (z >> 31)) % sides);
-}
-
 /* Guests change places.  Hosts can hold what they have and what they shall have, one a little more. */
 static void draw(struct fleet *fleet, uint64_t seed)
 {
+    struct dice dice = { seed };
     unsigned now[HOSTS] = { 0 };
     unsigned then[HOSTS] = { 0 };
     size_t at[GUESTS];
     size_t goals[GUESTS];
 
     *fleet = (struct fleet){
-        .host_count = 3 + roll(&seed, HOSTS - 2),
-        .guest_count = 4 + roll(&seed, GUESTS - 3),
+        .host_count = 3 + dice_roll(&dice, HOSTS - 2),
+        .guest_count = 4 + dice_roll(&dice, GUESTS - 3),
     };
     for (size_t i = 0; i < fleet->guest_count; i++) {
-        goals[i] = at[i] = roll(&seed, fleet->host_count);
+        goals[i] = at[i] = dice_roll(&dice, fleet->host_count);
     }
     for (size_t i = fleet->guest_count; i > 1; i--) {
-        size_t other = roll(&seed, i);
+        size_t other = dice_roll(&dice, i);
         size_t goal = goals[other];
 
         goals[other] = goals[i - 1];
         goals[i - 1] = goal;
     }
     for (size_t i = 0; i < fleet->guest_count; i++) {
-        unsigned units = 1 + (unsigned)roll(&seed, 2);
+        unsigned units = 1 + (unsigned)dice_roll(&dice, 2);
 
         now[at[i]] += units;
         then[goals[i]] += units;
@@ -76,7 +68,7 @@ static void draw(struct fleet *fleet, uint64_t seed)
             .name = guest_names[i],
             .host = host_names[at[i]],
             .wanted = host_names[goals[i]],
-            .state = roll(&seed, 4) == 0 ? "shutoff" : "running",
+            .state = dice_roll(&dice, 4) == 0 ? "shutoff" : "running",
             .memory_mib = units * UNIT,
         };
     }

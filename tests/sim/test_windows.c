@@ -14,6 +14,7 @@
 #include "reconciler/opening.h"
 #include "reconciler/timetable.h"
 #include "tests/runner.h"
+#include "tests/unit/dice.h"
 #include "world.h"
 
 #define MINUTE INT64_C(60000)
@@ -298,36 +299,26 @@ START_TEST(drift_is_corrected_when_the_schedule_says)
 }
 END_TEST
 
-/* SplitMix64: the same timetables everywhere. */
-static size_t roll(uint64_t *state, size_t sides)
-{
-    uint64_t z = *state += UINT64_C(0x9E3779B97F4A7C15);
-
-    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return (size_t)((z ^ (z >> 31)) % sides);
-}
-
 START_TEST(whatever_the_timetable_nothing_starts_outside_of_it_and_all_is_done_in_the_end)
 {
     static const char *const opens[] = { "*:0/10 UTC", "*:04/20 UTC", "22..23:14/30 UTC",
                                          "*:16 Australia/Lord_Howe", "*:2/9 America/New_York" };
     static struct world world;
-    uint64_t state = (uint64_t)_i;
+    struct dice dice = { (uint64_t)_i };
     struct timetable_gate hosts[1];
     struct timetable_gate guests[2];
 
     world_init(&world, 1024, spread, GUESTS, "");
-    world.config.timetable.fleet = gate(&world, NULL, opens[roll(&state, ARRAY_LEN(opens))],
-                                        (1 + (int64_t)roll(&state, 9)) * MINUTE);
-    hosts[0] = gate(&world, roll(&state, 2) == 0 ? "kvm1" : "kvm3", "*:0/2 UTC",
-                    (1 + (int64_t)roll(&state, 2)) * MINUTE);
-    guests[0] = gate(&world, "vm1", opens[roll(&state, ARRAY_LEN(opens))], 5 * MINUTE);
-    guests[1] = gate(&world, "vm4", opens[roll(&state, ARRAY_LEN(opens))], 5 * MINUTE);
+    world.config.timetable.fleet = gate(&world, NULL, opens[dice_roll(&dice, ARRAY_LEN(opens))],
+                                        (1 + (int64_t)dice_roll(&dice, 9)) * MINUTE);
+    hosts[0] = gate(&world, dice_roll(&dice, 2) == 0 ? "kvm1" : "kvm3", "*:0/2 UTC",
+                    (1 + (int64_t)dice_roll(&dice, 2)) * MINUTE);
+    guests[0] = gate(&world, "vm1", opens[dice_roll(&dice, ARRAY_LEN(opens))], 5 * MINUTE);
+    guests[1] = gate(&world, "vm4", opens[dice_roll(&dice, ARRAY_LEN(opens))], 5 * MINUTE);
     world.config.timetable.hosts = hosts;
-    world.config.timetable.host_count = roll(&state, 2);
+    world.config.timetable.host_count = dice_roll(&dice, 2);
     world.config.timetable.guests = guests;
-    world.config.timetable.guest_count = roll(&state, 3);
+    world.config.timetable.guest_count = dice_roll(&dice, 3);
     world.follow_ms = 4 * HOUR;
     world_live(&world, WORLD_KILL_NEVER, 0);
     ck_assert_uint_ge(check_starts(&world), GUESTS);
