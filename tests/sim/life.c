@@ -34,6 +34,20 @@ void life_end(struct life *life)
     }
 }
 
+static void ignore_answer(void *context, const struct err *err, const char *text)
+{
+    (void)context;
+    (void)err;
+    (void)text;
+}
+
+void life_order(struct life *life, enum order_verb verb, const char *name)
+{
+    const struct order order = { .verb = verb, .scope = JOURNAL_SCOPE_COUNT, .user = "somebody" };
+
+    reconciler_order(life->reconciler, &order, name, ignore_answer, NULL);
+}
+
 void life_notice_save(struct life *life)
 {
     if (life->listener.changed != NULL) {

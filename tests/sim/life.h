@@ -17,6 +17,7 @@
 #include "actuators/sim.h"
 #include "base/loop.h"
 #include "reconciler/journal/journal.h"
+#include "reconciler/order.h"
 #include "reconciler/source.h"
 #include "reconciler/watch.h"
 #include "world.h"
@@ -69,6 +70,9 @@ void life_kill(struct life *life);
 
 /* Asks it to end, as SIGTERM does. */
 void life_end(struct life *life);
+
+/* Gives it an order about 'name' as "somebody", and does not wait for what comes of it. */
+void life_order(struct life *life, enum order_verb verb, const char *name);
 
 /* Tells the controller that es.xml may have changed, if it listens. */
 void life_notice_save(struct life *life);

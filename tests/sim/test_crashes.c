@@ -10,7 +10,7 @@
 #include "actuators/sim_fleet.h"
 #include "base/base.h"
 #include "life.h"
-#include "reconciler/reconciler.h"
+#include "reconciler/order.h"
 #include "tests/runner.h"
 #include "world.h"
 
@@ -113,20 +113,6 @@ static struct life *living;
 static struct loop_timer timer;
 static bool played; /* The scene, in this world. */
 
-static void ignore_answer(void *context, const struct err *err, const char *text)
-{
-    (void)context;
-    (void)err;
-    (void)text;
-}
-
-static void give(enum order_verb verb, const char *name)
-{
-    const struct order order = { .verb = verb, .scope = JOURNAL_SCOPE_COUNT, .user = "somebody" };
-
-    reconciler_order(living->reconciler, &order, name, ignore_answer, NULL);
-}
-
 static void change_fleet(void *context, struct sim_fleet *fleet)
 {
     struct sim_guest *guest =
@@ -150,9 +136,9 @@ static void play_scene(void *context)
     }
     played = true;
     if (scenario->scene == SCENE_HOLD) {
-        give(ORDER_HOLD, "vm2");
+        life_order(living, ORDER_HOLD, "vm2");
     } else if (scenario->scene == SCENE_CANCEL) {
-        give(ORDER_CANCEL, NULL);
+        life_order(living, ORDER_CANCEL, NULL);
     } else {
         life_edit(living, change_fleet, NULL);
     }

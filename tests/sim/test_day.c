@@ -135,22 +135,11 @@ static void freeze_or_thaw(void *context, struct sim_fleet *fleet)
     fleet->changed = true;
 }
 
-static void ignore_answer(void *context, const struct err *err, const char *text)
-{
-    (void)context;
-    (void)err;
-    (void)text;
-}
-
 static void give_order(void)
 {
-    const struct order order = {
-        .verb = roll(3) == 0 ? ORDER_HOLD : ORDER_RELEASE,
-        .scope = JOURNAL_SCOPE_COUNT,
-        .user = "test",
-    };
+    enum order_verb verb = roll(3) == 0 ? ORDER_HOLD : ORDER_RELEASE;
 
-    reconciler_order(day.life->reconciler, &order, guest_names[roll(GUESTS)], ignore_answer, NULL);
+    life_order(day.life, verb, guest_names[roll(GUESTS)]);
 }
 
 static void save(const char *es_xml)

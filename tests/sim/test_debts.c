@@ -39,14 +39,9 @@ static void follow(int64_t ms)
 
 static const char *runs_on(const char *guest)
 {
-    static const char *const hosts[] = { "kvm1", "kvm2", "kvm3" };
+    const char *host = world_runs_on(&world, guest);
 
-    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
-        if (strcmp(world_state(&world, guest, hosts[i]), "running") == 0) {
-            return hosts[i];
-        }
-    }
-    return "no host";
+    return host == NULL ? "no host" : host;
 }
 
 static void take_long_to_stop(void *context, struct sim_fleet *fleet)

@@ -9,7 +9,7 @@
 #include "life.h"
 #include "model/observed.h"
 #include "reconciler/event.h"
-#include "reconciler/reconciler.h"
+#include "reconciler/order.h"
 #include "tests/runner.h"
 #include "world.h"
 
@@ -137,25 +137,11 @@ START_TEST(another_guest_of_the_same_name_is_not_started_for_the_one_that_ran)
 }
 END_TEST
 
-static void ignore_answer(void *context, const struct err *err, const char *text)
-{
-    (void)context;
-    (void)err;
-    (void)text;
-}
-
-static void give(enum order_verb verb, const char *name)
-{
-    const struct order order = { .verb = verb, .scope = JOURNAL_SCOPE_COUNT, .user = "somebody" };
-
-    reconciler_order(living->reconciler, &order, name, ignore_answer, NULL);
-}
-
 static void hold(void *context)
 {
     const char *const *name = context;
 
-    give(ORDER_HOLD, *name);
+    life_order(living, ORDER_HOLD, *name);
 }
 
 static void begin_holding(void *context, struct life *life)
@@ -202,7 +188,7 @@ static void go_on(void *context)
     if (*scene == 0) {
         life_edit(living, vanish, NULL);
     } else if (*scene == 1) {
-        give(ORDER_RELEASE, "vm1");
+        life_order(living, ORDER_RELEASE, "vm1");
     } else {
         life_edit(living, freeze, &frozen);
     }
@@ -372,7 +358,7 @@ static void slip_through(void *context)
 
 static void check_and_slip(void *context)
 {
-    give(ORDER_CHECK, "");
+    life_order(living, ORDER_CHECK, "");
     loop_timer_start(living->loop, &meddling, 500, slip_through, context);
 }
 

@@ -20,9 +20,7 @@ static void live(void)
 
 static void assert_is(const char *guest, const char *host, const char *state)
 {
-    ck_assert_msg(strcmp(world_state(&world, guest, host), state) == 0,
-                  "%s on %s is %s, expected %s (%s)", guest, host, world_state(&world, guest, host),
-                  state, world.last_text);
+    world_assert_is(&world, guest, host, state);
 }
 
 /* Somebody else migrated it and left the old definition behind. */

@@ -13,7 +13,7 @@
 #include "model/observed.h"
 #include "reconciler/drift.h"
 #include "reconciler/event.h"
-#include "reconciler/reconciler.h"
+#include "reconciler/order.h"
 #include "tests/runner.h"
 #include "world.h"
 
@@ -163,9 +163,7 @@ static void follow(sim_edit_fn *edit, int64_t follow_ms)
 
 static void assert_is(const char *guest, const char *host, const char *state)
 {
-    ck_assert_msg(strcmp(world_state(&world, guest, host), state) == 0,
-                  "%s on %s is %s, expected %s (%s)", guest, host, world_state(&world, guest, host),
-                  state, world.last_text);
+    world_assert_is(&world, guest, host, state);
 }
 
 START_TEST(guest_that_went_down_with_its_host_stays_down_where_that_is_only_reported)
@@ -282,23 +280,9 @@ START_TEST(drift_that_somebody_undoes_is_over)
 }
 END_TEST
 
-static void ignore_answer(void *context, const struct err *err, const char *text)
-{
-    (void)context;
-    (void)err;
-    (void)text;
-}
-
 static void release(void *context)
 {
-    struct life *life = context;
-    const struct order order = {
-        .verb = ORDER_RELEASE,
-        .scope = JOURNAL_SCOPE_COUNT,
-        .user = "somebody",
-    };
-
-    reconciler_order(life->reconciler, &order, "vm1", ignore_answer, NULL);
+    life_order(context, ORDER_RELEASE, "vm1");
 }
 
 static void release_soon(void *context, struct life *life)

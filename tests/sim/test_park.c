@@ -46,22 +46,13 @@ static void live(void)
 
 static void assert_is(const char *guest, const char *host, const char *state)
 {
-    ck_assert_msg(strcmp(world_state(&world, guest, host), state) == 0,
-                  "%s on %s is %s, expected %s (%s)", guest, host, world_state(&world, guest, host),
-                  state, world.last_text);
+    world_assert_is(&world, guest, host, state);
 }
 
 /* Where 'guest' runs, or NULL. */
 static const char *runs_on(const char *guest)
 {
-    static const char *const hosts[] = { "kvm1", "kvm2", "kvm3" };
-
-    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
-        if (strcmp(world_state(&world, guest, hosts[i]), "running") == 0) {
-            return hosts[i];
-        }
-    }
-    return NULL;
+    return world_runs_on(&world, guest);
 }
 
 /* Every guest runs with its autostart, or is owed a start and a person was told. */

@@ -209,6 +209,26 @@ const char *world_state(struct world *world, const char *guest, const char *host
     return found == NULL ? "absent" : observed_state_name(found->state);
 }
 
+void world_assert_is(struct world *world, const char *guest, const char *host, const char *state)
+{
+    ck_assert_msg(strcmp(world_state(world, guest, host), state) == 0,
+                  "%s on %s is %s, expected %s (%s)", guest, host, world_state(world, guest, host),
+                  state, world->last_text);
+}
+
+const char *world_runs_on(struct world *world, const char *guest)
+{
+    static const char *const hosts[] = { "kvm1", "kvm2", "kvm3", "kvm4", "kvm5",
+                                         "kvm6", "kvm7", "kvm8", "kvm9" };
+
+    for (size_t i = 0; i < world->host_count; i++) {
+        if (strcmp(world_state(world, guest, hosts[i]), "running") == 0) {
+            return hosts[i];
+        }
+    }
+    return NULL;
+}
+
 bool world_has_autostart(struct world *world, const char *guest, const char *host)
 {
     const struct sim_guest *found = find(world, &world->arena, guest, host);

@@ -135,6 +135,12 @@ void world_turn_off(struct world *world, const char *guest);
 /* The state of 'guest' on 'host' as the fleet has it: "absent", "running", "shutoff", "paused", ... */
 const char *world_state(struct world *world, const char *guest, const char *host);
 
+/* Fails unless that is 'state'. */
+void world_assert_is(struct world *world, const char *guest, const char *host, const char *state);
+
+/* The first host on which 'guest' runs, or NULL. */
+const char *world_runs_on(struct world *world, const char *guest);
+
 /* True if 'guest' has autostart on 'host'. */
 bool world_has_autostart(struct world *world, const char *guest, const char *host);
 
