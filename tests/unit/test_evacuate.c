@@ -199,7 +199,7 @@ START_TEST(cpus_are_not_over_committed_where_it_can_be_helped)
 }
 END_TEST
 
-/* What the file puts on a host after the evacuation, and guests that are not in the file. */
+/* What the file puts on a host after the evacuation. */
 static uint64_t load_of(const struct build *build, const struct evacuation *evacuation,
                         const char *host)
 {
