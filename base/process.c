@@ -14,7 +14,6 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "base/text.h"
 
 static void close_fd(int *fd)
 {

@@ -7,7 +7,6 @@
  * moment of asking, so the two cannot drift apart.  Loop thread; pure.
  */
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -7,7 +7,6 @@
  */
 
 #include <stddef.h>
-#include <stdint.h>
 
 #include "base/digest.h"
 #include "base/file.h"

@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -13,7 +12,6 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/loop.h"
-#include "base/text.h"
 #include "reconciler/api/token.h"
 
 #define POLL_MS 1000 /* The thread is woken when it is to end. */

@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 
-#include "base/err.h"
 #include "reconciler/api/http.h"
 #include "reconciler/api/request.h"
 #include "reconciler/api/server.h"

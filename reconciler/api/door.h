@@ -5,8 +5,6 @@
  * Door: lets callers in from a listener, or turns them away.
  */
 
-#include <stddef.h>
-
 #include "base/loop.h"
 #include "reconciler/api/listener.h"
 

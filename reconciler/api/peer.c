@@ -70,8 +70,8 @@ static bool is_member(gid_t group, const gid_t *groups, size_t count)
     return false;
 }
 
-enum peer_role peer_role_of(const struct peer_access *access, uid_t uid, const gid_t *groups,
-                            size_t count)
+static enum peer_role role_of(const struct peer_access *access, uid_t uid, const gid_t *groups,
+                              size_t count)
 {
     if (uid == 0 || uid == geteuid() ||
         (access->has_admin_group && is_member(access->admin_group, groups, count))) {
@@ -113,7 +113,7 @@ int peer_of_socket(int fd, const struct peer_access *access, struct peer *peer, 
     }
     groups[count++] = credentials.gid;
     *peer = (struct peer){ .uid = credentials.uid,
-                           .role = peer_role_of(access, credentials.uid, groups, count) };
+                           .role = role_of(access, credentials.uid, groups, count) };
     return 0;
 }
 

@@ -37,10 +37,6 @@ struct peer {
  * ERR_INVALID: a group that was asked for does not exist. */
 int peer_access_init(struct peer_access *access, const struct api_config *config, struct err *err);
 
-/* What a process of user 'uid' and of the 'count' groups at 'groups' may do. */
-enum peer_role peer_role_of(const struct peer_access *access, uid_t uid, const gid_t *groups,
-                            size_t count);
-
 /* Asks the kernel who connected the Unix socket 'fd': user, group and supplementary groups as they were
  * then (socket(7), SO_PEERGROUPS).  Not getgrouplist(3): that asks a name service, which may hang, and
  * would judge the user's account instead of the process. */

@@ -37,7 +37,7 @@ const char *route_methods(const struct route *route);
 bool route_takes(const struct route *route, const char *method);
 
 /* Adds the argument 'name'='value' (NULL: without) of the query.  ERR_INVALID: this path does not take it,
- * it was given before, or the value does not fit. */
+ * or the value does not fit. */
 int route_add_argument(struct route *route, struct arena *arena, const char *name,
                        const char *value, struct err *err);
 

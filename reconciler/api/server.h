@@ -5,7 +5,6 @@
  * Server: struct api as its own files see it.
  */
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,5 +37,4 @@ struct api {
     size_t stream_count;
     size_t answer_bytes; /* That wait to be taken. */
     uint64_t last_ticket;
-    bool closing;
 };
