@@ -21,16 +21,19 @@
 #define ECHO_MAX_BYTES 64
 #define EXPANSION_MAX  ((size_t)4096)
 
+/* The sections of one kind, each a struct that begins with config_key_head. */
+struct sections {
+    void *items; /* In the order of the file; sorted by name at the end. */
+    size_t count;
+};
+
 /* The file while it is read. */
 struct reader {
     struct arena *arena;
     struct faults *faults;
     struct config config;
-    struct config_key_host *hosts;
-    size_t host_count;
-    struct config_key_guest *guests;
-    size_t guest_count;
-    struct config_timetable timetable; /* Windows, blackouts and the schedule. */
+    struct sections named[CONFIG_KEY_SECTIONS]; /* Those that have a name. */
+    struct config_key_schedule schedule;
     uint32_t line;
     enum config_key_section section;
     uint32_t section_lines[CONFIG_KEY_SECTIONS]; /* Where each that comes once was begun. */
@@ -65,67 +68,35 @@ static void *make_room(struct arena *arena, void *items, size_t count, size_t si
     return larger;
 }
 
-static void open_host(struct reader *reader, const char *name)
-{
-    reader->hosts =
-        make_room(reader->arena, reader->hosts, reader->host_count, sizeof(*reader->hosts));
-    reader->hosts[reader->host_count++] = (struct config_key_host){
-        .connection = { .name = name },
-        .policy = { .name = name },
-        .line = reader->line,
-    };
-}
-
-static void open_guest(struct reader *reader, const char *name)
-{
-    reader->guests =
-        make_room(reader->arena, reader->guests, reader->guest_count, sizeof(*reader->guests));
-    reader->guests[reader->guest_count++] = (struct config_key_guest){
-        .policy = { .name = name },
-        .line = reader->line,
-    };
-}
-
-static void open_window(struct reader *reader, const char *name)
-{
-    struct config_timetable *read = &reader->timetable;
-
-    read->windows =
-        make_room(reader->arena, read->windows, read->window_count, sizeof(*read->windows));
-    read->windows[read->window_count++] =
-        (struct config_key_window){ .name = name, .line = reader->line };
-}
-
-static void open_blackout(struct reader *reader, const char *name)
-{
-    struct config_timetable *read = &reader->timetable;
-
-    read->blackouts =
-        make_room(reader->arena, read->blackouts, read->blackout_count, sizeof(*read->blackouts));
-    read->blackouts[read->blackout_count++] =
-        (struct config_key_blackout){ .name = name, .line = reader->line };
-}
-
-typedef void open_fn(struct reader *reader, const char *name);
-
-/* How a section that has a name is opened; NULL for one that comes once. */
-static open_fn *const openers[CONFIG_KEY_SECTIONS] = {
-    [CONFIG_KEY_HOST] = open_host,
-    [CONFIG_KEY_GUEST] = open_guest,
-    [CONFIG_KEY_WINDOW] = open_window,
-    [CONFIG_KEY_BLACKOUT] = open_blackout,
+/* Sizes of what sections that have a name are read into; 0 for one that comes once. */
+static const size_t named_sizes[CONFIG_KEY_SECTIONS] = {
+    [CONFIG_KEY_HOST] = sizeof(struct config_key_host),
+    [CONFIG_KEY_GUEST] = sizeof(struct config_key_guest),
+    [CONFIG_KEY_WINDOW] = sizeof(struct config_key_window),
+    [CONFIG_KEY_BLACKOUT] = sizeof(struct config_key_blackout),
 };
+
+static struct config_key_head *named_at(struct reader *reader, enum config_key_section section,
+                                        size_t index)
+{
+    return (void *)((char *)reader->named[section].items + index * named_sizes[section]);
+}
 
 /* Opens a section with a name.  Sections that are there twice are found at the end. */
 static bool open_named(struct reader *reader, enum config_key_section section, const char *name)
 {
+    struct sections *sections = &reader->named[section];
+
     if (!text_is_host_name(name)) {
         fault_add(reader->faults, reader->line, "[%s NAME]: '%s' is not a %sname",
                   config_key_section_name(section), echo(reader->arena, name),
                   section == CONFIG_KEY_HOST || section == CONFIG_KEY_GUEST ? "host " : "");
         return false;
     }
-    openers[section](reader, name);
+    sections->items =
+        make_room(reader->arena, sections->items, sections->count, named_sizes[section]);
+    *named_at(reader, section, sections->count++) =
+        (struct config_key_head){ .name = name, .line = reader->line };
     return true;
 }
 
@@ -175,8 +146,8 @@ static void open_section(struct reader *reader, const char *kind, const char *na
         fault_add(reader->faults, reader->line, "unknown section [%s]", echo(reader->arena, kind));
         return;
     }
-    good = openers[section] != NULL ? open_named(reader, section, name)
-                                    : open_single(reader, section, name);
+    good = named_sizes[section] != 0 ? open_named(reader, section, name)
+                                     : open_single(reader, section, name);
     reader->section = good ? section : CONFIG_KEY_NONE;
 }
 
@@ -213,15 +184,12 @@ static void *section_base(struct reader *reader)
     case CONFIG_KEY_MIGRATE:
         return &reader->config.policy;
     case CONFIG_KEY_HOST:
-        return &reader->hosts[reader->host_count - 1];
     case CONFIG_KEY_GUEST:
-        return &reader->guests[reader->guest_count - 1];
     case CONFIG_KEY_WINDOW:
-        return &reader->timetable.windows[reader->timetable.window_count - 1];
     case CONFIG_KEY_BLACKOUT:
-        return &reader->timetable.blackouts[reader->timetable.blackout_count - 1];
+        return named_at(reader, reader->section, reader->named[reader->section].count - 1);
     case CONFIG_KEY_SCHEDULE:
-        return &reader->timetable.schedule;
+        return &reader->schedule;
     case CONFIG_KEY_NONE:
     case CONFIG_KEY_SECTIONS:
         break;
@@ -308,84 +276,90 @@ static void read_lines(struct reader *reader, char *bytes, size_t length)
     }
 }
 
-static int compare_hosts(const void *a, const void *b)
+static int compare_heads(const void *a, const void *b)
 {
-    const struct config_key_host *left = a;
-    const struct config_key_host *right = b;
-    int order = strcmp(left->policy.name, right->policy.name);
+    const struct config_key_head *left = a;
+    const struct config_key_head *right = b;
+    int order = strcmp(left->name, right->name);
 
     return order != 0 ? order : (left->line > right->line) - (left->line < right->line);
 }
 
-static int compare_guests(const void *a, const void *b)
+/* Sorts the sections of one kind; no two of them may have the same name. */
+static struct sections sort_named(struct reader *reader, enum config_key_section section)
 {
-    const struct config_key_guest *left = a;
-    const struct config_key_guest *right = b;
-    int order = strcmp(left->policy.name, right->policy.name);
+    struct sections sections = reader->named[section];
 
-    return order != 0 ? order : (left->line > right->line) - (left->line < right->line);
-}
-
-static void finish_hosts(struct reader *reader)
-{
-    size_t count = reader->host_count;
-    struct config_host *connections = ARENA_ARRAY(reader->arena, struct config_host, count);
-    struct policy_host *policies = ARENA_ARRAY(reader->arena, struct policy_host, count);
-
-    if (count > 1) {
-        qsort(reader->hosts, count, sizeof(*reader->hosts), compare_hosts);
+    if (sections.count > 1) {
+        qsort(sections.items, sections.count, named_sizes[section], compare_heads);
     }
-    for (size_t i = 0; i < count; i++) {
-        const struct config_key_host *host = &reader->hosts[i];
+    for (size_t i = 1; i < sections.count; i++) {
+        const struct config_key_head *before = named_at(reader, section, i - 1);
+        const struct config_key_head *head = named_at(reader, section, i);
 
-        if (i > 0 && strcmp(host[-1].policy.name, host->policy.name) == 0) {
-            fault_add(reader->faults, host->line,
-                      "[host %s] is there twice, first on line %" PRIu32, host->policy.name,
-                      host[-1].line);
+        if (strcmp(before->name, head->name) == 0) {
+            fault_add(reader->faults, head->line, "[%s %s] is there twice, first on line %" PRIu32,
+                      config_key_section_name(section), head->name, before->line);
         }
-        connections[i] = host->connection;
-        policies[i] = host->policy;
+    }
+    return sections;
+}
+
+static void finish_hosts(struct reader *reader, struct sections sections)
+{
+    const struct config_key_host *hosts = sections.items;
+    struct config_host *connections =
+        ARENA_ARRAY(reader->arena, struct config_host, sections.count);
+    struct policy_host *policies = ARENA_ARRAY(reader->arena, struct policy_host, sections.count);
+
+    for (size_t i = 0; i < sections.count; i++) {
+        connections[i] = hosts[i].connection;
+        connections[i].name = hosts[i].head.name;
+        policies[i] = hosts[i].policy;
+        policies[i].name = hosts[i].head.name;
     }
     reader->config.hosts = connections;
-    reader->config.host_count = count;
+    reader->config.host_count = sections.count;
     reader->config.policy.hosts = policies;
-    reader->config.policy.host_count = count;
+    reader->config.policy.host_count = sections.count;
 }
 
-static void finish_guests(struct reader *reader)
+static void finish_guests(struct reader *reader, struct sections sections)
 {
-    size_t count = reader->guest_count;
-    struct policy_guest *policies = ARENA_ARRAY(reader->arena, struct policy_guest, count);
+    const struct config_key_guest *guests = sections.items;
+    struct policy_guest *policies = ARENA_ARRAY(reader->arena, struct policy_guest, sections.count);
 
-    if (count > 1) {
-        qsort(reader->guests, count, sizeof(*reader->guests), compare_guests);
-    }
-    for (size_t i = 0; i < count; i++) {
-        const struct config_key_guest *guest = &reader->guests[i];
-
-        if (i > 0 && strcmp(guest[-1].policy.name, guest->policy.name) == 0) {
-            fault_add(reader->faults, guest->line,
-                      "[guest %s] is there twice, first on line %" PRIu32, guest->policy.name,
-                      guest[-1].line);
-        }
-        policies[i] = guest->policy;
+    for (size_t i = 0; i < sections.count; i++) {
+        policies[i] = guests[i].policy;
+        policies[i].name = guests[i].head.name;
     }
     reader->config.policy.guests = policies;
-    reader->config.policy.guest_count = count;
+    reader->config.policy.guest_count = sections.count;
 }
 
-/* After hosts and guests, whose sections are sorted by then. */
-static void finish_timetable(struct reader *reader)
+static void finish_named(struct reader *reader)
 {
-    struct config_timetable *read = &reader->timetable;
+    struct sections hosts = sort_named(reader, CONFIG_KEY_HOST);
+    struct sections guests = sort_named(reader, CONFIG_KEY_GUEST);
+    struct sections windows = sort_named(reader, CONFIG_KEY_WINDOW);
+    struct sections blackouts = sort_named(reader, CONFIG_KEY_BLACKOUT);
+    const struct config_timetable timetable = {
+        .windows = windows.items,
+        .window_count = windows.count,
+        .blackouts = blackouts.items,
+        .blackout_count = blackouts.count,
+        .schedule = reader->schedule,
+        .fleet = reader->config.timetable.fleet,
+        .fleet_line = reader->section_lines[CONFIG_KEY_FLEET],
+        .hosts = hosts.items,
+        .host_count = hosts.count,
+        .guests = guests.items,
+        .guest_count = guests.count,
+    };
 
-    read->fleet = reader->config.timetable.fleet;
-    read->fleet_line = reader->section_lines[CONFIG_KEY_FLEET];
-    read->hosts = reader->hosts;
-    read->host_count = reader->host_count;
-    read->guests = reader->guests;
-    read->guest_count = reader->guest_count;
-    reader->config.timetable = config_timetable_build(reader->arena, read, reader->faults);
+    finish_hosts(reader, hosts);
+    finish_guests(reader, guests);
+    reader->config.timetable = config_timetable_build(reader->arena, &timetable, reader->faults);
 }
 
 /* After the last line, because another key may allow it. */
@@ -426,9 +400,7 @@ int config_read(struct arena *arena, const char *path, struct config *config, st
         return -1;
     }
     read_lines(&reader, bytes, length);
-    finish_hosts(&reader);
-    finish_guests(&reader);
-    finish_timetable(&reader);
+    finish_named(&reader);
     finish_hooks(&reader);
     fault_sort(faults);
     if (faults->count > 0) {

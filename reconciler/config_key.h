@@ -32,40 +32,44 @@ enum config_key_section {
     CONFIG_KEY_SECTIONS,
 };
 
-/* A [host NAME] section while it is read; the two halves part at the end. */
+/* What every struct of a section that has a name begins with. */
+struct config_key_head {
+    const char *name;
+    uint32_t line;
+};
+
+/* A [host NAME] section while it is read; the two halves part at the end, and get their names then. */
 struct config_key_host {
+    struct config_key_head head;
     struct config_host connection;
     struct policy_host policy;
     struct timetable_gate gate;
-    uint32_t line;
 };
 
 /* The same of [guest NAME]. */
 struct config_key_guest {
+    struct config_key_head head;
     struct policy_guest policy;
     struct timetable_gate gate;
-    uint32_t line;
 };
 
 /* The same of [window NAME], [blackout NAME] and [schedule].  What was given but is no calendar has no
  * hours. */
 struct config_key_window {
-    const char *name;
+    struct config_key_head head;
     bool has_opens;
     bool has_lasts;
     struct calendar opens;
     int64_t lasts_ms;
-    uint32_t line;
 };
 
 struct config_key_blackout {
-    const char *name;
+    struct config_key_head head;
     bool has_from;
     bool has_until;
     struct calendar from;
     struct calendar until;
     struct timetable_scope scope; /* Empty = not given. */
-    uint32_t line;
 };
 
 struct config_key_schedule {

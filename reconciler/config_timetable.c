@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/config_timetable.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,24 +14,6 @@ struct build {
     struct timetable timetable;
 };
 
-static int compare_windows(const void *a, const void *b)
-{
-    const struct config_key_window *left = a;
-    const struct config_key_window *right = b;
-    int order = strcmp(left->name, right->name);
-
-    return order != 0 ? order : (left->line > right->line) - (left->line < right->line);
-}
-
-static int compare_blackouts(const void *a, const void *b)
-{
-    const struct config_key_blackout *left = a;
-    const struct config_key_blackout *right = b;
-    int order = strcmp(left->name, right->name);
-
-    return order != 0 ? order : (left->line > right->line) - (left->line < right->line);
-}
-
 /* An expression that names no zone is meant where the timetable is. */
 static struct calendar localize(const struct build *build, struct calendar calendar)
 {
@@ -42,31 +23,23 @@ static struct calendar localize(const struct build *build, struct calendar calen
     return calendar;
 }
 
-static void require(const struct build *build, uint32_t line, const char *section, const char *name,
-                    const char *key, bool given)
+static void require(const struct build *build, const char *section,
+                    const struct config_key_head *head, const char *key, bool given)
 {
     if (!given) {
-        fault_add(build->faults, line, "[%s %s] has no '%s'", section, name, key);
+        fault_add(build->faults, head->line, "[%s %s] has no '%s'", section, head->name, key);
     }
 }
 
-static void build_windows(struct build *build, struct config_key_window *read, size_t count)
+static void build_windows(struct build *build, const struct config_key_window *read, size_t count)
 {
     struct timetable_window *windows = ARENA_ARRAY(build->arena, struct timetable_window, count);
 
-    if (count > 1) {
-        qsort(read, count, sizeof(*read), compare_windows);
-    }
     for (size_t i = 0; i < count; i++) {
-        if (i > 0 && strcmp(read[i - 1].name, read[i].name) == 0) {
-            fault_add(build->faults, read[i].line,
-                      "[window %s] is there twice, first on line %" PRIu32, read[i].name,
-                      read[i - 1].line);
-        }
-        require(build, read[i].line, "window", read[i].name, "opens", read[i].has_opens);
-        require(build, read[i].line, "window", read[i].name, "lasts", read[i].has_lasts);
+        require(build, "window", &read[i].head, "opens", read[i].has_opens);
+        require(build, "window", &read[i].head, "lasts", read[i].has_lasts);
         windows[i] = (struct timetable_window){
-            .name = read[i].name,
+            .name = read[i].head.name,
             .opens = localize(build, read[i].opens),
             .lasts_ms = read[i].lasts_ms,
         };
@@ -87,14 +60,14 @@ static int64_t instant_of(const struct build *build, const struct config_key_bla
         return -1;
     }
     if (!calendar_next(&calendar, INT64_MIN, &instant_ms)) {
-        fault_add(build->faults, blackout->line, "[blackout %s]: '%s' never comes", blackout->name,
-                  key);
+        fault_add(build->faults, blackout->head.line, "[blackout %s]: '%s' never comes",
+                  blackout->head.name, key);
         return -1;
     }
     if (calendar_next(&calendar, instant_ms, &next_ms)) {
-        fault_add(build->faults, blackout->line,
+        fault_add(build->faults, blackout->head.line,
                   "[blackout %s]: '%s' must be one instant, such as 2026-12-24 18:00",
-                  blackout->name, key);
+                  blackout->head.name, key);
         return -1;
     }
     return instant_ms;
@@ -103,10 +76,10 @@ static int64_t instant_of(const struct build *build, const struct config_key_bla
 static void build_blackout(const struct build *build, const struct config_key_blackout *read,
                            struct timetable_blackout *blackout)
 {
-    require(build, read->line, "blackout", read->name, "from", read->has_from);
-    require(build, read->line, "blackout", read->name, "until", read->has_until);
+    require(build, "blackout", &read->head, "from", read->has_from);
+    require(build, "blackout", &read->head, "until", read->has_until);
     *blackout = (struct timetable_blackout){
-        .name = read->name,
+        .name = read->head.name,
         .from_ms = instant_of(build, read, "from", read->from),
         .until_ms = instant_of(build, read, "until", read->until),
         .scope = read->scope,
@@ -116,25 +89,18 @@ static void build_blackout(const struct build *build, const struct config_key_bl
     }
     if (blackout->from_ms >= 0 && blackout->until_ms >= 0 &&
         blackout->until_ms <= blackout->from_ms) {
-        fault_add(build->faults, read->line, "[blackout %s]: 'until' is not after 'from'",
-                  read->name);
+        fault_add(build->faults, read->head.line, "[blackout %s]: 'until' is not after 'from'",
+                  read->head.name);
     }
 }
 
-static void build_blackouts(struct build *build, struct config_key_blackout *read, size_t count)
+static void build_blackouts(struct build *build, const struct config_key_blackout *read,
+                            size_t count)
 {
     struct timetable_blackout *blackouts =
         ARENA_ARRAY(build->arena, struct timetable_blackout, count);
 
-    if (count > 1) {
-        qsort(read, count, sizeof(*read), compare_blackouts);
-    }
     for (size_t i = 0; i < count; i++) {
-        if (i > 0 && strcmp(read[i - 1].name, read[i].name) == 0) {
-            fault_add(build->faults, read[i].line,
-                      "[blackout %s] is there twice, first on line %" PRIu32, read[i].name,
-                      read[i - 1].line);
-        }
         build_blackout(build, &read[i], &blackouts[i]);
     }
     build->timetable.blackouts = blackouts;
@@ -188,7 +154,7 @@ static void build_gates(struct build *build, const struct config_timetable *read
 
         if (host->gate.count > 0) {
             hosts[timetable->host_count++] =
-                build_gate(build, host->gate, "host", host->policy.name, host->line);
+                build_gate(build, host->gate, "host", host->head.name, host->head.line);
         }
     }
     for (size_t i = 0; i < read->guest_count; i++) {
@@ -196,14 +162,14 @@ static void build_gates(struct build *build, const struct config_timetable *read
 
         if (guest->gate.count > 0) {
             guests[timetable->guest_count++] =
-                build_gate(build, guest->gate, "guest", guest->policy.name, guest->line);
+                build_gate(build, guest->gate, "guest", guest->head.name, guest->head.line);
         }
     }
     timetable->hosts = hosts;
     timetable->guests = guests;
 }
 
-struct timetable config_timetable_build(struct arena *arena, struct config_timetable *read,
+struct timetable config_timetable_build(struct arena *arena, const struct config_timetable *read,
                                         struct faults *faults)
 {
     struct build build = { .arena = arena, .faults = faults };

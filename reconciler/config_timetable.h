@@ -17,19 +17,19 @@ struct faults;
 
 /* What was read of the file. */
 struct config_timetable {
-    struct config_key_window *windows; /* In the order of the file; sorted in place. */
+    const struct config_key_window *windows; /* Sorted by name, as what follows. */
     size_t window_count;
-    struct config_key_blackout *blackouts; /* The same. */
+    const struct config_key_blackout *blackouts;
     size_t blackout_count;
     struct config_key_schedule schedule;
     struct timetable_gate fleet;
-    uint32_t fleet_line;                 /* Of [fleet]. */
-    const struct config_key_host *hosts; /* Sorted by name. */
+    uint32_t fleet_line; /* Of [fleet]. */
+    const struct config_key_host *hosts;
     size_t host_count;
-    const struct config_key_guest *guests; /* Sorted by name. */
+    const struct config_key_guest *guests;
     size_t guest_count;
 };
 
 /* The timetable that 'read' amounts to, in 'arena'.  What is wrong is added to 'faults'. */
-struct timetable config_timetable_build(struct arena *arena, struct config_timetable *read,
+struct timetable config_timetable_build(struct arena *arena, const struct config_timetable *read,
                                         struct faults *faults);
