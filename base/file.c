@@ -15,19 +15,13 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/text.h"
 
 #define CHUNK_BYTES 8192
 
 /* Linux keeps no larger attribute, and no longer list of their names. */
 #define ATTRIBUTE_MAX_BYTES 65536
-
-static void auto_fd(int *fd)
-{
-    if (*fd >= 0) {
-        (void)close(*fd);
-    }
-}
 
 static enum err_code code_of(int os_errno)
 {
@@ -100,19 +94,18 @@ static bool is_given(const char *path)
  * controller would hang on a file that somebody else has put there. */
 static int open_to_read(const char *path, struct err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     struct stat status;
 
     if (fd < 0) {
         return open_error(err, path);
     }
     if (fstat(fd, &status) == 0 && (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode))) {
-        return fd;
+        return fd_take(&fd);
     }
     if (is_given(path) && fcntl(fd, F_SETFL, 0) == 0) {
-        return fd;
+        return fd_take(&fd);
     }
-    (void)close(fd);
     return err_set(err, ERR_INVALID, "cannot read '%s': it is no plain file", path);
 }
 

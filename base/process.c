@@ -14,14 +14,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-
-static void close_fd(int *fd)
-{
-    if (*fd >= 0) {
-        (void)close(*fd);
-        *fd = -1;
-    }
-}
+#include "base/fd.h"
 
 /* A file in memory and no pipe: nobody has to write while the program reads, or does not. */
 static int open_input(const struct process_spec *spec)
@@ -30,7 +23,7 @@ static int open_input(const struct process_spec *spec)
 
     if (fd >= 0 && (write(fd, spec->input, spec->input_length) != (ssize_t)spec->input_length ||
                     lseek(fd, 0, SEEK_SET) != 0)) {
-        close_fd(&fd);
+        fd_close(&fd);
     }
     return fd;
 }
@@ -129,7 +122,7 @@ static void take(struct process *process, const char *bytes, size_t length)
 static void stop_reading(struct process *process)
 {
     loop_watch_stop(process->loop, &process->output_watch);
-    close_fd(&process->output);
+    fd_close(&process->output);
 }
 
 /* False if there is nothing more to read now, or ever. */
@@ -159,7 +152,7 @@ static void let_go(struct process *process)
     loop_timer_stop(process->loop, &process->deadline);
     loop_watch_stop(process->loop, &process->exit_watch);
     stop_reading(process);
-    close_fd(&process->pidfd);
+    fd_close(&process->pidfd);
     process->runs = false;
 }
 
@@ -252,14 +245,14 @@ int process_start(struct process *process, struct loop *loop, const struct proce
     *process = (struct process){ .loop = loop, .listener = *listener, .pidfd = -1, .output = -1 };
     if (input < 0 || pipe2(ends, O_CLOEXEC) != 0) {
         status = err_set_errno(err, ERR_IO, errno, "cannot run '%s'", spec->path);
-        close_fd(&input);
+        fd_close(&input);
         return status;
     }
     status = start(process, spec, input, ends[1], err);
-    close_fd(&input);
-    close_fd(&ends[1]);
+    fd_close(&input);
+    fd_close(&ends[1]);
     if (status != 0) {
-        close_fd(&ends[0]);
+        fd_close(&ends[0]);
         return -1;
     }
     process->output = ends[0];

@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/loop.h"
 
 /* How often the file's stamp is looked at: while inotify does not tell all, and while it should. */
@@ -280,10 +281,7 @@ static void open_inotify(struct watch *watch)
 static void close_inotify(struct watch *watch)
 {
     loop_watch_stop(watch->loop, &watch->ready);
-    if (watch->fd >= 0) {
-        (void)close(watch->fd);
-    }
-    watch->fd = -1;
+    fd_close(&watch->fd);
     watch->place_count = 0;
 }
 

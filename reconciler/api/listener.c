@@ -13,28 +13,12 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/loopback.h"
 #include "base/text.h"
 #include "reconciler/api/peer.h"
 
 #define BACKLOG 64
-
-static void close_fd(int *fd)
-{
-    if (*fd >= 0) {
-        (void)close(*fd);
-    }
-}
-
-AUTO_VALUE(fd, int, close_fd);
-
-static int take_fd(int *fd)
-{
-    int taken = *fd;
-
-    *fd = -1;
-    return taken;
-}
 
 static int open_socket(int family, struct err *err)
 {
@@ -74,7 +58,7 @@ static int lock_folder(const char *path, struct err *err)
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         return err_set(err, ERR_BUSY, "cannot listen on '%s': another program is about to", path);
     }
-    return take_fd(&fd);
+    return fd_take(&fd);
 }
 
 /* Removes a socket that a dead program left at 'path'. */
@@ -158,7 +142,7 @@ int listener_open_unix(struct listener *listener, const char *path,
     }
     (void)lstat(path, &status);
     *listener = (struct listener){
-        .fd = take_fd(&fd), .path = strdup(path), .device = status.st_dev, .inode = status.st_ino
+        .fd = fd_take(&fd), .path = strdup(path), .device = status.st_dev, .inode = status.st_ino
     };
     if (listener->path == NULL) {
         abort();
@@ -187,7 +171,7 @@ int listener_open_tcp(struct listener *listener, const char *address, struct err
         return err_set_errno(err, errno == EADDRINUSE ? ERR_BUSY : ERR_IO, errno,
                              "cannot listen on '%s'", address);
     }
-    *listener = (struct listener){ .fd = take_fd(&fd) };
+    *listener = (struct listener){ .fd = fd_take(&fd) };
     return 0;
 }
 
@@ -199,7 +183,7 @@ void listener_close(struct listener *listener)
         status.st_dev == listener->device && status.st_ino == listener->inode) {
         (void)unlink(listener->path);
     }
-    close_fd(&listener->fd);
+    fd_close(&listener->fd);
     free(listener->path);
     *listener = LISTENER_CLOSED;
 }

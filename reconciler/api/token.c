@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/fd.h"
 
 static int check_owner(int fd, const char *path, struct err *err)
 {
@@ -71,16 +72,13 @@ static int read_open(char text[TOKEN_MAX_BYTES + 1], int fd, const char *path, s
 
 int token_copy(char text[TOKEN_MAX_BYTES + 1], const char *path, struct err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    int status;
+    AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
     if (fd < 0) {
         return err_set_errno(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno,
                              "cannot read the token in '%s'", path);
     }
-    status = read_open(text, fd, path, err);
-    (void)close(fd);
-    return status;
+    return read_open(text, fd, path, err);
 }
 
 int token_read(struct token *token, const char *path, struct err *err)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/fd.h"
 #include "base/text.h"
 
 /* Only a person with sqlite3 can hold us up; a commit that waits longer fails and is tried again. */
@@ -98,19 +99,12 @@ static int connect_file(const char *name, const char *path, int flags, sqlite3 *
 /* SQLite would create it with what the umask leaves of 0644; -wal and -shm take the mode from it. */
 static int create_private(const char *path, struct err *err)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    int os_errno = errno;
+    AUTO(fd) int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
     if (fd < 0) {
-        return os_errno == EEXIST ? 0 : os_error(path, os_errno, err);
+        return errno == EEXIST ? 0 : os_error(path, errno, err);
     }
-    if (fchmod(fd, 0600) != 0) {
-        os_errno = errno;
-        (void)close(fd);
-        return os_error(path, os_errno, err);
-    }
-    (void)close(fd);
-    return 0;
+    return fchmod(fd, 0600) == 0 ? 0 : os_error(path, errno, err);
 }
 
 int database_open(const char *path, sqlite3 **db, struct err *err)

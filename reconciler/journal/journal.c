@@ -5,9 +5,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/arena.h"
+#include "base/fd.h"
 #include "base/loop.h"
 #include "base/text.h"
 #include "reconciler/journal/commit.h"
@@ -237,9 +237,7 @@ static void store_free(struct store *store)
 {
     (void)sqlite3_close(store->reader);
     (void)sqlite3_close(store->writer);
-    if (store->lock_fd >= 0) {
-        (void)close(store->lock_fd);
-    }
+    fd_close(&store->lock_fd);
     (void)pthread_mutex_destroy(&store->mutex);
     (void)pthread_cond_destroy(&store->wake);
     free(store->state_dir);

@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/digest.h"
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/file.h"
 #include "reconciler/journal/journal.h"
 
@@ -19,13 +20,6 @@
 #define SYNCED_ONE_BY_ONE 16u
 
 AUTO_POINTER(folder, DIR, closedir);
-
-static void auto_fd(const int *fd)
-{
-    if (*fd >= 0) {
-        (void)close(*fd);
-    }
-}
 
 bool objects_is_digest(const char *digest)
 {

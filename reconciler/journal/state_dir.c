@@ -10,26 +10,11 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/text.h"
 
 #define PID_TEXT_SIZE 24
-
-static void auto_fd(const int *fd)
-{
-    if (*fd >= 0) {
-        (void)close(*fd);
-    }
-}
-
-/* Out of the scope that would close it. */
-static int take_fd(int *fd)
-{
-    int taken = *fd;
-
-    *fd = -1;
-    return taken;
-}
 
 static enum err_code code_of(int os_errno)
 {
@@ -141,7 +126,7 @@ int state_dir_lock(const char *path, int *fd, struct err *err)
     if (write_pid(lock) != 0) {
         return err_set_errno(err, ERR_IO, errno, "cannot write '%s/lock'", path);
     }
-    *fd = take_fd(&lock);
+    *fd = fd_take(&lock);
     return 0;
 }
 
