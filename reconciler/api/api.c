@@ -5,10 +5,21 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/text.h"
 #include "reconciler/api/http.h"
 #include "reconciler/api/request.h"
 #include "reconciler/api/server.h"
 #include "reconciler/api/stream.h"
+
+static const char *const verb_names[API_VERB_COUNT] = {
+    [API_CANCEL] = "cancel", [API_HOLD] = "hold",   [API_RELEASE] = "release",
+    [API_RETRY] = "retry",   [API_CHECK] = "check",
+};
+
+static const char *const document_names[API_DOCUMENT_COUNT] = {
+    [API_STATUS] = "status", [API_PLAN] = "plan",       [API_GUESTS] = "guests",
+    [API_HOSTS] = "hosts",   [API_HISTORY] = "history", [API_METRICS] = "metrics",
+};
 
 static int open_all(struct api *api, const struct api_config *config, struct err *err)
 {
@@ -102,22 +113,22 @@ void api_close(struct api *api)
 
 const char *api_verb_name(enum api_verb verb)
 {
-    static const char *const names[API_VERB_COUNT] = {
-        [API_CANCEL] = "cancel", [API_HOLD] = "hold",   [API_RELEASE] = "release",
-        [API_RETRY] = "retry",   [API_CHECK] = "check",
-    };
-
     assert(verb < API_VERB_COUNT);
-    return names[verb];
+    return verb_names[verb];
+}
+
+enum api_verb api_verb_from_name(const char *name)
+{
+    return (enum api_verb)text_index(verb_names, API_VERB_COUNT, name);
 }
 
 const char *api_document_name(enum api_document document)
 {
-    static const char *const names[API_DOCUMENT_COUNT] = {
-        [API_STATUS] = "status", [API_PLAN] = "plan",       [API_GUESTS] = "guests",
-        [API_HOSTS] = "hosts",   [API_HISTORY] = "history", [API_METRICS] = "metrics",
-    };
-
     assert(document < API_DOCUMENT_COUNT);
-    return names[document];
+    return document_names[document];
+}
+
+enum api_document api_document_from_name(const char *name)
+{
+    return (enum api_document)text_index(document_names, API_DOCUMENT_COUNT, name);
 }

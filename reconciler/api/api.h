@@ -112,6 +112,9 @@ void api_publish(struct api *api, const char *name, const char *json);
 /* Ends it: acts under way are answered 503, streams end, the socket is removed.  NULL is fine. */
 void api_close(struct api *api);
 
-/* Stable names of a verb and a document: their paths are /v1/NAME, but /metrics. */
+/* Stable names of a verb and a document: their paths are /v1/NAME, but /metrics.  The reverse returns the
+ * count for no such name. */
 const char *api_verb_name(enum api_verb verb);
+enum api_verb api_verb_from_name(const char *name);
 const char *api_document_name(enum api_document document);
+enum api_document api_document_from_name(const char *name);

@@ -48,26 +48,6 @@ static struct route find_named(struct arena *arena, const char *path)
     return route;
 }
 
-static enum api_document find_document(const char *name)
-{
-    size_t i = 0;
-
-    while (i < API_METRICS && strcmp(api_document_name((enum api_document)i), name) != 0) {
-        i++;
-    }
-    return (enum api_document)i;
-}
-
-static enum api_verb find_verb(const char *name)
-{
-    size_t i = 0;
-
-    while (i < API_VERB_COUNT && strcmp(api_verb_name((enum api_verb)i), name) != 0) {
-        i++;
-    }
-    return (enum api_verb)i;
-}
-
 struct route route_find(struct arena *arena, const char *path)
 {
     struct route route = { .kind = ROUTE_DOCUMENT, .query = { .limit = API_LIMIT_DEFAULT } };
@@ -82,9 +62,9 @@ struct route route_find(struct arena *arena, const char *path)
         return (struct route){ .kind = ROUTE_NONE };
     }
     path += strlen(PREFIX);
-    document = find_document(path);
-    verb = find_verb(path);
-    if (document < API_METRICS) {
+    document = api_document_from_name(path);
+    verb = api_verb_from_name(path);
+    if (document < API_DOCUMENT_COUNT && document != API_METRICS) {
         route.document = document;
         return route;
     }
