@@ -62,21 +62,6 @@ static void write_moves(struct text *text, const struct journal_move *moves, siz
     text_append(text, "]");
 }
 
-static void write_events(struct text *text, const struct journal_event *events, size_t count,
-                         int64_t since_ms)
-{
-    json_member_name(text, "events");
-    text_append(text, "[");
-    for (size_t i = 0; i < count; i++) {
-        if (events[i].at_ms >= since_ms) {
-            json_member_next(text);
-            text_append(text, "\n ");
-            journal_json_event(text, &events[i]);
-        }
-    }
-    text_append(text, "]");
-}
-
 static int write_history(const struct backend *backend, const struct api_query *query,
                          struct text *text, struct err *err)
 {
@@ -96,7 +81,7 @@ static int write_history(const struct backend *backend, const struct api_query *
     text_append(text, "{");
     json_member_string(text, "format", "berth.history/1");
     write_moves(text, moves, move_count, query->since_ms);
-    write_events(text, events, event_count, query->since_ms);
+    journal_json_events(text, events, event_count, query->since_ms);
     text_append(text, "}\n");
     return 0;
 }

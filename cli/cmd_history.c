@@ -127,14 +127,8 @@ static int write_past(struct cli *cli, struct journal *journal, const struct pas
         }
     }
     text_append(text, "]");
-    json_member_name(text, "events");
-    text_append(text, "[");
-    for (size_t i = 0; i < past->event_count; i++) {
-        json_member_next(text);
-        text_append(text, "\n ");
-        journal_json_event(text, &past->events[i]);
-    }
-    text_append(text, "]}\n");
+    journal_json_events(text, past->events, past->event_count, INT64_MIN);
+    text_append(text, "}\n");
     return 0;
 }
 

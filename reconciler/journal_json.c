@@ -98,3 +98,18 @@ void journal_json_event(struct text *json, const struct journal_event *event)
     json_member_string(json, "text", event->text);
     text_append(json, "}");
 }
+
+void journal_json_events(struct text *json, const struct journal_event *events, size_t count,
+                         int64_t since_ms)
+{
+    json_member_name(json, "events");
+    text_append(json, "[");
+    for (size_t i = 0; i < count; i++) {
+        if (events[i].at_ms >= since_ms) {
+            json_member_next(json);
+            text_append(json, "\n ");
+            journal_json_event(json, &events[i]);
+        }
+    }
+    text_append(json, "]");
+}

@@ -3,6 +3,9 @@
 
 /* journal_json: the journal's records as JSON objects, for 'berth history', 'berth status' and the API. */
 
+#include <stddef.h>
+#include <stdint.h>
+
 struct journal_event;
 struct journal_hold;
 struct journal_move;
@@ -18,3 +21,7 @@ void journal_json_retry(struct text *json, const struct journal_retry *retry);
 void journal_json_owed(struct text *json, const struct journal_owed *owed);
 void journal_json_hold(struct text *json, const struct journal_hold *hold);
 void journal_json_event(struct text *json, const struct journal_event *event);
+
+/* Appends the member "events" of an object: those of the 'count' at 'events' that came at 'since_ms' or later. */
+void journal_json_events(struct text *json, const struct journal_event *events, size_t count,
+                         int64_t since_ms);
