@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A berthd beside the tests of commands that speak with it, and servers that only say they are one."""
+"""A berthd beside tests of its own and of commands that speak with it, and servers that only say they are one."""
 
 import contextlib
 import json
+import re
+import signal
 import socket
 import subprocess
 import threading
 
-from world import BERTHD, CliTest, await_true
+from world import BERTHD, OK, PATIENCE_S, CliTest, await_true
 
 HOME = {"kvm1": ["vm1"], "kvm2": []}
 AWAY = {"kvm1": [], "kvm2": ["vm1"]}
@@ -16,6 +18,41 @@ STATUS = {"format": "berth.status/1", "at": "2026-11-24T12:00:00Z", "es_xml": "/
 
 
 class DaemonTest(CliTest):
+    """What a berthd does, and what it logs."""
+
+    def start_daemon(self):
+        """Until it acts: only one that holds the state directory says that it has started."""
+        said = self.said("started")
+        daemon = self.world.start(BERTHD, "-c", self.world.conf)
+        await_true("berthd has started", lambda: self.said("started") > said)
+        return daemon
+
+    def log(self):
+        return self.world.log.read_text() if self.world.log.exists() else ""
+
+    def said(self, event, pattern=""):
+        return len(re.findall(rf"^event={event}\b.*{pattern}", self.log(), re.M))
+
+    def await_said(self, event, pattern="", times=1):
+        await_true(f"'{event}' is logged", lambda: self.said(event, pattern) >= times)
+
+    def await_places(self, places):
+        await_true(f"the guests are at {places}", lambda: self.world.places() == places)
+
+    def finish_move(self):
+        """Lets the migration under way come to its end."""
+        self.world.await_move()
+        self.world.edit_fleet(lambda fleet: fleet["migrations"][0].update(duration_ms=1))
+
+    def assert_ends(self, daemon):
+        daemon.send_signal(signal.SIGTERM)
+        self.assertEqual(daemon.wait(PATIENCE_S), OK, self.log())
+        self.assertEqual(self.said("ending"), self.said("started"))
+
+
+class ClientTest(DaemonTest):
+    """What commands see that speak with one."""
+
     @property
     def socket(self):
         return self.world.state / "api.sock"
@@ -36,13 +73,6 @@ class DaemonTest(CliTest):
         daemon = self.start_daemon()
         self.world.await_move()
         return daemon
-
-    def finish_move(self):
-        self.world.await_move()
-        self.world.edit_fleet(lambda fleet: fleet["migrations"][0].update(duration_ms=1))
-
-    def await_places(self, places):
-        await_true(f"the guests are at {places}", lambda: self.world.places() == places)
 
     def start_following(self, *args):
         """A command beside the test, with streams of its own."""

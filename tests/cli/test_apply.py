@@ -5,7 +5,6 @@ guest is on one host, and the next run brings it where it belongs."""
 
 import json
 import os
-import re
 import resource
 import signal
 import subprocess

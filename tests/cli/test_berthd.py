@@ -5,47 +5,12 @@
 import os
 import re
 import shutil
-import signal
 import subprocess
 import time
 import unittest
 
-from world import (BERTHD, FAILED, FOR_EVER_MS, INVALID, OK, PATIENCE_S, CliTest, await_true, es_xml,
-                   run)
-
-HOME = {"kvm1": ["vm1"], "kvm2": []}
-AWAY = {"kvm1": [], "kvm2": ["vm1"]}
-
-
-class DaemonTest(CliTest):
-    def start_daemon(self):
-        """Until it acts: only one that holds the state directory says that it has started."""
-        said = self.said("started")
-        daemon = self.world.start(BERTHD, "-c", self.world.conf)
-        await_true("berthd has started", lambda: self.said("started") > said)
-        return daemon
-
-    def log(self):
-        return self.world.log.read_text() if self.world.log.exists() else ""
-
-    def said(self, event, pattern=""):
-        return len(re.findall(rf"^event={event}\b.*{pattern}", self.log(), re.M))
-
-    def await_said(self, event, pattern="", times=1):
-        await_true(f"'{event}' is logged", lambda: self.said(event, pattern) >= times)
-
-    def await_places(self, places):
-        await_true(f"the guests are at {places}", lambda: self.world.places() == places)
-
-    def finish_move(self):
-        """Lets the migration under way come to its end."""
-        self.world.await_move()
-        self.world.edit_fleet(lambda fleet: fleet["migrations"][0].update(duration_ms=1))
-
-    def assert_ends(self, daemon):
-        daemon.send_signal(signal.SIGTERM)
-        self.assertEqual(daemon.wait(PATIENCE_S), OK, self.log())
-        self.assertEqual(self.said("ending"), self.said("started"))
+from daemon import AWAY, HOME, DaemonTest
+from world import (BERTHD, FAILED, FOR_EVER_MS, INVALID, OK, PATIENCE_S, await_true, es_xml, run)
 
 
 class Overruled(DaemonTest):

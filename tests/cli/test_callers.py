@@ -7,14 +7,14 @@ import pathlib
 import shutil
 import unittest
 
-from daemon import HOME, DaemonTest
+from daemon import HOME, ClientTest
 from world import BERTH, FAILED, OK, await_true, run
 
 READERS, ADMINS = 60, 37 # games, operator: every Debian has them.
 SOMEBODY = 4321
 
 
-class Callers(DaemonTest):
+class Callers(ClientTest):
     def setUp(self):
         super().setUp()
         self.assertEqual(os.geteuid(), 0, "these need root, to become other users")

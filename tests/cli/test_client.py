@@ -8,11 +8,11 @@ import pwd
 import signal
 import unittest
 
-from daemon import AWAY, HOME, STATUS, DaemonTest, http
+from daemon import AWAY, HOME, STATUS, ClientTest, http
 from world import BLOCKED, CANCELLED, FAILED, INVALID, OK, PATIENCE_S, await_true
 
 
-class Status(DaemonTest):
+class Status(ClientTest):
     def test_is_told_by_berthd_where_one_runs_and_by_the_journal_where_none_does(self):
         daemon = self.start_slow_move()
         page = self.world.berth("status")
@@ -65,7 +65,7 @@ class Status(DaemonTest):
         self.assertRegex(self.world.berth("status").stdout, "controller +none")
 
 
-class Steers(DaemonTest):
+class Steers(ClientTest):
     """Through berthd where one runs, into the journal where none does: the same words and effects."""
 
     def assert_done(self, pattern, *args):
@@ -183,7 +183,7 @@ class Steers(DaemonTest):
         await_true("it has looked again", lambda: self.world.status()["next_look"] != before)
 
 
-class History(DaemonTest):
+class History(ClientTest):
     def test_orders_stand_between_the_moves_with_who_gave_them(self):
         self.start_daemon()
         self.world.want(AWAY)
@@ -208,7 +208,7 @@ class History(DaemonTest):
         self.assertNotEqual(ofguest["moves"][0]["steps"], [])
 
 
-class Follows(DaemonTest):
+class Follows(ClientTest):
     """What changes the fleet looks on while berthd does it, and tells what a run of its own would."""
 
     def test_a_move_under_way_to_its_end_without_asking(self):
@@ -350,7 +350,7 @@ class Follows(DaemonTest):
                 self.assertRegex(result.stderr, pattern)
 
 
-class Strangers(DaemonTest):
+class Strangers(ClientTest):
     """Whatever listens in berthd's place, a command ends soon, with an error of one line."""
 
     def assert_refused(self, talk, pattern, *args):

@@ -5,7 +5,7 @@
 import sqlite3
 import unittest
 
-from test_berthd import AWAY, HOME, DaemonTest
+from daemon import AWAY, HOME, DaemonTest
 from world import OK, await_true, es_xml, sim_guest
 
 

@@ -11,7 +11,7 @@ import signal
 import threading
 import unittest
 
-from test_berthd import AWAY, HOME, DaemonTest
+from daemon import AWAY, HOME, DaemonTest
 from world import BERTHD, FAILED, OK, PATIENCE_S, await_true
 
 TOKEN = "correct-horse-battery-staple"

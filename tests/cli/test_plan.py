@@ -6,7 +6,7 @@ import json
 import random
 import unittest
 
-from world import BERTH, BLOCKED, CliTest, FAILED, GIB, INVALID, OK, PENDING, es_xml, run, sim_guest
+from world import BERTH, BLOCKED, CliTest, FAILED, GIB, INVALID, OK, PENDING, run, sim_guest
 
 
 class Statuses(CliTest):

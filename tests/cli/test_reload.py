@@ -5,7 +5,7 @@
 import signal
 import unittest
 
-from test_berthd import AWAY, HOME, DaemonTest
+from daemon import AWAY, HOME, DaemonTest
 from test_drift import move
 from test_service import Manager
 from world import BERTHD, await_true, es_xml

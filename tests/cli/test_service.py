@@ -11,7 +11,7 @@ import socket
 import struct
 import unittest
 
-from test_berthd import AWAY, DaemonTest
+from daemon import AWAY, DaemonTest
 from world import BERTHD, OK, PATIENCE_S, await_true
 
 INTERVAL_S = 0.2  # Of the watchdog.

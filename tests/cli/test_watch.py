@@ -9,12 +9,12 @@ import signal
 import termios
 import unittest
 
-from daemon import AWAY, STATUS, DaemonTest, http
+from daemon import AWAY, STATUS, ClientTest, http
 from vt100 import Vt100
 from world import CANCELLED, FAILED, OK, PATIENCE_S, await_true
 
 
-class WatchTest(DaemonTest):
+class WatchTest(ClientTest):
     def watch(self, **options):
         terminal = Vt100(self.world.command("watch"), **options)
         self.addCleanup(terminal.close)
