@@ -31,7 +31,7 @@ struct editor {
     struct desired desired;
     struct es_layout layout;
     const struct es_layout_machine **machines; /* By id. */
-    const struct es_layout_place **places;     /* By id. */
+    const struct es_layout_place **places;     /* By id, then by the machine they stand in. */
     const struct es_layout_place **last;       /* In each machine, parallel to layout.machines. */
     struct desired_guest *guests;              /* As they are to be, parallel to desired.guests. */
     struct change *changes;
@@ -137,7 +137,9 @@ static int compare_places(const void *a, const void *b)
     const struct es_layout_place *const *right = b;
     int order = strcmp((*left)->id, (*right)->id);
 
-    return order != 0 ? order : (*left > *right) - (*left < *right);
+    return order != 0
+               ? order
+               : ((*left)->machine > (*right)->machine) - ((*left)->machine < (*right)->machine);
 }
 
 static void index_layout(struct editor *editor)
@@ -173,29 +175,21 @@ static const struct es_layout_machine *find_machine(const struct editor *editor,
     return found == NULL ? NULL : *found;
 }
 
-/* The reference that places a guest: machines that are no hosts may refer to it as well. */
+/* The reference that places a guest: its host has no second one, but machines that are no hosts may refer to
+ * it as well. */
 static const struct es_layout_place *find_place(const struct editor *editor,
                                                 const struct es_layout_machine *machine,
                                                 const char *id)
 {
-    size_t low = 0;
-    size_t high = editor->layout.place_count;
+    const struct es_layout_place wanted = {
+        .id = id,
+        .machine = (uint32_t)(machine - editor->layout.machines),
+    };
+    const struct es_layout_place *key = &wanted;
+    const struct es_layout_place *const *found = bsearch(
+        &key, editor->places, editor->layout.place_count, sizeof(*editor->places), compare_places);
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (strcmp(editor->places[middle]->id, id) < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    for (; low < editor->layout.place_count && strcmp(editor->places[low]->id, id) == 0; low++) {
-        if (&editor->layout.machines[editor->places[low]->machine] == machine) {
-            return editor->places[low];
-        }
-    }
-    return NULL;
+    return found == NULL ? NULL : *found;
 }
 
 static void add_change(struct editor *editor, struct es_extent extent, const char *text)
