@@ -37,8 +37,8 @@ struct side {
     struct libvirt_question_host host;
     struct libvirt_question *items; /* The claims first. */
     size_t count;
-    struct libvirt_question *lock; /* Among the items, as the next. */
-    struct libvirt_question *clock;
+    struct libvirt_question *lock;  /* Among the items, as the next. */
+    struct libvirt_question *clock; /* Of a live move. */
     int64_t asked_ms;
     int64_t answered_ms;
     struct arena arena; /* Of the answers, while they are made. */
@@ -59,7 +59,7 @@ struct survey {
     struct libvirt_question *files; /* To the target, as the next three. */
     size_t file_count;
     struct libvirt_question *bridges;
-    struct libvirt_question *migration_host;
+    struct libvirt_question *migration_host; /* Of a live move, as the next two. */
     struct libvirt_question *migration_port;
     struct libvirt_question *reach; /* To the source; NULL: there is no such way by TCP. */
 };
@@ -151,24 +151,32 @@ static void ask_presence(struct survey *survey)
     }
 }
 
-/* The clock is asked last, so that it is read right before the answer comes. */
-static void ask_hosts_selves(struct survey *survey)
+/* What the way from the source to the target depends on. */
+static void ask_way(struct survey *survey)
 {
     const struct libvirt_move *move = survey->move;
     const char *endpoint = move->target.peer_uri == NULL
                                ? NULL
                                : libvirt_survey_endpoint(move->arena, move->target.peer_uri, 0);
-    struct side *sides[] = { &survey->source, &survey->target };
 
-    if (survey->live && endpoint != NULL) {
+    if (endpoint != NULL) {
         survey->reach = ask_about(&survey->source, LIBVIRT_QUESTION_CONNECT, endpoint);
     }
     survey->migration_host = ask_about(&survey->target, LIBVIRT_QUESTION_SETTING, "migration_host");
     survey->migration_port =
         ask_about(&survey->target, LIBVIRT_QUESTION_SETTING, "migration_port_min");
+}
+
+/* The clock is asked last, so that it is read right before the answer comes. */
+static void ask_hosts_selves(struct survey *survey)
+{
+    struct side *sides[] = { &survey->source, &survey->target };
+
     for (size_t i = 0; i < ARRAY_LEN(sides); i++) {
         sides[i]->lock = ask_about(sides[i], LIBVIRT_QUESTION_SETTING, "lock_manager");
-        sides[i]->clock = ask_about(sides[i], LIBVIRT_QUESTION_CLOCK, NULL);
+        if (survey->live) {
+            sides[i]->clock = ask_about(sides[i], LIBVIRT_QUESTION_CLOCK, NULL);
+        }
     }
 }
 
@@ -520,6 +528,9 @@ void libvirt_survey_run(const struct libvirt_move *move, const struct libvirt_xm
 
     make_claims(&survey);
     ask_presence(&survey);
+    if (survey.live) {
+        ask_way(&survey);
+    }
     ask_hosts_selves(&survey);
     if (survey.can_ask) {
         ask_both(&survey);
