@@ -207,6 +207,27 @@ static void read_disks(struct arena *arena, const xmlNode *devices, struct libvi
     }
 }
 
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Sorts 'texts' and drops repetitions; returns how many are left. */
+static size_t sort_unique(const char **texts, size_t texts_count)
+{
+    size_t kept = 0;
+
+    if (texts_count > 1) {
+        qsort(texts, texts_count, sizeof(*texts), compare_texts);
+    }
+    for (size_t i = 0; i < texts_count; i++) {
+        if (kept == 0 || strcmp(texts[kept - 1], texts[i]) != 0) {
+            texts[kept++] = texts[i];
+        }
+    }
+    return kept;
+}
+
 /* An interface that is a host device counts as one, unless it is the transient half of a fail-over
  * pair, which QEMU unplugs by itself before a migration. */
 static void read_interfaces(struct arena *arena, const xmlNode *devices,
@@ -229,6 +250,8 @@ static void read_interfaces(struct arena *arena, const xmlNode *devices,
             guest->networks[guest->network_count++] = network;
         }
     }
+    guest->bridge_count = sort_unique(guest->bridges, guest->bridge_count);
+    guest->network_count = sort_unique(guest->networks, guest->network_count);
 }
 
 static void read_tpm(struct arena *arena, const xmlNode *devices, struct libvirt_xml_guest *guest)
@@ -470,27 +493,6 @@ int32_t libvirt_xml_hugepages_on(const struct libvirt_xml_guest *guest,
 {
     return guest->default_pages && host->hugepage_count == 1 ? (int32_t)host->hugepages[0].page_kib
                                                              : guest->hugepage_kib;
-}
-
-static int compare_texts(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* Sorts 'texts' and drops repetitions; returns how many are left. */
-static size_t sort_unique(const char **texts, size_t texts_count)
-{
-    size_t kept = 0;
-
-    if (texts_count > 1) {
-        qsort(texts, texts_count, sizeof(*texts), compare_texts);
-    }
-    for (size_t i = 0; i < texts_count; i++) {
-        if (kept == 0 || strcmp(texts[kept - 1], texts[i]) != 0) {
-            texts[kept++] = texts[i];
-        }
-    }
-    return kept;
 }
 
 /* Everything that a guest with the host's own CPU sees of it; features in sorted order, because the

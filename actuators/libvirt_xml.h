@@ -60,9 +60,9 @@ struct libvirt_xml_guest {
     size_t disk_count;
     const char **files; /* Kernel, initrd, device tree, loader: needed wherever it runs. */
     size_t file_count;
-    const char **bridges; /* Host bridges that its interfaces join. */
+    const char **bridges; /* Host bridges that its interfaces join; sorted, each once. */
     size_t bridge_count;
-    const char **networks; /* libvirt's networks that its interfaces join. */
+    const char **networks; /* libvirt's networks that its interfaces join; likewise. */
     size_t network_count;
 };
 

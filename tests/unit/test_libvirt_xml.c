@@ -287,6 +287,25 @@ START_TEST(devices_of_the_host_are_counted)
 }
 END_TEST
 
+START_TEST(what_several_interfaces_join_is_named_once)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct libvirt_xml_guest guest =
+        read_guest(&arena, "",
+                   "<interface type='bridge'><source bridge='vmbr1'/></interface>"
+                   "<interface type='network'><source network='default'/></interface>"
+                   "<interface type='bridge'><source bridge='vmbr0'/></interface>"
+                   "<interface type='network'><source network='default'/></interface>"
+                   "<interface type='bridge'><source bridge='vmbr1'/></interface>");
+
+    ck_assert_uint_eq(guest.bridge_count, 2);
+    ck_assert_str_eq(guest.bridges[0], "vmbr0");
+    ck_assert_str_eq(guest.bridges[1], "vmbr1");
+    ck_assert_uint_eq(guest.network_count, 1);
+    ck_assert_str_eq(guest.networks[0], "default");
+}
+END_TEST
+
 START_TEST(firmware_state_in_files_is_seen)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
@@ -461,6 +480,7 @@ int main(void)
     tcase_add_test(guests, network_disks_reached_through_their_host_are_not_told_apart);
     tcase_add_test(guests, sources_we_do_not_understand_are_said_to_be_other);
     tcase_add_test(guests, devices_of_the_host_are_counted);
+    tcase_add_test(guests, what_several_interfaces_join_is_named_once);
     tcase_add_test(guests, firmware_state_in_files_is_seen);
     tcase_add_test(guests, what_is_no_domain_is_refused);
     tcase_add_test(guests, xml_beyond_all_reason_is_refused);
