@@ -575,15 +575,6 @@ static bool is_address(const char *host)
            (strchr(host, ':') != NULL && strspn(host, "0123456789abcdefABCDEF:.") == strlen(host));
 }
 
-/* True if an address that could be parsed has a port. */
-static bool has_port(const char *authority)
-{
-    const char *bracket = strchr(authority, ']');
-    const char *user = strchr(authority, '@');
-
-    return strchr(bracket != NULL ? bracket : user != NULL ? user : authority, ':') != NULL;
-}
-
 const char *libvirt_survey_endpoint(struct arena *arena, const char *uri, unsigned default_port)
 {
     const char *after = strstr(uri, "://");
@@ -603,5 +594,5 @@ const char *libvirt_survey_endpoint(struct arena *arena, const char *uri, unsign
         !is_address(address.host)) {
         return NULL;
     }
-    return text_format(arena, "%s:%u", address.host, has_port(authority) ? address.port : port);
+    return text_format(arena, "%s:%u", address.host, address.has_port ? address.port : port);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "actuators/ssh_address.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -36,5 +35,6 @@ int ssh_address_parse(struct arena *arena, const char *text, struct ssh_address 
     }
     address->user = at == NULL ? NULL : text_copy(arena, text, (size_t)(at - text));
     address->port = (unsigned)port;
+    address->has_port = *end != '\0';
     return 0;
 }

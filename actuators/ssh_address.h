@@ -5,6 +5,8 @@
  * ssh_address: where a host takes commands, as berth.conf writes it.
  */
 
+#include <stdbool.h>
+
 struct arena;
 struct err;
 
@@ -13,6 +15,7 @@ struct ssh_address {
     const char *user; /* NULL = the calling user. */
     const char *host;
     unsigned port;
+    bool has_port; /* It was said, not taken for granted. */
 };
 
 /* Reads '[user@]host[:port]', where an IPv6 address stands in brackets if a port follows.  ERR_INVALID

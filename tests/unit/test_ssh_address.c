@@ -14,11 +14,11 @@ START_TEST(addresses_are_taken_apart)
         const char *text;
         struct ssh_address address;
     } cases[] = {
-        { "kvm1", { NULL, "kvm1", 22 } },
-        { "root@kvm1.example.com", { "root", "kvm1.example.com", 22 } },
-        { "root@kvm1:2222", { "root", "kvm1", 2222 } },
-        { "root@[fd00::1]:22", { "root", "fd00::1", 22 } },
-        { "[fd00::1]", { NULL, "fd00::1", 22 } },
+        { "kvm1", { NULL, "kvm1", 22, false } },
+        { "root@kvm1.example.com", { "root", "kvm1.example.com", 22, false } },
+        { "root@kvm1:2222", { "root", "kvm1", 2222, true } },
+        { "root@[fd00::1]:22", { "root", "fd00::1", 22, true } },
+        { "[fd00::1]", { NULL, "fd00::1", 22, false } },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -31,6 +31,7 @@ START_TEST(addresses_are_taken_apart)
         ck_assert(text_equal(address.user, cases[i].address.user));
         ck_assert_str_eq(address.host, cases[i].address.host);
         ck_assert_uint_eq(address.port, cases[i].address.port);
+        ck_assert(address.has_port == cases[i].address.has_port);
     }
 }
 END_TEST
