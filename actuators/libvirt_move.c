@@ -92,7 +92,9 @@ int libvirt_move_find(const struct libvirt_move *move, const struct libvirt_move
     return 0;
 }
 
-int libvirt_move_check_save(const struct libvirt_move *move, virDomainPtr domain, struct err *err)
+/* Fails with ERR_UNSAFE if a managed save image exists: a start would put its old memory over newer disks,
+ * and a move would leave it behind. */
+static int check_save(const struct libvirt_move *move, virDomainPtr domain, struct err *err)
 {
     int exists = virDomainHasManagedSaveImage(domain, 0);
 
@@ -156,7 +158,7 @@ static int check_stoppable(const struct libvirt_move *move, virDomainPtr domain,
         return libvirt_move_fail(move, err, ERR_UNSAFE,
                                  "it has crashed and cannot hear the request: look at it first");
     }
-    return libvirt_move_check_save(move, domain, err);
+    return check_save(move, domain, err);
 }
 
 /* Asks the guest to shut down, as libvirt sees fit: agent or ACPI.  That it went down by itself just
@@ -289,7 +291,7 @@ static int check_replaceable(const struct libvirt_move *move, virDomainPtr domai
         return libvirt_move_fail(move, err, ERR_CONFLICT, "it is %s there",
                                  observed_state_name(state));
     }
-    return libvirt_move_check_save(move, domain, err);
+    return check_save(move, domain, err);
 }
 
 static int run_define(const struct libvirt_move *move, struct err *err)
@@ -337,7 +339,7 @@ static int check_undefinable(const struct libvirt_move *move, virDomainPtr domai
                                  snapshots, snapshots == 1 ? "" : "s",
                                  snapshots == 1 ? "it" : "them");
     }
-    return libvirt_move_check_save(move, domain, err);
+    return check_save(move, domain, err);
 }
 
 /* Removes the definition and nothing else.  A libvirt that cannot be told to keep a TPM's state is not
@@ -425,7 +427,7 @@ static int run_autostart(const struct libvirt_move *move, struct err *err)
  * look that follows tells. */
 static int create(const struct libvirt_move *move, virDomainPtr domain, struct err *err)
 {
-    if (libvirt_move_check_save(move, domain, err) < 0) {
+    if (check_save(move, domain, err) < 0) {
         return -1;
     }
     if (virDomainCreateWithFlags(domain, 0) == 0 || virDomainIsActive(domain) == 1) {

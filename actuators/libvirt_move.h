@@ -53,7 +53,3 @@ int libvirt_move_fail_libvirt(const struct libvirt_move *move, struct err *err);
  * the UUID has another name there. */
 int libvirt_move_find(const struct libvirt_move *move, const struct libvirt_move_end *end,
                       virDomainPtr *domain, struct err *err);
-
-/* Fails with ERR_UNSAFE if a managed save image of 'domain' exists: a start would put its old memory over
- * newer disks, and a move would leave it behind. */
-int libvirt_move_check_save(const struct libvirt_move *move, virDomainPtr domain, struct err *err);
