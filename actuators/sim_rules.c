@@ -574,7 +574,6 @@ static void describe_migration(const struct sim_migration *migration, uint64_t m
     double share = migration->stalled ? 0.5 : (double)elapsed_ms / (double)total_ms;
 
     share = share > 1 ? 1 : share;
-    course->elapsed_ms = elapsed_ms;
     course->left_ms = migration->stalled ? INT64_MAX : migration->duration_ms - elapsed_ms;
     progress->phase = share < 0.05   ? ACTUATOR_PHASE_SETUP
                       : share < 0.95 ? ACTUATOR_PHASE_MEMORY
@@ -597,7 +596,6 @@ static void describe_copy(const struct sim_migration *migration, uint64_t memory
     int64_t elapsed_ms = wall_ms - migration->begun_ms;
     const struct sim_copy_state state = sim_copy_at(&copy, elapsed_ms);
 
-    course->elapsed_ms = elapsed_ms;
     course->left_ms = migration->endless ? INT64_MAX : migration->duration_ms - elapsed_ms;
     course->progress = (struct actuator_progress){
         .phase = state.postcopy ? ACTUATOR_PHASE_POSTCOPY

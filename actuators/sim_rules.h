@@ -23,16 +23,15 @@ struct sim_fleet;
 enum sim_answer {
     SIM_ANSWER_DONE,
     SIM_ANSWER_FAILED,   /* 'err' is filled. */
-    SIM_ANSWER_UNDERWAY, /* Begun: ask sim_fleet_follow(). */
+    SIM_ANSWER_UNDERWAY, /* Begun: ask sim_rules_follow(). */
     SIM_ANSWER_SILENT,   /* A host that is needed is frozen: nothing was done, ask again. */
 };
 
 /* How far a followed operation has come. */
 struct sim_course {
-    int64_t elapsed_ms;
     int64_t left_ms; /* Until it changes by itself; INT64_MAX = never. */
     struct actuator_progress progress;
-    struct actuator_stats stats; /* When it is done. */
+    struct actuator_stats stats; /* So far; of a copy in one pass, when it is done. */
 };
 
 /* Does 'op', or begins it if it takes time (MIGRATE, ADOPT, STOP).  'fault' is the one taken for it, or
