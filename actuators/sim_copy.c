@@ -63,11 +63,9 @@ static void next_pass(const struct sim_copy *copy, struct pass *pass)
     pass->last = pass->postcopy || pass->took_ms <= pass->ladder.downtime_ms;
 }
 
-/* The pass that is on at 'until_ms', the last one if all are over by then. */
-static struct pass walk(const struct sim_copy *copy, double until_ms)
+/* Goes on from 'pass' to the one that is on at 'until_ms', the last one if all are over by then. */
+static struct pass walk(const struct sim_copy *copy, struct pass pass, double until_ms)
 {
-    struct pass pass = first_pass(copy);
-
     while (!pass.last && pass.number < PASSES_MAX && until_ms >= pass.begun_ms + pass.took_ms) {
         next_pass(copy, &pass);
     }
@@ -76,8 +74,8 @@ static struct pass walk(const struct sim_copy *copy, double until_ms)
 
 struct sim_copy_state sim_copy_at(const struct sim_copy *copy, int64_t elapsed_ms)
 {
-    const struct pass end = walk(copy, HUGE_VAL);
-    const struct pass now = walk(copy, (double)elapsed_ms);
+    const struct pass now = walk(copy, first_pass(copy), (double)elapsed_ms);
+    const struct pass end = walk(copy, now, HUGE_VAL);
     double share = now.took_ms > 0 ? ((double)elapsed_ms - now.begun_ms) / now.took_ms : 1;
 
     share = share < 0 ? 0 : share > 1 ? 1 : share;
