@@ -104,6 +104,16 @@ bool sim_fleet_has_name(const struct sim_names *names, const char *name)
     return false;
 }
 
+bool sim_fleet_knows_machine(const struct sim_host *host, const char *machine)
+{
+    return host->machines.count == 0 || sim_fleet_has_name(&host->machines, machine);
+}
+
+bool sim_fleet_is_cached(const struct sim_disk *disk)
+{
+    return disk->cache != NULL && strcmp(disk->cache, "none") != 0;
+}
+
 struct sim_migration *sim_fleet_find_migration(const struct sim_fleet *fleet, const char *uuid,
                                                const char *from, const char *to)
 {

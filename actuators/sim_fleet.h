@@ -173,6 +173,12 @@ const char *sim_fleet_find_identity(const struct sim_host *host, const char *pat
 /* True if 'name' is among 'names'. */
 bool sim_fleet_has_name(const struct sim_names *names, const char *name);
 
+/* True if 'host' can run this type of machine; one that names none can run any. */
+bool sim_fleet_knows_machine(const struct sim_host *host, const char *machine);
+
+/* True if a guest's disk goes through a cache of its host. */
+bool sim_fleet_is_cached(const struct sim_disk *disk);
+
 /* The migration of 'uuid' away from 'from' (NULL = any host) to 'to' (NULL = any), or NULL. */
 struct sim_migration *sim_fleet_find_migration(const struct sim_fleet *fleet, const char *uuid,
                                                const char *from, const char *to);

@@ -171,8 +171,7 @@ static void check_machine(const struct preflight *preflight)
 {
     const char *machine = preflight->guest->machine;
 
-    if (preflight->target->machines.count == 0 ||
-        sim_fleet_has_name(&preflight->target->machines, machine)) {
+    if (sim_fleet_knows_machine(preflight->target, machine)) {
         check_pass(preflight->list, CHECK_MACHINE, "'%s' has '%s'", preflight->target->name,
                    machine);
     } else {
@@ -263,7 +262,7 @@ static void check_cache(const struct preflight *preflight)
     for (size_t i = 0; i < preflight->guest->disk_count; i++) {
         const struct sim_disk *disk = &preflight->guest->disks[i];
 
-        if (disk->cache != NULL && strcmp(disk->cache, "none") != 0) {
+        if (sim_fleet_is_cached(disk)) {
             check_fail(preflight->list, CHECK_CACHE, ERR_UNSAFE, "set cache='none'",
                        "its disk '%s' has cache mode '%s'", disk->path, disk->cache);
             cached++;

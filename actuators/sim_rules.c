@@ -117,16 +117,11 @@ static int check_free_name(const struct sim_host *host, const struct op *op, str
     return 0;
 }
 
-static bool knows_machine(const struct sim_host *host, const char *machine)
-{
-    return host->machines.count == 0 || sim_fleet_has_name(&host->machines, machine);
-}
-
 /* Can the target's hardware and software run it? */
 static int check_platform(const struct sim_host *source, const struct sim_host *target,
                           const struct sim_guest *guest, const struct op *op, struct err *err)
 {
-    if (!knows_machine(target, guest->machine)) {
+    if (!sim_fleet_knows_machine(target, guest->machine)) {
         return err_set(err, ERR_INCOMPATIBLE, "cannot %s '%s': '%s' has no machine type '%s'",
                        op_kind_name(op->kind), op->guest, target->name, guest->machine);
     }
@@ -208,7 +203,7 @@ static int check_way(const struct sim_host *target, const struct sim_guest *gues
         return refuse(err, ERR_BUSY, op, "a block job runs on a disk of it");
     }
     for (size_t i = 0; i < guest->disk_count; i++) {
-        if (guest->disks[i].cache != NULL && strcmp(guest->disks[i].cache, "none") != 0) {
+        if (sim_fleet_is_cached(&guest->disks[i])) {
             return refuse(err, ERR_UNSAFE, op, "a disk goes through a cache of its host");
         }
     }
