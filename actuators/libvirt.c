@@ -118,11 +118,6 @@ static void *allocate(size_t size)
     return memory;
 }
 
-static const char *copy_text(struct arena *arena, const char *s)
-{
-    return s == NULL ? NULL : arena_strdup(arena, s);
-}
-
 static int compare_host(const void *name, const void *item)
 {
     return strcmp(name, (*(struct host *const *)item)->name);
@@ -413,8 +408,8 @@ static struct libvirt_move_end end_of(struct arena *arena, struct host *host, si
         .host = observed_copy_host(arena, &host->link.identity),
         .connection = libvirt_link_lend(&host->link, NULL),
         .second = connections > 1 ? libvirt_link_lend(&host->link, NULL) : NULL,
-        .peer_uri = copy_text(arena, host->peer_uri),
-        .ssh = copy_text(arena, host->ssh),
+        .peer_uri = arena_strdup_maybe(arena, host->peer_uri),
+        .ssh = arena_strdup_maybe(arena, host->ssh),
     };
 }
 
@@ -637,13 +632,13 @@ static struct host *add_host(struct libvirt_actuator *actuator, const struct lib
 {
     struct arena *arena = &actuator->arena;
     struct host *host = ARENA_NEW(arena, struct host);
+    const char *peer_uri = settings->peer_uri == NULL ? settings->uri : settings->peer_uri;
 
     *host = (struct host){
         .actuator = actuator,
         .name = arena_strdup(arena, settings->name),
-        .peer_uri =
-            copy_text(arena, settings->peer_uri == NULL ? settings->uri : settings->peer_uri),
-        .ssh = copy_text(arena, settings->ssh),
+        .peer_uri = arena_strdup_maybe(arena, peer_uri),
+        .ssh = arena_strdup_maybe(arena, settings->ssh),
         .link = {
             .name = arena_strdup(arena, settings->name),
             .uri = libvirt_connection_uri(arena, settings->uri, actuator->ssh_key),
@@ -820,7 +815,7 @@ EXPORT struct actuator *libvirt_open(struct loop *loop, const struct libvirt_set
     actuator->loop = loop;
     actuator->pool = libvirt_pool_new(loop);
     actuator->last_request = &actuator->requests;
-    actuator->ssh_key = copy_text(&actuator->arena, settings->ssh_key);
+    actuator->ssh_key = arena_strdup_maybe(&actuator->arena, settings->ssh_key);
     actuator->ssh = ssh_open(&ssh);
     actuator->resolve = settings->resolve;
     actuator->resolve_context = settings->context;

@@ -67,11 +67,6 @@ static struct sim *sim_of(struct actuator *actuator)
     return CONTAINER_OF(actuator, struct sim, actuator);
 }
 
-static const char *copy(struct arena *arena, const char *s)
-{
-    return s == NULL ? NULL : arena_strdup(arena, s);
-}
-
 static struct call *call_new(struct sim *sim, const char *host, uint64_t ticket)
 {
     struct call *call = calloc(1, sizeof(*call));
@@ -82,7 +77,7 @@ static struct call *call_new(struct sim *sim, const char *host, uint64_t ticket)
     call->sim = sim;
     call->loop = sim->loop;
     call->ticket = ticket;
-    call->host = copy(&call->arena, host);
+    call->host = arena_strdup_maybe(&call->arena, host);
     call->checks = check_list(&call->arena);
     call->begun_ms = loop_now_ms(sim->loop);
     call->heard_ms = call->begun_ms;
@@ -182,7 +177,7 @@ static void take_fault(struct call *call, struct sim_fleet *fleet)
             sim_fleet_take_fault(fleet, call->observes ? SIM_TARGET_OBSERVE : call->op.kind,
                                  call->host, call->observes ? NULL : call->op.guest, &call->fault);
         if (call->has_fault) {
-            call->fault.text = copy(&call->arena, call->fault.text);
+            call->fault.text = arena_strdup_maybe(&call->arena, call->fault.text);
         }
         call->asked = true;
     }

@@ -111,7 +111,7 @@ static void enqueue(struct sim_watch *watch, const struct actuator_notice *notic
     told->notice = (struct actuator_notice){
         .kind = notice->kind,
         .host = arena_strdup(&told->arena, notice->host),
-        .guest = notice->guest == NULL ? NULL : arena_strdup(&told->arena, notice->guest),
+        .guest = arena_strdup_maybe(&told->arena, notice->guest),
     };
     while (*place != NULL && (*place)->due_ms <= told->due_ms) {
         place = &(*place)->next;

@@ -51,11 +51,6 @@ static void end_errand(struct errand *errand)
 
 AUTO_VALUE(errand, struct errand, end_errand);
 
-static const char *copy_text(struct arena *arena, const char *s)
-{
-    return s == NULL ? NULL : arena_strdup(arena, s);
-}
-
 struct ssh *ssh_open(const struct ssh_settings *settings)
 {
     struct ssh *ssh = calloc(1, sizeof(*ssh));
@@ -63,8 +58,8 @@ struct ssh *ssh_open(const struct ssh_settings *settings)
     if (ssh == NULL) {
         abort();
     }
-    ssh->settings.key = copy_text(&ssh->arena, settings->key);
-    ssh->settings.known_hosts = copy_text(&ssh->arena, settings->known_hosts);
+    ssh->settings.key = arena_strdup_maybe(&ssh->arena, settings->key);
+    ssh->settings.known_hosts = arena_strdup_maybe(&ssh->arena, settings->known_hosts);
     (void)pthread_mutex_init(&ssh->mutex, NULL);
     ssh->users = 1;
     return ssh;

@@ -218,7 +218,7 @@ int ssh_process_run(struct ssh_process *process, const struct ssh_order *order, 
     }
     *output = (struct ssh_output){
         .status = status < 0 ? -1 : status,
-        .signal = process->signal == NULL ? NULL : arena_strdup(arena, process->signal),
+        .signal = arena_strdup_maybe(arena, process->signal),
         .out = talk.out.data,
         .out_length = talk.out.length,
         .err = talk.errors.data,

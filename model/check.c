@@ -38,7 +38,7 @@ static void append(struct check_list *list, const struct check *check)
 
     *item = *check;
     item->evidence = arena_strdup(list->arena, check->evidence);
-    item->change = check->change == NULL ? NULL : arena_strdup(list->arena, check->change);
+    item->change = arena_strdup_maybe(list->arena, check->change);
 }
 
 PRINTF(3, 0)

@@ -111,20 +111,15 @@ bool observed_is_hugepage_size(uint64_t kib)
     return kib >= HUGEPAGE_MIN_KIB && kib <= HUGEPAGE_MAX_KIB && (kib & (kib - 1)) == 0;
 }
 
-static const char *copy_text(struct arena *arena, const char *s)
-{
-    return s == NULL ? NULL : arena_strdup(arena, s);
-}
-
 static void copy_guest(struct arena *arena, struct observed_guest *copy,
                        const struct observed_guest *guest)
 {
     *copy = *guest;
-    copy->name = copy_text(arena, guest->name);
-    copy->uuid = copy_text(arena, guest->uuid);
-    copy->machine = copy_text(arena, guest->machine);
-    copy->cpu_mode = copy_text(arena, guest->cpu_mode);
-    copy->xml = copy_text(arena, guest->xml);
+    copy->name = arena_strdup_maybe(arena, guest->name);
+    copy->uuid = arena_strdup_maybe(arena, guest->uuid);
+    copy->machine = arena_strdup_maybe(arena, guest->machine);
+    copy->cpu_mode = arena_strdup_maybe(arena, guest->cpu_mode);
+    copy->xml = arena_strdup_maybe(arena, guest->xml);
 }
 
 struct observed_host observed_copy_host(struct arena *arena, const struct observed_host *host)
@@ -139,17 +134,17 @@ struct observed_host observed_copy_host(struct arena *arena, const struct observ
         copy_guest(arena, &guests[i], &host->guests[i]);
     }
     for (size_t i = 0; i < host->machine_count; i++) {
-        machines[i] = copy_text(arena, host->machines[i]);
+        machines[i] = arena_strdup_maybe(arena, host->machines[i]);
     }
     if (host->hugepage_count > 0) {
         memcpy(pages, host->hugepages, host->hugepage_count * sizeof(*pages));
     }
-    copy.name = copy_text(arena, host->name);
-    copy.error = copy_text(arena, host->error);
-    copy.hostname = copy_text(arena, host->hostname);
-    copy.arch = copy_text(arena, host->arch);
-    copy.cpu_model = copy_text(arena, host->cpu_model);
-    copy.cpu_fingerprint = copy_text(arena, host->cpu_fingerprint);
+    copy.name = arena_strdup_maybe(arena, host->name);
+    copy.error = arena_strdup_maybe(arena, host->error);
+    copy.hostname = arena_strdup_maybe(arena, host->hostname);
+    copy.arch = arena_strdup_maybe(arena, host->arch);
+    copy.cpu_model = arena_strdup_maybe(arena, host->cpu_model);
+    copy.cpu_fingerprint = arena_strdup_maybe(arena, host->cpu_fingerprint);
     copy.guests = guests;
     copy.machines = machines;
     copy.hugepages = pages;

@@ -17,21 +17,16 @@ static const char *const mode_names[MOVE_MODE_COUNT] = {
     [MOVE_STOP] = "stop", [MOVE_FORCED] = "forced",
 };
 
-static const char *copy(struct arena *arena, const char *s)
-{
-    return s == NULL ? NULL : arena_strdup(arena, s);
-}
-
 struct op op_copy(struct arena *arena, const struct op *op)
 {
     struct op own = *op;
 
-    own.guest = copy(arena, op->guest);
-    own.uuid = copy(arena, op->uuid);
-    own.host = copy(arena, op->host);
-    own.peer = copy(arena, op->peer);
-    own.xml = copy(arena, op->xml);
-    own.live.migrate_uri = copy(arena, op->live.migrate_uri);
+    own.guest = arena_strdup_maybe(arena, op->guest);
+    own.uuid = arena_strdup_maybe(arena, op->uuid);
+    own.host = arena_strdup_maybe(arena, op->host);
+    own.peer = arena_strdup_maybe(arena, op->peer);
+    own.xml = arena_strdup_maybe(arena, op->xml);
+    own.live.migrate_uri = arena_strdup_maybe(arena, op->live.migrate_uri);
     return own;
 }
 

@@ -87,7 +87,7 @@ static void copy_order(struct errand *errand, const struct order *order)
     errand->order = *order;
     errand->order.name = arena_strdup(arena, order->name);
     errand->order.user = arena_strdup(arena, order->user);
-    errand->order.reason = order->reason == NULL ? NULL : arena_strdup(arena, order->reason);
+    errand->order.reason = arena_strdup_maybe(arena, order->reason);
 }
 
 void errand_run(struct errands *errands, const struct order *order, int64_t now_ms,

@@ -726,8 +726,7 @@ static void copy_move(struct executor *executor, const struct journal_move *move
     executor->move.uuid = arena_strdup(arena, move->uuid);
     executor->move.from = arena_strdup(arena, move->from);
     executor->move.to = arena_strdup(arena, move->to);
-    executor->move.error_text =
-        move->error_text == NULL ? NULL : arena_strdup(arena, move->error_text);
+    executor->move.error_text = arena_strdup_maybe(arena, move->error_text);
     executor->move.autostart |= owed != NULL && owed->autostart;
     executor->owed = owed != NULL;
     executor->owed_before = owed != NULL && owed->since_ms < move->begun_ms;

@@ -338,11 +338,6 @@ struct hooks *hook_open(struct loop *loop, const struct hook_listener *listener)
     return hooks;
 }
 
-static const char *copy(struct arena *arena, const char *s)
-{
-    return s == NULL ? NULL : arena_strdup(arena, s);
-}
-
 void hook_configure(struct hooks *hooks, const struct hook_config *config)
 {
     struct arena arena = ARENA_INIT;
@@ -353,9 +348,9 @@ void hook_configure(struct hooks *hooks, const struct hook_config *config)
         events[i] = arena_strdup(&arena, config->events[i]);
     }
     own.events = events;
-    own.command = copy(&arena, config->command);
-    own.webhook = copy(&arena, config->webhook);
-    own.webhook_token_file = copy(&arena, config->webhook_token_file);
+    own.command = arena_strdup_maybe(&arena, config->command);
+    own.webhook = arena_strdup_maybe(&arena, config->webhook);
+    own.webhook_token_file = arena_strdup_maybe(&arena, config->webhook_token_file);
     arena_deinit(&hooks->arena);
     hooks->arena = arena;
     hooks->config = own;

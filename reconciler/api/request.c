@@ -336,7 +336,7 @@ void request_reply(struct request *request, const struct err *err, const char *m
     if (err != NULL) {
         request->err = *err;
     }
-    request->message = message == NULL ? NULL : arena_strdup(&request->arena, message);
+    request->message = arena_strdup_maybe(&request->arena, message);
     http_resume(request);
 }
 

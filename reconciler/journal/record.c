@@ -382,7 +382,7 @@ static void store(const struct field *field, struct arena *arena, void *item,
     } else if (is_enum(field->kind)) {
         STORE(at, unsigned, enum_from_name(field->kind, value->text));
     } else if (is_string(field->kind)) {
-        STORE(at, const char *, value->text == NULL ? NULL : arena_strdup(arena, value->text));
+        STORE(at, const char *, arena_strdup_maybe(arena, value->text));
     } else {
         assert(value->text != NULL);
         memcpy(at, value->text, strlen(value->text) + 1);

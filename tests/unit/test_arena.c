@@ -77,6 +77,15 @@ START_TEST(a_copied_string_is_independent_of_its_original)
 }
 END_TEST
 
+START_TEST(the_copy_of_no_string_is_none)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+
+    ck_assert_str_eq(arena_strdup_maybe(&arena, "kvm1"), "kvm1");
+    ck_assert_ptr_null(arena_strdup_maybe(&arena, NULL));
+}
+END_TEST
+
 START_TEST(an_arena_may_be_used_again_after_its_end)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
@@ -98,6 +107,7 @@ int main(void)
     tcase_add_test(tcase, an_allocation_larger_than_a_block_gets_its_own);
     tcase_add_test(tcase, an_array_of_nothing_is_no_null_pointer);
     tcase_add_test(tcase, a_copied_string_is_independent_of_its_original);
+    tcase_add_test(tcase, the_copy_of_no_string_is_none);
     tcase_add_test(tcase, an_arena_may_be_used_again_after_its_end);
     suite_add_tcase(suite, tcase);
     return runner_run(suite);
