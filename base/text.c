@@ -110,6 +110,18 @@ char *text_copy(struct arena *arena, const char *s, size_t length)
     return copy;
 }
 
+char *text_trim(struct arena *arena, const char *s, size_t length, const char *blanks)
+{
+    while (length > 0 && strchr(blanks, *s) != NULL) {
+        s++;
+        length--;
+    }
+    while (length > 0 && strchr(blanks, s[length - 1]) != NULL) {
+        length--;
+    }
+    return text_copy(arena, s, length);
+}
+
 /* Bytes of the character at 's' if it would steer a terminal, else 0. */
 static size_t steering_length(const char *s)
 {

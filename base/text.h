@@ -47,6 +47,9 @@ char *text_format(struct arena *arena, const char *fmt, ...) PRINTF(2, 3);
 /* Copy of the 'length' bytes at 's' as a string in 'arena'. */
 char *text_copy(struct arena *arena, const char *s, size_t length);
 
+/* The same without those bytes at both ends that are in 'blanks'. */
+char *text_trim(struct arena *arena, const char *s, size_t length, const char *blanks);
+
 /* 's' as it may be shown within a line of a terminal: characters that would steer one (U+0000..U+001F,
  * U+007F..U+009F, line separators, changes of writing direction) are '?'.  For names and sentences from
  * outside.  's' itself if there is none, else a copy in 'arena'. */

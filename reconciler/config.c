@@ -120,20 +120,6 @@ static bool open_single(struct reader *reader, enum config_key_section section, 
 
 static const char *const blanks = " \t\r";
 
-/* Copy of the 'length' bytes at 's' without blanks around them. */
-static char *trim(struct arena *arena, const char *s, size_t length)
-{
-    size_t first = 0;
-
-    while (first < length && strchr(blanks, s[first]) != NULL) {
-        first++;
-    }
-    while (length > first && strchr(blanks, s[length - 1]) != NULL) {
-        length--;
-    }
-    return text_copy(arena, s + first, length - first);
-}
-
 static void open_section(struct reader *reader, const char *kind, const char *name)
 {
     enum config_key_section section = config_key_section_from_name(kind);
@@ -165,10 +151,10 @@ static void read_header(struct reader *reader, const char *line)
         fault_add(reader->faults, reader->line, "not a section header such as [fleet]");
         return;
     }
-    inside = trim(reader->arena, line + 1, (size_t)(end - line) - 1);
+    inside = text_trim(reader->arena, line + 1, (size_t)(end - line) - 1, blanks);
     kind = strcspn(inside, blanks);
     open_section(reader, text_copy(reader->arena, inside, kind),
-                 trim(reader->arena, inside + kind, strlen(inside + kind)));
+                 text_trim(reader->arena, inside + kind, strlen(inside + kind), blanks));
 }
 
 /* The struct that the keys of the open section belong to. */

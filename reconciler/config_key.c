@@ -350,14 +350,7 @@ static const char *take_listed(struct arena *arena, const char **s)
     }
     length = strcspn(first, ",");
     *s = first[length] == ',' ? first + length + 1 : NULL;
-    while (length > 0 && strchr(" \t", first[length - 1]) != NULL) {
-        length--;
-    }
-    while (length > 0 && strchr(" \t", *first) != NULL) {
-        first++;
-        length--;
-    }
-    return text_copy(arena, first, length);
+    return text_trim(arena, first, length, " \t");
 }
 
 static size_t count_listed(const char *s)
@@ -614,7 +607,7 @@ static const char *explain(struct arena *arena, const struct key *key, const cha
     struct calendar calendar;
     struct err err;
 
-    if (strncmp(key->expected, IS_CALENDAR, strlen(IS_CALENDAR)) != 0 ||
+    if ((key->parse != parse_calendar && key->parse != parse_drift) ||
         calendar_parse(arena, value, &calendar, &err) == 0) {
         return key->expected;
     }

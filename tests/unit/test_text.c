@@ -59,6 +59,17 @@ START_TEST(formatted_and_copied_strings_live_in_the_arena)
 }
 END_TEST
 
+START_TEST(a_trimmed_string_keeps_the_blanks_inside_it)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+
+    ck_assert_str_eq(text_trim(&arena, "\t host  kvm1 , guest", 13, " \t"), "host  kvm1");
+    ck_assert_str_eq(text_trim(&arena, "\rkvm1 ", 6, " "), "\rkvm1");
+    ck_assert_str_eq(text_trim(&arena, " \t ", 3, " \t"), "");
+    ck_assert_str_eq(text_trim(&arena, "", 0, " "), "");
+}
+END_TEST
+
 START_TEST(no_string_sorts_before_every_string)
 {
     ck_assert_int_eq(text_compare(NULL, NULL), 0);
@@ -217,6 +228,7 @@ int main(void)
     tcase_add_test(tcase, a_text_grows_with_what_is_appended);
     tcase_add_test(tcase, one_piece_may_be_larger_than_all_before);
     tcase_add_test(tcase, formatted_and_copied_strings_live_in_the_arena);
+    tcase_add_test(tcase, a_trimmed_string_keeps_the_blanks_inside_it);
     tcase_add_test(tcase, no_string_sorts_before_every_string);
     tcase_add_loop_test(tcase, host_names_are_letters_digits_and_a_few_signs, 0,
                         (int)ARRAY_LEN(good_names));
