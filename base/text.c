@@ -162,6 +162,16 @@ const char *text_visible(struct arena *arena, const char *s)
     return text.data;
 }
 
+size_t text_columns(const char *s, size_t length)
+{
+    size_t columns = 0;
+
+    for (size_t i = 0; i < length; i++) {
+        columns += ((unsigned char)s[i] & 0xC0) != 0x80;
+    }
+    return columns;
+}
+
 bool text_equal(const char *a, const char *b)
 {
     return text_compare(a, b) == 0;

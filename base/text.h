@@ -55,6 +55,9 @@ char *text_trim(struct arena *arena, const char *s, size_t length, const char *b
  * outside.  's' itself if there is none, else a copy in 'arena'. */
 const char *text_visible(struct arena *arena, const char *s);
 
+/* Columns that the 'length' bytes of UTF-8 at 's' take, as far as one character is one column. */
+size_t text_columns(const char *s, size_t length);
+
 /* True if both are NULL or equal. */
 bool text_equal(const char *a, const char *b);
 

@@ -134,17 +134,6 @@ struct page {
     size_t width;
 };
 
-/* Columns of the word at 'word', as far as one character is one column. */
-static size_t word_columns(const char *word)
-{
-    size_t columns = 0;
-
-    for (; *word != '\0' && *word != ' '; word++) {
-        columns += ((unsigned char)*word & 0xC0) != 0x80;
-    }
-    return columns;
-}
-
 static void print_line(struct page *page, const char *label, const char *sentence)
 {
     struct text *text = page->text;
@@ -152,8 +141,8 @@ static void print_line(struct page *page, const char *label, const char *sentenc
 
     text_printf(text, "%-*s", LABEL_COLUMNS, label);
     for (bool first = true; *sentence != '\0'; first = false) {
-        size_t columns = word_columns(sentence);
         size_t bytes = strcspn(sentence, " ");
+        size_t columns = text_columns(sentence, bytes);
 
         if (!first && page->width != 0 && column + 1 + columns > page->width) {
             text_append(text, "\n");

@@ -26,23 +26,13 @@ struct table {
     unsigned right; /* Bit i: column i is set to the right. */
 };
 
-/* Columns a string takes: its bytes but for UTF-8 continuation bytes. */
-static size_t width_of(const char *s)
-{
-    size_t width = 0;
-
-    for (; *s != '\0'; s++) {
-        width += ((unsigned char)*s & 0xC0) != 0x80;
-    }
-    return width;
-}
-
 static size_t column_width(const struct table *table, size_t column)
 {
     size_t most = 0;
 
     for (size_t row = 0; row < table->rows; row++) {
-        size_t width = width_of(table->cells[row * table->columns + column]);
+        const char *cell = table->cells[row * table->columns + column];
+        size_t width = text_columns(cell, strlen(cell));
 
         most = width > most ? width : most;
     }
@@ -54,7 +44,7 @@ static void print_row(struct text *text, const struct table *table, const size_t
 {
     for (size_t column = 0; column < table->columns; column++) {
         const char *cell = table->cells[row * table->columns + column];
-        size_t padding = widths[column] - width_of(cell);
+        size_t padding = widths[column] - text_columns(cell, strlen(cell));
         bool right = (table->right >> column & 1) != 0;
 
         text_append(text, column == 0 ? "" : "  ");

@@ -208,6 +208,17 @@ START_TEST(a_string_that_steers_no_terminal_is_not_copied)
 }
 END_TEST
 
+START_TEST(a_character_takes_a_column_however_many_bytes_it_has)
+{
+    static const char s[] = "a\u00e4\u20ac\U0001f600b";
+
+    ck_assert_uint_eq(text_columns(s, sizeof(s) - 1), 5);
+    ck_assert_uint_eq(text_columns(s, 3), 2);
+    ck_assert_uint_eq(text_columns(s, 0), 0);
+    ck_assert_uint_eq(text_columns("", 0), 0);
+}
+END_TEST
+
 START_TEST(a_name_is_found_at_its_index_or_nowhere)
 {
     static const char *const names[] = { "live", "offline", "cold" };
@@ -240,6 +251,7 @@ int main(void)
     tcase_add_loop_test(tcase, what_would_steer_a_terminal_is_not_shown, 0,
                         (int)ARRAY_LEN(outside));
     tcase_add_test(tcase, a_string_that_steers_no_terminal_is_not_copied);
+    tcase_add_test(tcase, a_character_takes_a_column_however_many_bytes_it_has);
     tcase_add_test(tcase, a_name_is_found_at_its_index_or_nowhere);
     suite_add_tcase(suite, tcase);
     return runner_run(suite);
