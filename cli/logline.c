@@ -120,22 +120,19 @@ void logline_quote(struct logline *line, const char *key, const char *value)
     add_key(line, key, visible);
 }
 
-static void write_entry(struct logline *line)
+/* False: the journal has not taken it. */
+static bool write_entry(struct logline *line)
 {
     struct err err;
 
     add_field(line, text_format(&line->arena, "PRIORITY=%d", line->priority));
     add_field(line, text_format(&line->arena, "MESSAGE=%s", line->text.data));
-    if (service_log(line->fields, line->count, &err) != 0) {
-        (void)fprintf(stderr, "%s\n", line->text.data);
-    }
+    return service_log(line->fields, line->count, &err) == 0;
 }
 
 void logline_end(struct logline *line)
 {
-    if (service_is_journal(STDERR_FILENO)) {
-        write_entry(line);
-    } else {
+    if (!service_is_journal(STDERR_FILENO) || !write_entry(line)) {
         (void)fprintf(stderr, "%s\n", line->text.data);
     }
     arena_deinit(&line->arena);
