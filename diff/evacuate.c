@@ -83,14 +83,10 @@ static int compare_evacuees(const void *a, const void *b)
                                    : compare_u64(left->guest, right->guest);
 }
 
-static int compare_edits(const void *a, const void *b)
+/* Numbers of guests are in the order of their names. */
+static int compare_names(const void *a, const void *b)
 {
-    return strcmp(((const struct es_edit *)a)->guest, ((const struct es_edit *)b)->guest);
-}
-
-static int compare_blocks(const void *a, const void *b)
-{
-    return strcmp(((const struct plan_block *)a)->guest, ((const struct plan_block *)b)->guest);
+    return compare_u64(((const struct evacuee *)a)->guest, ((const struct evacuee *)b)->guest);
 }
 
 static const struct desired_guest *guest_of(const struct evacuate *evacuate, uint32_t guest)
@@ -385,15 +381,6 @@ static struct plan plan_choice(struct evacuate *evacuate)
     return plan_build(evacuate->arena, &input);
 }
 
-static const struct plan_block *find_block(const struct plan *plan, const char *guest)
-{
-    const struct plan_block key = { .guest = guest };
-
-    return plan->block_count == 0 ? NULL
-                                  : bsearch(&key, plan->blocked, plan->block_count,
-                                            sizeof(*plan->blocked), compare_blocks);
-}
-
 /* True if another host could change that. */
 static bool is_of_target(enum plan_code code)
 {
@@ -409,7 +396,7 @@ static bool learn(struct evacuate *evacuate, const struct plan *plan, bool last)
     for (size_t i = 0; i < evacuate->count; i++) {
         struct evacuee *evacuee = &evacuate->evacuees[i];
         const struct plan_block *block =
-            evacuee->target == DESIRED_NONE ? NULL : find_block(plan, evacuee->block.guest);
+            evacuee->target == DESIRED_NONE ? NULL : plan_find_block(plan, evacuee->block.guest);
 
         if (block != NULL) {
             agreed = false;
@@ -445,6 +432,7 @@ static struct evacuation write_down(const struct evacuate *evacuate)
         ARENA_ARRAY(evacuate->arena, struct plan_block, evacuate->count + 1);
     struct evacuation evacuation = { .edits = edits, .blocked = blocked };
 
+    qsort(evacuate->evacuees, evacuate->count, sizeof(*evacuate->evacuees), compare_names);
     for (size_t i = 0; i < evacuate->count; i++) {
         const struct evacuee *evacuee = &evacuate->evacuees[i];
 
@@ -456,8 +444,6 @@ static struct evacuation write_down(const struct evacuate *evacuate)
                                   evacuate->input->desired->hosts[evacuee->target].name };
         }
     }
-    qsort(edits, evacuation.edit_count, sizeof(*edits), compare_edits);
-    qsort(blocked, evacuation.block_count, sizeof(*blocked), compare_blocks);
     return evacuation;
 }
 

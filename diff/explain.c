@@ -109,6 +109,7 @@ bool explain_guest(struct arena *arena, struct text *text, const struct plan_inp
 {
     struct diff diff = diff_compute(arena, input->desired, input->observed);
     const struct diff_guest *found = diff_find_guest(&diff, guest);
+    const struct plan_block *block = plan_find_block(plan, guest);
 
     if (found == NULL) {
         return false;
@@ -119,10 +120,8 @@ bool explain_guest(struct arena *arena, struct text *text, const struct plan_inp
             print_move(text, plan, &plan->moves[i]);
         }
     }
-    for (size_t i = 0; i < plan->block_count; i++) {
-        if (strcmp(plan->blocked[i].guest, guest) == 0) {
-            print_block(text, &plan->blocked[i]);
-        }
+    if (block != NULL) {
+        print_block(text, block);
     }
     return true;
 }

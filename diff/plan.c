@@ -377,6 +377,15 @@ struct plan plan_build(struct arena *arena, const struct plan_input *input)
     return plan;
 }
 
+const struct plan_block *plan_find_block(const struct plan *plan, const char *guest)
+{
+    const struct plan_block key = { .guest = guest };
+
+    return plan->block_count == 0 ? NULL
+                                  : bsearch(&key, plan->blocked, plan->block_count,
+                                            sizeof(*plan->blocked), compare_blocks);
+}
+
 const char *plan_code_name(enum plan_code code)
 {
     assert(code < PLAN_CODE_COUNT);

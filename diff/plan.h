@@ -141,6 +141,9 @@ struct plan {
 /* Plans.  Never fails: what cannot be done is in 'blocked'. */
 struct plan plan_build(struct arena *arena, const struct plan_input *input);
 
+/* The block of 'guest', or NULL. */
+const struct plan_block *plan_find_block(const struct plan *plan, const char *guest);
+
 /* Stable names of contract.md §5; the reverse returns the COUNT value for no such name. */
 const char *plan_code_name(enum plan_code code);
 const char *plan_method_name(enum plan_method method);

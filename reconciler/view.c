@@ -311,14 +311,14 @@ struct plan view_plan(struct arena *arena, struct view *view)
 
 void view_drop_unasked(struct plan *plan, const char *only)
 {
-    for (size_t i = 0; only != NULL && i < plan->block_count; i++) {
-        if (strcmp(plan->blocked[i].guest, only) == 0) {
-            plan->blocked = &plan->blocked[i];
-            plan->block_count = 1;
-            return;
-        }
+    const struct plan_block *block = only == NULL ? NULL : plan_find_block(plan, only);
+
+    if (block != NULL) {
+        plan->blocked = block;
+        plan->block_count = 1;
+    } else if (only != NULL) {
+        plan->block_count = 0;
     }
-    plan->block_count = only == NULL ? plan->block_count : 0;
 }
 
 static int compare_names(const void *a, const void *b)

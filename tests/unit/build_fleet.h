@@ -324,10 +324,8 @@ static inline struct plan build_plan(struct build *build)
 /* The block of 'guest', which must be there. */
 static inline const struct plan_block *build_block_of(const struct plan *plan, const char *guest)
 {
-    for (size_t i = 0; i < plan->block_count; i++) {
-        if (strcmp(plan->blocked[i].guest, guest) == 0) {
-            return &plan->blocked[i];
-        }
-    }
-    ck_abort_msg("'%s' is not blocked", guest);
+    const struct plan_block *block = plan_find_block(plan, guest);
+
+    ck_assert_msg(block != NULL, "'%s' is not blocked", guest);
+    return block;
 }
