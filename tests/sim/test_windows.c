@@ -9,12 +9,12 @@
 #include <string.h>
 
 #include "base/base.h"
-#include "base/clock.h"
 #include "base/err.h"
 #include "reconciler/opening.h"
 #include "reconciler/timetable.h"
 #include "tests/runner.h"
 #include "tests/unit/dice.h"
+#include "tests/unit/instant.h"
 #include "world.h"
 
 #define MINUTE INT64_C(60000)
@@ -30,14 +30,6 @@ static const struct world_guest spread[GUESTS] = {
     { .name = "vm5", .host = "kvm3", .wanted = "kvm1", .state = "running", .memory_mib = 64 },
     { .name = "vm6", .host = "kvm3", .wanted = "kvm1", .state = "running", .memory_mib = 64 },
 };
-
-static int64_t instant(const char *text)
-{
-    int64_t ms = 0;
-
-    ck_assert_msg(clock_parse(text, &ms), "%s", text);
-    return ms;
-}
 
 static struct calendar calendar(struct world *world, const char *text)
 {

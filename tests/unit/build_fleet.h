@@ -196,6 +196,17 @@ static inline struct policy_guest *build_policy_guest(struct build *build, const
     return guest;
 }
 
+/* The settings of a guest, new or not. */
+static inline struct policy_guest *build_policy_of(struct build *build, const char *guest)
+{
+    for (size_t i = 0; i < build->policy.guest_count; i++) {
+        if (strcmp(build->policy_guests[i].name, guest) == 0) {
+            return &build->policy_guests[i];
+        }
+    }
+    return build_policy_guest(build, guest);
+}
+
 /* Every array here has the name it is sorted by as its first member. */
 static inline int build_compare(const void *a, const void *b)
 {

@@ -12,14 +12,7 @@
 #include "reconciler/calendar.h"
 #include "reconciler/zone.h"
 #include "tests/runner.h"
-
-static int64_t instant(const char *text)
-{
-    int64_t ms = 0;
-
-    ck_assert_msg(clock_parse(text, &ms), "%s", text);
-    return ms;
-}
+#include "tests/unit/instant.h"
 
 static struct calendar parse(struct arena *arena, const char *text)
 {

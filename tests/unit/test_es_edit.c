@@ -9,10 +9,9 @@
 #include "base/text.h"
 #include "model/desired.h"
 #include "model/es_edit.h"
-#include "model/es_xml.h"
-#include "model/fault.h"
 #include "tests/runner.h"
 #include "tests/unit/dice.h"
+#include "tests/unit/read_es_xml.h"
 
 #define SEEDS 500
 
@@ -304,17 +303,6 @@ static void draw_file(struct draw *draw, const char **references)
         text_append(&draw->text, "</machine>");
     }
     text_append(&draw->text, "</machines></engineeredSystem>");
-}
-
-static struct desired read_text(struct arena *arena, const char *xml)
-{
-    struct faults faults = fault_list(arena);
-    struct desired desired = { 0 };
-
-    if (es_xml_read(arena, xml, strlen(xml), &desired, &faults) != 0) {
-        ck_abort_msg("line %u: %s\n%s", faults.items[0].line, faults.items[0].text, xml);
-    }
-    return desired;
 }
 
 /* 'xml' without blanks, without 'reference', and without the comments that may go with one. */

@@ -10,9 +10,8 @@
 #include "base/text.h"
 #include "model/desired.h"
 #include "model/es_write.h"
-#include "model/es_xml.h"
-#include "model/fault.h"
 #include "tests/runner.h"
+#include "tests/unit/read_es_xml.h"
 
 static const char *write_text(struct arena *arena, const struct desired *desired)
 {
@@ -21,17 +20,6 @@ static const char *write_text(struct arena *arena, const struct desired *desired
     es_write_document(&text, desired);
     ck_assert_uint_eq(text.length, strlen(text.data));
     return text.data;
-}
-
-static struct desired read_text(struct arena *arena, const char *xml)
-{
-    struct faults faults = fault_list(arena);
-    struct desired desired = { 0 };
-
-    if (es_xml_read(arena, xml, strlen(xml), &desired, &faults) != 0) {
-        ck_abort_msg("line %u: %s\n%s", faults.items[0].line, faults.items[0].text, xml);
-    }
-    return desired;
 }
 
 static void assert_survives(struct arena *arena, const struct desired *desired)

@@ -19,34 +19,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "tests/runner.h"
-
-/* A folder of its own for each test, removed with all that is in it. */
-struct scratch {
-    char path[64];
-};
-
-static void scratch_deinit(struct scratch *scratch)
-{
-    DIR *folder = opendir(scratch->path);
-    const struct dirent *entry;
-
-    ck_assert_ptr_nonnull(folder);
-    while ((entry = readdir(folder)) != NULL) {
-        (void)unlinkat(dirfd(folder), entry->d_name, 0);
-    }
-    (void)closedir(folder);
-    (void)rmdir(scratch->path);
-}
-
-AUTO_VALUE(scratch, struct scratch, scratch_deinit);
-
-static struct scratch scratch_new(void)
-{
-    struct scratch scratch = { .path = "/tmp/berth-file-XXXXXX" };
-
-    ck_assert_ptr_nonnull(mkdtemp(scratch.path));
-    return scratch;
-}
+#include "tests/unit/scratch.h"
 
 static const char *in(struct arena *arena, const struct scratch *scratch, const char *name)
 {

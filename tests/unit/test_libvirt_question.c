@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
 #include <check.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -19,36 +17,9 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "tests/runner.h"
+#include "tests/unit/scratch.h"
 
 #define MAX_OUTPUT ((size_t)1024 * 1024)
-
-/* A folder of its own for each test, removed with all that is in it. */
-struct scratch {
-    char path[64];
-};
-
-static void scratch_deinit(struct scratch *scratch)
-{
-    DIR *folder = opendir(scratch->path);
-    const struct dirent *entry;
-
-    ck_assert_ptr_nonnull(folder);
-    while ((entry = readdir(folder)) != NULL) {
-        (void)unlinkat(dirfd(folder), entry->d_name, 0);
-    }
-    (void)closedir(folder);
-    (void)rmdir(scratch->path);
-}
-
-AUTO_VALUE(scratch, struct scratch, scratch_deinit);
-
-static struct scratch scratch_new(void)
-{
-    struct scratch scratch = { .path = "/tmp/berth-question-XXXXXX" };
-
-    ck_assert_ptr_nonnull(mkdtemp(scratch.path));
-    return scratch;
-}
 
 static const char *make_file(struct arena *arena, const struct scratch *scratch, const char *name)
 {

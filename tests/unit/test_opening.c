@@ -10,17 +10,10 @@
 #include "reconciler/opening.h"
 #include "reconciler/timetable.h"
 #include "tests/runner.h"
+#include "tests/unit/instant.h"
 
 #define MINUTE INT64_C(60000)
 #define HOUR   (60 * MINUTE)
-
-static int64_t instant(const char *text)
-{
-    int64_t ms = 0;
-
-    ck_assert_msg(clock_parse(text, &ms), "%s", text);
-    return ms;
-}
 
 #define WINDOWS   8
 #define BLACKOUTS 4

@@ -456,16 +456,6 @@ static void give_room(struct build *build, const char *name, const char *sentenc
     host->memory_kib += kib;
 }
 
-static struct policy_guest *policy_of(struct build *build, const char *guest)
-{
-    for (size_t i = 0; i < build->policy.guest_count; i++) {
-        if (strcmp(build->policy_guests[i].name, guest) == 0) {
-            return &build->policy_guests[i];
-        }
-    }
-    return build_policy_guest(build, guest);
-}
-
 /* "'a' and 'b' leaving 'kvm2'": to where they are in nobody's way. */
 static void send_away(struct build *build, const char *sentence)
 {
@@ -491,9 +481,9 @@ static bool obey(struct build *build, const char *sentence)
     } else if (strstr(sentence, " more room ") != NULL) {
         give_room(build, quoted(build, sentence), sentence);
     } else if (starts_with(sentence, "park = yes")) {
-        policy_of(build, quoted(build, sentence))->park = true;
+        build_policy_of(build, quoted(build, sentence))->park = true;
     } else if (starts_with(sentence, "detour = yes")) {
-        policy_of(build, quoted(build, sentence))->no_detour = false;
+        build_policy_of(build, quoted(build, sentence))->no_detour = false;
     } else {
         return false;
     }

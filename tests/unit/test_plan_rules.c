@@ -30,16 +30,6 @@ static struct observed_host *any_host(struct build *build, struct dice *dice)
     return &build->hosts[dice_roll(dice, build->host_count)];
 }
 
-static struct policy_guest *policy_of(struct build *build, const char *guest)
-{
-    for (size_t i = 0; i < build->policy.guest_count; i++) {
-        if (strcmp(build->policy_guests[i].name, guest) == 0) {
-            return &build->policy_guests[i];
-        }
-    }
-    return build_policy_guest(build, guest);
-}
-
 static void definition_is_larger(struct build *build, struct dice *dice)
 {
     any_guest(build, dice)->config_memory_kib += 2 * GIB;
@@ -139,7 +129,7 @@ static void clusters_are_kept_apart(struct build *build, struct dice *dice)
 
 static void guest_is_pinned(struct build *build, struct dice *dice)
 {
-    policy_of(build, any_guest(build, dice)->name)->pin = true;
+    build_policy_of(build, any_guest(build, dice)->name)->pin = true;
 }
 
 static void guest_is_excluded(struct build *build, struct dice *dice)
@@ -151,7 +141,7 @@ static void guests_take_no_detour(struct build *build, struct dice *dice)
 {
     for (size_t i = 0; i < build->sighting_count; i++) {
         if (!dice_one_in(dice, 3)) {
-            policy_of(build, build->sightings[i].guest.name)->no_detour = true;
+            build_policy_of(build, build->sightings[i].guest.name)->no_detour = true;
         }
     }
 }
@@ -160,7 +150,7 @@ static void guests_may_be_parked(struct build *build, struct dice *dice)
 {
     for (size_t i = 0; i < build->sighting_count; i++) {
         if (dice_one_in(dice, 2)) {
-            policy_of(build, build->sightings[i].guest.name)->park = true;
+            build_policy_of(build, build->sightings[i].guest.name)->park = true;
         }
     }
 }
@@ -169,7 +159,7 @@ static void guests_move_offline(struct build *build, struct dice *dice)
 {
     for (size_t i = 0; i < build->sighting_count; i++) {
         if (dice_one_in(dice, 2)) {
-            struct policy_guest *own = policy_of(build, build->sightings[i].guest.name);
+            struct policy_guest *own = build_policy_of(build, build->sightings[i].guest.name);
 
             own->has_mode = true;
             own->mode = POLICY_MODE_OFFLINE;

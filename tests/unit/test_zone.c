@@ -4,17 +4,9 @@
 #include <string.h>
 
 #include "base/base.h"
-#include "base/clock.h"
 #include "reconciler/zone.h"
 #include "tests/runner.h"
-
-static int64_t instant(const char *text)
-{
-    int64_t ms = 0;
-
-    ck_assert_msg(clock_parse(text, &ms), "%s", text);
-    return ms;
-}
+#include "tests/unit/instant.h"
 
 static const char *const strangers[] = {
     "",
