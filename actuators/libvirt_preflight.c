@@ -411,14 +411,6 @@ static void check_cpus(const struct preflight *preflight)
 
 /* What the target has left. */
 
-static const char *size_text(const struct preflight *preflight, uint64_t kib)
-{
-    struct text text = text_new(preflight->move->arena);
-
-    quantity_print_size(&text, kib);
-    return text.data;
-}
-
 /* Beside what is charged to the target: memory it really has now.  A guest on huge pages takes none of
  * it, a cold move starts nobody, and the room for a guest that is stopped early is made only then. */
 static void check_memory(const struct preflight *preflight)
@@ -426,6 +418,7 @@ static void check_memory(const struct preflight *preflight)
     const struct libvirt_move *move = preflight->move;
     bool starts = move->op->mode != MOVE_COLD && move->op->mode != MOVE_STOP;
     uint64_t need = preflight->guest.memory_kib;
+    const char *need_text = quantity_size_text(move->arena, need);
     uint64_t free_kib;
 
     if (!starts || preflight->guest.hugepage_kib != 0) {
@@ -438,11 +431,11 @@ static void check_memory(const struct preflight *preflight)
                    move->op->peer);
     } else if (need > free_kib) {
         check_fail(preflight->list, CHECK_MEMORY, ERR_FAILED, "free memory there",
-                   "'%s' would need %s available now, and has only %s", move->op->peer,
-                   size_text(preflight, need), size_text(preflight, free_kib));
+                   "'%s' would need %s available now, and has only %s", move->op->peer, need_text,
+                   quantity_size_text(move->arena, free_kib));
     } else {
-        check_pass(preflight->list, CHECK_MEMORY, "it needs %s, '%s' has %s available",
-                   size_text(preflight, need), move->op->peer, size_text(preflight, free_kib));
+        check_pass(preflight->list, CHECK_MEMORY, "it needs %s, '%s' has %s available", need_text,
+                   move->op->peer, quantity_size_text(move->arena, free_kib));
     }
 }
 
