@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <libvirt/virterror.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "actuators/libvirt_connection.h"
 #include "actuators/libvirt_error.h"
@@ -287,11 +286,6 @@ static void check_version(const struct preflight *preflight)
     }
 }
 
-static int compare_text(const void *text, const void *item)
-{
-    return strcmp(text, *(const char *const *)item);
-}
-
 static void check_machine(const struct preflight *preflight)
 {
     const struct observed_host *to = &preflight->move->target.host;
@@ -301,8 +295,7 @@ static void check_machine(const struct preflight *preflight)
         check_skip(preflight->list, CHECK_MACHINE, NULL,
                    "left to the emulator: its machine type or those of '%s' are not told",
                    to->name);
-    } else if (bsearch(machine, to->machines, to->machine_count, sizeof(*to->machines),
-                       compare_text) != NULL) {
+    } else if (observed_has_machine(to, machine)) {
         check_pass(preflight->list, CHECK_MACHINE, "'%s' has '%s'", to->name, machine);
     } else {
         check_fail(preflight->list, CHECK_MACHINE, ERR_INCOMPATIBLE,

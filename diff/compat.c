@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -157,11 +156,6 @@ static bool check_arch(const struct pair *pair)
                   pair->target->name, need, pair->source->name, have);
 }
 
-static int compare_text(const void *text, const void *item)
-{
-    return strcmp(text, *(const char *const *)item);
-}
-
 static bool check_machine(const struct pair *pair)
 {
     const char *machine = pair->guest->machine;
@@ -172,8 +166,7 @@ static bool check_machine(const struct pair *pair)
                        "whether the target has its machine type",
                        machine == NULL ? pair->source->name : target->name);
     }
-    return bsearch(machine, target->machines, target->machine_count, sizeof(*target->machines),
-                   compare_text) != NULL ||
+    return observed_has_machine(target, machine) ||
            object(pair, PLAN_INCOMPATIBLE,
                   "'%s' does not have its machine type '%s': update QEMU there, or change the type",
                   target->name, machine);

@@ -106,6 +106,17 @@ const struct observed_hugepages *observed_find_hugepages(const struct observed_h
     return NULL;
 }
 
+static int compare_text(const void *text, const void *item)
+{
+    return strcmp(text, *(const char *const *)item);
+}
+
+bool observed_has_machine(const struct observed_host *host, const char *machine)
+{
+    return host->machine_count > 0 && bsearch(machine, host->machines, host->machine_count,
+                                              sizeof(*host->machines), compare_text) != NULL;
+}
+
 bool observed_is_hugepage_size(uint64_t kib)
 {
     return kib >= HUGEPAGE_MIN_KIB && kib <= HUGEPAGE_MAX_KIB && (kib & (kib - 1)) == 0;

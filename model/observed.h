@@ -172,6 +172,9 @@ const struct observed_guest *observed_find_guest_named(const struct observed_hos
 const struct observed_hugepages *observed_find_hugepages(const struct observed_hugepages *pages,
                                                          size_t count, uint64_t page_kib);
 
+/* True if 'machine' is among the machine types of 'host'. */
+bool observed_has_machine(const struct observed_host *host, const char *machine);
+
 /* True if pages of this size can exist: a power of two, from 8 KiB (the least above any ordinary page) to
  * 1 TiB. */
 bool observed_is_hugepage_size(uint64_t kib);

@@ -128,6 +128,20 @@ static struct observed_host full_host(struct arena *arena)
     };
 }
 
+START_TEST(a_host_has_the_machine_types_that_it_names)
+{
+    static const char *const machines[] = { "pc", "pc-q35-7.2", "q35" };
+    const struct observed_host host = { .machines = machines, .machine_count = 3 };
+    const struct observed_host silent = { .name = "kvm2" };
+
+    for (size_t i = 0; i < ARRAY_LEN(machines); i++) {
+        ck_assert(observed_has_machine(&host, machines[i]));
+    }
+    ck_assert(!observed_has_machine(&host, "pc-q35-8.2"));
+    ck_assert(!observed_has_machine(&silent, "pc"));
+}
+END_TEST
+
 START_TEST(a_copied_host_outlives_its_original)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
@@ -195,6 +209,7 @@ int main(void)
     tcase_add_test(tcase, guests_are_sorted_by_name_then_uuid);
     tcase_add_test(tcase, a_host_is_found_by_name_among_sorted_ones);
     tcase_add_test(tcase, a_guest_is_found_by_uuid_or_by_name);
+    tcase_add_test(tcase, a_host_has_the_machine_types_that_it_names);
     tcase_add_test(tcase, a_copied_host_outlives_its_original);
     tcase_add_test(tcase, a_host_of_which_nothing_is_known_can_be_copied);
     tcase_add_loop_test(tcase, only_a_guest_that_is_shut_off_has_no_process, 0,
