@@ -91,8 +91,7 @@ static void count(struct follow *follow, const struct event *event)
     } else if (event->kind == EVENT_MOVE_END && move->state != JOURNAL_MOVE_DONE &&
                move->state != JOURNAL_MOVE_CANCELLED) {
         follow->summary.failed++;
-    } else if (event->kind == EVENT_MOVE_END && move->state == JOURNAL_MOVE_DONE &&
-               move->mode != MOVE_STOP && strcmp(move->from, move->to) != 0) {
+    } else if (event->kind == EVENT_MOVE_END && journal_move_has_arrived(move)) {
         follow->summary.moved++;
     }
 }

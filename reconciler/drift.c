@@ -89,13 +89,6 @@ static void add_if_confirmed(struct finder *finder, const struct diff_guest *gue
     };
 }
 
-/* True if the move brought its guest to another host.  One that failed did not, nor did an early stop. */
-static bool has_brought(const struct journal_move *move)
-{
-    return move->state == JOURNAL_MOVE_DONE && move->mode != MOVE_STOP &&
-           strcmp(move->from, move->to) != 0;
-}
-
 /* On a host that a move of ours has brought it to: a temporary one, or the place of an earlier file. */
 static int is_half_step(const struct finder *finder, const struct diff_guest *guest, bool *is_ours,
                         struct err *err)
@@ -109,7 +102,7 @@ static int is_half_step(const struct finder *finder, const struct diff_guest *gu
         0) {
         return -1;
     }
-    while (count > 0 && !has_brought(&moves[count - 1])) {
+    while (count > 0 && !journal_move_has_arrived(&moves[count - 1])) {
         count--;
     }
     *is_ours = count > 0 && strcmp(moves[count - 1].to, guest->at->host->name) == 0 &&

@@ -112,16 +112,10 @@ static void note_cancelled(struct reconciler *reconciler, const struct journal_m
     }
 }
 
-/* Neither an early stop nor a start in its place brings a guest to its host: what failed before still has. */
-static bool has_arrived(const struct journal_move *move)
-{
-    return move->mode != MOVE_STOP && strcmp(move->from, move->to) != 0;
-}
-
 static void count_ended(struct reconciler *reconciler, const struct journal_move *move)
 {
     if (move->state == JOURNAL_MOVE_DONE) {
-        if (has_arrived(move)) {
+        if (journal_move_has_arrived(move)) { /* Else what failed before still has. */
             reconciler->result.moved++;
             clear_retry(reconciler, move->guest);
         }

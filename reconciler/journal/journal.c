@@ -396,6 +396,12 @@ int64_t journal_holder(const char *state_dir)
     return state_dir_holder(state_dir);
 }
 
+bool journal_move_has_arrived(const struct journal_move *move)
+{
+    return move->state == JOURNAL_MOVE_DONE && move->mode != MOVE_STOP &&
+           strcmp(move->from, move->to) != 0;
+}
+
 const char *journal_move_state_name(enum journal_move_state state)
 {
     assert(state < JOURNAL_MOVE_STATE_COUNT);

@@ -330,6 +330,10 @@ static inline void journal_close(struct journal *journal)
     journal->ops->close(journal);
 }
 
+/* True if 'move' has brought its guest to another host: it is done, and was neither an early stop nor
+ * a start where the guest is. */
+bool journal_move_has_arrived(const struct journal_move *move);
+
 /* Stable names for people and JSON; the reverse returns the COUNT value for no such name. */
 const char *journal_move_state_name(enum journal_move_state state);
 enum journal_move_state journal_move_state_from_name(const char *name);

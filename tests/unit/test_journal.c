@@ -1745,6 +1745,24 @@ START_TEST(last_place_of_a_guest_is_listed_until_it_is_forgotten)
 }
 END_TEST
 
+START_TEST(only_a_move_that_is_done_and_changed_the_host_has_arrived)
+{
+    struct journal_move move = { .from = "kvm1", .to = "kvm2", .mode = MOVE_LIVE };
+
+    for (enum journal_move_state i = 0; i < JOURNAL_MOVE_STATE_COUNT; i++) {
+        move.state = i;
+        ck_assert_int_eq(journal_move_has_arrived(&move), i == JOURNAL_MOVE_DONE);
+    }
+    move.state = JOURNAL_MOVE_DONE;
+    move.mode = MOVE_STOP;
+    ck_assert(!journal_move_has_arrived(&move));
+    move.mode = MOVE_OFFLINE;
+    ck_assert(journal_move_has_arrived(&move));
+    move.to = "kvm1";
+    ck_assert(!journal_move_has_arrived(&move));
+}
+END_TEST
+
 START_TEST(names_of_states_lead_back_to_them)
 {
     for (enum journal_move_state i = 0; i < JOURNAL_MOVE_STATE_COUNT; i++) {
@@ -1813,6 +1831,7 @@ static TCase *records(void)
     tcase_add_test(tcase, object_is_written_once);
     tcase_add_test(tcase, object_under_a_name_that_is_not_its_digest_is_refused);
     tcase_add_test(tcase, half_written_object_of_a_killed_writer_is_swept);
+    tcase_add_test(tcase, only_a_move_that_is_done_and_changed_the_host_has_arrived);
     tcase_add_test(tcase, names_of_states_lead_back_to_them);
     return tcase;
 }
