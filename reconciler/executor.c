@@ -14,9 +14,8 @@
 #define LOOK_AGAIN_MS INT64_C(1000)
 #define WAIT_LIMIT_MS \
     INT64_C(90000) /* Longer than SETTLE_PATIENCE_MS: a half state gets its chance. */
-#define UNCLEAR_GRACE_MS INT64_C(30000) /* After a deadline (architecture.md, 'One at a time'). */
-#define BATCH_MAX        8
-#define STATS_MAX_MS     (INT64_C(366) * 24 * 3600 * 1000) /* No migration takes a year. */
+#define BATCH_MAX    8
+#define STATS_MAX_MS (INT64_C(366) * 24 * 3600 * 1000) /* No migration takes a year. */
 
 static void look_now(void *context);
 static void decide(void *context);
@@ -337,14 +336,14 @@ static void on_deadline(void *context)
     int64_t now = loop_now_ms(loop_of(executor));
 
     if (executor->pace.postcopy && pace_goes_on(&executor->pace, now)) {
-        loop_timer_start(loop_of(executor), &executor->timer, UNCLEAR_GRACE_MS, on_deadline,
+        loop_timer_start(loop_of(executor), &executor->timer, OPERATION_GRACE_MS, on_deadline,
                          executor);
         return;
     }
     executor->past_deadline = true;
     executor->move.overran = !executor->move.cancel_requested && pace_goes_on(&executor->pace, now);
     calls_cancel(executor->world.calls, executor->ticket);
-    loop_timer_start(loop_of(executor), &executor->timer, UNCLEAR_GRACE_MS, on_op_overdue,
+    loop_timer_start(loop_of(executor), &executor->timer, OPERATION_GRACE_MS, on_op_overdue,
                      executor);
 }
 
@@ -362,7 +361,7 @@ static void arm_guard(struct executor *executor)
         return;
     }
     loop_timer_start(loop_of(executor), &executor->timer,
-                     operation_timeout_ms(op, executor->world.policy) + UNCLEAR_GRACE_MS,
+                     operation_timeout_ms(op, executor->world.policy) + OPERATION_GRACE_MS,
                      on_op_overdue, executor);
 }
 

@@ -20,6 +20,10 @@ struct policy;
 /* True for what follows a migration to its end: it ends by the move's deadline, not by one of its own. */
 bool operation_is_migration(enum op_kind kind);
 
+/* What has not answered by its deadline gets this much longer before it counts as unclear
+ * (architecture.md, 'One at a time'). */
+#define OPERATION_GRACE_MS INT64_C(30000)
+
 /* How long 'kind' may take by policy; nothing to say of migrations. */
 int64_t operation_timeout_ms(enum op_kind kind, const struct policy *policy);
 

@@ -13,9 +13,6 @@
 #include "reconciler/look.h"
 #include "reconciler/operation.h"
 
-/* How long the hosts of one move may take; the executor waits as long. */
-#define PATIENCE_MS INT64_C(90000)
-
 static void check_next(void *context);
 
 /* Room that an earlier move makes is not there yet. */
@@ -125,6 +122,7 @@ static int build_op(const struct preflight *preflight, const struct plan_move *p
 
 static void ask_hosts(struct preflight *preflight)
 {
+    const struct preflight_world *world = &preflight->world;
     const struct plan_move *move = &preflight->moves[preflight->next];
     struct err err;
     struct op op;
@@ -134,8 +132,10 @@ static void ask_hosts(struct preflight *preflight)
         end_move(preflight);
         return;
     }
-    loop_timer_start(preflight->world.loop, &preflight->timer, PATIENCE_MS, on_late, preflight);
-    preflight->ticket = calls_start(preflight->world.calls, &op, on_answer, NULL, preflight);
+    /* The executor waits as long. */
+    loop_timer_start(world->loop, &preflight->timer, op.timeout_ms + OPERATION_GRACE_MS, on_late,
+                     preflight);
+    preflight->ticket = calls_start(world->calls, &op, on_answer, NULL, preflight);
 }
 
 static void check_next(void *context)
