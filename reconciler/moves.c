@@ -42,8 +42,8 @@ static void note_retry(struct reconciler *reconciler, const struct journal_move 
     record.retry =
         retry_after(before, move, fallback_follows(&reconciler->world.config->policy, move), now);
     if (record.retry.next_ms == INT64_MAX) {
-        view_facts_digest(&reconciler->arena, &reconciler->view.observed, reconciler->world.config,
-                          move->guest, wanted_host(reconciler, move), record.retry.observed_digest);
+        view_facts_digest(&reconciler->arena, &reconciler->view, move->guest,
+                          wanted_host(reconciler, move), record.retry.observed_digest);
     } else {
         event.wait_ms = record.retry.next_ms - now;
     }

@@ -63,12 +63,11 @@ static bool choose_plan(struct reconciler *reconciler)
 {
     const struct plan_input *input = &reconciler->view.input;
     struct event event = { .kind = EVENT_ALARM };
-    char digest[DIGEST_TEXT_SIZE];
+    const char *digest = reconciler->view.policy_digest;
     struct plan plan;
     struct err err;
     bool holds;
 
-    config_policy_digest(reconciler->world.config, digest);
     holds = following_holds(&reconciler->following, input, digest) &&
             waiting_objection(&reconciler->arena, &reconciler->view,
                               following_peek(&reconciler->following)) == NULL;

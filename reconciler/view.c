@@ -8,7 +8,6 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
-#include "base/digest.h"
 #include "base/text.h"
 #include "reconciler/config.h"
 #include "reconciler/fallback.h"
@@ -116,7 +115,7 @@ static bool is_kept_out(struct arena *arena, const struct view *view, const stru
     if (retry->next_ms != INT64_MAX) {
         return true;
     }
-    view_facts_digest(arena, &view->observed, config, retry->guest, wanted, digest);
+    view_facts_digest(arena, view, retry->guest, wanted, digest);
     /* What a person has stopped waits for a person, whatever else changes. */
     return retry->code == ERR_CANCELLED || strcmp(digest, retry->observed_digest) == 0;
 }
@@ -283,6 +282,7 @@ void view_build(struct view *view, struct arena *arena, const struct revision *r
         .es_xml_sha256 = revision->digest,
     };
     view->timetable = &config->timetable;
+    config_policy_digest(config, view->policy_digest);
     view->now_ms = now_ms;
     view->exclusion_capacity = revision->desired.guest_count;
     view->exclusions = ARENA_ARRAY(arena, struct plan_exclusion, view->exclusion_capacity + 1);
@@ -367,16 +367,14 @@ static void print_guest(struct text *text, const struct observed_host *host,
     }
 }
 
-void view_facts_digest(struct arena *arena, const struct observed *observed,
-                       const struct config *config, const char *guest, const char *target,
-                       char hex[65])
+void view_facts_digest(struct arena *arena, const struct view *view, const char *guest,
+                       const char *target, char hex[DIGEST_TEXT_SIZE])
 {
+    const struct observed *observed = &view->observed;
     const struct observed_host *host = observed_find_host(observed, target);
     struct text text = text_new(arena);
-    char policy[DIGEST_TEXT_SIZE];
 
-    config_policy_digest(config, policy);
-    text_printf(&text, "policy %s\n", policy);
+    text_printf(&text, "policy %s\n", view->policy_digest);
     for (size_t i = 0; i < observed->host_count; i++) {
         const struct observed_guest *found = observed_find_guest_named(&observed->hosts[i], guest);
 

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/digest.h"
 #include "diff/plan.h"
 #include "model/observed.h"
 #include "model/policy.h"
@@ -26,6 +27,7 @@ struct view {
     struct plan_exclusion *exclusions; /* What 'input' has, as long as it still grows. */
     size_t exclusion_capacity;         /* Every guest of the file. */
     const struct timetable *timetable;
+    char policy_digest[DIGEST_TEXT_SIZE]; /* As config_policy_digest() says. */
     int64_t now_ms;
     struct policy policy; /* Of this pass, where it is not the config's (fallback.h, waiting.h). */
 };
@@ -59,6 +61,5 @@ const char *const *view_hosts(struct arena *arena, const struct revision *revisi
 
 /* Digest of the facts that a parked guest waits to see change: policy, its own state and definition, and
  * what its target host can run. */
-void view_facts_digest(struct arena *arena, const struct observed *observed,
-                       const struct config *config, const char *guest, const char *target,
-                       char hex[65]);
+void view_facts_digest(struct arena *arena, const struct view *view, const char *guest,
+                       const char *target, char hex[DIGEST_TEXT_SIZE]);
