@@ -325,17 +325,30 @@ static bool waits(const struct page *page, const struct json_t *retry)
            text_equal(digest, document_string(arena, page->status, "es_xml_sha256"));
 }
 
-static bool is_waiting(const struct page *page, const char *guest)
+/* The retry of 'guest', waiting or parked, or NULL. */
+static const struct json_t *find_retry(const struct page *page, const char *guest)
 {
     for (size_t i = 0; i < document_count(page->status, "retries"); i++) {
         const struct json_t *retry = document_item(page->status, "retries", i);
 
         if (waits(page, retry) &&
             text_equal(document_string(page->text->arena, retry, "guest"), guest)) {
-            return true;
+            return retry;
         }
     }
-    return false;
+    return NULL;
+}
+
+/* True of what the guest's retry says as well, and with it when it is tried again. */
+static bool is_told_as_retry(const struct page *page, const struct json_t *block)
+{
+    struct arena *arena = page->text->arena;
+    const struct json_t *retry = find_retry(page, document_word(arena, block, "guest"));
+    const char *reason = retry == NULL ? NULL : document_string(arena, retry, "reason");
+
+    return retry != NULL && (strcmp(document_word(arena, block, "code"), "backoff") == 0 ||
+                             (reason != NULL && strncmp(document_word(arena, block, "reason"),
+                                                        reason, strlen(reason)) == 0));
 }
 
 static void print_retries(struct page *page)
@@ -362,8 +375,7 @@ static void print_blocked(struct page *page)
     for (size_t i = 0; i < count && i < ITEMS_MAX; i++) {
         const struct json_t *block = document_item(page->status, "blocked", i);
 
-        if (strcmp(document_word(arena, block, "code"), "backoff") != 0 ||
-            !is_waiting(page, document_word(arena, block, "guest"))) {
+        if (!is_told_as_retry(page, block)) {
             print_line(page, "blocked", page_block(arena, block));
         }
     }
