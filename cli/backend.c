@@ -7,11 +7,15 @@
 #include "base/text.h"
 #include "diff/plan.h"
 #include "diff/plan_json.h"
+#include "reconciler/force.h"
 #include "reconciler/journal/journal.h"
 #include "reconciler/journal_json.h"
 #include "reconciler/json_member.h"
 #include "reconciler/metrics.h"
 #include "reconciler/reconciler.h"
+
+/* What waits longer is not begun after its caller has been told that nobody answers. */
+#define FORCE_PATIENCE_MS (API_ACT_MS - 5000)
 
 static int write_plan(const struct backend *backend, struct text *text, struct err *err)
 {
@@ -144,10 +148,24 @@ static enum order_verb verb_of(enum api_verb verb)
     case API_RETRY:
         return ORDER_RETRY;
     case API_CHECK:
+    case API_FORCE:
     case API_VERB_COUNT:
         break;
     }
     return ORDER_CHECK;
+}
+
+static void do_force(struct backend *backend, const struct api_act *act, struct act *waiting)
+{
+    const struct force_request request = {
+        .guest = act->guest,
+        .to = act->to,
+        .dead = act->dead,
+        .user = act->user,
+        .patience_ms = FORCE_PATIENCE_MS,
+    };
+
+    reconciler_force(backend->reconciler, &request, on_answer, waiting);
 }
 
 static void do_act(void *context, const struct api_act *act, uint64_t ticket)
@@ -167,6 +185,10 @@ static void do_act(void *context, const struct api_act *act, uint64_t ticket)
         abort();
     }
     *waiting = (struct act){ backend, backend->openings, ticket };
+    if (act->verb == API_FORCE) {
+        do_force(backend, act, waiting);
+        return;
+    }
     reconciler_order(backend->reconciler, &order, act->guest != NULL ? act->guest : act->host,
                      on_answer, waiting);
 }

@@ -11,6 +11,7 @@
 #include "reconciler/config.h"
 #include "reconciler/controller.h"
 #include "reconciler/debts.h"
+#include "reconciler/force.h"
 #include "reconciler/moves.h"
 #include "reconciler/order.h"
 #include "reconciler/pass.h"
@@ -177,6 +178,16 @@ void reconciler_order(struct reconciler *reconciler, const struct order *order, 
     reconciler->overtaken =
         true; /* A pass under way knows nothing of it, and must not act on that. */
     errand_run(&reconciler->errands, &addressed, controller_wall(reconciler), answer, context);
+}
+
+void reconciler_force(struct reconciler *reconciler, const struct force_request *request,
+                      errand_answer_fn *answer, void *context)
+{
+    struct err err;
+
+    err_set(&err, ERR_REFUSED, "cannot move '%.64s' by force: that is not done yet",
+            request->guest);
+    errand_refuse(&reconciler->errands, &err, answer, context);
 }
 
 struct status reconciler_status(struct reconciler *reconciler)

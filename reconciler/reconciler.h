@@ -17,6 +17,7 @@
 
 struct actuator;
 struct config;
+struct force_request;
 struct journal;
 struct loop;
 struct reconciler;
@@ -79,6 +80,15 @@ void reconciler_reload(struct reconciler *reconciler);
 /* Carries out what a person asks of a running controller: 'name' (NULL or "" = the fleet; for a cancel:
  * whatever is moving) is found in the file, the rest of 'order' is given.  Answered as errand_run() says. */
 void reconciler_order(struct reconciler *reconciler, const struct order *order, const char *name,
+                      errand_answer_fn *answer, void *context);
+
+/* Starts a guest of a dead host elsewhere, after a fresh look at all hosts and before anything that is planned;
+ * 'request' is copied.  Answered once: when the move's intent is committed ('text' says where it goes; how it
+ * ends is told by events, as of any move), or why not: ERR_NOT_FOUND (no such guest or host in the file),
+ * ERR_CONFLICT (it is not where a forced move is for: its host answers, ...), ERR_REFUSED (that it runs nowhere
+ * is not proven, or nothing would keep it from running twice when its host returns: the text names the ways),
+ * ERR_BUSY (not begun in time).  Several wait for one another in the order they came. */
+void reconciler_force(struct reconciler *reconciler, const struct force_request *request,
                       errand_answer_fn *answer, void *context);
 
 /* What is going on, as the last pass found it; valid until control returns to the loop. */

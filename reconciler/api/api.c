@@ -13,7 +13,7 @@
 
 static const char *const verb_names[API_VERB_COUNT] = {
     [API_CANCEL] = "cancel", [API_HOLD] = "hold",   [API_RELEASE] = "release",
-    [API_RETRY] = "retry",   [API_CHECK] = "check",
+    [API_RETRY] = "retry",   [API_CHECK] = "check", [API_FORCE] = "force",
 };
 
 static const char *const document_names[API_DOCUMENT_COUNT] = {

@@ -71,6 +71,7 @@ enum api_verb {
     API_RELEASE, /* The same. */
     API_RETRY,   /* 'guest'. */
     API_CHECK,   /* Look at the file and the hosts now. */
+    API_FORCE,   /* Start 'guest' of a dead host on 'to'. */
     API_VERB_COUNT,
 };
 
@@ -78,6 +79,8 @@ struct api_act {
     enum api_verb verb;
     const char *guest;  /* Or NULL; a host name in form, as 'host'. */
     const char *host;   /* Or NULL; never together with 'guest'. */
+    const char *to;     /* Of FORCE: a host name in form, as the next. */
+    const char *dead;   /* Of FORCE: the host that the caller attests to be dead, or NULL. */
     const char *reason; /* Or NULL; as the caller wrote it: any text. */
     const char *user;   /* Who: a name of /etc/passwd, "uid 1234", or "token". */
 };

@@ -17,6 +17,7 @@ struct verb {
     bool needs_guest;
     bool takes_host;
     bool takes_reason;
+    bool takes_target; /* And who is dead. */
 };
 
 static const struct verb verbs[API_VERB_COUNT] = {
@@ -25,6 +26,7 @@ static const struct verb verbs[API_VERB_COUNT] = {
     [API_RELEASE] = { .takes_guest = true, .takes_host = true },
     [API_RETRY] = { .takes_guest = true, .needs_guest = true },
     [API_CHECK] = { .takes_guest = false },
+    [API_FORCE] = { .takes_guest = true, .needs_guest = true, .takes_target = true },
 };
 
 /* "guests/NAME" and "hosts/NAME"; a NAME that is none leads nowhere. */
@@ -151,6 +153,12 @@ static const char **member_of(const struct verb *verb, struct api_act *act, cons
     if (verb->takes_host && strcmp(name, "host") == 0) {
         return &act->host;
     }
+    if (verb->takes_target && strcmp(name, "to") == 0) {
+        return &act->to;
+    }
+    if (verb->takes_target && strcmp(name, "source_is_dead") == 0) {
+        return &act->dead;
+    }
     return verb->takes_reason && strcmp(name, "reason") == 0 ? &act->reason : NULL;
 }
 
@@ -171,7 +179,7 @@ static int read_member(struct json_token_reader *reader, struct arena *arena,
     if (*member != NULL) {
         return err_set(err, ERR_INVALID, "'%s' is there twice", reader->string);
     }
-    strcpy(name, reader->string); /* One of the three above. */
+    strcpy(name, reader->string); /* One of those above. */
     if (json_token_string(reader, err) != 0) {
         return err_wrap(err, "'%s'", name);
     }
@@ -218,6 +226,9 @@ int route_read_act(const struct route *route, struct arena *arena, const char *b
     }
     if (verb->needs_guest && read.guest == NULL) {
         return err_set(err, ERR_INVALID, "'%s' needs a 'guest'", api_verb_name(read.verb));
+    }
+    if (verb->takes_target && read.to == NULL) {
+        return err_set(err, ERR_INVALID, "'%s' needs a host 'to'", api_verb_name(read.verb));
     }
     if (read.guest != NULL && read.host != NULL) {
         return err_set(err, ERR_INVALID, "'%s' takes a 'guest' or a 'host', not both",

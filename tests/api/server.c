@@ -119,10 +119,12 @@ static void act(void *context, const struct api_act *act, uint64_t ticket)
     pending->server = server;
     pending->ticket = ticket;
     (void)snprintf(pending->guest, sizeof(pending->guest), "%s", guest);
-    (void)snprintf(pending->message, sizeof(pending->message),
-                   "verb=%s guest=%s host=%s reason=%s user=%s", api_verb_name(act->verb), guest,
-                   act->host == NULL ? "" : act->host, act->reason == NULL ? "" : act->reason,
-                   act->user);
+    (void)snprintf(
+        pending->message, sizeof(pending->message),
+        "verb=%s guest=%s host=%s reason=%s%s%s%s%s user=%s", api_verb_name(act->verb), guest,
+        act->host == NULL ? "" : act->host, act->reason == NULL ? "" : act->reason,
+        act->to == NULL ? "" : " to=", act->to == NULL ? "" : act->to,
+        act->dead == NULL ? "" : " dead=", act->dead == NULL ? "" : act->dead, act->user);
     if (strcmp(guest, "now") == 0) {
         reply(pending);
         return;

@@ -109,7 +109,10 @@ class Acts(unittest.TestCase):
                 ("hold", {}, "guest= host= reason="),
                 ("release", {"host": "kvm1"}, "guest= host=kvm1 reason="),
                 ("retry", {"guest": "now"}, "guest=now host= reason="),
-                ("check", {}, "guest= host= reason=")):
+                ("check", {}, "guest= host= reason="),
+                ("force", {"guest": "db1", "to": "kvm2"}, "guest=db1 host= reason= to=kvm2"),
+                ("force", {"guest": "db1", "to": "kvm2", "source_is_dead": "kvm1"},
+                 "guest=db1 host= reason= to=kvm2 dead=kvm1")):
             with self.subTest(verb=verb, body=body):
                 answer = self.act(verb, body)
                 self.assertEqual(answer.status, 200)
@@ -139,7 +142,10 @@ class Acts(unittest.TestCase):
                            ("hold", '{"guest":"a","guest":"b"}'), ("hold", '{"color":"red"}'),
                            ("hold", '{"guest":"a","host":"b"}'), ("retry", "{}"),
                            ("retry", '{"host":"a"}'), ("check", '{"guest":"a"}'),
-                           ("cancel", '{"guest":"a","reason":"b"}'), ("hold", '{"guest":"\xff"}'),
+                           ("cancel", '{"guest":"a","reason":"b"}'), ("force", "{}"),
+                           ("force", '{"guest":"a"}'), ("force", '{"to":"a"}'),
+                           ("force", '{"guest":"a","to":"b c"}'), ("hold", '{"guest":"a","to":"b"}'),
+                           ("force", '{"guest":"a","to":"b","source_is_dead":7}'), ("hold", '{"guest":"\xff"}'),
                            ("hold", '{"%s":"x"}' % ("n" * 3000)), ("hold", "[" * 2000)):
             with self.subTest(verb=verb, body=body):
                 answer = self.act(verb, body)
