@@ -12,6 +12,7 @@ import fcntl
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import signal
 import sqlite3
@@ -59,10 +60,12 @@ def berth_path():
 
 
 class Fleet:
-    """Hosts kvm1..kvmN.  Everything takes host and guest names."""
+    """Hosts kvm1..kvmN.  Everything takes host and guest names.  'platform': with stand-ins for the
+    commands that configs/profiles/exascale.conf runs on hosts."""
 
-    def __init__(self, hosts=3):
+    def __init__(self, hosts=3, platform=False):
         self.count = hosts
+        self.platform = platform
         self.id = None
         self.work = None
         self.last = None  # of berth, for logs()
@@ -100,7 +103,7 @@ class Fleet:
         )
         atexit.register(self.stop)
         self.lab("sweep")
-        self.lab("up", str(self.count))
+        self.lab("up", str(self.count), *(["--platform"] if self.platform else []))
         self.work = self.dir / "work"  # where the guard's sweep finds it
         self.work.mkdir()
         return self
@@ -150,6 +153,8 @@ class Fleet:
             self.lab("thaw", host)
             self.lab("heal", host)
             self.lab("rate", host, "0")
+            if self.platform:
+                self.lab("fault", host, "clear")
         self._disturbed.clear()
         for guest in sorted((self.dir / "guests").iterdir()):
             self.lab("remove", guest.name)
@@ -199,6 +204,18 @@ class Fleet:
     def virsh(self, host, *args, timeout=PATIENCE_S):
         return self.lab("ctl", "virsh", "-q", "-c", self.uri(host), *args, timeout=timeout)
 
+    def ssh(self, host, *argv, timeout=PATIENCE_S):
+        """Runs a command on 'host' as a controller would, however it ends."""
+        options = ("BatchMode=yes", "LogLevel=ERROR", f"UserKnownHostsFile={self.dir}/known_hosts")
+        return self.run(
+            LAB,
+            *("ctl", "ssh", "-i", self.dir / "id"),
+            *(word for option in options for word in ("-o", option)),
+            f"root@{host}",
+            shlex.join(map(str, argv)),
+            timeout=timeout,
+        )
+
     def start_process(self, *argv, env=None, log=subprocess.PIPE):
         """Starts a program where the controller runs; its pid is the program's own.  'log' is an open
         file that takes what it says to stderr."""
@@ -246,7 +263,7 @@ class Fleet:
     # -- the world ---------------------------------------------------------------------------------
 
     def disturb(self, command, host, *args):
-        """crash, cut, freeze, stop, rate and their opposites; reset() undoes what is left of it."""
+        """crash, cut, freeze, stop, rate, fault and their opposites; reset() undoes what is left."""
         self._disturbed.add(host)
         self.lab(command, host, *args)
 
@@ -309,6 +326,16 @@ class Fleet:
         finally:
             connection.close()
 
+    def attached(self, volume):
+        """Hosts that have a device of the volume."""
+        pairs = (line.split() for line in self.lab("attached").splitlines())
+        return [host for host, name in pairs if name == volume]
+
+    def bridged(self, bridge):
+        """Hosts that have the bridge."""
+        pairs = (line.split() for line in self.lab("bridges").splitlines())
+        return [host for host, name in pairs if name == bridge]
+
     def logs(self):
         """What a person wants to see when a test failed."""
         parts = [f"fleet {self.id}:", self.run(LAB, "guests").stdout]
@@ -323,6 +350,7 @@ class Fleet:
                 *self.work.glob("*.log"),
                 *self.dir.glob("serial/*.log"),
                 *self.dir.glob("kvm*/console.log"),
+                *self.dir.glob("kvm*/standin.log"),
                 *self.dir.glob("kvm*/log/qemu/*.log"),
             ]
         ):

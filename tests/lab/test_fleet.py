@@ -56,7 +56,8 @@ def traces(lab_id):
     mounts = pathlib.Path("/proc/self/mounts").read_text().splitlines()
     return [
         *(s.split()[0] for s in lines_of("ip", "netns", "list") if s.startswith(f"b{lab_id}-")),
-        *(line for line in loops if f"/berth-lab-{lab_id}/" in line),
+        # A host that is gone took the path along by which it knew the file.
+        *(line for line in loops if f"/berth-lab-{lab_id}/" in line or "(deleted)" in line),
         *(line for line in mounts if f"berth-lab-{lab_id}" in line or f"/b{lab_id}-" in line),
         *(str(path) for path in pathlib.Path("/run").glob(f"berth-lab-{lab_id}*")),
         *processes_of(lab_id),
@@ -168,6 +169,14 @@ class Faults(FleetTest):
         self.assertEqual(fleet.state("g1", "kvm2"), "shut off")
         await_true("libvirt starts 'g2'", lambda: fleet.state("g2", "kvm2") == "running")
 
+    def test_what_was_attached_to_a_host_still_is_when_it_boots(self):
+        fleet.lab("volume", "v1")
+        fleet.guest("g1", "kvm2", disk="v1", autostart=True)
+        fleet.disturb("crash", "kvm2")
+        fleet.disturb("boot", "kvm2")
+        await_true("libvirt starts 'g1'", lambda: fleet.state("g1", "kvm2") == "running")
+        self.assertEqual(fleet.attached("v1"), ["kvm2"])
+
     def test_a_frozen_host_does_not_answer_and_its_guests_run_on(self):
         fleet.guest("g1", "kvm2")
         fleet.disturb("freeze", "kvm2")
@@ -230,6 +239,8 @@ class Ends(unittest.TestCase):
             lab_id = other.id
             other.lab("volume", "v1")
             other.guest("g1", "kvm1", disk="v1")
+            other.lab("attach", "kvm2", "v1")
+            other.lab("crash", "kvm2")
             other.start_process("sleep", "1000")
             self.assertGreater(len(traces(lab_id)), 10)
             other.lab("down")
