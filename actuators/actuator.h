@@ -53,6 +53,13 @@ struct actuator_completion {
     const struct check_list
         *checks; /* Of PREFLIGHT, passed or not: everything that was looked at; NULL
                                         if it was not come to that.  Valid during the call. */
+    uint32_t present
+        [2]; /* Of PREFLIGHT: kinds of its supplies that are all there, on the source and on the
+                            target; of those that it could find out, 'known' (SUPPLY_BIT). */
+    uint32_t known[2];
+    const char
+        *note; /* Of PROVIDE and WITHDRAW that had less to do than asked: why ("already there",
+                         "kept: used by 'g2'"), or NULL.  Valid during the call. */
 };
 
 enum actuator_phase {

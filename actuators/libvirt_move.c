@@ -41,6 +41,10 @@ static void describe(const struct libvirt_move *move, char what[ERR_TEXT_SIZE])
         [OP_START] = "start",
         [OP_RESUME] = "resume",
         [OP_DESTROY] = "destroy",
+        [OP_PROVIDE] = "provide supplies of",
+        [OP_WITHDRAW] = "withdraw supplies of",
+        [OP_FENCE] = "fence",
+        [OP_RELEASE] = "release",
     };
     const struct op *op = move->op;
 
@@ -598,6 +602,12 @@ int libvirt_move_run(struct libvirt_move *move, struct err *err)
         return run_resume(move, err);
     case OP_DESTROY:
         return run_destroy(move, err);
+    case OP_PROVIDE:
+    case OP_WITHDRAW:
+    case OP_FENCE:
+    case OP_RELEASE:
+        return err_set(err, ERR_REFUSED, "cannot '%s' on '%s': not on libvirt hosts",
+                       op_kind_name(move->op->kind), move->op->host);
     case OP_KIND_COUNT:
         break;
     }

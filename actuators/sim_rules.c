@@ -532,6 +532,13 @@ static enum sim_answer perform(struct sim_fleet *fleet, const struct op *op, str
         return answer_of(resume(fleet, op, host, err));
     case OP_DESTROY:
         return answer_of(destroy(fleet, op, host, err));
+    case OP_PROVIDE:
+    case OP_WITHDRAW:
+    case OP_FENCE:
+    case OP_RELEASE:
+        (void)err_set(err, ERR_REFUSED, "cannot '%s' on '%s': not in a simulated fleet",
+                      op_kind_name(op->kind), op->host);
+        return SIM_ANSWER_FAILED;
     case OP_KIND_COUNT:
         break;
     }

@@ -150,6 +150,10 @@ static const char *step_sentence(enum op_kind op)
         [OP_START] = "start it on",
         [OP_RESUME] = "let it run on, on",
         [OP_DESTROY] = "end the paused leftover on",
+        [OP_PROVIDE] = "provide what it needs on",
+        [OP_WITHDRAW] = "withdraw what it needed on",
+        [OP_FENCE] = "cut the power of",
+        [OP_RELEASE] = "let guests start on",
     };
 
     return sentences[op];

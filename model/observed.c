@@ -130,6 +130,7 @@ static void copy_guest(struct arena *arena, struct observed_guest *copy,
     copy->uuid = arena_strdup_maybe(arena, guest->uuid);
     copy->machine = arena_strdup_maybe(arena, guest->machine);
     copy->cpu_mode = arena_strdup_maybe(arena, guest->cpu_mode);
+    copy->supplies = supply_list_copy(arena, &guest->supplies);
     copy->xml = arena_strdup_maybe(arena, guest->xml);
 }
 

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "model/op.h"
+#include "model/supply.h"
 
 struct arena;
 
@@ -99,6 +100,9 @@ struct observed_guest {
                              OBSERVED_UNKNOWN. */
     const char *machine; /* Machine type; NULL = unknown. */
     const char *cpu_mode; /* "custom", "host-model", "host-passthrough", ...; NULL = unknown. */
+    struct supply_list
+        supplies;    /* What its definition uses that a platform may have to provide: bridges,
+                                    interfaces of the host, disks on block devices; empty = unknown. */
     const char *xml; /* Inactive definition with security info; NULL = not read.  Never in JSON. */
 };
 

@@ -26,8 +26,14 @@ struct op op_copy(struct arena *arena, const struct op *op)
     own.host = arena_strdup_maybe(arena, op->host);
     own.peer = arena_strdup_maybe(arena, op->peer);
     own.xml = arena_strdup_maybe(arena, op->xml);
+    own.supplies = supply_list_copy(arena, &op->supplies);
     own.live.migrate_uri = arena_strdup_maybe(arena, op->live.migrate_uri);
     return own;
+}
+
+bool op_is_of_host(enum op_kind kind)
+{
+    return kind == OP_FENCE || kind == OP_RELEASE;
 }
 
 const char *op_kind_name(enum op_kind kind)

@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "model/supply.h"
+
 struct arena;
 
 /* How a guest gets from one host to another (contract.md §5, "mode"). */
@@ -34,7 +36,12 @@ enum move_mode {
     OP_KIND(AUTOSTART, "autostart") /* Set autostart on host to 'enable'. */                        \
     OP_KIND(START, "start")         /* Start on host and see it run. */                             \
     OP_KIND(RESUME, "resume")       /* Let a guest paused by a migration run on, on host. */        \
-    OP_KIND(DESTROY, "destroy") /* End a *paused* migration leftover on host; nothing that runs. */
+    OP_KIND(DESTROY,                                                                                \
+            "destroy") /* End a *paused* migration leftover on host; nothing that runs. */          \
+    OP_KIND(PROVIDE, "provide")   /* All 'supplies' of kind 'supply' are there on host. */          \
+    OP_KIND(WITHDRAW, "withdraw") /* None of them is; a bridge that others use stays: success. */   \
+    OP_KIND(FENCE, "fence")       /* Cut the power of host, and see it off.  Of no guest. */        \
+    OP_KIND(RELEASE, "release") /* Let host start the guests that its guard holds.  Of no guest. */
 
 enum op_kind {
 #define OP_KIND(name, text) OP_##name,
@@ -67,11 +74,20 @@ struct op {
     const char *peer; /* The target of PREFLIGHT, MIGRATE and ADOPT, else NULL. */
     const char
         *xml; /* DEFINE: the definition.  UNDEFINE: restored if the guest turned out to run. */
-    enum move_mode mode; /* PREFLIGHT: of the move it is for. */
-    bool enable;         /* AUTOSTART. */
-    int64_t timeout_ms;  /* STOP, START: how long to wait for the guest. */
-    struct op_live live; /* PREFLIGHT, MIGRATE. */
+    enum move_mode mode;     /* PREFLIGHT: of the move it is for. */
+    bool enable;             /* AUTOSTART. */
+    int64_t timeout_ms;      /* STOP, START: how long to wait for the guest. */
+    struct op_live live;     /* PREFLIGHT, MIGRATE. */
+    enum supply_kind supply; /* PROVIDE, WITHDRAW. */
+    struct supply_list
+        supplies; /* PREFLIGHT, PROVIDE, WITHDRAW: all that the platform provides for the
+                                    guest, of every kind. */
+    bool
+        prepared; /* PREFLIGHT: they are there on 'peer', so what depends on them is looked at too. */
 };
+
+/* True if 'kind' is done to a host as a whole: 'guest' and 'uuid' are NULL. */
+bool op_is_of_host(enum op_kind kind);
 
 /* A copy whose strings are in 'arena'. */
 struct op op_copy(struct arena *arena, const struct op *op);

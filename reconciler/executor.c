@@ -448,6 +448,10 @@ static void mark_intent(struct executor *executor, struct batch *batch)
     case OP_START:
     case OP_RESUME:
     case OP_DESTROY:
+    case OP_PROVIDE:
+    case OP_WITHDRAW:
+    case OP_FENCE:
+    case OP_RELEASE:
     case OP_KIND_COUNT:
         break;
     }

@@ -87,6 +87,12 @@ struct journal_move {
     bool postcopy;             /* It was finished by post-copy. */
     bool overran;              /* Cancelled at its deadline, with the copy going on. */
     bool fallback;             /* In place of a live one that overran, as policy says. */
+    char supplies_digest
+        [DIGEST_TEXT_SIZE]; /* What the platform provides for the guest ("berth.supplies/1"),
+                                               or "". */
+    uint32_t
+        made; /* Kinds of it (SUPPLY_BIT) that were not all on 'to' before, and that we provide there. */
+    bool by_hand; /* A person runs it step by step: it stays open between. */
 };
 
 enum journal_step_state {
@@ -106,7 +112,9 @@ struct journal_step {
     enum journal_step_state state;
     const char *error_text; /* Or NULL. */
     int64_t begun_ms;
-    int64_t ended_ms; /* 0 = not yet. */
+    int64_t ended_ms;        /* 0 = not yet. */
+    enum supply_kind supply; /* Of PROVIDE and WITHDRAW, else NONE. */
+    const char *note;        /* Why there was less to do than asked, or NULL. */
 };
 
 /* A guest that was running before we stopped it and must run after. */

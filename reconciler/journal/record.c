@@ -35,6 +35,7 @@ enum field_kind {
     FIELD_STEP_STATE,
     FIELD_ERR,
     FIELD_SCOPE,
+    FIELD_SUPPLY,
 };
 
 struct field {
@@ -74,6 +75,7 @@ ENUMERATION(journal_move_state, journal_move_state)
 ENUMERATION(journal_step_state, journal_step_state)
 ENUMERATION(err_code, err_code)
 ENUMERATION(journal_scope, journal_scope)
+ENUMERATION(supply_kind, supply_kind)
 
 static const struct {
     unsigned count;
@@ -90,6 +92,7 @@ static const struct {
                        value_of_journal_step_state },
     AT(ERR) = { ERR_CODE_COUNT, name_of_err_code, value_of_err_code },
     AT(SCOPE) = { JOURNAL_SCOPE_COUNT, name_of_journal_scope, value_of_journal_scope },
+    AT(SUPPLY) = { SUPPLY_KIND_COUNT, name_of_supply_kind, value_of_supply_kind },
 #undef AT
 };
 
@@ -131,6 +134,9 @@ static const struct field move_fields[] = {
     { "postcopy", FIELD_FLAG, offsetof(struct journal_move, postcopy) },
     { "overran", FIELD_FLAG, offsetof(struct journal_move, overran) },
     { "fallback", FIELD_FLAG, offsetof(struct journal_move, fallback) },
+    { "supplies_digest", FIELD_DIGEST_OR_NONE, offsetof(struct journal_move, supplies_digest) },
+    { "made", FIELD_COUNT, offsetof(struct journal_move, made) },
+    { "by_hand", FIELD_FLAG, offsetof(struct journal_move, by_hand) },
 };
 
 static const struct field step_fields[] = {
@@ -143,6 +149,8 @@ static const struct field step_fields[] = {
     { "error_text", FIELD_TEXT_OR_NULL, offsetof(struct journal_step, error_text) },
     { "begun_ms", FIELD_TIME, offsetof(struct journal_step, begun_ms) },
     { "ended_ms", FIELD_TIME, offsetof(struct journal_step, ended_ms) },
+    { "supply", FIELD_SUPPLY, offsetof(struct journal_step, supply) },
+    { "note", FIELD_TEXT_OR_NULL, offsetof(struct journal_step, note) },
 };
 
 static const struct field owed_fields[] = {

@@ -85,8 +85,16 @@ static const char version_4[] =
     "ALTER TABLE move ADD COLUMN fallback INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE retry ADD COLUMN overran INTEGER NOT NULL DEFAULT 0;";
 
+/* What a platform provides for a guest while it moves. */
+static const char version_5[] =
+    "ALTER TABLE move ADD COLUMN supplies_digest TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE move ADD COLUMN made INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE move ADD COLUMN by_hand INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE step ADD COLUMN supply TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE step ADD COLUMN note TEXT;";
+
 /* migrations[n] leads from version n to n + 1. */
-static const char *const migrations[] = { version_1, version_2, version_3, version_4 };
+static const char *const migrations[] = { version_1, version_2, version_3, version_4, version_5 };
 
 static int refuse_later(sqlite3 *db, int64_t version, struct err *err)
 {

@@ -471,6 +471,9 @@ static const struct journal_move full_move = {
     .postcopy = true,
     .overran = true,
     .fallback = true,
+    .supplies_digest = DIGEST0,
+    .made = 6,
+    .by_hand = true,
 };
 
 /* The same as a journal of 'version' can have it. */
@@ -485,6 +488,11 @@ static struct journal_move full_move_of(int version)
         move.postcopy = false;
         move.overran = false;
         move.fallback = false;
+    }
+    if (version < 5) {
+        move.supplies_digest[0] = '\0';
+        move.made = 0;
+        move.by_hand = false;
     }
     return move;
 }
@@ -528,6 +536,9 @@ static void check_move(const struct journal_move *actual, const struct journal_m
     ck_assert(actual->postcopy == expected->postcopy);
     ck_assert(actual->overran == expected->overran);
     ck_assert(actual->fallback == expected->fallback);
+    ck_assert_str_eq(actual->supplies_digest, expected->supplies_digest);
+    ck_assert_uint_eq(actual->made, expected->made);
+    ck_assert(actual->by_hand == expected->by_hand);
 }
 
 START_TEST(every_member_of_a_move_is_read_back)
@@ -560,6 +571,8 @@ START_TEST(every_member_of_a_step_is_read_back)
     records[0].step.state = JOURNAL_STEP_UNCLEAR;
     records[0].step.error_text = "no answer";
     records[0].step.ended_ms = BEGUN + 9;
+    records[0].step.supply = SUPPLY_CONFIG;
+    records[0].step.note = "already there";
     put(journal, records, ARRAY_LEN(records));
     ck_assert_int_eq(journal->ops->steps(journal, &bench.arena, (struct journal_key){ 1, 2 },
                                          &steps, &count, &err),
@@ -567,6 +580,8 @@ START_TEST(every_member_of_a_step_is_read_back)
     ck_assert_uint_eq(count, 2);
     ck_assert_uint_eq(steps[0].number, 1);
     ck_assert_ptr_null(steps[0].error_text);
+    ck_assert_int_eq(steps[0].supply, SUPPLY_NONE);
+    ck_assert_ptr_null(steps[0].note);
     ck_assert_uint_eq(steps[1].move.epoch, 1);
     ck_assert_uint_eq(steps[1].move.seq, 2);
     ck_assert_uint_eq(steps[1].number, UINT32_MAX);
@@ -576,6 +591,8 @@ START_TEST(every_member_of_a_step_is_read_back)
     ck_assert_str_eq(steps[1].error_text, "no answer");
     ck_assert_int_eq(steps[1].begun_ms, BEGUN);
     ck_assert_int_eq(steps[1].ended_ms, BEGUN + 9);
+    ck_assert_int_eq(steps[1].supply, SUPPLY_CONFIG);
+    ck_assert_str_eq(steps[1].note, "already there");
     journal_close(journal);
 }
 END_TEST
@@ -1853,7 +1870,7 @@ static TCase *files(void)
     tcase_add_test(tcase, file_that_was_created_and_never_filled_becomes_a_journal);
     tcase_add_test(tcase, file_that_is_no_database_is_refused_by_name);
     tcase_add_test(tcase, damaged_page_is_found_when_the_journal_is_opened);
-    tcase_add_loop_test(tcase, journal_of_every_version_opens_and_says_what_it_said, 1, 5);
+    tcase_add_loop_test(tcase, journal_of_every_version_opens_and_says_what_it_said, 1, 6);
     return tcase;
 }
 

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/supply.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/text.h"
+
+#define NAME_MAX_BYTES   ((size_t)128)
+#define DEVICE_MAX_BYTES ((size_t)1024)
+
+static const char *const kind_names[SUPPLY_KIND_COUNT] = {
+#define SUPPLY_KIND(name, text) [SUPPLY_##name] = text,
+    SUPPLY_KINDS
+#undef SUPPLY_KIND
+};
+
+const char *supply_kind_name(enum supply_kind kind)
+{
+    return kind < SUPPLY_KIND_COUNT ? kind_names[kind] : NULL;
+}
+
+enum supply_kind supply_kind_from_name(const char *name)
+{
+    return (enum supply_kind)text_index(kind_names, SUPPLY_KIND_COUNT, name);
+}
+
+bool supply_is_name(const char *s)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                  "_+:@.-";
+    size_t length = strspn(s, allowed);
+
+    return length > 0 && length <= NAME_MAX_BYTES && s[length] == '\0' && *s != '-' && *s != '.';
+}
+
+bool supply_is_device(const char *s)
+{
+    size_t length = strnlen(s, DEVICE_MAX_BYTES + 1);
+
+    if (*s != '/' || length > DEVICE_MAX_BYTES || strstr(s, "..") != NULL) {
+        return false;
+    }
+    for (const char *c = s; *c != '\0'; c++) {
+        if (*c <= ' ' || *c > '~' || *c == '"' || *c == '\'' || *c == '\\') {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct supply *left = a;
+    const struct supply *right = b;
+
+    if (left->kind != right->kind) {
+        return left->kind < right->kind ? -1 : 1;
+    }
+    return strcmp(left->name, right->name);
+}
+
+/* What sorts behind by nothing else must not depend on how qsort() works. */
+static int compare_with_device(const void *a, const void *b)
+{
+    int order = compare(a, b);
+    const struct supply *left = a;
+    const struct supply *right = b;
+
+    return order != 0 ? order : -text_compare(left->device, right->device);
+}
+
+static int check(const struct supply *supply, struct err *err)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+
+    if (supply->kind == SUPPLY_NONE || supply->kind >= SUPPLY_KIND_COUNT) {
+        return err_set(err, ERR_INVALID, "no such kind of supply");
+    }
+    if (supply->name == NULL || !supply_is_name(supply->name)) {
+        return err_set(err, ERR_INVALID,
+                       "'%.64s' cannot be the name of a %s: letters, digits and "
+                       "._-+:@ make one, and no '-' or '.' comes first",
+                       supply->name == NULL ? "" : text_visible(&arena, supply->name),
+                       supply_kind_name(supply->kind));
+    }
+    if (supply->device != NULL && !supply_is_device(supply->device)) {
+        return err_set(err, ERR_INVALID,
+                       "'%.64s' cannot be the device of %s '%s': it must be an absolute path of "
+                       "printable characters, without blanks, quotes and '..'",
+                       text_visible(&arena, supply->device), supply_kind_name(supply->kind),
+                       supply->name);
+    }
+    return 0;
+}
+
+int supply_list_make(struct arena *arena, const struct supply *items, size_t count,
+                     struct supply_list *list, struct err *err)
+{
+    struct supply *own;
+    size_t kept = 0;
+
+    if (count > SUPPLY_ITEMS_MAX) {
+        return err_set(err, ERR_INVALID, "more than %d volumes, bridges and interfaces of a guest",
+                       SUPPLY_ITEMS_MAX);
+    }
+    own = ARENA_ARRAY(arena, struct supply, count);
+    for (size_t i = 0; i < count; i++) {
+        if (check(&items[i], err) != 0) {
+            return -1;
+        }
+        own[i] = items[i];
+        own[i].name = arena_strdup(arena, items[i].name);
+        own[i].device = arena_strdup_maybe(arena, items[i].device);
+    }
+    if (count > 0) {
+        qsort(own, count, sizeof(*own), compare_with_device);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (kept == 0 || compare(&own[kept - 1], &own[i]) != 0) {
+            own[kept++] = own[i];
+        }
+    }
+    *list = (struct supply_list){ .items = own, .count = kept };
+    return 0;
+}
+
+struct supply_list supply_list_copy(struct arena *arena, const struct supply_list *list)
+{
+    struct supply *own = ARENA_ARRAY(arena, struct supply, list->count);
+
+    for (size_t i = 0; i < list->count; i++) {
+        own[i] = list->items[i];
+        own[i].name = arena_strdup(arena, own[i].name);
+        own[i].device = arena_strdup_maybe(arena, own[i].device);
+    }
+    return (struct supply_list){ .items = own, .count = list->count };
+}
+
+struct supply_list supply_list_of(const struct supply_list *list, enum supply_kind kind)
+{
+    size_t first = 0;
+    size_t end;
+
+    while (first < list->count && list->items[first].kind < kind) {
+        first++;
+    }
+    end = first;
+    while (end < list->count && list->items[end].kind == kind) {
+        end++;
+    }
+    return (struct supply_list){ .items = list->count == 0 ? NULL : list->items + first,
+                                 .count = end - first };
+}
+
+uint32_t supply_list_kinds(const struct supply_list *list)
+{
+    uint32_t kinds = 0;
+
+    for (size_t i = 0; i < list->count; i++) {
+        kinds |= SUPPLY_BIT(list->items[i].kind);
+    }
+    return kinds;
+}
+
+bool supply_list_has(const struct supply_list *list, enum supply_kind kind, const char *name)
+{
+    struct supply key = { .kind = kind, .name = name };
+
+    return list->count != 0 &&
+           bsearch(&key, list->items, list->count, sizeof(key), compare) != NULL;
+}

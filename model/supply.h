@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Supplies: what must be there on a host, beside libvirt, for a guest to run there: bridges, interfaces and
+ * volumes that the platform attaches to one host at a time.
+ *
+ * Which kinds a platform provides is its profile's to say; what a guest needs of them is kept with its move
+ * as a canonical text.  Names go into commands on hosts: what could be taken for an option or a path is none.
+ * Pure.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct arena;
+struct err;
+
+/* The names are part of the journal and of "berth.steps/1". */
+#define SUPPLY_KINDS                                                                              \
+    SUPPLY_KIND(NONE, "")                 /* Of operations that are not about supplies. */        \
+    SUPPLY_KIND(BRIDGE, "bridge")         /* A bridge that the guest's interfaces join. */        \
+    SUPPLY_KIND(NAT_BRIDGE, "nat-bridge") /* One that only its host is behind. */                 \
+    SUPPLY_KIND(INTERFACE, "interface") /* An interface of the host that is the guest's alone. */ \
+    SUPPLY_KIND(VOLUME, "volume")       /* A volume that is attached to hosts one by one. */      \
+    SUPPLY_KIND(CONFIG, "config")       /* The guest's configuration volume, mounted there. */
+
+enum supply_kind {
+#define SUPPLY_KIND(name, text) SUPPLY_##name,
+    SUPPLY_KINDS
+#undef SUPPLY_KIND
+        SUPPLY_KIND_COUNT,
+};
+
+#define SUPPLY_ITEMS_MAX 4096 /* Of one guest. */
+
+struct supply {
+    enum supply_kind kind; /* Not NONE. */
+    const char *name;      /* Of the bridge, the interface or the volume (edvVolumeName). */
+    const char *device;    /* Path of the volume on a host that has it, or NULL. */
+};
+
+/* Sorted by kind, then name; no two of one kind have the same name. */
+struct supply_list {
+    const struct supply *items;
+    size_t count;
+};
+
+/* A set of kinds is a mask of these. */
+#define SUPPLY_BIT(kind) (UINT32_C(1) << (kind))
+
+/* Stable names, and back; the reverse returns the COUNT value for no such name. */
+const char *supply_kind_name(enum supply_kind kind);
+enum supply_kind supply_kind_from_name(const char *name);
+
+/* True if 's' may be the name of a supply: 1 to 128 letters, digits and "._-+:@", no '-' or '.' first. */
+bool supply_is_name(const char *s);
+
+/* True if 's' may be a device: an absolute path of at most 1024 printable ASCII characters without blanks,
+ * quotes, backslashes and ".." . */
+bool supply_is_device(const char *s);
+
+/* A list of copies of the 'count' supplies at 'items', in order, one for each
+ * kind and name (of several the one with the greatest device), in 'arena'.  ERR_INVALID names what cannot be one. */
+int supply_list_make(struct arena *arena, const struct supply *items, size_t count,
+                     struct supply_list *list, struct err *err);
+
+/* A copy whose strings are in 'arena'. */
+struct supply_list supply_list_copy(struct arena *arena, const struct supply_list *list);
+
+/* The part of 'list' that is of 'kind'; shares its items. */
+struct supply_list supply_list_of(const struct supply_list *list, enum supply_kind kind);
+
+/* The kinds that 'list' has something of. */
+uint32_t supply_list_kinds(const struct supply_list *list);
+
+/* True if 'list' has one of 'kind' called 'name'. */
+bool supply_list_has(const struct supply_list *list, enum supply_kind kind, const char *name);

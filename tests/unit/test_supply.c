@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What a platform provides for a guest: its names, its order, its text. */
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/base.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "model/supply.h"
+#include "model/supply_json.h"
+#include "tests/runner.h"
+
+static const struct supply some[] = {
+    { SUPPLY_VOLUME, "vm1_u01", "/dev/exc/vm1_u01" },
+    { SUPPLY_BRIDGE, "vmbondeth1", NULL },
+    { SUPPLY_VOLUME, "vm1_sys", "/dev/exc/vm1_sys" },
+    { SUPPLY_BRIDGE, "vmbondeth0", NULL },
+    { SUPPLY_BRIDGE, "vmbondeth1", NULL },
+    { SUPPLY_INTERFACE, "0000:3b:02.1", NULL },
+};
+
+static const char some_text[] =
+    "{\"format\":\"berth.supplies/1\",\"items\":["
+    "{\"kind\":\"bridge\",\"name\":\"vmbondeth0\"},{\"kind\":\"bridge\",\"name\":\"vmbondeth1\"},"
+    "{\"kind\":\"interface\",\"name\":\"0000:3b:02.1\"},"
+    "{\"kind\":\"volume\",\"name\":\"vm1_sys\",\"device\":\"/dev/exc/vm1_sys\"},"
+    "{\"kind\":\"volume\",\"name\":\"vm1_u01\",\"device\":\"/dev/exc/vm1_u01\"}]}";
+
+static struct supply_list make(struct arena *arena, const struct supply *items, size_t count)
+{
+    struct supply_list list;
+    struct err err;
+
+    ck_assert_msg(supply_list_make(arena, items, count, &list, &err) == 0, "%s", err.text);
+    return list;
+}
+
+START_TEST(every_kind_has_a_name_that_leads_back)
+{
+    for (enum supply_kind kind = SUPPLY_NONE; kind < SUPPLY_KIND_COUNT; kind++) {
+        ck_assert_int_eq(supply_kind_from_name(supply_kind_name(kind)), kind);
+    }
+    ck_assert_int_eq(supply_kind_from_name("network"), SUPPLY_KIND_COUNT);
+}
+END_TEST
+
+START_TEST(what_could_be_an_option_a_path_or_shell_code_is_no_name)
+{
+    static const char *const good[] = {
+        "v", "vm1_sys", "exa01vm01.example.com", "0000:3b:02.1", "a@b+c-d", "_x", "9"
+    };
+    static const char *const bad[] = { "",      "-rf", ".hidden",  "a b",  "a;b",
+                                       "$(id)", "a/b", "a\nb",     "a'b",  "a\"b",
+                                       "a\\b",  "..",  "\xc3\xa9", "a{b}", "a\x7f" };
+    char longest[130];
+
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        ck_assert_msg(supply_is_name(good[i]), "'%s'", good[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        ck_assert_msg(!supply_is_name(bad[i]), "'%s'", bad[i]);
+    }
+    memset(longest, 'x', sizeof(longest));
+    longest[129] = '\0';
+    ck_assert(!supply_is_name(longest));
+    longest[128] = '\0';
+    ck_assert(supply_is_name(longest));
+}
+END_TEST
+
+START_TEST(a_device_is_an_absolute_path_of_plain_characters)
+{
+    static const char *const bad[] = { "",       "dev/x",    "/dev/../x", "/dev/a b", "/dev/a\nb",
+                                       "/dev/'", "/dev/a\\", "/dev/\"",   "/dev/\x01" };
+
+    ck_assert(supply_is_device("/dev/exc/vm1_sys_95d9"));
+    ck_assert(supply_is_device("/dev/disk/by-id/wwn-0x5000@1:2,3=4"));
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        ck_assert_msg(!supply_is_device(bad[i]), "'%s'", bad[i]);
+    }
+}
+END_TEST
+
+START_TEST(a_list_is_sorted_and_has_each_thing_once)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    const struct supply_list list = make(&arena, some, ARRAY_LEN(some));
+
+    ck_assert_uint_eq(list.count, 5);
+    ck_assert_str_eq(list.items[0].name, "vmbondeth0");
+    ck_assert_str_eq(list.items[4].name, "vm1_u01");
+    ck_assert_ptr_ne(list.items[4].name, some[0].name);
+}
+END_TEST
+
+START_TEST(of_one_volume_told_with_and_without_its_device_the_device_stays)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    const struct supply volumes[] = { { SUPPLY_VOLUME, "v", NULL },
+                                      { SUPPLY_VOLUME, "v", "/dev/v" } };
+    const struct supply_list list = make(&arena, volumes, ARRAY_LEN(volumes));
+
+    ck_assert_uint_eq(list.count, 1);
+    ck_assert_str_eq(list.items[0].device, "/dev/v");
+}
+END_TEST
+
+START_TEST(a_list_tells_its_kinds_and_the_part_of_each)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    const struct supply_list list = make(&arena, some, ARRAY_LEN(some));
+    const struct supply_list empty = { .count = 0 };
+
+    ck_assert_uint_eq(supply_list_kinds(&list), SUPPLY_BIT(SUPPLY_BRIDGE) |
+                                                    SUPPLY_BIT(SUPPLY_INTERFACE) |
+                                                    SUPPLY_BIT(SUPPLY_VOLUME));
+    ck_assert_uint_eq(supply_list_of(&list, SUPPLY_VOLUME).count, 2);
+    ck_assert_str_eq(supply_list_of(&list, SUPPLY_VOLUME).items[0].name, "vm1_sys");
+    ck_assert_uint_eq(supply_list_of(&list, SUPPLY_CONFIG).count, 0);
+    ck_assert(supply_list_has(&list, SUPPLY_BRIDGE, "vmbondeth1"));
+    ck_assert(!supply_list_has(&list, SUPPLY_VOLUME, "vmbondeth1"));
+    ck_assert_uint_eq(supply_list_kinds(&empty), 0);
+    ck_assert_uint_eq(supply_list_of(&empty, SUPPLY_BRIDGE).count, 0);
+    ck_assert(!supply_list_has(&empty, SUPPLY_BRIDGE, "x"));
+}
+END_TEST
+
+START_TEST(a_name_that_is_none_makes_no_list_and_is_named)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    static const struct supply bad[] = { { SUPPLY_VOLUME, "-rf", NULL },
+                                         { SUPPLY_VOLUME, NULL, NULL },
+                                         { SUPPLY_VOLUME, "v", "/dev/\x1b[2J" },
+                                         { SUPPLY_NONE, "v", NULL },
+                                         { SUPPLY_KIND_COUNT, "v", NULL } };
+    struct supply_list list;
+    struct err err;
+
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        ck_assert_int_eq(supply_list_make(&arena, &bad[i], 1, &list, &err), -1);
+        ck_assert_int_eq(err.code, ERR_INVALID);
+        ck_assert_ptr_null(strchr(err.text, '\x1b'));
+    }
+    ck_assert_int_eq(supply_list_make(&arena, &bad[0], 1, &list, &err), -1);
+    ck_assert_ptr_nonnull(strstr(err.text, "'-rf'"));
+}
+END_TEST
+
+START_TEST(a_list_is_the_same_text_in_whatever_order_it_was_told)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct supply turned[ARRAY_LEN(some)];
+    struct supply_list list = make(&arena, some, ARRAY_LEN(some));
+
+    ck_assert_str_eq(supply_json_write(&arena, &list), some_text);
+    for (size_t i = 0; i < ARRAY_LEN(some); i++) {
+        turned[i] = some[ARRAY_LEN(some) - 1 - i];
+    }
+    list = make(&arena, turned, ARRAY_LEN(turned));
+    ck_assert_str_eq(supply_json_write(&arena, &list), some_text);
+}
+END_TEST
+
+START_TEST(a_text_is_read_back_to_the_same_list)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct supply_list list = { .count = 0 };
+    struct err err;
+
+    ck_assert_int_eq(supply_json_read(&arena, some_text, strlen(some_text), &list, &err), 0);
+    ck_assert_str_eq(supply_json_write(&arena, &list), some_text);
+    list = supply_list_copy(&arena, &list);
+    ck_assert_str_eq(supply_json_write(&arena, &list), some_text);
+}
+END_TEST
+
+START_TEST(a_text_that_is_no_list_is_refused)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    static const char *const bad[] = {
+        "",
+        "[]",
+        "{\"items\":[{\"kind\":\"network\",\"name\":\"x\"}]}",
+        "{\"items\":[{\"kind\":\"\",\"name\":\"x\"}]}",
+        "{\"items\":[{\"kind\":\"volume\",\"name\":\"-x\"}]}",
+        "{\"items\":[{\"kind\":\"volume\"}]}",
+        "{\"items\":[{\"kind\":\"volume\",\"name\":\"x\",\"device\":\"x\"}]}",
+        "{\"items\":[]} x",
+    };
+    struct supply_list list;
+    struct err err;
+
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        ck_assert_msg(supply_json_read(&arena, bad[i], strlen(bad[i]), &list, &err) == -1, "%s",
+                      bad[i]);
+        ck_assert_int_eq(err.code, ERR_INVALID);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("supply");
+    TCase *tcase = tcase_create("supply");
+
+    tcase_add_test(tcase, every_kind_has_a_name_that_leads_back);
+    tcase_add_test(tcase, what_could_be_an_option_a_path_or_shell_code_is_no_name);
+    tcase_add_test(tcase, a_device_is_an_absolute_path_of_plain_characters);
+    tcase_add_test(tcase, a_list_is_sorted_and_has_each_thing_once);
+    tcase_add_test(tcase, of_one_volume_told_with_and_without_its_device_the_device_stays);
+    tcase_add_test(tcase, a_list_tells_its_kinds_and_the_part_of_each);
+    tcase_add_test(tcase, a_name_that_is_none_makes_no_list_and_is_named);
+    tcase_add_test(tcase, a_list_is_the_same_text_in_whatever_order_it_was_told);
+    tcase_add_test(tcase, a_text_is_read_back_to_the_same_list);
+    tcase_add_test(tcase, a_text_that_is_no_list_is_refused);
+    suite_add_tcase(suite, tcase);
+    return runner_run(suite);
+}
