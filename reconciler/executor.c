@@ -98,6 +98,7 @@ static void finish(struct executor *executor, enum executor_outcome outcome, con
 {
     executor->active = false;
     loop_timer_stop(loop_of(executor), &executor->timer);
+    vigil_end(&executor->vigil);
     executor->done(executor->context, outcome, &executor->move, err);
 }
 
@@ -162,6 +163,7 @@ static void on_op_progress(void *context, const struct actuator_progress *progre
 
     event_emit(&executor->world.events, &event);
     if (operation_is_migration(executor->step.op)) {
+        vigil_feed(&executor->vigil, progress);
         pace_feed(&executor->pace, progress, loop_now_ms(loop_of(executor)));
         foretell(executor);
     }
@@ -240,6 +242,7 @@ static void on_op_done(void *context, const struct actuator_completion *completi
 
     executor->ticket = 0;
     loop_timer_stop(loop_of(executor), &executor->timer);
+    vigil_end(&executor->vigil);
     if (operation_is_migration(executor->step.op)) {
         note_stats(&executor->move, &completion->stats);
     }
@@ -286,6 +289,7 @@ static void give_up(struct executor *executor, enum err_code code, const char *t
 {
     struct batch batch = { .count = 0 };
 
+    vigil_end(&executor->vigil);
     calls_drop(executor->world.calls, executor->ticket);
     executor->ticket = 0;
     if (is_known_stuck(executor, text)) {
@@ -347,6 +351,15 @@ static void on_deadline(void *context)
                      executor);
 }
 
+static void on_trouble(void *context, enum vigil_trouble trouble)
+{
+    struct executor *executor = context;
+    const struct journal_move *move = &executor->move;
+
+    emit(executor, EVENT_ALARM, NULL,
+         vigil_text(&executor->arena, trouble, move->guest, move->from, move->to));
+}
+
 static void arm_guard(struct executor *executor)
 {
     enum op_kind op = executor->step.op;
@@ -358,6 +371,7 @@ static void arm_guard(struct executor *executor)
         left = left > most ? most : left;
         loop_timer_start(loop_of(executor), &executor->timer, left > 0 ? left : 0, on_deadline,
                          executor);
+        vigil_begin(&executor->vigil, loop_of(executor), on_trouble, executor);
         return;
     }
     loop_timer_start(loop_of(executor), &executor->timer,
@@ -534,6 +548,18 @@ static void end_move(struct executor *executor)
     submit(executor, &batch, on_end_committed);
 }
 
+/* A migration of ours may be under way at a source that is silent, also of an earlier run; what was unclear to
+ * that run, it has told. */
+static void warn_of_silence(struct executor *executor)
+{
+    const struct journal_move *move = &executor->move;
+
+    if (move->mode == MOVE_LIVE && move->tried && !move->unclear &&
+        !executor->look.readings[0].reachable && vigil_tell(&executor->vigil, VIGIL_SILENT)) {
+        on_trouble(executor, VIGIL_SILENT);
+    }
+}
+
 static void wait_and_look(struct executor *executor)
 {
     const struct observed_host *source = &executor->look.readings[0];
@@ -542,6 +568,7 @@ static void wait_and_look(struct executor *executor)
 
     if (executor->waiting_since_ms == 0) {
         executor->waiting_since_ms = now;
+        warn_of_silence(executor);
     }
     /* A host that was silent before gets no more time; a half state always gets its own. */
     if ((executor->resumed && executor->move.unclear && !silent->reachable) ||
@@ -904,6 +931,7 @@ bool executor_may_leave(const struct executor *executor)
 void executor_deinit(struct executor *executor)
 {
     loop_timer_stop(loop_of(executor), &executor->timer);
+    vigil_end(&executor->vigil);
     calls_drop(executor->world.calls, executor->ticket);
     look_deinit(&executor->look);
     arena_deinit(&executor->arena);

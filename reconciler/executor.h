@@ -20,6 +20,7 @@
 #include "reconciler/look.h"
 #include "reconciler/pace.h"
 #include "reconciler/step.h"
+#include "reconciler/vigil.h"
 
 struct calls;
 struct observed;
@@ -72,7 +73,8 @@ struct executor {
     int64_t step_begun_ms;
     struct loop_timer timer;
     bool past_deadline;
-    struct pace pace; /* Of the migration under way. */
+    struct pace pace;   /* Of the migration under way. */
+    struct vigil vigil; /* Over it. */
 
     struct journal_step record; /* The step's record; its outcome goes into the next batch. */
     bool has_record;

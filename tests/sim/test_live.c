@@ -8,9 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actuators/sim_fleet.h"
 #include "base/base.h"
 #include "model/observed.h"
+#include "model/op.h"
 #include "tests/runner.h"
+#include "tests/sim/life.h"
 #include "tests/sim/world.h"
 
 #define TIMEOUT_MS 60000
@@ -325,6 +328,129 @@ START_TEST(a_crash_at_any_commit_leads_to_the_same_end)
 }
 END_TEST
 
+/* What happens to a host, and when: counted from the beginning of the migration. */
+static const char *stricken;
+static struct loop_timer striking;
+static int64_t strike_ms;
+static int64_t mend_ms;
+static struct life *living;
+
+static void set_power(void *context, struct sim_fleet *fleet)
+{
+    sim_fleet_find_host(fleet, stricken)->power = *(enum sim_power *)context;
+    fleet->changed = true;
+}
+
+static void mend(void *context)
+{
+    enum sim_power power = SIM_POWER_ON;
+
+    (void)context;
+    life_edit(living, set_power, &power);
+}
+
+static void strike(void *context)
+{
+    enum sim_power power = SIM_POWER_FROZEN;
+
+    life_edit(living, set_power, &power);
+    if (mend_ms > 0) {
+        loop_timer_start(living->loop, &striking, mend_ms - strike_ms, mend, context);
+    }
+}
+
+static void on_begun(void *context, struct life *life)
+{
+    (void)context;
+    living = life;
+}
+
+static void on_starts(void *context, const struct op *op)
+{
+    if (op->kind == OP_MIGRATE) {
+        loop_timer_start(living->loop, &striking, strike_ms, strike, context);
+    }
+}
+
+static const struct life_hooks freezing = { .began = on_begun, .starts = on_starts };
+
+/* The libvirtd of 'host' stands still from then until then; 0: for ever. */
+static void live_with_freeze(const char *host, int64_t from_ms, int64_t until_ms)
+{
+    stricken = host;
+    strike_ms = from_ms;
+    mend_ms = until_ms;
+    striking = (struct loop_timer){ 0 };
+    world.hooks = &freezing;
+    live();
+    world.hooks = NULL;
+}
+
+/* It may be thawed before or after the connections to it are given up, and after the move was. */
+static const int64_t thaws_ms[] = { 20000, 50000, 0 };
+
+START_TEST(a_source_that_falls_silent_in_the_middle_of_a_copy_is_told_of_once)
+{
+    begin(MILD, "");
+    live_with_freeze("kvm1", 500, thaws_ms[_i]);
+    ck_assert_uint_eq(world.alarms, 1);
+    ck_assert_msg(strstr(world.last_alarm, "'vm1' may be paused") != NULL &&
+                      strstr(world.last_alarm, "restart libvirt on 'kvm1'") != NULL,
+                  "%s", world.last_alarm);
+    if (thaws_ms[_i] == 0) {
+        ck_assert_int_eq(world.result.status, RECONCILER_FAILED);
+        ck_assert_uint_eq(world_open_moves(&world), 1);
+        live(); /* What is known to be unclear is not told again. */
+        ck_assert_uint_eq(world.alarms, 0);
+        world_freeze(&world, "kvm1", false);
+        live();
+    }
+    ck_assert_int_eq(world.result.status, RECONCILER_DONE);
+    assert_runs_on("kvm2");
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(a_controller_that_finds_the_source_of_a_migration_silent_tells_of_it_at_once)
+{
+    begin(MILD, "");
+    world_live(&world, WORLD_KILL_AFTER_CALL, 2);
+    world_freeze(&world, "kvm1", true);
+    live();
+    ck_assert_uint_eq(world.alarms, 1);
+    ck_assert_msg(strstr(world.last_alarm, "'vm1' may be paused") != NULL, "%s", world.last_alarm);
+    world_freeze(&world, "kvm1", false);
+    live();
+    assert_runs_on("kvm2");
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(a_guest_that_stands_still_between_its_hosts_is_told_of_once)
+{
+    begin(MILD, "");
+    live_with_freeze("kvm2", 500, 30000);
+    ck_assert_uint_eq(world.alarms, 1);
+    ck_assert_msg(strstr(world.last_alarm, "'vm1' is paused between") != NULL, "%s",
+                  world.last_alarm);
+    ck_assert_int_eq(world.result.status, RECONCILER_DONE);
+    assert_runs_on("kvm2");
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(a_copy_that_stands_still_is_told_of_once_and_ends_at_its_deadline)
+{
+    begin(NULL, "{\"op\":\"migrate\",\"when\":\"hang\",\"times\":9}");
+    live();
+    assert_runs_on("kvm1");
+    ck_assert_uint_eq(world.alarms, world.moves_begun); /* Once each. */
+    ck_assert_msg(strstr(world.last_alarm, "nothing of 'vm1' was copied") != NULL, "%s",
+                  world.last_alarm);
+    world_deinit(&world);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("live");
@@ -349,6 +475,12 @@ int main(void)
     tcase_add_test(tcase, after_postcopy_has_begun_a_cancel_says_that_it_is_too_late);
     tcase_add_test(tcase, a_deadline_does_not_end_what_has_no_way_back);
     tcase_add_loop_test(tcase, a_crash_at_any_commit_leads_to_the_same_end, 0, 2);
+    tcase_add_loop_test(tcase, a_source_that_falls_silent_in_the_middle_of_a_copy_is_told_of_once,
+                        0, (int)ARRAY_LEN(thaws_ms));
+    tcase_add_test(tcase,
+                   a_controller_that_finds_the_source_of_a_migration_silent_tells_of_it_at_once);
+    tcase_add_test(tcase, a_guest_that_stands_still_between_its_hosts_is_told_of_once);
+    tcase_add_test(tcase, a_copy_that_stands_still_is_told_of_once_and_ends_at_its_deadline);
     suite_add_tcase(suite, tcase);
     world_set_up();
     status = runner_run(suite);
