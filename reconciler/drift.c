@@ -334,7 +334,8 @@ static bool place_changed(const struct journal_place *before, const struct journ
                           const struct drift *drift)
 {
     return before == NULL || strcmp(before->host, after->host) != 0 ||
-           strcmp(before->uuid, after->uuid) != 0 ||
+           strcmp(before->uuid, after->uuid) != 0 || before->autostart != after->autostart ||
+           before->guarded != after->guarded ||
            (before->running != after->running &&
             drift_find(drift, after->guest, CONFIG_DRIFT_HOST_RESTART) == NULL);
 }
@@ -347,7 +348,8 @@ static struct journal_record place_record(const struct diff_guest *guest, int64_
                    .uuid = guest->at->guest->uuid,
                    .host = guest->wanted,
                    .running = observed_is_active(guest->at->guest),
-                   .at_ms = now_ms },
+                   .at_ms = now_ms,
+                   .autostart = guest->at->guest->autostart },
     };
 }
 

@@ -28,6 +28,9 @@ static int read_all(struct ledger *fresh, struct err *err)
                                   err) != 0 ||
         journal->ops->holds(journal, arena, &fresh->holds, &fresh->hold_count, err) != 0 ||
         journal->ops->places(journal, arena, &fresh->places, &fresh->place_count, err) != 0 ||
+        journal->ops->attests(journal, arena, &fresh->attests, &fresh->attest_count, err) != 0 ||
+        journal->ops->leftovers(journal, arena, &fresh->leftovers, &fresh->leftover_count, err) !=
+            0 ||
         journal->ops->next_seq(journal, &seq, err) != 0) {
         return -1;
     }
@@ -104,6 +107,18 @@ const struct journal_hold *ledger_find_hold(const struct ledger *ledger, enum jo
     for (size_t i = 0; i < ledger->hold_count; i++) {
         if (ledger->holds[i].scope == scope && strcmp(ledger->holds[i].name, name) == 0) {
             return &ledger->holds[i];
+        }
+    }
+    return NULL;
+}
+
+const struct journal_leftover *ledger_find_leftover(const struct ledger *ledger, const char *uuid,
+                                                    const char *host)
+{
+    for (size_t i = 0; i < ledger->leftover_count; i++) {
+        if (strcmp(ledger->leftovers[i].uuid, uuid) == 0 &&
+            strcmp(ledger->leftovers[i].host, host) == 0) {
+            return &ledger->leftovers[i];
         }
     }
     return NULL;

@@ -3,7 +3,8 @@
 
 /*
  * Ledger: what the journal holds that still matters, as one reading: open moves, owed starts, retries,
- * known definitions, holds, places.  The journal stays the only truth: a pass reads anew.  Loop thread.
+ * known definitions, holds, places,
+ * attestations, leftovers.  The journal stays the only truth: a pass reads anew.  Loop thread.
  */
 
 #include <stddef.h>
@@ -32,6 +33,10 @@ struct ledger {
     size_t hold_count;
     struct journal_place *places; /* Not forgotten. */
     size_t place_count;
+    struct journal_attest *attests; /* Neither used nor withdrawn. */
+    size_t attest_count;
+    struct journal_leftover *leftovers; /* Not cleared. */
+    size_t leftover_count;
 };
 
 /* An empty ledger on 'journal', which the caller keeps. */
@@ -54,6 +59,10 @@ const struct journal_place *ledger_find_place(const struct ledger *ledger, const
 /* The hold of exactly this scope and name ("" for the fleet), or NULL. */
 const struct journal_hold *ledger_find_hold(const struct ledger *ledger, enum journal_scope scope,
                                             const char *name);
+
+/* The leftover of the guest with this UUID on 'host', or NULL. */
+const struct journal_leftover *ledger_find_leftover(const struct ledger *ledger, const char *uuid,
+                                                    const char *host);
 
 /* Submits 'count' records as one batch of this epoch. */
 void ledger_submit(struct ledger *ledger, const struct journal_record *records, size_t count,

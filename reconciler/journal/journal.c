@@ -51,6 +51,12 @@ static const char *const scope_names[JOURNAL_SCOPE_COUNT] = {
     [JOURNAL_SCOPE_GUEST] = "guest",
 };
 
+static const char *const protection_names[JOURNAL_PROTECTION_COUNT] = {
+    [JOURNAL_PROTECTION_FENCED] = "fenced",
+    [JOURNAL_PROTECTION_GUARDED] = "guarded",
+    [JOURNAL_PROTECTION_AUTOSTART_OFF] = "autostart-off",
+};
+
 static void list_append(struct store_list *list, struct store_request *request)
 {
     request->next = NULL;
@@ -281,7 +287,8 @@ static void close_readonly(struct journal *self)
         .owed = query_owed, .retries = query_retries, .revisions = query_revisions,             \
         .definitions = query_definitions, .runs = query_runs, .active_plan = query_active_plan, \
         .events = query_events, .holds = query_holds, .places = query_places,                   \
-        .object = query_object, .next_seq = query_next_seq, .close = (how),                     \
+        .attests = query_attests, .leftovers = query_leftovers, .object = query_object,         \
+        .next_seq = query_next_seq, .close = (how),                                             \
     }
 
 static const struct journal_ops threaded_ops = STORE_OPS(close_threaded);
@@ -433,4 +440,15 @@ const char *journal_scope_name(enum journal_scope scope)
 enum journal_scope journal_scope_from_name(const char *name)
 {
     return (enum journal_scope)text_index(scope_names, JOURNAL_SCOPE_COUNT, name);
+}
+
+const char *journal_protection_name(enum journal_protection protection)
+{
+    assert(protection < JOURNAL_PROTECTION_COUNT);
+    return protection_names[protection];
+}
+
+enum journal_protection journal_protection_from_name(const char *name)
+{
+    return (enum journal_protection)text_index(protection_names, JOURNAL_PROTECTION_COUNT, name);
 }

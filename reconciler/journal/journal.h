@@ -212,6 +212,37 @@ struct journal_place {
     bool running; /* Had a process. */
     int64_t at_ms;
     bool forgotten; /* The file does not name the guest any more. */
+    bool autostart; /* As the next two when last seen there: the host starts it as it boots. */
+    bool guarded;   /* berth-guard keeps guests of this host from that. */
+};
+
+/* A person's word that a host is dead, for one forced move. */
+struct journal_attest {
+    struct journal_key key; /* Of the move. */
+    const char *host;
+    const char *user;
+    int64_t at_ms;
+    bool used;      /* The guest was started on the strength of it: it serves no other start. */
+    bool withdrawn; /* The host has answered since, or the move has ended. */
+};
+
+/* What keeps a guest from running twice when the host comes back that it was taken from by force. */
+enum journal_protection {
+    JOURNAL_PROTECTION_FENCED,        /* It has no power, and must get none before it is swept. */
+    JOURNAL_PROTECTION_GUARDED,       /* berth-guard holds its guests back. */
+    JOURNAL_PROTECTION_AUTOSTART_OFF, /* It does not start this guest by itself. */
+    JOURNAL_PROTECTION_COUNT,
+};
+
+/* The definition of a guest that a dead host still has: to be removed when it answers again. */
+struct journal_leftover {
+    const char *uuid;
+    const char *host; /* That was dead. */
+    const char *guest;
+    const char *to; /* Where it runs since. */
+    int64_t since_ms;
+    enum journal_protection protection;
+    bool cleared; /* It is gone there. */
 };
 
 struct journal_object {
@@ -232,6 +263,8 @@ enum journal_kind {
     JOURNAL_EVENT,
     JOURNAL_HOLD,
     JOURNAL_PLACE,
+    JOURNAL_ATTEST,
+    JOURNAL_LEFTOVER,
     JOURNAL_OBJECT,
 };
 
@@ -249,6 +282,8 @@ struct journal_record {
         struct journal_event event;
         struct journal_hold hold;
         struct journal_place place;
+        struct journal_attest attest;
+        struct journal_leftover leftover;
         struct journal_object object;
     };
 };
@@ -267,7 +302,7 @@ typedef void journal_done_fn(void *context, enum journal_result result, const st
  * Answers ascend: moves, runs, plans and events by key, revisions by time, steps by number, the rest
  * by guest or UUID.  'limit' (0 = all) keeps the newest, of open moves the oldest; 'guest' NULL means
  * every guest.  owed() leaves out what is paid, retries() what is cleared, holds() what is released,
- * places() what is forgotten.  A guest has one retry, one definition and one place, a UUID one owed
+ * places() what is forgotten, attests() what is used or withdrawn, leftovers() what is cleared.  A guest has one retry, one definition and one place, a UUID one owed
  * start, a scope and name one hold: the last one put.  next_seq() is one more than the greatest
  * seq of the current epoch, the greatest that any batch had.  What cannot be a record of ours is
  * ERR_INVALID, on the way in (FAILED) as on the way out.  active_plan() and object() may answer
@@ -299,6 +334,10 @@ struct journal_ops {
                  size_t *count, struct err *err);
     int (*places)(struct journal *self, struct arena *arena, struct journal_place **items,
                   size_t *count, struct err *err);
+    int (*attests)(struct journal *self, struct arena *arena, struct journal_attest **items,
+                   size_t *count, struct err *err);
+    int (*leftovers)(struct journal *self, struct arena *arena, struct journal_leftover **items,
+                     size_t *count, struct err *err);
     int (*object)(struct journal *self, struct arena *arena, const char *digest, char **bytes,
                   size_t *length, struct err *err);
     int (*next_seq)(struct journal *self, uint64_t *seq, struct err *err);
@@ -349,3 +388,5 @@ const char *journal_step_state_name(enum journal_step_state state);
 enum journal_step_state journal_step_state_from_name(const char *name);
 const char *journal_scope_name(enum journal_scope scope);
 enum journal_scope journal_scope_from_name(const char *name);
+const char *journal_protection_name(enum journal_protection protection);
+enum journal_protection journal_protection_from_name(const char *name);

@@ -293,6 +293,26 @@ int query_places(struct journal *self, struct arena *arena, struct journal_place
     return list(self, arena, &query, items, count, err);
 }
 
+int query_attests(struct journal *self, struct arena *arena, struct journal_attest **items,
+                  size_t *count, struct err *err)
+{
+    const struct query query = { .kind = JOURNAL_ATTEST,
+                                 .where = "used = 0 AND withdrawn = 0",
+                                 .order = "epoch, seq" };
+
+    return list(self, arena, &query, items, count, err);
+}
+
+int query_leftovers(struct journal *self, struct arena *arena, struct journal_leftover **items,
+                    size_t *count, struct err *err)
+{
+    const struct query query = { .kind = JOURNAL_LEFTOVER,
+                                 .where = "cleared = 0",
+                                 .order = "uuid, host" };
+
+    return list(self, arena, &query, items, count, err);
+}
+
 int query_object(struct journal *self, struct arena *arena, const char *digest, char **bytes,
                  size_t *length, struct err *err)
 {

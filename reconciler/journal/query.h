@@ -52,6 +52,14 @@ int query_holds(struct journal *self, struct arena *arena, struct journal_hold *
 int query_places(struct journal *self, struct arena *arena, struct journal_place **items,
                  size_t *count, struct err *err);
 
+/* Attestations that are neither used nor withdrawn, by the key of their moves. */
+int query_attests(struct journal *self, struct arena *arena, struct journal_attest **items,
+                  size_t *count, struct err *err);
+
+/* Leftovers that are not cleared, by UUID, then host. */
+int query_leftovers(struct journal *self, struct arena *arena, struct journal_leftover **items,
+                    size_t *count, struct err *err);
+
 /* The object called 'digest'. */
 int query_object(struct journal *self, struct arena *arena, const char *digest, char **bytes,
                  size_t *length, struct err *err);

@@ -36,6 +36,7 @@ enum field_kind {
     FIELD_ERR,
     FIELD_SCOPE,
     FIELD_SUPPLY,
+    FIELD_PROTECTION,
 };
 
 struct field {
@@ -76,6 +77,7 @@ ENUMERATION(journal_step_state, journal_step_state)
 ENUMERATION(err_code, err_code)
 ENUMERATION(journal_scope, journal_scope)
 ENUMERATION(supply_kind, supply_kind)
+ENUMERATION(journal_protection, journal_protection)
 
 static const struct {
     unsigned count;
@@ -93,6 +95,8 @@ static const struct {
     AT(ERR) = { ERR_CODE_COUNT, name_of_err_code, value_of_err_code },
     AT(SCOPE) = { JOURNAL_SCOPE_COUNT, name_of_journal_scope, value_of_journal_scope },
     AT(SUPPLY) = { SUPPLY_KIND_COUNT, name_of_supply_kind, value_of_supply_kind },
+    AT(PROTECTION) = { JOURNAL_PROTECTION_COUNT, name_of_journal_protection,
+                       value_of_journal_protection },
 #undef AT
 };
 
@@ -234,6 +238,28 @@ static const struct field place_fields[] = {
     { "running", FIELD_FLAG, offsetof(struct journal_place, running) },
     { "at_ms", FIELD_TIME, offsetof(struct journal_place, at_ms) },
     { "forgotten", FIELD_FLAG, offsetof(struct journal_place, forgotten) },
+    { "autostart", FIELD_FLAG, offsetof(struct journal_place, autostart) },
+    { "guarded", FIELD_FLAG, offsetof(struct journal_place, guarded) },
+};
+
+static const struct field attest_fields[] = {
+    { "epoch", FIELD_NUMBER, offsetof(struct journal_attest, key.epoch) },
+    { "seq", FIELD_NUMBER, offsetof(struct journal_attest, key.seq) },
+    { "host", FIELD_NAME, offsetof(struct journal_attest, host) },
+    { "user", FIELD_TEXT, offsetof(struct journal_attest, user) },
+    { "at_ms", FIELD_TIME, offsetof(struct journal_attest, at_ms) },
+    { "used", FIELD_FLAG, offsetof(struct journal_attest, used) },
+    { "withdrawn", FIELD_FLAG, offsetof(struct journal_attest, withdrawn) },
+};
+
+static const struct field leftover_fields[] = {
+    { "uuid", FIELD_UUID, offsetof(struct journal_leftover, uuid) },
+    { "host", FIELD_NAME, offsetof(struct journal_leftover, host) },
+    { "guest", FIELD_NAME, offsetof(struct journal_leftover, guest) },
+    { "to_host", FIELD_NAME, offsetof(struct journal_leftover, to) },
+    { "since_ms", FIELD_TIME, offsetof(struct journal_leftover, since_ms) },
+    { "protection", FIELD_PROTECTION, offsetof(struct journal_leftover, protection) },
+    { "cleared", FIELD_FLAG, offsetof(struct journal_leftover, cleared) },
 };
 
 #define TABLE(row)                                                                \
@@ -247,7 +273,8 @@ static const struct record_table tables[] = {
     [JOURNAL_REVISION] = TABLE(revision), [JOURNAL_DEFINITION] = TABLE(definition),
     [JOURNAL_RUN] = TABLE(run),           [JOURNAL_PLAN] = TABLE(plan),
     [JOURNAL_EVENT] = TABLE(event),       [JOURNAL_HOLD] = TABLE(hold),
-    [JOURNAL_PLACE] = TABLE(place),
+    [JOURNAL_PLACE] = TABLE(place),       [JOURNAL_ATTEST] = TABLE(attest),
+    [JOURNAL_LEFTOVER] = TABLE(leftover),
 };
 
 static bool is_text(enum field_kind kind)

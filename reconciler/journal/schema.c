@@ -85,13 +85,23 @@ static const char version_4[] =
     "ALTER TABLE move ADD COLUMN fallback INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE retry ADD COLUMN overran INTEGER NOT NULL DEFAULT 0;";
 
-/* What a platform provides for a guest while it moves. */
+/* What a platform provides for a guest while it moves; guests of dead hosts, started elsewhere. */
 static const char version_5[] =
     "ALTER TABLE move ADD COLUMN supplies_digest TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE move ADD COLUMN made INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE move ADD COLUMN by_hand INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE step ADD COLUMN supply TEXT NOT NULL DEFAULT '';"
-    "ALTER TABLE step ADD COLUMN note TEXT;";
+    "ALTER TABLE step ADD COLUMN note TEXT;"
+    "ALTER TABLE place ADD COLUMN autostart INTEGER NOT NULL DEFAULT 1;"
+    "ALTER TABLE place ADD COLUMN guarded INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE attest ("
+    "  epoch INTEGER NOT NULL, seq INTEGER NOT NULL, host TEXT NOT NULL, user TEXT NOT NULL,"
+    "  at_ms INTEGER NOT NULL, used INTEGER NOT NULL, withdrawn INTEGER NOT NULL,"
+    "  PRIMARY KEY (epoch, seq)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE leftover ("
+    "  uuid TEXT NOT NULL, host TEXT NOT NULL, guest TEXT NOT NULL, to_host TEXT NOT NULL,"
+    "  since_ms INTEGER NOT NULL, protection TEXT NOT NULL, cleared INTEGER NOT NULL,"
+    "  PRIMARY KEY (uuid, host)) STRICT, WITHOUT ROWID;";
 
 /* migrations[n] leads from version n to n + 1. */
 static const char *const migrations[] = { version_1, version_2, version_3, version_4, version_5 };

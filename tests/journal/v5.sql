@@ -26,8 +26,12 @@ CREATE TABLE event (  epoch INTEGER NOT NULL, seq INTEGER NOT NULL, at_ms INTEGE
 INSERT INTO event VALUES(1,12,1764000000003,'parked','vm1.example.com','kvm1.example.com','it sleeps');
 CREATE TABLE hold (  scope TEXT NOT NULL, name TEXT NOT NULL, user TEXT NOT NULL, reason TEXT,  since_ms INTEGER NOT NULL, released INTEGER NOT NULL,  PRIMARY KEY (scope, name)) STRICT, WITHOUT ROWID;
 INSERT INTO hold VALUES('guest','vm2.example.com','root','disk is replaced',1764000000000,0);
-CREATE TABLE place (  guest TEXT NOT NULL PRIMARY KEY, uuid TEXT NOT NULL, host TEXT NOT NULL,  running INTEGER NOT NULL, at_ms INTEGER NOT NULL, forgotten INTEGER NOT NULL)  STRICT, WITHOUT ROWID;
-INSERT INTO place VALUES('vm2.example.com','11111111-2222-3333-4444-555555555502','kvm2.example.com',1,1764000000000,0);
+CREATE TABLE place (  guest TEXT NOT NULL PRIMARY KEY, uuid TEXT NOT NULL, host TEXT NOT NULL,  running INTEGER NOT NULL, at_ms INTEGER NOT NULL, forgotten INTEGER NOT NULL, autostart INTEGER NOT NULL DEFAULT 1, guarded INTEGER NOT NULL DEFAULT 0)  STRICT, WITHOUT ROWID;
+INSERT INTO place VALUES('vm2.example.com','11111111-2222-3333-4444-555555555502','kvm2.example.com',1,1764000000000,0,0,1);
+CREATE TABLE attest (  epoch INTEGER NOT NULL, seq INTEGER NOT NULL, host TEXT NOT NULL, user TEXT NOT NULL,  at_ms INTEGER NOT NULL, used INTEGER NOT NULL, withdrawn INTEGER NOT NULL,  PRIMARY KEY (epoch, seq)) STRICT, WITHOUT ROWID;
+INSERT INTO attest VALUES(1,7,'kvm1.example.com','alice',1764000000000,0,0);
+CREATE TABLE leftover (  uuid TEXT NOT NULL, host TEXT NOT NULL, guest TEXT NOT NULL, to_host TEXT NOT NULL,  since_ms INTEGER NOT NULL, protection TEXT NOT NULL, cleared INTEGER NOT NULL,  PRIMARY KEY (uuid, host)) STRICT, WITHOUT ROWID;
+INSERT INTO leftover VALUES('11111111-2222-3333-4444-555555555501','kvm1.example.com','vm1.example.com','kvm2.example.com',1764000000000,'guarded',0);
 CREATE INDEX move_open ON move (epoch, seq) WHERE state = 'open';
 CREATE INDEX move_guest ON move (guest, epoch, seq);
 CREATE INDEX event_guest ON event (guest, epoch, seq) WHERE guest IS NOT NULL;

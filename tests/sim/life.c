@@ -233,6 +233,22 @@ static int places(struct journal *self, struct arena *arena, struct journal_plac
     return real->ops->places(real, arena, items, count, err);
 }
 
+static int attests(struct journal *self, struct arena *arena, struct journal_attest **items,
+                   size_t *count, struct err *err)
+{
+    struct journal *real = life_of_journal(self)->real_journal;
+
+    return real->ops->attests(real, arena, items, count, err);
+}
+
+static int leftovers(struct journal *self, struct arena *arena, struct journal_leftover **items,
+                     size_t *count, struct err *err)
+{
+    struct journal *real = life_of_journal(self)->real_journal;
+
+    return real->ops->leftovers(real, arena, items, count, err);
+}
+
 static int events(struct journal *self, struct arena *arena, const char *guest, size_t limit,
                   struct journal_event **items, size_t *count, struct err *err)
 {
@@ -267,6 +283,8 @@ static const struct journal_ops journal_ops = {
     .definitions = definitions,
     .holds = holds,
     .places = places,
+    .attests = attests,
+    .leftovers = leftovers,
     .events = events,
     .object = object,
     .next_seq = next_seq,

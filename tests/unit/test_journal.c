@@ -1754,10 +1754,86 @@ START_TEST(last_place_of_a_guest_is_listed_until_it_is_forgotten)
     ck_assert_str_eq(places[0].host, "kvm2");
     ck_assert_str_eq(places[0].uuid, UUID_A);
     ck_assert(places[0].running);
+    ck_assert(!places[0].autostart && !places[0].guarded);
+    record.place.autostart = true;
+    record.place.guarded = true;
+    put(journal, &record, 1);
+    ck_assert_int_eq(journal->ops->places(journal, &bench.arena, &places, &count, &err), 0);
+    ck_assert(places[0].autostart && places[0].guarded);
     record.place.forgotten = true;
     put(journal, &record, 1);
     ck_assert_int_eq(journal->ops->places(journal, &bench.arena, &places, &count, &err), 0);
     ck_assert_uint_eq(count, 0);
+    journal_close(journal);
+}
+END_TEST
+
+START_TEST(attestation_is_listed_until_it_is_used_or_withdrawn)
+{
+    struct journal *journal = open_journal();
+    struct journal_record record = {
+        .kind = JOURNAL_ATTEST,
+        .attest = { .key = { 1, 7 }, .host = "kvm1", .user = "alice", .at_ms = BEGUN },
+    };
+    struct journal_attest *attests;
+    size_t count;
+    struct err err;
+
+    put(journal, &record, 1);
+    record.attest.key.seq = 8;
+    put(journal, &record, 1);
+    ck_assert_int_eq(journal->ops->attests(journal, &bench.arena, &attests, &count, &err), 0);
+    ck_assert_uint_eq(count, 2);
+    ck_assert_uint_eq(attests[0].key.seq, 7);
+    ck_assert_str_eq(attests[0].host, "kvm1");
+    ck_assert_str_eq(attests[0].user, "alice");
+    ck_assert_int_eq(attests[0].at_ms, BEGUN);
+    record.attest.withdrawn = true;
+    put(journal, &record, 1);
+    record.attest.key.seq = 7;
+    record.attest.withdrawn = false;
+    record.attest.used = true;
+    put(journal, &record, 1);
+    ck_assert_int_eq(journal->ops->attests(journal, &bench.arena, &attests, &count, &err), 0);
+    ck_assert_uint_eq(count, 0);
+    journal_close(journal);
+}
+END_TEST
+
+START_TEST(leftover_is_listed_until_it_is_cleared)
+{
+    struct journal *journal = open_journal();
+    struct journal_record record = {
+        .kind = JOURNAL_LEFTOVER,
+        .leftover = { .uuid = UUID_A,
+                      .host = "kvm2",
+                      .guest = "vm1",
+                      .to = "kvm3",
+                      .since_ms = BEGUN },
+    };
+    struct journal_leftover *leftovers;
+    size_t count;
+    struct err err;
+
+    for (unsigned i = 0; i < JOURNAL_PROTECTION_COUNT; i++) {
+        record.leftover.protection = (enum journal_protection)i;
+        put(journal, &record, 1);
+        ck_assert_int_eq(journal->ops->leftovers(journal, &bench.arena, &leftovers, &count, &err),
+                         0);
+        ck_assert_uint_eq(count, 1);
+        ck_assert_int_eq(leftovers[0].protection, i);
+    }
+    record.leftover.host = "kvm1";
+    put(journal, &record, 1);
+    ck_assert_int_eq(journal->ops->leftovers(journal, &bench.arena, &leftovers, &count, &err), 0);
+    ck_assert_uint_eq(count, 2);
+    ck_assert_str_eq(leftovers[0].host, "kvm1");
+    ck_assert_str_eq(leftovers[1].guest, "vm1");
+    ck_assert_str_eq(leftovers[1].to, "kvm3");
+    record.leftover.cleared = true;
+    put(journal, &record, 1);
+    ck_assert_int_eq(journal->ops->leftovers(journal, &bench.arena, &leftovers, &count, &err), 0);
+    ck_assert_uint_eq(count, 1);
     journal_close(journal);
 }
 END_TEST
@@ -1833,6 +1909,8 @@ static TCase *records(void)
     tcase_add_test(tcase, owed_start_is_listed_until_it_is_paid);
     tcase_add_test(tcase, hold_is_listed_until_it_is_released);
     tcase_add_test(tcase, last_place_of_a_guest_is_listed_until_it_is_forgotten);
+    tcase_add_test(tcase, attestation_is_listed_until_it_is_used_or_withdrawn);
+    tcase_add_test(tcase, leftover_is_listed_until_it_is_cleared);
     tcase_add_test(tcase, guest_has_one_retry_until_it_is_cleared);
     tcase_add_test(tcase, revision_acted_on_again_becomes_the_newest);
     tcase_add_test(tcase, definition_of_a_guest_is_its_last_one);
