@@ -24,6 +24,7 @@
 /* A guest of the host. */
 struct evacuee {
     uint32_t guest;
+    int32_t priority; /* By policy. */
     uint64_t kib;
     uint32_t vcpus;
     uint32_t target; /* Host of the file, or DESIRED_NONE. */
@@ -44,7 +45,7 @@ struct evacuate {
     uint32_t *seats; /* Host of the fleet, by host of the file. */
     uint64_t *vcpus; /* By host of the file: what it puts there, and guests that are not in it. */
     uint64_t *loads_kib;      /* Likewise, by account of the fleet. */
-    struct evacuee *evacuees; /* The largest first. */
+    struct evacuee *evacuees; /* Who chooses first, first. */
     size_t count;
     size_t looks;
 };
@@ -79,6 +80,9 @@ static int compare_evacuees(const void *a, const void *b)
     const struct evacuee *left = a;
     const struct evacuee *right = b;
 
+    if (left->priority != right->priority) {
+        return left->priority > right->priority ? -1 : 1;
+    }
     return left->kib != right->kib ? compare_u64(right->kib, left->kib)
                                    : compare_u64(left->guest, right->guest);
 }
@@ -120,6 +124,24 @@ static void load_host(struct evacuate *evacuate, uint32_t host)
     }
 }
 
+/* Who is kept out of planning stays where it is, whatever the file says, and takes room there too. */
+static void load_who_stays(struct evacuate *evacuate, uint32_t guest)
+{
+    const struct fleet *fleet = &evacuate->fleet;
+    const struct fleet_guest *this = &fleet->guests[guest];
+    uint32_t host;
+
+    if (this->at == FLEET_NONE || this->at == this->goal ||
+        plan_find_exclusion(evacuate->input, this->name) == NULL) {
+        return;
+    }
+    evacuate->loads_kib[fleet_account_for(fleet, guest, this->at)] += this->charge_kib;
+    host = desired_find_host(evacuate->input->desired, fleet->hosts[this->at].name);
+    if (host != DESIRED_NONE) {
+        evacuate->vcpus[host] += this->vcpus;
+    }
+}
+
 static void load_hosts(struct evacuate *evacuate)
 {
     const struct desired *desired = evacuate->input->desired;
@@ -134,6 +156,7 @@ static void load_hosts(struct evacuate *evacuate)
     }
     for (uint32_t i = 0; i < desired->guest_count; i++) {
         *load_of(evacuate, i, desired->guests[i].host) += size_of(evacuate, i);
+        load_who_stays(evacuate, i);
     }
 }
 
@@ -162,9 +185,16 @@ static void forbid_rivals(const struct evacuate *evacuate, struct evacuee *evacu
 static void allow_hosts(struct evacuate *evacuate, struct evacuee *evacuee)
 {
     const struct fleet_guest *guest = &evacuate->fleet.guests[evacuee->guest];
+    const struct plan_exclusion *exclusion = plan_find_exclusion(evacuate->input, guest->name);
     enum move_mode mode = MOVE_LIVE;
     struct compat_objection objection = { PLAN_NO_CAPACITY, NULL };
 
+    if (exclusion != NULL) {
+        evacuee->stays = true;
+        evacuee->block.code = exclusion->code;
+        evacuee->block.reason = exclusion->reason;
+        return;
+    }
     if (guest->seen != NULL &&
         !compat_choose_mode(&evacuate->compat, evacuee->guest, &mode, &objection)) {
         evacuee->stays = true;
@@ -191,6 +221,13 @@ static void allow_hosts(struct evacuate *evacuate, struct evacuee *evacuee)
     forbid_rivals(evacuate, evacuee);
 }
 
+static int32_t priority_of(const struct evacuate *evacuate, const char *guest)
+{
+    const struct policy_guest *own = policy_find_guest(evacuate->input->policy, guest);
+
+    return own == NULL ? 0 : own->priority;
+}
+
 static void load_evacuees(struct evacuate *evacuate)
 {
     const struct desired *desired = evacuate->input->desired;
@@ -202,6 +239,7 @@ static void load_evacuees(struct evacuate *evacuate)
 
             *evacuee = (struct evacuee){
                 .guest = i,
+                .priority = priority_of(evacuate, desired->guests[i].name),
                 .kib = size_of(evacuate, i),
                 .vcpus = capacity_vcpus(&desired->guests[i], evacuate->fleet.guests[i].seen),
                 .target = DESIRED_NONE,
@@ -408,6 +446,16 @@ static bool learn(struct evacuate *evacuate, const struct plan *plan, bool last)
     return agreed;
 }
 
+/* Who had no room may have some now that others are known to stay. */
+static void forget_room(struct evacuate *evacuate)
+{
+    for (size_t i = 0; i < evacuate->count; i++) {
+        struct evacuee *evacuee = &evacuate->evacuees[i];
+
+        evacuee->stays = evacuee->stays && evacuee->block.code != PLAN_NO_CAPACITY;
+    }
+}
+
 /* Chooses once.  True if the planner agrees. */
 static bool attempt(struct evacuate *evacuate, bool last)
 {
@@ -464,6 +512,7 @@ struct evacuation evacuate_find(struct arena *arena, const struct plan_input *in
     load_evacuees(&evacuate);
     for (size_t i = 1; !attempt(&evacuate, i >= ATTEMPTS_MAX); i++) {
         take_all(&evacuate);
+        forget_room(&evacuate);
     }
     return write_down(&evacuate);
 }

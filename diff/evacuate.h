@@ -6,8 +6,8 @@
  *
  * A host is chosen so that everything the file then puts there fits at once, members of a cluster that are
  * apart stay apart, and planner and compatibility agree: the choice is proven by planning for it.  The
- * largest guest chooses first, the host that it fills best, one that it is on already before all others.
- * Pure, deterministic.
+ * guest of the highest priority chooses first, among equals the largest, the host that it fills best, one that
+ * it is on already before all others.  Pure, deterministic.
  */
 
 #include <stddef.h>

@@ -377,6 +377,18 @@ struct plan plan_build(struct arena *arena, const struct plan_input *input)
     return plan;
 }
 
+static int compare_exclusion(const void *name, const void *item)
+{
+    return strcmp(name, ((const struct plan_exclusion *)item)->guest);
+}
+
+const struct plan_exclusion *plan_find_exclusion(const struct plan_input *input, const char *guest)
+{
+    return input->exclusion_count == 0 ? NULL
+                                       : bsearch(guest, input->exclusions, input->exclusion_count,
+                                                 sizeof(*input->exclusions), compare_exclusion);
+}
+
 const struct plan_block *plan_find_block(const struct plan *plan, const char *guest)
 {
     const struct plan_block key = { .guest = guest };

@@ -141,6 +141,9 @@ struct plan {
 /* Plans.  Never fails: what cannot be done is in 'blocked'. */
 struct plan plan_build(struct arena *arena, const struct plan_input *input);
 
+/* Why 'guest' is kept out of the plan, or NULL. */
+const struct plan_exclusion *plan_find_exclusion(const struct plan_input *input, const char *guest);
+
 /* The block of 'guest', or NULL. */
 const struct plan_block *plan_find_block(const struct plan *plan, const char *guest);
 

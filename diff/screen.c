@@ -34,18 +34,6 @@ static void block(struct screen *screen, uint32_t guest, enum plan_code code, co
         (struct plan_block){ .guest = this->name, .code = code, .reason = reason };
 }
 
-static int compare_exclusion(const void *name, const void *item)
-{
-    return strcmp(name, ((const struct plan_exclusion *)item)->guest);
-}
-
-static const struct plan_exclusion *find_exclusion(const struct plan_input *input, const char *name)
-{
-    return input->exclusion_count == 0 ? NULL
-                                       : bsearch(name, input->exclusions, input->exclusion_count,
-                                                 sizeof(*input->exclusions), compare_exclusion);
-}
-
 /* "'kvm1', 'kvm2' and 'kvm3'" */
 static const char *list_hosts(struct arena *arena, const struct diff_guest *guest)
 {
@@ -289,7 +277,7 @@ static void decide(struct screen *screen, uint32_t guest)
     if (this->diff->class == DIFF_PLACED && !this->in_flight) {
         return;
     }
-    exclusion = find_exclusion(screen->fleet->input, this->name);
+    exclusion = plan_find_exclusion(screen->fleet->input, this->name);
     if (exclusion != NULL) {
         block(screen, guest, exclusion->code, exclusion->reason);
     } else if (this->in_flight) {
@@ -386,7 +374,7 @@ static bool may_be_displaced(struct screen *screen, uint32_t guest)
 
     return this->diff->class == DIFF_PLACED && !this->in_flight && home->reachable &&
            !home->maintenance && this->seen->job == GUEST_JOB_NONE &&
-           find_exclusion(input, this->name) == NULL && screen->twins[guest] == NULL &&
+           plan_find_exclusion(input, this->name) == NULL && screen->twins[guest] == NULL &&
            (own == NULL || (!own->pin && !own->no_detour)) &&
            (!pending || input->policy->adopt_pending_actions) &&
            compat_choose_mode(screen->compat, guest, &this->mode, &objection);

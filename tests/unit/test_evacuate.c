@@ -182,6 +182,53 @@ START_TEST(a_guest_that_may_not_move_stays_with_its_reason_and_others_go)
 }
 END_TEST
 
+START_TEST(a_guest_that_stays_takes_no_room_from_those_that_can_leave)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct build *build = build_fleet(&arena);
+
+    (void)build_host(build, "a", 16);
+    (void)build_host(build, "b", 8);
+    (void)build_guest(build, "held", 6, "a", "a");
+    (void)build_guest(build, "vm", 6, "a", "a");
+    build_exclusion(build, "held", PLAN_HELD, "held");
+    ck_assert_str_eq(shown(build, "a"), "vm:b held!held");
+    build->exclusion_count = 0;
+    build_policy_guest(build, "held")->pin = true;
+    ck_assert_str_eq(shown(build, "a"), "vm:b held!pinned");
+}
+END_TEST
+
+START_TEST(a_guest_that_is_kept_where_it_is_takes_room_there_too)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct build *build = build_fleet(&arena);
+
+    (void)build_host(build, "a", 16);
+    (void)build_host(build, "b", 8);
+    (void)build_host(build, "c", 16);
+    (void)build_guest(build, "vm", 6, "a", "a");
+    (void)build_guest(build, "held", 6, "b", "c");
+    build_exclusion(build, "held", PLAN_HELD, "held");
+    ck_assert_str_eq(shown(build, "a"), "vm:c");
+}
+END_TEST
+
+START_TEST(the_most_important_guest_leaves_if_not_all_can)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct build *build = build_fleet(&arena);
+
+    (void)build_host(build, "a", 16);
+    (void)build_host(build, "b", 8);
+    (void)build_guest(build, "large", 8, "a", "a");
+    (void)build_guest(build, "vital", 1, "a", "a");
+    ck_assert_str_eq(shown(build, "a"), "large:b vital!no-capacity");
+    build_policy_guest(build, "vital")->priority = 1;
+    ck_assert_str_eq(shown(build, "a"), "vital:b large!no-capacity");
+}
+END_TEST
+
 START_TEST(cpus_are_not_over_committed_where_it_can_be_helped)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
@@ -276,6 +323,9 @@ int main(void)
     tcase_add_test(tcase, members_of_a_cluster_that_are_apart_stay_apart);
     tcase_add_test(tcase, hosts_that_take_nobody_or_cannot_run_it_are_passed_over);
     tcase_add_test(tcase, a_guest_that_may_not_move_stays_with_its_reason_and_others_go);
+    tcase_add_test(tcase, a_guest_that_stays_takes_no_room_from_those_that_can_leave);
+    tcase_add_test(tcase, a_guest_that_is_kept_where_it_is_takes_room_there_too);
+    tcase_add_test(tcase, the_most_important_guest_leaves_if_not_all_can);
     tcase_add_test(tcase, cpus_are_not_over_committed_where_it_can_be_helped);
     tcase_add_test(tcase, every_choice_is_one_that_the_planner_carries_through);
     suite_add_tcase(suite, tcase);
