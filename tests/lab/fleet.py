@@ -158,6 +158,11 @@ class Fleet:
         self._disturbed.clear()
         for guest in sorted((self.dir / "guests").iterdir()):
             self.lab("remove", guest.name)
+        for volume in sorted((self.dir / "store").glob("*.img")):
+            if volume.exists():
+                self.lab("erase", volume.stem)
+        for host, bridge in (line.split() for line in self.lab("bridges").splitlines()):
+            self.run("ip", "-n", f"b{self.id}-{host}", "link", "delete", bridge)
         self.last = None
         for entry in self.work.iterdir():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
@@ -330,6 +335,12 @@ class Fleet:
         """Hosts that have a device of the volume."""
         pairs = (line.split() for line in self.lab("attached").splitlines())
         return [host for host, name in pairs if name == volume]
+
+    def mounted(self, guest):
+        """Hosts where the guest's configuration volume is mounted, and those where fstab says so."""
+        lines = [line.split() for line in self.lab("mounted").splitlines()]
+        lines = [line for line in lines if line[1] == guest]
+        return [x[0] for x in lines if len(x) == 2], [x[0] for x in lines if len(x) == 3]
 
     def bridged(self, bridge):
         """Hosts that have the bridge."""

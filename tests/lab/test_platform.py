@@ -4,7 +4,7 @@
 
 import unittest
 
-from fleet import LAB, Fleet, FleetTest
+from fleet import LAB, Fleet, FleetTest, await_true
 
 fleet = Fleet(hosts=2, platform=True)
 
@@ -15,11 +15,93 @@ def setUpModule():
     FleetTest.fleet = fleet
 
 
-class Faults(FleetTest):
-    def tearDown(self):
-        for host, bridge in (line.split() for line in fleet.lab("bridges").splitlines()):
-            fleet.lab("on", host, "ip", "link", "delete", bridge)
+class Storage(FleetTest):
+    def say(self, host, *argv):
+        result = fleet.ssh(host, *argv)
+        self.assert_exit(result, 0)
+        return result.stdout.split()
 
+    def volume(self, name):
+        (volume,) = self.say("kvm1", "escli", "lsvolume", *self.by(f"name=ev_{name}"), "id")
+        return volume
+
+    @staticmethod
+    def by(wanted):
+        return "--filter", wanted, "--attributes"
+
+    def attach(self, host, volume, device):
+        (initiator,) = self.say(host, "xsh", "lsinitiator")
+        return fleet.ssh(
+            *(host, "escli", "mkvolumeattachment", volume, device),
+            *("--attributes", f"initiator={initiator}"),
+        )
+
+    def attachment(self, host, volume):
+        wanted = self.by(f"volume={volume},hostName={host}")
+        return self.say("kvm1", "escli", "lsvolumeattachment", *wanted, "id")
+
+    def test_a_host_attaches_a_volume_and_gives_it_back(self):
+        fleet.lab("volume", "v1")
+        volume = self.volume("v1")
+        self.assertEqual(fleet.ssh("kvm2", "test", "-b", "/dev/exc/v1").returncode, 1)
+        self.assert_exit(self.attach("kvm2", volume, "v1"), 0)
+        self.assertEqual(fleet.ssh("kvm2", "test", "-b", "/dev/exc/v1").returncode, 0)
+        self.assertEqual(fleet.attached("v1"), ["kvm2"])
+        twice = self.attach("kvm2", volume, "v1")
+        self.assertEqual(twice.returncode, 1)
+        self.assertIn("has an attachment", twice.stderr)
+        (attachment,) = self.attachment("kvm2", volume)
+        self.say("kvm2", "escli", "rmvolumeattachment", attachment)
+        self.assertEqual((fleet.attached("v1"), self.attachment("kvm2", volume)), ([], []))
+        self.assertEqual(fleet.ssh("kvm2", "test", "-e", "/dev/exc/v1").returncode, 1)
+
+    def test_a_volume_in_use_stays(self):
+        fleet.lab("volume", "v1")
+        fleet.guest("g1", "kvm1", disk="v1", no_wait=True)
+        (attachment,) = self.attachment("kvm1", self.volume("v1"))
+        for host, reason in (("kvm1", "in use"), ("kvm2", "has power")):
+            with self.subTest(host):
+                result = fleet.ssh(host, "escli", "rmvolumeattachment", attachment)
+                self.assertEqual(result.returncode, 1)
+                self.assertIn(reason, result.stderr)
+        self.assertEqual(fleet.attached("v1"), ["kvm1"])
+
+    def test_the_storage_takes_a_volume_away_from_a_host_without_power(self):
+        fleet.lab("volume", "v1")
+        fleet.guest("g1", "kvm2", disk="v1", no_wait=True)
+        (attachment,) = self.attachment("kvm2", self.volume("v1"))
+        fleet.disturb("crash", "kvm2")
+        self.say("kvm1", "escli", "rmvolumeattachment", attachment)
+        self.assertEqual(fleet.attached("v1"), [])
+        fleet.disturb("boot", "kvm2")
+        self.assertEqual(fleet.ssh("kvm2", "test", "-e", "/dev/exc/v1").returncode, 1)
+
+    def test_a_second_host_that_attaches_a_volume_starts_its_guest_a_second_time(self):
+        fleet.lab("volume", "v1")
+        fleet.guest("g1", "kvm1", disk="v1")
+        self.assert_exit(self.attach("kvm2", self.volume("v1"), "v1"), 0)
+        fleet.virsh("kvm2", "create", fleet.dir / "g1.xml")
+        self.assertEqual([host for host, _ in fleet.processes("g1")], ["kvm1", "kvm2"])
+        await_true("one sees the other", lambda: "DISK-CONFLICT" in fleet.console("g1"))
+
+    def test_a_configuration_volume_is_mounted_again_after_a_power_cut(self):
+        fleet.lab("volume", "g1_conf")
+        fleet.guest("g1", "kvm1", config="g1_conf", off=True)
+        self.assertEqual(fleet.mounted("g1"), (["kvm1"], ["kvm1"]))
+        fleet.disturb("crash", "kvm1")
+        fleet.disturb("boot", "kvm1")
+        self.assertEqual(fleet.mounted("g1"), (["kvm1"], ["kvm1"]))
+        self.say("kvm1", "umount", "/EXAVMIMAGES/GuestImages/g1")
+        self.assertEqual(fleet.mounted("g1"), ([], ["kvm1"]))
+
+    def test_a_host_has_an_etc_of_its_own(self):
+        self.say("kvm1", "sh", "-c", "echo '# mine' >/etc/fstab.new; mv /etc/fstab.new /etc/fstab")
+        self.assertEqual(self.say("kvm1", "cat", "/etc/fstab"), ["#", "mine"])
+        self.assertEqual(self.say("kvm2", "cat", "/etc/fstab"), [])
+        self.say("kvm1", "sh", "-c", ": >/etc/fstab")
+
+
+class Faults(FleetTest):
     def add(self, bridge, host="kvm1"):
         return fleet.ssh(
             host, *("timeout", "--kill-after=5", "1"), "ip", "link", "add", bridge, "type", "bridge"
