@@ -46,11 +46,19 @@ class Installed(InstallTest):
         self.assertTrue(list(root.rglob(MODULE.name)))
         self.assert_complains(ask_libvirt(root / "bin/berth"), FAILED, NOSUCH)
 
-    def test_the_unit_starts_the_program_where_it_is_installed(self):
+    def test_units_start_the_programs_where_they_are_installed(self):
         self.install("--prefix", "/opt/berth", DESTDIR=str(self.folder))
-        unit = self.folder / "opt/berth/lib/systemd/system/berthd.service"
-        self.assertIn("\nExecStart=/opt/berth/sbin/berthd\n", unit.read_text())
-        self.assertNotIn("@", re.sub("@[a-z-]+$|@privileged", "", unit.read_text(), flags=re.M))
+        for name, command in (("berthd", "berthd"), ("berth-guard", "berth-guard hold")):
+            unit = self.folder / f"opt/berth/lib/systemd/system/{name}.service"
+            self.assertIn(f"\nExecStart=/opt/berth/sbin/{command}\n", unit.read_text())
+            self.assertNotIn("@", re.sub("@[a-z-]+$|@privileged", "", unit.read_text(), flags=re.M))
+
+    def test_what_a_host_gets_can_be_installed_alone(self):
+        self.install("--prefix", "/usr/local", "--component", "guard", DESTDIR=str(self.folder))
+        root = self.folder / "usr/local"
+        self.assertEqual(sorted(p.name for p in root.rglob("*") if p.is_file()),
+                         ["berth-guard", "berth-guard.8", "berth-guard.service"])
+        self.assert_exit(run([root / "sbin/berth-guard", "--version"]), OK)
 
     def test_a_link_to_the_program_is_as_good_as_the_program(self):
         (self.folder / "berth").symlink_to(BERTH)
@@ -66,19 +74,31 @@ class Service(InstallTest):
         self.prefix = self.folder / "prefix"
         self.assert_exit(run(["cmake", "--install", BUILD, "--prefix", self.prefix]), OK)
         self.unit = self.prefix / "lib/systemd/system/berthd.service"
+        self.guard = self.unit.with_name("berth-guard.service")
 
-    def test_systemd_has_no_complaint_about_the_unit(self):
-        result = run(["systemd-analyze", "verify", "--man=no", self.unit])
-        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", ""))
+    def test_systemd_has_no_complaint_about_the_units(self):
+        for unit in (self.unit, self.guard):
+            result = run(["systemd-analyze", "verify", "--man=no", unit])
+            self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", ""))
+
+    def test_guests_are_held_back_before_anything_of_libvirt_is_there(self):
+        text = self.guard.read_text()
+        before = " ".join(re.findall(r"(?m)^Before=(.*)$", text)).split()
+        theirs = [p.name for p in pathlib.Path("/lib/systemd/system").glob("libvirtd*.s*")]
+        self.assertIn("libvirtd.socket", theirs)
+        self.assertEqual([name for name in theirs if name not in before], [])
+        # Sockets come before what units wait for by default: a unit that did both would be left out.
+        self.assertIn("\nDefaultDependencies=no\n", text)
 
     def test_a_fault_in_the_unit_would_be_told(self):
         self.unit.write_text(self.unit.read_text().replace("ProtectHome=yes", "ProtectHom=yes"))
         self.assertIn("ProtectHom", run(["systemd-analyze", "verify", "--man=no", self.unit]).stderr)
 
-    def test_the_daemon_is_exposed_no_more_than_it_must_be(self):
-        result = run(["systemd-analyze", "security", "--offline=true", "--no-pager", self.unit])
-        exposure = re.search(r"Overall exposure level for berthd.service: ([\d.]+)", result.stdout)
-        self.assertLess(float(exposure.group(1)), 2.0, result.stdout)
+    def test_services_are_exposed_no_more_than_they_must_be(self):
+        for unit in (self.unit, self.guard):
+            result = run(["systemd-analyze", "security", "--offline=true", "--no-pager", unit])
+            exposure = re.search(rf"Overall exposure level for {unit.name}: ([\d.]+)", result.stdout)
+            self.assertLess(float(exposure.group(1)), 2.0, result.stdout)
 
     def test_its_user_groups_and_folders_are_made(self):
         root = self.folder / "root"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The manual pages, the completion and configs/berth.conf say what the programs say: each command,
-option and key there is, and none besides.  BERTH and BERTHD name the programs."""
+option and key there is, and none besides.  BERTH, BERTHD and BERTH_GUARD name the programs."""
 
 import os
 import pathlib
@@ -16,6 +16,7 @@ COMPLETION = ROOT / "configs" / "completion" / "berth.bash"
 SMALL = ROOT / "configs" / "examples" / "small.xml"
 BERTH = os.environ["BERTH"]
 BERTHD = os.environ["BERTHD"]
+GUARD = os.environ["BERTH_GUARD"]
 COMMON = {"-c", "--config", "--json", "-h", "--help"}
 
 
@@ -118,6 +119,19 @@ class Berthd8(unittest.TestCase):
         explained = set(re.findall(r"[\w-]+", " ".join(re.findall(r"^\.It Cm (.*)$", section, re.M))))
         self.assertGreater(len(logged), 10)
         self.assertEqual(explained, logged)
+
+
+class BerthGuard8(unittest.TestCase):
+    def setUp(self):
+        self.lines = (MAN / "berth-guard.8").read_text().splitlines()
+
+    def test_every_option_is_described_and_no_other_is(self):
+        self.assertEqual(documented_options(self.lines), options(GUARD))
+
+    def test_every_verb_is_described_and_no_other_is(self):
+        listed = re.search(r"^Verbs:\n((?:  .*\n)+)", output(GUARD, "--help"), re.M).group(1)
+        described = [line.split()[2] for line in self.lines if line.startswith(".It Cm ")]
+        self.assertEqual(described, re.findall(r"^  (\w+)", listed, re.M))
 
 
 def accepted_keys():
