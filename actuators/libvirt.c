@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "actuators/actuator.h"
+#include "actuators/fence.h"
 #include "actuators/libvirt_connection.h"
 #include "actuators/libvirt_event.h"
 #include "actuators/libvirt_link.h"
@@ -84,6 +85,7 @@ struct request {
     const char *host_name;
     const struct op *op; /* NULL = an observation. */
     struct operate_job *operating;
+    struct fence *fence; /* Of FENCE. */
     struct observed_host observed;
     struct actuator_stats stats;
     struct check_list checks; /* In 'arena'. */
@@ -710,12 +712,47 @@ static void libvirt_observe(struct actuator *self, const char *host, int64_t dea
     }
 }
 
+/* No connection has a part in it: the host is taken for dead. */
+
+static void on_fenced(void *context, const struct err *err)
+{
+    struct request *request = context;
+
+    request->fence = NULL;
+    finish(request, err == NULL ? 0 : -1, err);
+}
+
+/* What takes the power of 'name' away as berth.conf says now; a host that it does not name has nothing. */
+static struct fence_device fence_of(struct libvirt_actuator *actuator, const char *name)
+{
+    struct libvirt_host settings = { .name = name };
+    struct err err;
+
+    return actuator->resolve != NULL &&
+                   actuator->resolve(actuator->resolve_context, name, &settings, &err) == 0
+               ? settings.fence
+               : (struct fence_device){ .agent = NULL };
+}
+
+static void start_fence(struct libvirt_actuator *actuator, struct request *request)
+{
+    const struct fence_device device = fence_of(actuator, request->host_name);
+
+    request->state = REQUEST_RUNNING;
+    request->fence = fence_begin(actuator->loop, &device, request->host_name,
+                                 request->op->timeout_ms, on_fenced, request);
+}
+
 static void libvirt_start(struct actuator *self, const struct op *op, uint64_t ticket)
 {
     struct libvirt_actuator *actuator = actuator_of(self);
     struct request *request = new_request(actuator, ticket, op->host);
 
     request->op = copy_op(&request->arena, op);
+    if (op->kind == OP_FENCE) {
+        start_fence(actuator, request);
+        return;
+    }
     request->peer = find_host(actuator, op->peer);
     if (request->host == NULL || (op->peer != NULL && request->peer == NULL)) {
         fail_unknown(request, request->host == NULL ? op->host : op->peer);
@@ -779,6 +816,7 @@ static void libvirt_close(struct actuator *self)
     for (struct request *next; request != NULL; request = next) {
         next = request->next;
         loop_timer_stop(actuator->loop, &request->timer);
+        fence_abandon(request->fence);
         free_request(request);
     }
     for (size_t i = 0; i < actuator->host_count; i++) {

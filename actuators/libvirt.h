@@ -18,6 +18,8 @@
 
 #include <stddef.h>
 
+#include "actuators/fence.h"
+
 struct actuator;
 struct err;
 struct loop;
@@ -27,6 +29,7 @@ struct libvirt_host {
     const char *uri;      /* Of its libvirt, as we reach it. */
     const char *peer_uri; /* Of its libvirt, as other hosts reach it. */
     const char *ssh; /* "user@host[:port]" for disk identity, or NULL: no commands on this host. */
+    struct fence_device fence; /* Takes its power away; asked for anew each time. */
 };
 
 /* Describes the host called 'name', whose strings are copied at once.  -1 and '*err': no such host. */

@@ -27,6 +27,18 @@ static const char *sim_path(const char *uri)
     return strncmp(uri, SIM_SCHEME, strlen(SIM_SCHEME)) == 0 ? uri + strlen(SIM_SCHEME) : NULL;
 }
 
+/* A host that nothing fences is as good as any other until it must be. */
+static struct fence_device fence_of(struct cli *cli, const char *host)
+{
+    struct config_fence fence;
+    struct err err;
+
+    if (config_fence_of(&cli->arena, &cli->config, host, &fence, &err) != 0) {
+        return (struct fence_device){ .agent = NULL };
+    }
+    return (struct fence_device){ fence.agent, fence.options, fence.secrets };
+}
+
 /* libvirt_resolve_fn: the templates of berth.conf, with the host's own settings. */
 static int describe_host(void *context, const char *name, struct libvirt_host *host,
                          struct err *err)
@@ -34,6 +46,7 @@ static int describe_host(void *context, const char *name, struct libvirt_host *h
     struct cli *cli = context;
 
     host->name = name;
+    host->fence = fence_of(cli, name);
     host->uri = config_uri(&cli->arena, &cli->config, name, err);
     if (host->uri == NULL) {
         return -1;

@@ -41,6 +41,7 @@ struct policy_host {
     bool has_reserve;
     struct policy_reserve reserve;
     bool maintenance; /* Takes no guest. */
+    bool fenced;      /* There is a device that takes its power away. */
 };
 
 struct policy_guest {

@@ -72,6 +72,7 @@ static void *make_room(struct arena *arena, void *items, size_t count, size_t si
 static const size_t named_sizes[CONFIG_KEY_SECTIONS] = {
     [CONFIG_KEY_HOST] = sizeof(struct config_key_host),
     [CONFIG_KEY_GUEST] = sizeof(struct config_key_guest),
+    [CONFIG_KEY_FENCE] = sizeof(struct config_key_fence),
     [CONFIG_KEY_WINDOW] = sizeof(struct config_key_window),
     [CONFIG_KEY_BLACKOUT] = sizeof(struct config_key_blackout),
 };
@@ -171,6 +172,7 @@ static void *section_base(struct reader *reader)
         return &reader->config.policy;
     case CONFIG_KEY_HOST:
     case CONFIG_KEY_GUEST:
+    case CONFIG_KEY_FENCE:
     case CONFIG_KEY_WINDOW:
     case CONFIG_KEY_BLACKOUT:
         return named_at(reader, reader->section, reader->named[reader->section].count - 1);
@@ -291,6 +293,16 @@ static struct sections sort_named(struct reader *reader, enum config_key_section
     return sections;
 }
 
+static const struct config_fence *find_fence(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->fence_count; i++) {
+        if (strcmp(config->fences[i].name, name) == 0) {
+            return &config->fences[i];
+        }
+    }
+    return NULL;
+}
+
 static void finish_hosts(struct reader *reader, struct sections sections)
 {
     const struct config_key_host *hosts = sections.items;
@@ -303,6 +315,7 @@ static void finish_hosts(struct reader *reader, struct sections sections)
         connections[i].name = hosts[i].head.name;
         policies[i] = hosts[i].policy;
         policies[i].name = hosts[i].head.name;
+        policies[i].fenced = hosts[i].connection.fence != NULL;
     }
     reader->config.hosts = connections;
     reader->config.host_count = sections.count;
@@ -323,8 +336,38 @@ static void finish_guests(struct reader *reader, struct sections sections)
     reader->config.policy.guest_count = sections.count;
 }
 
+static void finish_fences(struct reader *reader, struct sections sections, struct sections hosts)
+{
+    const struct config_key_fence *items = sections.items;
+    const struct config_key_host *of = hosts.items;
+    struct config_fence *fences = ARENA_ARRAY(reader->arena, struct config_fence, sections.count);
+
+    for (size_t i = 0; i < sections.count; i++) {
+        fences[i] = items[i].fence;
+        fences[i].name = items[i].head.name;
+        if (fences[i].agent == NULL) {
+            fault_add(reader->faults, items[i].head.line, "[fence %s] names no 'agent'",
+                      fences[i].name);
+        }
+    }
+    reader->config.fences = fences;
+    reader->config.fence_count = sections.count;
+    for (size_t i = 0; i < hosts.count; i++) {
+        const char *fence = of[i].connection.fence;
+
+        if (fence != NULL && find_fence(&reader->config, fence) == NULL) {
+            fault_add(reader->faults, of[i].head.line, "[host %s]: there is no [fence %s]",
+                      of[i].head.name, fence);
+        } else if (fence == NULL && of[i].connection.fence_port != NULL) {
+            fault_add(reader->faults, of[i].head.line,
+                      "[host %s]: 'fence_port' is of no use without 'fence'", of[i].head.name);
+        }
+    }
+}
+
 static void finish_named(struct reader *reader)
 {
+    struct sections fences = sort_named(reader, CONFIG_KEY_FENCE);
     struct sections hosts = sort_named(reader, CONFIG_KEY_HOST);
     struct sections guests = sort_named(reader, CONFIG_KEY_GUEST);
     struct sections windows = sort_named(reader, CONFIG_KEY_WINDOW);
@@ -345,6 +388,7 @@ static void finish_named(struct reader *reader)
 
     finish_hosts(reader, hosts);
     finish_guests(reader, guests);
+    finish_fences(reader, fences, hosts);
     reader->config.timetable = config_timetable_build(reader->arena, &timetable, reader->faults);
 }
 
@@ -511,6 +555,37 @@ const char *config_ssh(struct arena *arena, const struct config *config, const c
     }
     uri = config_uri(arena, config, host, err);
     return uri == NULL ? NULL : ssh_of_uri(arena, uri);
+}
+
+int config_fence_of(struct arena *arena, const struct config *config, const char *host,
+                    struct config_fence *fence, struct err *err)
+{
+    struct config_host own = find_host(config, host);
+    const struct config_fence *found = own.fence == NULL ? NULL : find_fence(config, own.fence);
+    struct text lines = text_new(arena);
+    const char *words;
+
+    if (found == NULL) {
+        return err_set(err, ERR_NOT_FOUND, "cannot fence '%s': berth.conf names no fence for it",
+                       host);
+    }
+    words = config_expand(arena, found->options == NULL ? "" : found->options, host, err);
+    if (words == NULL) {
+        return -1;
+    }
+    while (*(words += strspn(words, blanks)) != '\0') {
+        size_t length = strcspn(words, blanks);
+
+        text_append_bytes(&lines, words, length);
+        text_append(&lines, "\n");
+        words += length;
+    }
+    if (own.fence_port != NULL) {
+        text_printf(&lines, "port=%s\n", own.fence_port);
+    }
+    *fence = *found;
+    fence->options = lines.data;
+    return 0;
 }
 
 const char *config_socket(struct arena *arena, const struct config *config)

@@ -27,6 +27,16 @@ struct config_host {
     const char *uri; /* Or NULL, as the others. */
     const char *peer_uri;
     const char *ssh;
+    const char *fence; /* Name of what takes its power away. */
+    const char *fence_port;
+};
+
+/* A fence device and the agent that speaks with it ([fence NAME]). */
+struct config_fence {
+    const char *name;
+    const char *agent;   /* Path of the program. */
+    const char *options; /* Template, words "option=value"; config_fence_of(): a line each. */
+    const char *secrets; /* File of more of them, or NULL. */
 };
 
 /* How what differs from the file, although the file is the same, came to differ (reconciler/drift.h), and
@@ -61,6 +71,8 @@ struct config {
     const char *ssh_known_hosts; /* Or NULL. */
     const struct config_host *hosts; /* Sorted by name. */
     size_t host_count;
+    const struct config_fence *fences; /* Sorted by name. */
+    size_t fence_count;
     struct policy policy;
     enum config_drift_answer drift[CONFIG_DRIFT_CLASSES];
     struct timetable timetable;
@@ -90,6 +102,10 @@ const char *config_peer_uri(struct arena *arena, const struct config *config, co
  * NULL without error if there is none. */
 const char *config_ssh(struct arena *arena, const struct config *config, const char *host,
                        struct err *err);
+
+/* What fences 'host': 'options' are lines, with its port among them.  ERR_NOT_FOUND: nothing does. */
+int config_fence_of(struct arena *arena, const struct config *config, const char *host,
+                    struct config_fence *fence, struct err *err);
 
 /* Where the control API's Unix socket is, or is to be: as set, else CONFIG_DEFAULT_SOCKET with the default
  * state_dir and "api.sock" in any other, so that controllers of several fleets do not meet. */

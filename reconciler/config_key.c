@@ -21,6 +21,7 @@
 #define MAX_BANDWIDTH_MIB (UINT64_C(1) << 20)
 #define MAX_CPUS          (UINT64_C(1) << 20)
 #define MAX_PRIORITY      1000000
+#define FENCE_AGENTS      "/usr/sbin"
 #define POLL_MIN_MS       INT64_C(1000)
 #define POLL_MAX_MS       (INT64_C(24) * 3600 * 1000)
 
@@ -34,6 +35,7 @@ static const char *const section_names[CONFIG_KEY_SECTIONS] = {
     [CONFIG_KEY_HOOKS] = "hooks",
     [CONFIG_KEY_HOST] = "host",
     [CONFIG_KEY_GUEST] = "guest",
+    [CONFIG_KEY_FENCE] = "fence",
     [CONFIG_KEY_WINDOW] = "window",
     [CONFIG_KEY_BLACKOUT] = "blackout",
     [CONFIG_KEY_SCHEDULE] = "schedule",
@@ -401,6 +403,58 @@ static bool parse_path(struct arena *arena, const char *text, void *member)
     return parse_text(arena, text, member) && *text == '/';
 }
 
+/* A program of the fence-agents project by its name, or any by its path. */
+static bool parse_agent(struct arena *arena, const char *text, void *member)
+{
+    bool is_name = text_is_host_name(text);
+
+    *(const char **)member =
+        is_name ? text_format(arena, FENCE_AGENTS "/%s", text) : arena_strdup(arena, text);
+    return is_name || (parse_text(arena, text, member) && *text == '/');
+}
+
+/* What berth.conf says others may read. */
+static bool is_fence_option(const char *word, size_t length)
+{
+    static const char *const refused[] = { "action", "password", "passwd" };
+    size_t name = strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+
+    if (name == 0 || name >= length || word[name] != '=') {
+        return false;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+        if (name == strlen(refused[i]) && strncmp(word, refused[i], name) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool parse_fence_options(struct arena *arena, const char *text, void *member)
+{
+    for (const char *word = text; *word != '\0';) {
+        size_t length = strcspn(word, " \t");
+
+        if (length > 0 && !is_fence_option(word, length)) {
+            return false;
+        }
+        word += length;
+        word += strspn(word, " \t");
+    }
+    return parse_template(arena, text, member);
+}
+
+static bool parse_fence_port(struct arena *arena, const char *text, void *member)
+{
+    return parse_text(arena, text, member) && strpbrk(text, " \t") == NULL;
+}
+
+static bool parse_name(struct arena *arena, const char *text, void *member)
+{
+    *(const char **)member = arena_strdup(arena, text);
+    return text_is_host_name(text);
+}
+
 static bool parse_url(struct arena *arena, const char *text, void *member)
 {
     *(const char **)member = arena_strdup(arena, text);
@@ -551,6 +605,10 @@ static const struct key keys[] = {
                 config_key_host, policy.reserve, policy.has_reserve),
     KEY(HOST, "maintenance", bool, IS_BOOL, config_key_host, policy.maintenance),
     KEY(HOST, "window", gate, IS_GATE, config_key_host, gate),
+    KEY(HOST, "fence", name, "must be the name of a [fence NAME] section", config_key_host,
+        connection.fence),
+    KEY(HOST, "fence_port", fence_port, "must be one word: what the fence calls this host",
+        config_key_host, connection.fence_port),
     KEY_FLAGGED(GUEST, "mode", mode, IS_MODE, config_key_guest, policy.mode, policy.has_mode),
     KEY(GUEST, "pin", bool, IS_BOOL, config_key_guest, policy.pin),
     KEY(GUEST, "park", bool, IS_BOOL, config_key_guest, policy.park),
@@ -564,6 +622,12 @@ static const struct key keys[] = {
     KEY(GUEST, "priority", priority, "must be a whole number from -1000000 to 1000000",
         config_key_guest, policy.priority),
     KEY(GUEST, "window", gate, IS_GATE, config_key_guest, gate),
+    KEY(FENCE, "agent", agent, "must be the name of a fence agent, or a path", config_key_fence,
+        fence.agent),
+    KEY(FENCE, "options", fence_options,
+        "must be words option=value, none of them action; a password belongs into the file of 'secrets'",
+        config_key_fence, fence.options),
+    KEY(FENCE, "secrets", path, "must be an absolute path", config_key_fence, fence.secrets),
     KEY_FLAGGED(WINDOW, "opens", calendar, IS_CALENDAR, config_key_window, opens, has_opens),
     KEY_FLAGGED(WINDOW, "lasts", duration, IS_DURATION, config_key_window, lasts_ms, has_lasts),
     KEY_FLAGGED(BLACKOUT, "from", calendar, IS_CALENDAR, config_key_blackout, from, has_from),

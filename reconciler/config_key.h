@@ -26,6 +26,7 @@ enum config_key_section {
     CONFIG_KEY_HOOKS,
     CONFIG_KEY_HOST,
     CONFIG_KEY_GUEST,
+    CONFIG_KEY_FENCE,
     CONFIG_KEY_WINDOW,
     CONFIG_KEY_BLACKOUT,
     CONFIG_KEY_SCHEDULE,
@@ -53,6 +54,12 @@ struct config_key_guest {
     struct timetable_gate gate;
 };
 
+/* The same of [fence NAME]. */
+struct config_key_fence {
+    struct config_key_head head;
+    struct config_fence fence;
+};
+
 /* The same of [window NAME], [blackout NAME] and [schedule].  What was given but is no calendar has no
  * hours. */
 struct config_key_window {
@@ -77,7 +84,7 @@ struct config_key_schedule {
     struct calendar drift; /* The same without hours. */
 };
 
-#define CONFIG_KEY_COUNT 70
+#define CONFIG_KEY_COUNT 75
 
 /* The name in brackets, and the section of it; CONFIG_KEY_NONE if there is none. */
 const char *config_key_section_name(enum config_key_section section);

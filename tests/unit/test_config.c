@@ -220,6 +220,49 @@ START_TEST(sections_of_hosts_and_guests_are_sorted_by_name)
 }
 END_TEST
 
+START_TEST(fence_of_a_host_has_its_options_a_line_each)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct config config = read_good(
+        &arena, "[fence bmc]\nagent = fence_ipmilan\noptions = ip=%s-bmc.example.com  lanplus=1\n"
+                "secrets = /etc/berth/bmc.secret\n[fence pdu]\nagent = /opt/bin/cut\n"
+                "[host kvm1.example.com]\nfence = bmc\n[host kvm2]\nfence = pdu\n"
+                "fence_port = 7\n[host kvm3]\ncpus = 1\n");
+    struct config_fence fence;
+    struct err err;
+
+    ck_assert_int_eq(config_fence_of(&arena, &config, "kvm1.example.com", &fence, &err), 0);
+    ck_assert_str_eq(fence.agent, "/usr/sbin/fence_ipmilan");
+    ck_assert_str_eq(fence.options, "ip=kvm1-bmc.example.com\nlanplus=1\n");
+    ck_assert_str_eq(fence.secrets, "/etc/berth/bmc.secret");
+    ck_assert_int_eq(config_fence_of(&arena, &config, "kvm2", &fence, &err), 0);
+    ck_assert_str_eq(fence.agent, "/opt/bin/cut");
+    ck_assert_str_eq(fence.options, "port=7\n");
+    ck_assert_ptr_null(fence.secrets);
+    ck_assert_int_eq(config_fence_of(&arena, &config, "kvm3", &fence, &err), -1);
+    ck_assert_int_eq(err.code, ERR_NOT_FOUND);
+    ck_assert_int_eq(config_fence_of(&arena, &config, "kvm4", &fence, &err), -1);
+    ck_assert(policy_find_host(&config.policy, "kvm2")->fenced);
+    ck_assert(!policy_find_host(&config.policy, "kvm3")->fenced);
+}
+END_TEST
+
+static void check_faults(struct arena *arena, const char *text, const char *expected)
+{
+    ck_assert_str_eq(faults_of(arena, text, strlen(text)), expected);
+}
+
+START_TEST(fence_that_could_not_be_used_is_a_fault)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+
+    check_faults(&arena, "[host kvm1]\nfence = bmc\n", "1: [host kvm1]: there is no [fence bmc]\n");
+    check_faults(&arena, "[fence bmc]\noptions = a=b\n", "1: [fence bmc] names no 'agent'\n");
+    check_faults(&arena, "[host kvm1]\nfence_port = 7\n",
+                 "1: [host kvm1]: 'fence_port' is of no use without 'fence'\n");
+}
+END_TEST
+
 START_TEST(a_section_is_told_from_another_by_its_whole_name)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
@@ -436,6 +479,8 @@ END_TEST
 #define OVER     "must be a number such as 1.5, above 0, with at most three decimals"
 #define TEXT     "must be text, not empty and without control characters"
 #define SOCKET   "must be a path of at most 107 bytes"
+#define FENCE_OPTIONS \
+    "must be words option=value, none of them action; a password belongs into the file of 'secrets'"
 #define TEMPLATE "must be text in which '%' stands only in %h, %s and %%"
 #define PRIORITY "must be a whole number from -1000000 to 1000000"
 
@@ -501,6 +546,14 @@ static const struct {
     { "host kvm1", "cpus", "0", "must be a number of CPUs" },
     { "host kvm1", "reserve", "5 %", RESERVE },
     { "host kvm1", "maintenance", "on", "must be yes or no" },
+    { "host kvm1", "fence", "a b", "must be the name of a [fence NAME] section" },
+    { "host kvm1", "fence_port", "a b", "must be one word: what the fence calls this host" },
+    { "fence f", "agent", "bin/agent", "must be the name of a fence agent, or a path" },
+    { "fence f", "options", "ip=1 action=on", FENCE_OPTIONS },
+    { "fence f", "options", "password=x", FENCE_OPTIONS },
+    { "fence f", "options", "ip", FENCE_OPTIONS },
+    { "fence f", "options", "ip=%i", FENCE_OPTIONS },
+    { "fence f", "secrets", "secret", "must be an absolute path" },
     { "guest vm1", "mode", "cold", "must be auto, live or offline" },
     { "guest vm1", "detour", "never", "must be yes or no" },
     { "guest vm1", "priority", "1000001", PRIORITY },
@@ -843,6 +896,8 @@ static void add_reading(TCase *tcase)
     tcase_add_test(tcase, every_key_that_the_example_hides_is_a_key);
     tcase_add_test(tcase, every_key_reaches_its_field);
     tcase_add_test(tcase, sections_of_hosts_and_guests_are_sorted_by_name);
+    tcase_add_test(tcase, fence_of_a_host_has_its_options_a_line_each);
+    tcase_add_test(tcase, fence_that_could_not_be_used_is_a_fault);
     tcase_add_test(tcase, a_section_is_told_from_another_by_its_whole_name);
     tcase_add_test(tcase, layout_does_not_matter);
     tcase_add_test(tcase, everything_that_is_wrong_is_told_in_one_run);
