@@ -2,31 +2,17 @@
 #include "base/module.h"
 
 #include <dlfcn.h>
-#include <errno.h>
 #include <limits.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/err.h"
+#include "base/program.h"
 #include "base/text.h"
 
 /* From the folder of the program to that of the module: as it was built, and as it is installed. */
 static const char *const folders[] = { ".", BERTH_MODULE_FOLDER };
-
-/* The folder of the running program's file. */
-static int find_program(char folder[PATH_MAX], struct err *err)
-{
-    ssize_t length = readlink("/proc/self/exe", folder, PATH_MAX - 1);
-
-    if (length < 0) {
-        return err_set_errno(err, ERR_IO, errno, "cannot find this program's file");
-    }
-    folder[length] = '\0';
-    *strrchr(folder, '/') = '\0'; /* The kernel's answer is an absolute path. */
-    return 0;
-}
 
 static void *load(const char *path, const char *purpose, struct err *err)
 {
@@ -44,7 +30,7 @@ static void *find_file(const char *name, const char *purpose, struct err *err)
     char program[PATH_MAX];
     const char *path = NULL;
 
-    if (find_program(program, err) != 0) {
+    if (program_folder(program, err) != 0) {
         return NULL;
     }
     for (size_t i = 0; i < ARRAY_LEN(folders); i++) {

@@ -46,7 +46,15 @@ struct arena;
     CHECK_KIND(REACH, "target-reachable")  /* The target's libvirt, from the source. */           \
     CHECK_KIND(PORT, "migration-port")     /* The target's ports, from the source. */             \
     CHECK_KIND(LOCKS, "lock-manager")      /* The same on both hosts. */                          \
-    CHECK_KIND(CLOCKS, "clocks")           /* Close to each other. */
+    CHECK_KIND(CLOCKS, "clocks")           /* Close to each other. */                             \
+    /* From here on rules of the platform's profile, judged by model/platform.h. */               \
+    CHECK_KIND(GENERATION, "platform-generation")                                                 \
+    CHECK_KIND(MODEL, "platform-model")                                                           \
+    CHECK_KIND(SAME_CPUS, "platform-cpus")                                                        \
+    CHECK_KIND(RELEASE, "platform-release")                                                       \
+    CHECK_KIND(FABRIC, "secure-fabric")                                                           \
+    CHECK_KIND(SERVERS, "storage-servers")                                                        \
+    CHECK_KIND(LIVE_UPDATE, "live-update")
 
 enum check_kind {
 #define CHECK_KIND(name, text) CHECK_##name,

@@ -6,6 +6,7 @@
 
 #include "base/base.h"
 #include "base/text.h"
+#include "model/profile.h"
 
 #define KIB_PER_GIB ((uint64_t)1024 * 1024)
 
@@ -21,6 +22,7 @@ struct policy policy_default(void)
         .stop_timeout_ms = INT64_C(5) * 60 * 1000,
         .max_downtime_ms = 1000,
         .auto_converge = true,
+        .profile = profile_default(),
     };
 }
 

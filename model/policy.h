@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct profile;
+
 enum policy_mode {
     POLICY_MODE_AUTO, /* Live if the guest runs, cold if it is off. */
     POLICY_MODE_LIVE,
@@ -82,6 +84,8 @@ struct policy {
     bool adopt_pending_actions; /* pending_actions = adopt */
     bool cancel_overruled;      /* A new file may end a move that it does not want any more. */
     const char *migrate_uri;    /* "tcp://%h" of the target, or NULL. */
+
+    const struct profile *profile; /* Of the fleet's platform; never NULL. */
 
     const struct policy_host *hosts; /* Sorted by name, unique. */
     size_t host_count;

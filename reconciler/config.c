@@ -2,7 +2,6 @@
 #include "reconciler/config.h"
 
 #include <assert.h>
-#include <ini.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,13 +12,14 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "model/fault.h"
+#include "model/profile.h"
 #include "reconciler/config_hooks.h"
 #include "reconciler/config_key.h"
+#include "reconciler/config_lines.h"
+#include "reconciler/config_profile.h"
 #include "reconciler/config_timetable.h"
 
-#define LINE_MAX_BYTES ((size_t)INI_MAX_LINE - 3) /* inih cuts what is longer. */
-#define ECHO_MAX_BYTES 64
-#define EXPANSION_MAX  ((size_t)4096)
+#define EXPANSION_MAX ((size_t)4096)
 
 /* The sections of one kind, each a struct that begins with config_key_head. */
 struct sections {
@@ -39,19 +39,6 @@ struct reader {
     uint32_t section_lines[CONFIG_KEY_SECTIONS]; /* Where each that comes once was begun. */
     uint32_t key_lines[CONFIG_KEY_COUNT]; /* Where each key of this section was given, or 0. */
 };
-
-/* 's' fit to be shown: a terminal must not get to see an escape sequence of a file. */
-static const char *echo(struct arena *arena, const char *s)
-{
-    char *copy = text_copy(arena, s, strnlen(s, ECHO_MAX_BYTES));
-
-    for (char *c = copy; *c != '\0'; c++) {
-        if (*c < ' ' || *c > '~') {
-            *c = '?';
-        }
-    }
-    return copy;
-}
 
 /* Room for one more after 'count' items: at every power of two they move to twice the room. */
 static void *make_room(struct arena *arena, void *items, size_t count, size_t size)
@@ -90,7 +77,7 @@ static bool open_named(struct reader *reader, enum config_key_section section, c
 
     if (!text_is_host_name(name)) {
         fault_add(reader->faults, reader->line, "[%s NAME]: '%s' is not a %sname",
-                  config_key_section_name(section), echo(reader->arena, name),
+                  config_key_section_name(section), config_lines_echo(reader->arena, name),
                   section == CONFIG_KEY_HOST || section == CONFIG_KEY_GUEST ? "host " : "");
         return false;
     }
@@ -119,43 +106,27 @@ static bool open_single(struct reader *reader, enum config_key_section section, 
     return true;
 }
 
-static const char *const blanks = " \t\r";
-
+/* 'kind' is NULL if the header is none. */
 static void open_section(struct reader *reader, const char *kind, const char *name)
 {
-    enum config_key_section section = config_key_section_from_name(kind);
+    enum config_key_section section;
     bool good;
 
     reader->section = CONFIG_KEY_NONE;
     reader->section_lines[CONFIG_KEY_NONE] = reader->line;
     memset(reader->key_lines, 0, sizeof(reader->key_lines));
+    if (kind == NULL) {
+        return;
+    }
+    section = config_key_section_from_name(kind);
     if (section == CONFIG_KEY_NONE) {
-        fault_add(reader->faults, reader->line, "unknown section [%s]", echo(reader->arena, kind));
+        fault_add(reader->faults, reader->line, "unknown section [%s]",
+                  config_lines_echo(reader->arena, kind));
         return;
     }
     good = named_sizes[section] != 0 ? open_named(reader, section, name)
                                      : open_single(reader, section, name);
     reader->section = good ? section : CONFIG_KEY_NONE;
-}
-
-/* Reads "[KIND]" or "[KIND NAME]", a comment behind it allowed. */
-static void read_header(struct reader *reader, const char *line)
-{
-    const char *end = strchr(line, ']');
-    const char *rest = end == NULL ? NULL : end + 1 + strspn(end + 1, blanks);
-    const char *inside;
-    size_t kind;
-
-    if (rest == NULL || (*rest != '\0' && *rest != ';' && *rest != '#')) {
-        reader->section = CONFIG_KEY_NONE;
-        reader->section_lines[CONFIG_KEY_NONE] = reader->line;
-        fault_add(reader->faults, reader->line, "not a section header such as [fleet]");
-        return;
-    }
-    inside = text_trim(reader->arena, line + 1, (size_t)(end - line) - 1, blanks);
-    kind = strcspn(inside, blanks);
-    open_section(reader, text_copy(reader->arena, inside, kind),
-                 text_trim(reader->arena, inside + kind, strlen(inside + kind), blanks));
 }
 
 /* The struct that the keys of the open section belong to. */
@@ -193,7 +164,7 @@ static void read_key(struct reader *reader, const char *name, const char *value)
 
     if (index == CONFIG_KEY_COUNT) {
         fault_add(reader->faults, reader->line, "[%s] has no key '%s'", section,
-                  echo(reader->arena, name));
+                  config_lines_echo(reader->arena, name));
         return;
     }
     if (reader->key_lines[index] != 0) {
@@ -208,59 +179,24 @@ static void read_key(struct reader *reader, const char *name, const char *value)
     }
 }
 
-/* inih's handler. */
-static int on_key(void *user, const char *section, const char *name, const char *value)
+static void on_section(void *context, uint32_t line, const char *kind, const char *name)
 {
-    struct reader *reader = user;
+    struct reader *reader = context;
 
-    (void)section;
+    reader->line = line;
+    open_section(reader, kind, name);
+}
+
+static void on_key(void *context, uint32_t line, const char *name, const char *value)
+{
+    struct reader *reader = context;
+
+    reader->line = line;
     if (reader->section != CONFIG_KEY_NONE) {
         read_key(reader, name, value);
     } else if (reader->section_lines[CONFIG_KEY_NONE] == 0) {
-        fault_add(reader->faults, reader->line, "'%s' stands before any section",
-                  echo(reader->arena, name));
-    }
-    return 1;
-}
-
-/* inih gets one line at a time.  Given the whole file it cuts the names of sections at 50 bytes, which
- * would give one host's settings to another, knows only the first malformed line, and takes an indented
- * key for the rest of the value above. */
-static void read_line(struct reader *reader, const char *line)
-{
-    line += strspn(line, blanks);
-    reader->line++;
-    if (*line == '\0' || *line == ';' || *line == '#') {
-        return;
-    }
-    if (strlen(line) > LINE_MAX_BYTES) {
-        fault_add(reader->faults, reader->line, "longer than %zu bytes", LINE_MAX_BYTES);
-    } else if (*line == '[') {
-        read_header(reader, line);
-    } else if (ini_parse_string(line, on_key, reader) != 0) {
-        fault_add(reader->faults, reader->line, "not a section, 'key = value' or comment");
-    }
-}
-
-static void read_lines(struct reader *reader, char *bytes, size_t length)
-{
-    char *line = bytes;
-
-    if (strncmp(line, "\xef\xbb\xbf", 3) == 0) { /* A byte order mark. */
-        line += 3;
-    }
-    while (line < bytes + length) {
-        char *end = memchr(line, '\n', (size_t)(bytes + length - line));
-
-        if (end == NULL) {
-            end = bytes + length;
-        }
-        *end = '\0';
-        if (strlen(line) < (size_t)(end - line)) {
-            fault_add(reader->faults, reader->line + 1, "holds a NUL byte");
-        }
-        read_line(reader, line);
-        line = end + 1;
+        fault_add(reader->faults, line, "'%s' stands before any section",
+                  config_lines_echo(reader->arena, name));
     }
 }
 
@@ -402,6 +338,28 @@ static void finish_hooks(struct reader *reader)
     }
 }
 
+/* Its faults are told as those of the section that names it. */
+static void finish_profile(struct reader *reader)
+{
+    uint32_t line = reader->section_lines[CONFIG_KEY_FLEET];
+    struct faults faults = fault_list(reader->arena);
+    const char *name = reader->config.profile;
+    struct err err = { 0 };
+    const char *path = name == NULL ? NULL : config_profile_path(reader->arena, name, &err);
+
+    if (path != NULL) {
+        (void)config_profile_read(reader->arena, path, &reader->config.policy.profile, &faults,
+                                  &err);
+    }
+    if (err.code != ERR_NONE) {
+        fault_add(reader->faults, line, "'profile': %s", err.text);
+    }
+    for (size_t i = 0; i < faults.count; i++) {
+        fault_add(reader->faults, line, "'profile': %s:%" PRIu32 ": %s", path, faults.items[i].line,
+                  faults.items[i].text);
+    }
+}
+
 struct config config_default(void)
 {
     return (struct config){
@@ -422,6 +380,9 @@ int config_read(struct arena *arena, const char *path, struct config *config, st
                 struct err *err)
 {
     struct reader reader = { .arena = arena, .faults = faults, .config = config_default() };
+    const struct config_lines lines = {
+        .arena = arena, .faults = faults, .context = &reader, .section = on_section, .key = on_key
+    };
     char *bytes;
     size_t length;
 
@@ -429,9 +390,10 @@ int config_read(struct arena *arena, const char *path, struct config *config, st
     if (file_read(arena, path, CONFIG_MAX_BYTES, &bytes, &length, err) != 0) {
         return -1;
     }
-    read_lines(&reader, bytes, length);
+    config_lines_read(&lines, bytes, length);
     finish_named(&reader);
     finish_hooks(&reader);
+    finish_profile(&reader);
     fault_sort(faults);
     if (faults->count > 0) {
         return -1;
@@ -463,7 +425,7 @@ const char *config_expand(struct arena *arena, const char *template, const char 
 
     if (!text_is_host_name(host)) { /* What it could do inside a URI is anyone's guess. */
         (void)err_set(err, ERR_INVALID, "cannot expand a template: '%s' is not a host name",
-                      echo(arena, host));
+                      config_lines_echo(arena, host));
         return NULL;
     }
     for (const char *c = template; *c != '\0'; c++) {
@@ -562,6 +524,7 @@ int config_fence_of(struct arena *arena, const struct config *config, const char
 {
     struct config_host own = find_host(config, host);
     const struct config_fence *found = own.fence == NULL ? NULL : find_fence(config, own.fence);
+    static const char blanks[] = " \t\r";
     struct text lines = text_new(arena);
     const char *words;
 
@@ -635,6 +598,7 @@ void config_policy_digest(const struct config *config, char hex[65])
                 policy->postcopy, (int)policy->fallback, policy->allow_downgrade,
                 policy->adopt_pending_actions,
                 policy->migrate_uri == NULL ? "" : policy->migrate_uri);
+    profile_print(&text, policy->profile);
     for (size_t i = 0; i < policy->host_count; i++) {
         print_host(&text, &policy->hosts[i]);
     }

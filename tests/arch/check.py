@@ -47,8 +47,9 @@ CONFINED = {  # external header -> the only files that may include it
     r"microhttpd\.h": r"reconciler/api/\w+\.c",
     r"curl/": r"(cli/client|reconciler/webhook)\.c",
     r"ncurses": r"cli/terminal\.c",
-    r"ini\.h": r"reconciler/config\.c",
+    r"ini\.h": r"reconciler/config_lines\.c",
     r"glib": r"reconciler/zone\.c",
+    r"regex\.h": r"(reconciler/config_profile|actuators/libvirt_\w+)\.c",
     r"nettle/": r"base/digest\.c",
     r"systemd/": r"reconciler/service\.c",
 }

@@ -204,6 +204,47 @@ class BerthConf5(unittest.TestCase):
         self.assertEqual((result.returncode, result.stderr), (0, ""))
 
 
+class BerthProfile5(unittest.TestCase):
+    def test_every_key_is_described_and_no_other_is(self):
+        text = (ROOT / "reconciler" / "config_profile.c").read_text()
+        keys = set(re.findall(r'SECTION_(\w+), "(\w+)"', text))
+        keys |= {("RULES", name) for name in re.findall(r"^    RULE\((\w+),", text, re.M)}
+        self.assertGreater(len(keys), 20)
+        found = set()
+        for heading, lines in subsections("berth-profile.5").items():
+            section = {"[v": "SUPPLY", "[l": "LOOKUP", "[f": "FACT", "[r": "RULES"}.get(heading[:2])
+            found |= {(section, entry.group(1)) for entry in
+                      (re.match(r"\.It Ic (\w+) No = ", line) for line in lines) if entry}
+        self.assertEqual(found, keys)
+
+    def test_the_facts_and_checks_of_a_platform_are_named(self):
+        header = (ROOT / "model" / "platform.h").read_text()
+        facts = re.findall(r'PLATFORM_FACT\(\w+, "([\w-]+)"\)', header)
+        page = re.split(r"^\.Ss ", (MAN / "berth-profile.5").read_text(), flags=re.M)
+        section = next(part for part in page if part.startswith("[fact NAME]"))
+        named = re.search(r"The names are\n(.*?)\nA fact", section, re.S).group(1)
+        self.assertEqual(re.findall(r"^\.Ql ([\w-]+)", named, re.M), facts)
+
+    def test_every_check_is_described_and_no_other_is(self):
+        kinds = re.findall(r'CHECK_KIND\(\w+, "([\w-]+)"\)', (ROOT / "model" / "check.h").read_text())
+        self.assertGreater(len(kinds), 30)
+        page = (MAN / "berth.1").read_text()
+        section = re.search(r"^\.Sh CHECKS\n(.*?)^\.Sh ", page, re.M | re.S).group(1)
+        told = [name for line in re.findall(r"^\.It Cm (.*)$", section, re.M)
+                for name in re.findall(r"[a-z][\w-]+", line)]
+        self.assertEqual(sorted(told), sorted(kinds))
+
+    def test_the_programs_find_what_is_shipped(self):
+        with tempfile.TemporaryDirectory() as folder:
+            conf = pathlib.Path(folder, "berth.conf")
+            for name in ("libvirt", "exascale"):
+                conf.write_text(f"[fleet]\nprofile = {name}\n")
+                result = run(BERTH, "validate", "-c", conf, SMALL)
+                self.assertEqual((result.returncode, result.stderr), (0, ""))
+            conf.write_text("[fleet]\nprofile = nosuch\n")
+            self.assertEqual(run(BERTH, "validate", "-c", conf, SMALL).returncode, 2)
+
+
 # Completes the last argument as bash would, prints what is offered, and FILES where readline is to
 # offer the names of files.
 COMPLETE = r"""
