@@ -102,7 +102,7 @@ struct observed_guest {
     const char *cpu_mode; /* "custom", "host-model", "host-passthrough", ...; NULL = unknown. */
     struct supply_list
         supplies;    /* What its definition uses that a platform may have to provide: bridges,
-                                    interfaces of the host, disks on block devices; empty = unknown. */
+                                    interfaces of the host, disks on block devices.  Never in JSON. */
     const char *xml; /* Inactive definition with security info; NULL = not read.  Never in JSON. */
 };
 

@@ -10,7 +10,6 @@
 #include "base/text.h"
 #include "model/observed.h"
 #include "model/record_json.h"
-#include "model/supply_json.h"
 
 static const char *state_name(uint32_t state)
 {
@@ -56,9 +55,6 @@ static const struct record_json_field guest_fields[] = {
     { RECORD_JSON_FIELD(observed_guest, numa_nodes, "numa_nodes", COUNT, OPTIONAL) },
     { RECORD_JSON_FIELD(observed_guest, machine, "machine", TEXT, OPTIONAL) },
     { RECORD_JSON_FIELD(observed_guest, cpu_mode, "cpu_mode", TEXT, OPTIONAL) },
-    { RECORD_JSON_FIELD(observed_guest, supplies.items, "supplies", LIST, OPTIONAL),
-      .count_offset = offsetof(struct observed_guest, supplies.count),
-      .table = &supply_json_table },
     { RECORD_JSON_FIELD(observed_guest, owed_start, "owed_start", BOOL, ALWAYS) },
 };
 static const struct record_json_table guest_table = RECORD_JSON_TABLE(observed_guest, guest_fields);

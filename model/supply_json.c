@@ -3,6 +3,7 @@
 
 #include "base/base.h"
 #include "base/text.h"
+#include "model/record_json.h"
 #include "model/supply.h"
 
 static const char *kind_name(uint32_t kind)
@@ -16,7 +17,7 @@ static const struct record_json_field supply_fields[] = {
     { RECORD_JSON_FIELD(supply, name, "name", TEXT, REQUIRED) },
     { RECORD_JSON_FIELD(supply, device, "device", TEXT, OPTIONAL) },
 };
-const struct record_json_table supply_json_table = RECORD_JSON_TABLE(supply, supply_fields);
+static const struct record_json_table supply_table = RECORD_JSON_TABLE(supply, supply_fields);
 
 static const struct record_json_field list_fields[] = {
     { .name = "format",
@@ -24,7 +25,7 @@ static const struct record_json_field list_fields[] = {
       .presence = RECORD_JSON_ALWAYS,
       .format = "berth.supplies/1" },
     { RECORD_JSON_FIELD(supply_list, items, "items", LIST, ALWAYS),
-      .count_offset = offsetof(struct supply_list, count), .table = &supply_json_table },
+      .count_offset = offsetof(struct supply_list, count), .table = &supply_table },
 };
 static const struct record_json_table list_table = RECORD_JSON_TABLE(supply_list, list_fields);
 

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "model/policy.h"
+#include "model/supply_json.h"
 #include "reconciler/calls.h"
 #include "reconciler/definition.h"
 #include "reconciler/operation.h"
@@ -79,6 +80,23 @@ static void add_definition(struct executor *executor, struct batch *batch, const
                       loop_wall_ms(loop_of(executor)));
     memcpy(digest, batch->records[batch->count].object.digest, DIGEST_TEXT_SIZE);
     batch->count += 2;
+}
+
+/* What the platform provides for the guest, as it is when the move begins: a resume goes by the same list. */
+static void add_supplies(struct executor *executor, struct batch *batch,
+                         const struct supply_list *supplies)
+{
+    struct journal_object *object;
+
+    executor->stage.supplies = supply_list_copy(&executor->arena, supplies);
+    if (supplies->count == 0) {
+        return;
+    }
+    object = &add(batch, JOURNAL_OBJECT)->object;
+    object->bytes = supply_json_write(&executor->arena, supplies);
+    object->length = strlen(object->bytes);
+    digest_of(object->bytes, object->length, object->digest);
+    memcpy(executor->move.supplies_digest, object->digest, DIGEST_TEXT_SIZE);
 }
 
 static void add_owed(struct executor *executor, struct batch *batch, bool paid)
@@ -173,8 +191,23 @@ static void on_op_progress(void *context, const struct actuator_progress *progre
     }
 }
 
+/* What goes wrong on the way back does not hide why the move turned round. */
+static void note_supply_failure(struct executor *executor, const struct err *err)
+{
+    struct journal_move *move = &executor->move;
+
+    if (move->error == ERR_NONE || !move->back) {
+        move->error = err->code;
+        move->error_text = arena_strdup(&executor->arena, err->text);
+    }
+}
+
 static void note_failure(struct executor *executor, const struct err *err)
 {
+    if (stage_is_supply_op(executor->step.op)) {
+        note_supply_failure(executor, err);
+        return;
+    }
     executor->error = *err;
     executor->has_error = true;
     executor->failed = executor->step.op;
@@ -186,6 +219,9 @@ static void note_failure(struct executor *executor, const struct err *err)
 
 static void note_success(struct executor *executor)
 {
+    if (stage_is_supply_op(executor->step.op)) {
+        return;
+    }
     executor->has_error = false;
     if (executor->step.op == OP_PREFLIGHT) {
         executor->proven = true;
@@ -196,6 +232,7 @@ static void note_success(struct executor *executor)
 
 static void note_outcome(struct executor *executor, const struct err *err)
 {
+    stage_note_outcome(&executor->stage, &executor->step, err);
     executor->record.state = err == NULL ? JOURNAL_STEP_DONE : JOURNAL_STEP_FAILED;
     executor->record.error_text = err == NULL ? NULL : arena_strdup(&executor->arena, err->text);
     executor->record.ended_ms = loop_wall_ms(loop_of(executor));
@@ -246,6 +283,10 @@ static void on_op_done(void *context, const struct actuator_completion *completi
     if (operation_is_migration(executor->step.op)) {
         note_stats(&executor->move, &completion->stats);
     }
+    if (executor->step.op == OP_PREFLIGHT) {
+        stage_note_checks(&executor->stage, completion);
+    }
+    executor->record.note = arena_strdup_maybe(&executor->arena, completion->note);
     if (completion->status != 0) {
         explain_deadline(executor, &err);
     }
@@ -306,32 +347,45 @@ static void give_up(struct executor *executor, enum err_code code, const char *t
     submit(executor, &batch, on_stuck_committed);
 }
 
+static const char *overdue_text(struct executor *executor)
+{
+    const struct step *step = &executor->step;
+
+    if (stage_is_supply_op(step->op)) {
+        return text_format(&executor->arena,
+                           "'%s' of what '%s' needs (%s) has not answered on '%s': it is looked at "
+                           "again before anything else is done",
+                           op_kind_name(step->op), executor->move.guest,
+                           supply_kind_name(step->supply), step_host(executor));
+    }
+    return text_format(&executor->arena,
+                       "'%s' on '%s' has not answered: '%s' may be paused or half moved; both "
+                       "hosts keep its memory reserved until both tell what it is (if it stands "
+                       "still, restart libvirt on '%s')",
+                       op_kind_name(step->op), step_host(executor), executor->move.guest,
+                       executor->move.from);
+}
+
 /* The operation has not answered in its time.  A preflight touches nothing and may be forgotten; anything
  * else may still happen, so the move stays open. */
 static void on_op_overdue(void *context)
 {
     struct executor *executor = context;
-    const char *op = op_kind_name(executor->step.op);
-    const char *host = step_host(executor);
 
     if (executor->step.op == OP_PREFLIGHT) {
         struct err err;
 
         calls_drop(executor->world.calls, executor->ticket);
         executor->ticket = 0;
-        err_set(&err, ERR_TIMEOUT, "'%s' did not answer the checks before the move in time", host);
+        err_set(&err, ERR_TIMEOUT, "'%s' did not answer the checks before the move in time",
+                step_host(executor));
         note_outcome(executor, &err);
         look_now(executor);
         return;
     }
     executor->record.state = JOURNAL_STEP_UNCLEAR;
     executor->has_record = true;
-    give_up(executor, ERR_TIMEOUT,
-            text_format(&executor->arena,
-                        "'%s' on '%s' has not answered: '%s' may be paused or half moved; both "
-                        "hosts keep its memory reserved until both tell what it is (if it stands "
-                        "still, restart libvirt on '%s')",
-                        op, host, executor->move.guest, executor->move.from));
+    give_up(executor, ERR_TIMEOUT, overdue_text(executor));
 }
 
 static void on_deadline(void *context)
@@ -375,7 +429,8 @@ static void arm_guard(struct executor *executor)
         return;
     }
     loop_timer_start(loop_of(executor), &executor->timer,
-                     operation_timeout_ms(op, executor->world.policy) + OPERATION_GRACE_MS,
+                     operation_timeout_ms(op, executor->world.policy, &executor->stage.supplies) +
+                         OPERATION_GRACE_MS,
                      on_op_overdue, executor);
 }
 
@@ -388,7 +443,8 @@ static void start_op(struct executor *executor)
     executor->step_begun_ms = loop_now_ms(loop_of(executor));
     emit(executor, EVENT_STEP_BEGIN, NULL, NULL);
     if (operation_build(&executor->arena, world->policy, world->ledger, &executor->move,
-                        &executor->look, executor->step.op, executor->step.side, &op, &err) != 0) {
+                        &executor->stage.supplies, &executor->look, &executor->step, &op,
+                        &err) != 0) {
         note_outcome(executor, &err);
         look_now(executor);
         return;
@@ -437,6 +493,7 @@ static void mark_intent(struct executor *executor, struct batch *batch)
     unsigned side = executor->step.side;
 
     move->back |= executor->step.back;
+    move->made |= stage_made_by(&executor->stage, &executor->step);
     switch (executor->step.op) {
     case OP_MIGRATE:
         move->tried = true;
@@ -479,11 +536,13 @@ static void run_step(struct executor *executor)
         .number = ++executor->steps,
         .kind = executor->step.op,
         .host = step_host(executor),
+        .supply = executor->step.supply,
         .state = JOURNAL_STEP_INTENDED,
         .begun_ms = loop_wall_ms(loop_of(executor)),
     };
 
     mark_intent(executor, &batch);
+    stage_note_intent(&executor->stage, record.kind, record.supply, executor->step.side);
     if (executor->step.op == OP_PREFLIGHT) { /* Touches nothing: needs no intent. */
         executor->record = record;
         start_op(executor);
@@ -634,19 +693,12 @@ static void watch_stop(struct executor *executor)
     }
 }
 
-/* On neither host of its move.  Where somebody else has taken it, it is planned from there. */
+/* On neither host of its move, and on no other that answers. */
 static void search(struct executor *executor)
 {
-    struct arena *arena = &executor->arena;
-
-    if (executor->elsewhere != NULL) {
-        executor->step.state = JOURNAL_MOVE_FAILED;
-        executor->step.text =
-            text_format(arena, "somebody else has moved the guest to '%s'", executor->elsewhere);
-        end_move(executor);
-    } else if (executor->silent != NULL) {
+    if (executor->silent != NULL) {
         give_up(executor, ERR_CONFLICT,
-                text_format(arena,
+                text_format(&executor->arena,
                             "the guest is on neither host of its move and may be on '%s', which "
                             "does not answer",
                             executor->silent));
@@ -655,6 +707,19 @@ static void search(struct executor *executor)
     } else {
         give_up(executor, ERR_CONFLICT, "the guest is on neither host of its move");
     }
+}
+
+/* Of supplies it tells what went wrong with them. */
+static void get_stuck(struct executor *executor)
+{
+    const struct step *step = &executor->step;
+    const struct stage *stage = &executor->stage;
+    const char *text = step->text;
+
+    if (step->supply != SUPPLY_NONE && stage->failures > 0) {
+        text = text_format(&executor->arena, "%s: %s", step->text, stage->error.text);
+    }
+    give_up(executor, ERR_CONFLICT, text);
 }
 
 static void carry_out(struct executor *executor)
@@ -674,20 +739,14 @@ static void carry_out(struct executor *executor)
         search(executor);
         return;
     case STEP_STUCK:
-        give_up(executor, ERR_CONFLICT, executor->step.text);
+        get_stuck(executor);
         return;
     }
 }
 
-static void decide(void *context)
+static struct step_facts read_facts(struct executor *executor)
 {
-    struct executor *executor = context;
-    struct settle_facts facts = {
-        .live = executor->move.mode == MOVE_LIVE,
-        .target_made = executor->move.target_made,
-        .owed_start = executor->move.original == GUEST_RUNNING,
-    };
-    struct step_facts step_facts = {
+    struct step_facts facts = {
         .guests = { look_guest(&executor->look, 0), look_guest(&executor->look, 1) },
         .resumed = executor->resumed,
         .proven = executor->proven,
@@ -697,14 +756,44 @@ static void decide(void *context)
         .failed = executor->failed,
         .failures = executor->failures,
     };
+    const struct settle_facts settle_facts = {
+        .live = executor->move.mode == MOVE_LIVE,
+        .target_made = executor->move.target_made,
+        .target_same = is_target_same(executor),
+        .owed_start = executor->move.original == GUEST_RUNNING,
+        .unchanged_ms = loop_now_ms(loop_of(executor)) - executor->seen_since_ms,
+    };
+
+    facts.verdict = settle_judge(executor->look.views[0], executor->look.views[1], &settle_facts);
+    return facts;
+}
+
+/* The guest is on neither host of its move.  Where somebody else has taken it, it is planned from there. */
+static struct step end_elsewhere(struct executor *executor, const struct step_facts *facts)
+{
+    const struct step end = {
+        .action = STEP_END,
+        .state = JOURNAL_MOVE_FAILED,
+        .text = text_format(&executor->arena, "somebody else has moved the guest to '%s'",
+                            executor->elsewhere),
+    };
+
+    return stage_before(&executor->move, facts, &executor->stage, &end);
+}
+
+static void decide(void *context)
+{
+    struct executor *executor = context;
+    struct step_facts facts;
 
     remember_target(executor);
     watch_views(executor);
     watch_stop(executor);
-    facts.target_same = is_target_same(executor);
-    facts.unchanged_ms = loop_now_ms(loop_of(executor)) - executor->seen_since_ms;
-    step_facts.verdict = settle_judge(executor->look.views[0], executor->look.views[1], &facts);
-    executor->step = step_next(&executor->move, &step_facts);
+    facts = read_facts(executor);
+    executor->step = stage_next(&executor->move, &facts, &executor->stage);
+    if (executor->step.action == STEP_SEARCH && executor->elsewhere != NULL) {
+        executor->step = end_elsewhere(executor, &facts);
+    }
     carry_out(executor);
 }
 
@@ -801,6 +890,7 @@ void executor_begin(struct executor *executor, const struct executor_intent *int
     if (intent->observed->xml != NULL) {
         add_definition(executor, &batch, intent->observed->xml, executor->move.xml_digest);
     }
+    add_supplies(executor, &batch, &intent->supplies);
     add_move(executor, &batch);
     submit(executor, &batch, on_begin_committed);
 }
@@ -809,6 +899,8 @@ void executor_begin(struct executor *executor, const struct executor_intent *int
 static void read_steps(struct executor *executor, const struct journal_step *steps, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
+        stage_note_intent(&executor->stage, steps[i].kind, steps[i].supply,
+                          strcmp(steps[i].host, executor->move.from) == 0 ? 0 : 1);
         if (steps[i].kind == OP_STOP) {
             executor->stop_unanswered = steps[i].state != JOURNAL_STEP_DONE;
         } else if (steps[i].kind == OP_DEFINE || steps[i].kind == OP_UNDEFINE ||
@@ -841,6 +933,21 @@ static int take_up_steps(struct executor *executor, struct err *err)
         read_steps(executor, steps, count);
     }
     return 0;
+}
+
+static int take_up_supplies(struct executor *executor, struct err *err)
+{
+    struct journal *journal = executor->world.ledger->journal;
+    char *bytes;
+    size_t length;
+
+    if (executor->move.supplies_digest[0] == '\0') {
+        return 0;
+    }
+    return journal->ops->object(journal, &executor->arena, executor->move.supplies_digest, &bytes,
+                                &length, err) != 0
+               ? -1
+               : supply_json_read(&executor->arena, bytes, length, &executor->stage.supplies, err);
 }
 
 static void note_others(struct executor *executor, const struct observed *fleet)
@@ -885,6 +992,14 @@ void executor_resume(struct executor *executor, const struct journal_move *move,
     }
     if (take_up_steps(executor, &err) != 0) {
         finish(executor, EXECUTOR_STOPPED, &err);
+        return;
+    }
+    if (take_up_supplies(executor, &err) != 0) {
+        give_up(executor, err.code,
+                text_format(&executor->arena,
+                            "what the platform provides for "
+                            "the guest cannot be read from the journal: %s",
+                            err.text));
         return;
     }
     look_now(executor);

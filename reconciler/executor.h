@@ -19,6 +19,7 @@
 #include "reconciler/ledger.h"
 #include "reconciler/look.h"
 #include "reconciler/pace.h"
+#include "reconciler/stage.h"
 #include "reconciler/step.h"
 #include "reconciler/vigil.h"
 
@@ -68,7 +69,8 @@ struct executor {
     int64_t seen_since_ms;
     int64_t waiting_since_ms; /* 0 = not waiting. */
 
-    struct step step; /* What is being done. */
+    struct stage stage; /* What the platform provides for the guest. */
+    struct step step;   /* What is being done. */
     uint64_t ticket;
     int64_t step_begun_ms;
     struct loop_timer timer;
@@ -105,6 +107,7 @@ struct executor_intent {
     bool fallback;                         /* In place of a live move that overran. */
     const struct observed_guest *observed; /* At 'from', from a fresh look. */
     const char *es_digest;
+    struct supply_list supplies; /* What the platform provides for it. */
 };
 
 /* An idle executor; copies '*world'. */

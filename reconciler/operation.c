@@ -6,19 +6,31 @@
 #include "reconciler/config.h"
 #include "reconciler/ledger.h"
 #include "reconciler/look.h"
+#include "reconciler/stage.h"
 
-#define START_TIMEOUT_MS INT64_C(120000)
-#define QUICK_TIMEOUT_MS INT64_C(60000)
+#define START_TIMEOUT_MS  INT64_C(120000)
+#define QUICK_TIMEOUT_MS  INT64_C(60000)
+#define SUPPLY_TIMEOUT_MS INT64_C(120000)
 
 bool operation_is_migration(enum op_kind kind)
 {
     return kind == OP_MIGRATE || kind == OP_ADOPT;
 }
 
-int64_t operation_timeout_ms(enum op_kind kind, const struct policy *policy)
+/* One thing after the other is probed, made and probed again. */
+static int64_t supplies_timeout_ms(const struct supply_list *supplies)
+{
+    return SUPPLY_TIMEOUT_MS * (int64_t)(supplies->count + 1);
+}
+
+int64_t operation_timeout_ms(enum op_kind kind, const struct policy *policy,
+                             const struct supply_list *supplies)
 {
     if (kind == OP_STOP) {
         return policy->stop_timeout_ms;
+    }
+    if (stage_is_supply_op(kind)) {
+        return supplies_timeout_ms(supplies);
     }
     return kind == OP_START ? START_TIMEOUT_MS : QUICK_TIMEOUT_MS;
 }
@@ -75,9 +87,11 @@ static int read_xml(struct arena *arena, const struct ledger *ledger,
 }
 
 int operation_build(struct arena *arena, const struct policy *policy, const struct ledger *ledger,
-                    const struct journal_move *move, const struct look *look, enum op_kind kind,
-                    unsigned side, struct op *op, struct err *err)
+                    const struct journal_move *move, const struct supply_list *supplies,
+                    const struct look *look, const struct step *step, struct op *op,
+                    struct err *err)
 {
+    enum op_kind kind = step->op;
     bool two_sided = operation_is_migration(kind) || kind == OP_PREFLIGHT;
 
     *op = (struct op){
@@ -85,13 +99,18 @@ int operation_build(struct arena *arena, const struct policy *policy, const stru
         .epoch = ledger->epoch,
         .guest = move->guest,
         .uuid = move->uuid,
-        .host = operation_host(move, side),
+        .host = operation_host(move, step->side),
         .peer = two_sided ? move->to : NULL,
         .mode = move->mode,
         .enable = true,
-        .timeout_ms = operation_timeout_ms(kind, policy),
+        .timeout_ms = operation_timeout_ms(kind, policy, supplies),
+        .supply = step->supply,
+        .prepared = step->prepared,
     };
+    if (kind == OP_PREFLIGHT || stage_is_supply_op(kind)) {
+        op->supplies = *supplies;
+    }
     return read_live(arena, policy, move, &op->live, err) == 0
-               ? read_xml(arena, ledger, move, look, kind, side, &op->xml, err)
+               ? read_xml(arena, ledger, move, look, kind, step->side, &op->xml, err)
                : -1;
 }

@@ -16,6 +16,8 @@ struct err;
 struct ledger;
 struct look;
 struct policy;
+struct step;
+struct supply_list;
 
 /* True for what follows a migration to its end: it ends by the move's deadline, not by one of its own. */
 bool operation_is_migration(enum op_kind kind);
@@ -24,14 +26,17 @@ bool operation_is_migration(enum op_kind kind);
  * (architecture.md, 'One at a time'). */
 #define OPERATION_GRACE_MS INT64_C(30000)
 
-/* How long 'kind' may take by policy; nothing to say of migrations. */
-int64_t operation_timeout_ms(enum op_kind kind, const struct policy *policy);
+/* How long 'kind' may take by policy, with 'supplies' of the guest; nothing to say of migrations. */
+int64_t operation_timeout_ms(enum op_kind kind, const struct policy *policy,
+                             const struct supply_list *supplies);
 
 /* The host of 'move' on 'side': 0 = source, 1 = target. */
 const char *operation_host(const struct journal_move *move, unsigned side);
 
-/* Builds 'kind' on 'side' of 'move' from the last look and the journal; strings live in 'arena' or are
- * shared with the arguments.  Fails if the journal cannot give the definition that is needed. */
+/* Builds the operation of 'step' of 'move' from the last look and the journal; strings live in 'arena' or are
+ * shared with the arguments, 'supplies' among them.  Fails if the journal cannot give the definition that is
+ * needed. */
 int operation_build(struct arena *arena, const struct policy *policy, const struct ledger *ledger,
-                    const struct journal_move *move, const struct look *look, enum op_kind kind,
-                    unsigned side, struct op *op, struct err *err);
+                    const struct journal_move *move, const struct supply_list *supplies,
+                    const struct look *look, const struct step *step, struct op *op,
+                    struct err *err);

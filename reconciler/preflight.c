@@ -12,6 +12,7 @@
 #include "reconciler/calls.h"
 #include "reconciler/look.h"
 #include "reconciler/operation.h"
+#include "reconciler/step.h"
 
 static void check_next(void *context);
 
@@ -107,6 +108,7 @@ static int build_op(const struct preflight *preflight, const struct plan_move *p
 {
     const struct preflight_world *world = &preflight->world;
     const struct look unseen = { .uuid = planned->uuid };
+    const struct supply_list none = { .count = 0 };
     const struct journal_move move = {
         .guest = planned->guest,
         .uuid = planned->uuid,
@@ -116,8 +118,8 @@ static int build_op(const struct preflight *preflight, const struct plan_move *p
         .persistent = is_persistent(preflight, planned),
     };
 
-    return operation_build(world->arena, world->policy, world->ledger, &move, &unseen, OP_PREFLIGHT,
-                           0, op, err);
+    return operation_build(world->arena, world->policy, world->ledger, &move, &none, &unseen,
+                           &(struct step){ .op = OP_PREFLIGHT }, op, err);
 }
 
 static void ask_hosts(struct preflight *preflight)

@@ -78,7 +78,10 @@ static struct step at_source(const struct journal_move *move, const struct step_
         return end_on(move, facts, SOURCE, JOURNAL_MOVE_CANCELLED, NULL);
     }
     if (move->back) {
-        return end_on(move, facts, SOURCE, JOURNAL_MOVE_ROLLED_BACK, NULL);
+        return end_on(move, facts, SOURCE,
+                      move->tried && move->mode != MOVE_LIVE ? JOURNAL_MOVE_ROLLED_BACK
+                                                             : JOURNAL_MOVE_FAILED,
+                      NULL);
     }
     if (move->tried) {
         return end_on(move, facts, SOURCE, JOURNAL_MOVE_FAILED,

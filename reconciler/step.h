@@ -41,8 +41,10 @@ struct step_facts {
 struct step {
     enum step_action action;
     enum op_kind op;
-    unsigned side; /* 0 = source, 1 = target. */
-    bool back;     /* From now on the move goes back to its source. */
+    unsigned side;           /* 0 = source, 1 = target. */
+    bool back;               /* From now on the move goes back to its source. */
+    enum supply_kind supply; /* Of PROVIDE and WITHDRAW (reconciler/stage.h). */
+    bool prepared;           /* PREFLIGHT: what the platform provides is there by now. */
     enum journal_move_state state;
     const char *text; /* Why, for people; NULL where the operation says it all. */
 };

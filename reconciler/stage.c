@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/stage.h"
+
+#include <string.h>
+
+#include "actuators/actuator.h"
+#include "base/base.h"
+#include "model/observed.h"
+
+#define SOURCE 0u
+#define TARGET 1u
+
+/* One thing that must hold. */
+struct need {
+    enum op_kind op;
+    enum supply_kind supply;
+    unsigned side;
+};
+
+#define PROVIDE(kind, side)             \
+    {                                   \
+        OP_PROVIDE, SUPPLY_##kind, side \
+    }
+#define WITHDRAW(kind, side)             \
+    {                                    \
+        OP_WITHDRAW, SUPPLY_##kind, side \
+    }
+
+/* Each in the order in which it is done.  The configuration volume is mounted from an attached volume: it comes
+ * after the volumes and goes before them. */
+static const struct need before_migrate[] = { PROVIDE(BRIDGE, TARGET), PROVIDE(NAT_BRIDGE, TARGET),
+                                              PROVIDE(VOLUME, TARGET) };
+static const struct need before_stop[] = { PROVIDE(BRIDGE, TARGET), PROVIDE(NAT_BRIDGE, TARGET) };
+static const struct need before_define[] = {
+    PROVIDE(BRIDGE, TARGET),  PROVIDE(NAT_BRIDGE, TARGET), WITHDRAW(INTERFACE, SOURCE),
+    WITHDRAW(CONFIG, SOURCE), WITHDRAW(VOLUME, SOURCE),    PROVIDE(VOLUME, TARGET),
+    PROVIDE(CONFIG, TARGET),
+};
+static const struct need before_start[] = {
+    PROVIDE(BRIDGE, TARGET),  PROVIDE(NAT_BRIDGE, TARGET), WITHDRAW(INTERFACE, SOURCE),
+    WITHDRAW(CONFIG, SOURCE), WITHDRAW(VOLUME, SOURCE),    PROVIDE(VOLUME, TARGET),
+    PROVIDE(CONFIG, TARGET),  PROVIDE(INTERFACE, TARGET),
+};
+static const struct need before_restart[] = {
+    WITHDRAW(INTERFACE, TARGET), WITHDRAW(CONFIG, TARGET),    WITHDRAW(VOLUME, TARGET),
+    PROVIDE(BRIDGE, SOURCE),     PROVIDE(NAT_BRIDGE, SOURCE), PROVIDE(VOLUME, SOURCE),
+    PROVIDE(CONFIG, SOURCE),     PROVIDE(INTERFACE, SOURCE),
+};
+static const struct need at_end[] = {
+    WITHDRAW(INTERFACE, SOURCE), WITHDRAW(CONFIG, SOURCE),     WITHDRAW(VOLUME, SOURCE),
+    PROVIDE(VOLUME, TARGET),     PROVIDE(CONFIG, TARGET),      PROVIDE(INTERFACE, TARGET),
+    WITHDRAW(BRIDGE, SOURCE),    WITHDRAW(NAT_BRIDGE, SOURCE),
+};
+static const struct need at_end_back[] = {
+    WITHDRAW(INTERFACE, TARGET), WITHDRAW(CONFIG, TARGET),     WITHDRAW(VOLUME, TARGET),
+    WITHDRAW(BRIDGE, TARGET),    WITHDRAW(NAT_BRIDGE, TARGET), PROVIDE(BRIDGE, SOURCE),
+    PROVIDE(NAT_BRIDGE, SOURCE), PROVIDE(VOLUME, SOURCE),      PROVIDE(CONFIG, SOURCE),
+    PROVIDE(INTERFACE, SOURCE),
+};
+
+struct needs {
+    const struct need *items;
+    size_t count;
+};
+
+#define NEEDS(list) ((struct needs){ list, ARRAY_LEN(list) })
+
+/* What the gate decides from. */
+struct gate {
+    const struct journal_move *move;
+    const struct step_facts *facts;
+    const struct stage *stage;
+    const struct step *step;
+};
+
+bool stage_is_supply_op(enum op_kind kind)
+{
+    return kind == OP_PROVIDE || kind == OP_WITHDRAW;
+}
+
+static bool is_bridge(enum supply_kind kind)
+{
+    return kind == SUPPLY_BRIDGE || kind == SUPPLY_NAT_BRIDGE;
+}
+
+static bool is_restart(const struct journal_move *move)
+{
+    return strcmp(move->from, move->to) == 0;
+}
+
+/* The guest is on the target and on no other host of the move. */
+static bool has_left(const struct gate *gate)
+{
+    return gate->facts->guests[TARGET] != NULL && gate->facts->guests[SOURCE] == NULL;
+}
+
+static struct needs needs_of_run(const struct gate *gate)
+{
+    const struct journal_move *move = gate->move;
+    unsigned side = gate->step->side;
+
+    switch (gate->step->op) {
+    case OP_MIGRATE:
+        return NEEDS(before_migrate);
+    case OP_STOP:
+        return NEEDS(before_stop);
+    case OP_DEFINE:
+        return side == TARGET ? NEEDS(before_define) : (struct needs){ 0 };
+    case OP_START:
+        return side == SOURCE || is_restart(move) ? NEEDS(before_restart) : NEEDS(before_start);
+    case OP_PREFLIGHT:
+    case OP_ADOPT:
+    case OP_UNDEFINE:
+    case OP_AUTOSTART:
+    case OP_RESUME:
+    case OP_DESTROY:
+    case OP_PROVIDE:
+    case OP_WITHDRAW:
+    case OP_FENCE:
+    case OP_RELEASE:
+    case OP_KIND_COUNT:
+        break;
+    }
+    return (struct needs){ 0 };
+}
+
+/* It ends before anything was prepared: wherever the guest is, that is not this move's doing. */
+static bool is_untouched(const struct gate *gate)
+{
+    const uint32_t *touched = gate->stage->touched;
+
+    return gate->step->state != JOURNAL_MOVE_DONE && (touched[SOURCE] | touched[TARGET]) == 0;
+}
+
+static struct needs needs_of(const struct gate *gate)
+{
+    if (gate->step->action == STEP_RUN) {
+        return needs_of_run(gate);
+    }
+    if (gate->step->action != STEP_END || is_restart(gate->move) || is_untouched(gate)) {
+        return (struct needs){ 0 };
+    }
+    return has_left(gate) ? NEEDS(at_end) : NEEDS(at_end_back);
+}
+
+/* On the way back only what the move has changed is put right: bridges of the target that were there before it
+ * stay, and so does the source of a guest that is no longer there. */
+static bool is_concerned(const struct gate *gate, const struct need *need)
+{
+    const struct stage *stage = gate->stage;
+    uint32_t bit = SUPPLY_BIT(need->supply);
+    bool ends = gate->step->action == STEP_END;
+
+    if ((supply_list_kinds(&stage->supplies) & bit) == 0) {
+        return false;
+    }
+    if (is_restart(gate->move)) {
+        return need->side == SOURCE;
+    }
+    if (gate->move->mode == MOVE_FORCED && need->side == SOURCE) {
+        return false; /* It cannot be asked. */
+    }
+    if (need->op == OP_WITHDRAW && need->side == TARGET) {
+        return (stage->touched[TARGET] & bit) != 0 &&
+               (!is_bridge(need->supply) || (gate->move->made & bit) != 0);
+    }
+    if (ends && !has_left(gate)) { /* at_end_back, to the source. */
+        return gate->facts->guests[SOURCE] != NULL && (stage->touched[SOURCE] & bit) != 0;
+    }
+    return true;
+}
+
+static bool holds(const struct stage *stage, const struct need *need)
+{
+    const uint32_t *seen = need->op == OP_PROVIDE ? stage->provided : stage->withdrawn;
+
+    return (seen[need->side] & SUPPLY_BIT(need->supply)) != 0;
+}
+
+/* The first thing that 'step' needs and that was not seen to hold, or NULL. */
+static const struct need *find_missing(const struct gate *gate)
+{
+    const struct needs needs = needs_of(gate);
+
+    for (size_t i = 0; i < needs.count; i++) {
+        if (is_concerned(gate, &needs.items[i]) && !holds(gate->stage, &needs.items[i])) {
+            return &needs.items[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_failed(const struct stage *stage, const struct need *need)
+{
+    return stage->failures > 0 && stage->failed.op == need->op &&
+           stage->failed.supply == need->supply && stage->failed.side == need->side;
+}
+
+/* Somebody's process would lose what it works with.  No step of ours leads here. */
+static bool is_in_use(const struct gate *gate, const struct need *need)
+{
+    const struct observed_guest *guest = gate->facts->guests[need->side];
+    const struct observed_guest *source = gate->facts->guests[SOURCE];
+
+    if (need->op != OP_WITHDRAW) {
+        return false;
+    }
+    return (guest != NULL && guest->state != GUEST_SHUTOFF) ||
+           (need->side == TARGET && source != NULL && source->job == GUEST_JOB_OUTGOING);
+}
+
+static struct step stuck(const struct need *need, const char *text)
+{
+    return (struct step){
+        .action = STEP_STUCK,
+        .op = need->op,
+        .side = need->side,
+        .supply = need->supply,
+        .text = text,
+    };
+}
+
+static const char *stuck_text(const struct gate *gate)
+{
+    if (gate->step->action == STEP_RUN && gate->step->op == OP_START) {
+        return "the guest is DOWN, as what it needs could not be provided";
+    }
+    return has_left(gate) ? "the guest is in its place, but what it needed could not follow it"
+                          : "what was prepared for the move could not be taken back";
+}
+
+static struct step gated(const struct gate *gate)
+{
+    const struct need *need = find_missing(gate);
+
+    if (need == NULL) {
+        return *gate->step;
+    }
+    if (is_in_use(gate, need)) {
+        return stuck(need, "somebody else is moving the guest, and uses what was prepared");
+    }
+    if (is_failed(gate->stage, need) && gate->stage->failures >= STAGE_TRIES_BACK) {
+        return stuck(need, stuck_text(gate));
+    }
+    return (struct step){
+        .action = STEP_RUN,
+        .op = need->op,
+        .side = need->side,
+        .supply = need->supply,
+        .back = gate->step->back,
+    };
+}
+
+struct step stage_before(const struct journal_move *move, const struct step_facts *facts,
+                         const struct stage *stage, const struct step *step)
+{
+    return gated(&(struct gate){ move, facts, stage, step });
+}
+
+/* On the way to the target, where turning round leaves the guest running at its source. */
+static bool leads_forward(const struct step *step)
+{
+    return step->action == STEP_RUN && !step->back &&
+           (step->op == OP_MIGRATE || step->op == OP_STOP ||
+            ((step->op == OP_DEFINE || step->op == OP_START) && step->side == TARGET));
+}
+
+static bool is_hopeless(const struct stage *stage, const struct step *step)
+{
+    const struct need need = { step->op, step->supply, step->side };
+
+    return step->action == STEP_RUN && stage_is_supply_op(step->op) && is_failed(stage, &need) &&
+           (stage->failures >= STAGE_TRIES || !err_is_retryable(&stage->error));
+}
+
+/* Live, what was attached to the target is looked at before the guest follows it. */
+static bool wants_proof(const struct journal_move *move, const struct stage *stage,
+                        const struct step *step)
+{
+    const struct gate gate = { .move = move, .stage = stage, .step = step };
+
+    if (step->action != STEP_RUN || step->op != OP_MIGRATE || stage->proven) {
+        return false;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(before_migrate); i++) {
+        if (is_concerned(&gate, &before_migrate[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct step stage_next(const struct journal_move *move, const struct step_facts *facts,
+                       const struct stage *stage)
+{
+    struct step base = step_next(move, facts);
+    struct step next = stage_before(move, facts, stage, &base);
+
+    if (leads_forward(&base) && is_hopeless(stage, &next)) {
+        struct journal_move turned = *move;
+
+        turned.back = true;
+        base = step_next(&turned, facts);
+        base.back = true;
+        next = stage_before(&turned, facts, stage, &base);
+    }
+    if (wants_proof(move, stage, &next)) {
+        return (struct step){ .action = STEP_RUN, .op = OP_PREFLIGHT, .prepared = true };
+    }
+    return next;
+}
+
+uint32_t stage_made_by(const struct stage *stage, const struct step *step)
+{
+    return step->op == OP_PROVIDE && step->side == TARGET
+               ? SUPPLY_BIT(step->supply) & ~stage->present[TARGET]
+               : 0;
+}
+
+void stage_note_intent(struct stage *stage, enum op_kind kind, enum supply_kind supply,
+                       unsigned side)
+{
+    if (stage_is_supply_op(kind)) {
+        stage->touched[side] |= SUPPLY_BIT(supply);
+        stage->provided[side] &= ~SUPPLY_BIT(supply);
+        stage->withdrawn[side] &= ~SUPPLY_BIT(supply);
+    }
+}
+
+void stage_note_outcome(struct stage *stage, const struct step *step, const struct err *err)
+{
+    const struct need need = { step->op, step->supply, step->side };
+
+    if (step->op == OP_PREFLIGHT) {
+        stage->proven |= step->prepared && err == NULL;
+    }
+    if (!stage_is_supply_op(step->op)) {
+        return;
+    }
+    if (err != NULL) {
+        stage->failures = is_failed(stage, &need) ? stage->failures + 1 : 1;
+        stage->failed = *step;
+        stage->error = *err;
+        return;
+    }
+    stage->failures = 0;
+    *(step->op == OP_PROVIDE ? &stage->provided[step->side] : &stage->withdrawn[step->side]) |=
+        SUPPLY_BIT(step->supply);
+}
+
+void stage_note_checks(struct stage *stage, const struct actuator_completion *completion)
+{
+    for (size_t side = 0; side < ARRAY_LEN(stage->present); side++) {
+        stage->present[side] = completion->present[side] & completion->known[side];
+    }
+}
+
+const char *stage_name(enum op_kind kind, enum supply_kind supply)
+{
+    static const char *const provides[SUPPLY_KIND_COUNT] = {
+        [SUPPLY_BRIDGE] = "CREATE_BRIDGES",       [SUPPLY_NAT_BRIDGE] = "CREATE_NAT_BRIDGE_TGT",
+        [SUPPLY_INTERFACE] = "ATTACH_INTERFACES", [SUPPLY_VOLUME] = "ATTACH_VOLUMES",
+        [SUPPLY_CONFIG] = "ATTACH_VOLUMES",
+    };
+    static const char *const withdraws[SUPPLY_KIND_COUNT] = {
+        [SUPPLY_BRIDGE] = "REMOVE_BRIDGES",       [SUPPLY_NAT_BRIDGE] = "REMOVE_NAT_BRIDGE_SRC",
+        [SUPPLY_INTERFACE] = "DETACH_INTERFACES", [SUPPLY_VOLUME] = "DETACH_VOLUMES",
+        [SUPPLY_CONFIG] = "DETACH_VOLUMES",
+    };
+    static const char *const others[OP_KIND_COUNT] = {
+        [OP_STOP] = "STOP_GUEST",        [OP_DEFINE] = "MIGRATE_GUEST",
+        [OP_UNDEFINE] = "MIGRATE_GUEST", [OP_AUTOSTART] = "MIGRATE_GUEST",
+        [OP_START] = "STARTUP_GUEST",
+    };
+
+    if (kind == OP_PROVIDE || kind == OP_WITHDRAW) {
+        return (kind == OP_PROVIDE ? provides : withdraws)[supply];
+    }
+    return others[kind];
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Stage: a gate around step_next() that sees to it that what a platform provides for the guest (model/supply.h)
+ * is where the next step needs it: bridges and volumes are made on the target before the guest goes there, its
+ * volumes leave the source before they come to the target, and nothing that was prepared stays behind when the
+ * move ends.  Where something cannot be provided on the way forward, the move turns round.
+ *
+ * Like step.h it keeps no place in a programme: what holds was seen to hold since the move was taken up, and
+ * whatever was not is done again, which costs nothing where it holds already.  A move without supplies is left
+ * as it is.  Pure.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "model/op.h"
+#include "model/supply.h"
+#include "reconciler/journal/journal.h"
+#include "reconciler/step.h"
+
+struct actuator_completion;
+
+/* How often in a row one thing is tried before the move turns round (less often if it cannot help), and before
+ * a person is told that it cannot be taken back. */
+#define STAGE_TRIES      2u
+#define STAGE_TRIES_BACK 3u
+
+/* What is known of the supplies of a move; all zero at first.  Masks of kinds (SUPPLY_BIT), of the source and
+ * of the target. */
+struct stage {
+    struct supply_list supplies;
+    uint32_t provided[2];  /* Seen to be there since the move was taken up. */
+    uint32_t withdrawn[2]; /* Seen to be gone. */
+    uint32_t
+        touched[2]; /* What any step of the move, of whatever run, was to provide or withdraw. */
+    uint32_t present[2]; /* What the checks found there before anything was done. */
+    bool proven;         /* The checks passed with everything in its place on the target. */
+    struct err error;    /* Of the last try of 'failed', if 'failures' is not 0. */
+    struct step failed;
+    unsigned failures; /* In a row. */
+};
+
+/* True for PROVIDE and WITHDRAW. */
+bool stage_is_supply_op(enum op_kind kind);
+
+/* Decides what to do next, as step_next() does; its own steps have 'supply' set.  A step that is STUCK for
+ * supplies tells so by 'supply', and 'error' says why. */
+struct step stage_next(const struct journal_move *move, const struct step_facts *facts,
+                       const struct stage *stage);
+
+/* What has to be done before 'step', or 'step' itself: for one that step_next() has not decided. */
+struct step stage_before(const struct journal_move *move, const struct step_facts *facts,
+                         const struct stage *stage, const struct step *step);
+
+/* The kinds that 'step', which is about to be intended, makes anew on the target: what the move must take back
+ * there if it does not arrive. */
+uint32_t stage_made_by(const struct stage *stage, const struct step *step);
+
+/* 'step' is intended, by this run or (told by its record) an earlier one: what it changes holds no more. */
+void stage_note_intent(struct stage *stage, enum op_kind kind, enum supply_kind supply,
+                       unsigned side);
+
+/* 'step' has ended: 'err' is NULL if it succeeded. */
+void stage_note_outcome(struct stage *stage, const struct step *step, const struct err *err);
+
+/* What the checks before a move told of its supplies. */
+void stage_note_checks(struct stage *stage, const struct actuator_completion *completion);
+
+/* The name that the procedure which Berth replaces has for an operation, as in "DETACH_VOLUMES"; NULL where it
+ * has none. */
+const char *stage_name(enum op_kind kind, enum supply_kind supply);

@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What a platform provides is where each step of a move needs it: the order of the steps, and then a small
+ * world in which every one of them fails, its reply is lost, the controller dies or a person cancels. */
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "actuators/actuator.h"
+#include "base/arena.h"
+#include "base/base.h"
+#include "base/text.h"
+#include "model/observed.h"
+#include "reconciler/stage.h"
+#include "tests/runner.h"
+
+#define UUID      "11111111-2222-3333-4444-555555555501"
+#define STEPS_MAX 60
+
+static const struct supply all_supplies[] = {
+    { SUPPLY_BRIDGE, "br7", NULL },
+    { SUPPLY_NAT_BRIDGE, "nat0", NULL },
+    { SUPPLY_INTERFACE, "vf1", NULL },
+    { SUPPLY_VOLUME, "vm1_sys", "/dev/exc/vm1_sys" },
+    { SUPPLY_CONFIG, "vm1_cfg", "/dev/exc/vm1_cfg" },
+};
+
+#define ALL                                                                                     \
+    (SUPPLY_BIT(SUPPLY_BRIDGE) | SUPPLY_BIT(SUPPLY_NAT_BRIDGE) | SUPPLY_BIT(SUPPLY_INTERFACE) | \
+     SUPPLY_BIT(SUPPLY_VOLUME) | SUPPLY_BIT(SUPPLY_CONFIG))
+#define BRIDGES (SUPPLY_BIT(SUPPLY_BRIDGE) | SUPPLY_BIT(SUPPLY_NAT_BRIDGE))
+
+enum mishap {
+    MISHAP_NONE,
+    MISHAP_FAILS,      /* Once, and may pass. */
+    MISHAP_FOR_EVER,   /* This step, from now on. */
+    MISHAP_HOPELESS,   /* Once, with an error that cannot pass. */
+    MISHAP_LOST,       /* It is done, and told as failed. */
+    MISHAP_CRASH,      /* Before it is done: a new run takes the move up. */
+    MISHAP_CRASH_LATE, /* After it is done, before it is told. */
+    MISHAP_CANCEL,     /* Before it is done. */
+    MISHAP_COUNT,
+};
+
+/* Two hosts, one guest, and what is there of its supplies. */
+struct world {
+    struct arena arena;
+    struct journal_move move;
+    struct stage stage;
+    struct step_facts facts;
+    struct err err;
+    struct observed_guest guests[2];
+    bool has[2];
+    uint32_t there[2];
+    struct text log;
+    size_t steps;
+    size_t mishap_at; /* Number of the step that meets it; 0 = none. */
+    enum mishap mishap;
+    struct step broken; /* Of FOR_EVER. */
+    bool is_broken;
+    struct step last;
+};
+
+static void world_init(struct world *world, enum move_mode mode, bool with_supplies)
+{
+    bool off = mode == MOVE_COLD;
+
+    *world = (struct world){
+        .move = { .guest = "vm1",
+                  .uuid = UUID,
+                  .from = "kvm1",
+                  .to = "kvm2",
+                  .mode = mode,
+                  .persistent = true,
+                  .original = off ? GUEST_SHUTOFF : GUEST_RUNNING },
+        .guests = { { .name = "vm1",
+                      .uuid = UUID,
+                      .state = off ? GUEST_SHUTOFF : GUEST_RUNNING,
+                      .persistent = true } },
+        .has = { true, false },
+        .there = { ALL, 0 },
+        .stage = { .supplies = { all_supplies, with_supplies ? ARRAY_LEN(all_supplies) : 0 } },
+    };
+    world->guests[1] = world->guests[0];
+    world->guests[1].state = GUEST_SHUTOFF;
+    world->log = text_new(&world->arena);
+}
+
+static void world_deinit(struct world *world)
+{
+    arena_deinit(&world->arena);
+}
+
+static enum settle_view view(const struct world *world, unsigned side)
+{
+    return !world->has[side]                            ? SETTLE_ABSENT
+           : world->guests[side].state == GUEST_RUNNING ? SETTLE_RUNNING
+                                                        : SETTLE_OFF;
+}
+
+static void look(struct world *world)
+{
+    const struct settle_facts facts = {
+        .live = world->move.mode == MOVE_LIVE,
+        .target_made = world->move.target_made,
+        .target_same = true,
+        .owed_start = world->move.original == GUEST_RUNNING,
+    };
+
+    world->facts.verdict = settle_judge(view(world, 0), view(world, 1), &facts);
+    for (unsigned side = 0; side < 2; side++) {
+        world->facts.guests[side] = world->has[side] ? &world->guests[side] : NULL;
+    }
+}
+
+/* A guest runs in one place, with all it needs, and nothing is taken from under it. */
+static void check_invariants(const struct world *world)
+{
+    if (world->stage.supplies.count == 0) {
+        return;
+    }
+    for (unsigned side = 0; side < 2; side++) {
+        bool runs = world->has[side] && world->guests[side].state == GUEST_RUNNING;
+        /* Live, its configuration and its interfaces follow it. */
+        uint32_t needs =
+            world->move.mode == MOVE_LIVE && side == 1 ? BRIDGES | SUPPLY_BIT(SUPPLY_VOLUME) : ALL;
+
+        ck_assert_msg(!runs || (world->there[side] & needs) == needs, "%s", world->log.data);
+    }
+    ck_assert_msg(world->guests[0].state != GUEST_RUNNING || !world->has[0] ||
+                      world->guests[1].state != GUEST_RUNNING || !world->has[1],
+                  "%s", world->log.data);
+    /* Only during a live move are its volumes on two hosts. */
+    ck_assert_msg(world->move.mode == MOVE_LIVE ||
+                      (world->there[0] & world->there[1] & ~BRIDGES) == 0,
+                  "%s", world->log.data);
+}
+
+static void act_on_supplies(struct world *world, const struct step *step)
+{
+    uint32_t bit = SUPPLY_BIT(step->supply);
+
+    if (step->op == OP_PROVIDE) {
+        world->there[step->side] |= bit;
+    } else {
+        world->there[step->side] &= ~bit;
+    }
+}
+
+static void act(struct world *world, const struct step *step)
+{
+    unsigned side = step->side;
+
+    if (step->op == OP_MIGRATE) {
+        world->has[0] = false;
+        world->has[1] = true;
+        world->guests[1].state = GUEST_RUNNING;
+    } else if (step->op == OP_STOP) {
+        world->guests[0].state = GUEST_SHUTOFF;
+    } else if (step->op == OP_DEFINE) {
+        world->has[side] = true;
+        world->guests[side].state = GUEST_SHUTOFF;
+    } else if (step->op == OP_UNDEFINE) {
+        world->has[side] = false;
+    } else if (step->op == OP_START) {
+        world->guests[side].state = GUEST_RUNNING;
+    } else if (stage_is_supply_op(step->op)) {
+        act_on_supplies(world, step);
+    }
+    check_invariants(world);
+}
+
+/* As the executor does with the intent. */
+static void intend(struct world *world, const struct step *step)
+{
+    struct journal_move *move = &world->move;
+
+    move->back |= step->back;
+    move->made |= stage_made_by(&world->stage, step);
+    move->tried |= step->op == OP_MIGRATE || step->op == OP_STOP || step->op == OP_DEFINE;
+    move->target_made |= step->op == OP_DEFINE && step->side == 1;
+    stage_note_intent(&world->stage, step->op, step->supply, step->side);
+}
+
+static void tell(struct world *world, const struct step *step, enum err_code code)
+{
+    if (code != ERR_NONE) {
+        err_set(&world->err, code, "it fails");
+    }
+    stage_note_outcome(&world->stage, step, code == ERR_NONE ? NULL : &world->err);
+    if (stage_is_supply_op(step->op)) {
+        return;
+    }
+    world->facts.proven |= step->op == OP_PREFLIGHT && code == ERR_NONE;
+    world->facts.error = code == ERR_NONE ? NULL : &world->err;
+    world->facts.failed = step->op;
+    world->facts.failures += code != ERR_NONE;
+}
+
+/* A new run knows what the journal knows. */
+static void crash(struct world *world)
+{
+    const struct stage before = world->stage;
+
+    world->stage = (struct stage){ .supplies = before.supplies,
+                                   .touched = { before.touched[0], before.touched[1] } };
+    world->facts = (struct step_facts){ .resumed = true };
+}
+
+static bool is_same(const struct step *a, const struct step *b)
+{
+    return a->op == b->op && a->supply == b->supply && a->side == b->side;
+}
+
+static void run(struct world *world, const struct step *step)
+{
+    enum mishap mishap = world->steps == world->mishap_at ? world->mishap : MISHAP_NONE;
+
+    text_printf(&world->log, "%s%s%s %s %u", world->steps == 1 ? "" : ", ", op_kind_name(step->op),
+                step->prepared ? "+" : "", supply_kind_name(step->supply), step->side);
+    intend(world, step);
+    if (mishap == MISHAP_FOR_EVER) {
+        world->is_broken = true;
+        world->broken = *step;
+    }
+    if (mishap == MISHAP_CRASH) {
+        crash(world);
+        return;
+    }
+    if (mishap == MISHAP_CANCEL) {
+        world->move.cancel_requested = true; /* What was asked for is done. */
+    }
+    if (mishap == MISHAP_FAILS || (world->is_broken && is_same(&world->broken, step))) {
+        tell(world, step, ERR_FAILED);
+        return;
+    }
+    if (mishap == MISHAP_HOPELESS) {
+        tell(world, step, ERR_DENIED);
+        return;
+    }
+    act(world, step);
+    if (mishap == MISHAP_CRASH_LATE) {
+        crash(world);
+    } else {
+        tell(world, step, mishap == MISHAP_LOST ? ERR_TIMEOUT : ERR_NONE);
+    }
+}
+
+/* To its end, or until only a person can help. */
+static void play(struct world *world)
+{
+    while (world->steps < STEPS_MAX) {
+        look(world);
+        world->last = stage_next(&world->move, &world->facts, &world->stage);
+        if (world->last.action != STEP_RUN) {
+            return;
+        }
+        world->steps++;
+        run(world, &world->last);
+    }
+    ck_abort_msg("it never ends: %s", world->log.data);
+}
+
+static void assert_done(const struct world *world)
+{
+    ck_assert_msg(world->last.action == STEP_END && world->last.state == JOURNAL_MOVE_DONE, "%s",
+                  world->log.data);
+}
+
+START_TEST(a_live_move_brings_bridges_and_volumes_before_and_takes_the_rest_after)
+{
+    struct world world;
+
+    world_init(&world, MOVE_LIVE, true);
+    play(&world);
+    assert_done(&world);
+    ck_assert_str_eq(world.log.data,
+                     "preflight  0, provide bridge 1, provide nat-bridge 1, provide volume 1, "
+                     "preflight+  0, migrate  0, withdraw interface 0, withdraw config 0, "
+                     "withdraw volume 0, provide config 1, provide interface 1, "
+                     "withdraw bridge 0, withdraw nat-bridge 0");
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(an_offline_move_has_its_network_before_the_stop_and_its_volumes_on_one_host)
+{
+    struct world world;
+
+    world_init(&world, MOVE_OFFLINE, true);
+    play(&world);
+    assert_done(&world);
+    ck_assert_str_eq(world.log.data,
+                     "preflight  0, provide bridge 1, provide nat-bridge 1, stop  0, "
+                     "withdraw interface 0, withdraw config 0, withdraw volume 0, "
+                     "provide volume 1, provide config 1, define  1, undefine  0, "
+                     "provide interface 1, start  1, withdraw bridge 0, withdraw nat-bridge 0");
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(a_cold_move_takes_everything_along_and_starts_nothing)
+{
+    struct world world;
+
+    world_init(&world, MOVE_COLD, true);
+    play(&world);
+    assert_done(&world);
+    ck_assert_str_eq(world.log.data,
+                     "preflight  0, provide bridge 1, provide nat-bridge 1, withdraw interface 0, "
+                     "withdraw config 0, withdraw volume 0, provide volume 1, provide config 1, "
+                     "define  1, undefine  0, provide interface 1, withdraw bridge 0, "
+                     "withdraw nat-bridge 0");
+    ck_assert_uint_eq(world.there[1], ALL);
+    ck_assert_uint_eq(world.there[0], 0);
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(a_move_without_supplies_has_no_step_more)
+{
+    static const struct {
+        enum move_mode mode;
+        const char *steps;
+    } cases[] = {
+        { MOVE_LIVE, "preflight  0, migrate  0" },
+        { MOVE_OFFLINE, "preflight  0, stop  0, define  1, undefine  0, start  1" },
+        { MOVE_COLD, "preflight  0, define  1, undefine  0" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct world world;
+
+        world_init(&world, cases[i].mode, false);
+        play(&world);
+        assert_done(&world);
+        ck_assert_str_eq(world.log.data, cases[i].steps);
+        world_deinit(&world);
+    }
+}
+END_TEST
+
+START_TEST(a_bridge_that_was_there_before_stays_when_the_move_turns_round)
+{
+    const struct actuator_completion checks = {
+        .present = { 0, SUPPLY_BIT(SUPPLY_BRIDGE) },
+        .known = { 0, SUPPLY_BIT(SUPPLY_BRIDGE) | SUPPLY_BIT(SUPPLY_NAT_BRIDGE) },
+    };
+    struct world world;
+
+    world_init(&world, MOVE_OFFLINE, true);
+    world.there[1] = SUPPLY_BIT(SUPPLY_BRIDGE);
+    stage_note_checks(&world.stage, &checks);
+    world.mishap_at = 4; /* stop */
+    world.mishap = MISHAP_HOPELESS;
+    play(&world);
+    ck_assert_int_eq(world.last.action, STEP_END);
+    ck_assert_uint_eq(world.there[1], SUPPLY_BIT(SUPPLY_BRIDGE));
+    ck_assert_uint_eq(world.there[0], ALL);
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(a_guest_that_is_to_run_again_where_it_is_gets_back_what_it_needs)
+{
+    struct world world;
+
+    world_init(&world, MOVE_OFFLINE, true);
+    world.move.to = world.move.from;
+    world.guests[0].state = GUEST_SHUTOFF;
+    world.there[0] = 0;
+    play(&world);
+    assert_done(&world);
+    ck_assert_str_eq(world.log.data, "provide bridge 0, provide nat-bridge 0, provide volume 0, "
+                                     "provide config 0, provide interface 0, start  0");
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(what_somebody_else_uses_on_the_target_is_not_taken_from_there)
+{
+    struct world world;
+    struct step step;
+
+    world_init(&world, MOVE_LIVE, true);
+    look(&world);
+    world.stage.touched[1] = ALL;
+    world.move.made = ALL;
+    world.has[1] = true;
+    world.guests[1].state = GUEST_PAUSED;
+    world.guests[0].job = GUEST_JOB_OUTGOING;
+    world.facts.verdict = SETTLE_ADOPT;
+    world.facts.guests[1] = &world.guests[1];
+    step = stage_next(&world.move, &world.facts, &world.stage);
+    ck_assert_int_eq(step.action, STEP_STUCK);
+    ck_assert_ptr_nonnull(strstr(step.text, "somebody else"));
+    world_deinit(&world);
+}
+END_TEST
+
+/* The guest is in one place, runs if it did, and its supplies are where it is and nowhere else. */
+static void check_ending(const struct world *world, enum move_mode mode)
+{
+    unsigned side = world->has[1] ? 1 : 0;
+
+    ck_assert_msg(world->has[0] != world->has[1], "%s", world->log.data);
+    ck_assert_msg((world->guests[side].state == GUEST_RUNNING) == (mode != MOVE_COLD), "%s",
+                  world->log.data);
+    ck_assert_msg(world->there[side] == ALL && world->there[1 - side] == 0, "%s: %x %x",
+                  world->log.data, world->there[0], world->there[1]);
+    ck_assert_msg((world->last.state == JOURNAL_MOVE_DONE) == (side == 1), "%s", world->log.data);
+}
+
+static void meet(enum move_mode mode, enum mishap mishap, size_t at)
+{
+    struct world world;
+    enum mishap met;
+
+    world_init(&world, mode, true);
+    world.mishap_at = at;
+    world.mishap = mishap;
+    play(&world);
+    met = world.steps >= at ? mishap : MISHAP_NONE;
+    if (world.last.action ==
+        STEP_STUCK) { /* It stays open; once the cause is gone it is taken up. */
+        ck_assert_msg(met == MISHAP_FOR_EVER, "%s: %s", world.log.data, world.last.text);
+        world.is_broken = false;
+        crash(&world);
+        text_append(&world.log, " | ");
+        play(&world);
+    }
+    ck_assert_msg(world.last.action == STEP_END, "%s: %s", world.log.data, world.last.text);
+    check_ending(&world, mode);
+    world_deinit(&world);
+}
+
+START_TEST(whatever_fails_dies_or_is_cancelled_the_guest_runs_once_with_its_supplies)
+{
+    static const enum move_mode modes[] = { MOVE_LIVE, MOVE_OFFLINE, MOVE_COLD };
+
+    for (size_t m = 0; m < ARRAY_LEN(modes); m++) {
+        for (enum mishap mishap = MISHAP_FAILS; mishap < MISHAP_COUNT; mishap++) {
+            for (size_t at = 1; at <= 16; at++) {
+                meet(modes[m], mishap, at);
+            }
+        }
+    }
+}
+END_TEST
+
+START_TEST(a_step_has_the_name_that_the_procedure_gives_it)
+{
+    ck_assert_str_eq(stage_name(OP_WITHDRAW, SUPPLY_CONFIG), "DETACH_VOLUMES");
+    ck_assert_str_eq(stage_name(OP_PROVIDE, SUPPLY_BRIDGE), "CREATE_BRIDGES");
+    ck_assert_str_eq(stage_name(OP_UNDEFINE, SUPPLY_NONE), "MIGRATE_GUEST");
+    ck_assert_ptr_null(stage_name(OP_PREFLIGHT, SUPPLY_NONE));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("stage");
+    TCase *tcase = tcase_create("stage");
+
+    tcase_add_test(tcase, a_live_move_brings_bridges_and_volumes_before_and_takes_the_rest_after);
+    tcase_add_test(tcase,
+                   an_offline_move_has_its_network_before_the_stop_and_its_volumes_on_one_host);
+    tcase_add_test(tcase, a_cold_move_takes_everything_along_and_starts_nothing);
+    tcase_add_test(tcase, a_move_without_supplies_has_no_step_more);
+    tcase_add_test(tcase, a_bridge_that_was_there_before_stays_when_the_move_turns_round);
+    tcase_add_test(tcase, a_guest_that_is_to_run_again_where_it_is_gets_back_what_it_needs);
+    tcase_add_test(tcase, what_somebody_else_uses_on_the_target_is_not_taken_from_there);
+    tcase_add_test(tcase,
+                   whatever_fails_dies_or_is_cancelled_the_guest_runs_once_with_its_supplies);
+    tcase_add_test(tcase, a_step_has_the_name_that_the_procedure_gives_it);
+    suite_add_tcase(suite, tcase);
+    return runner_run(suite);
+}
