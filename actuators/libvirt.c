@@ -10,6 +10,7 @@
 #include "actuators/fence.h"
 #include "actuators/libvirt_connection.h"
 #include "actuators/libvirt_event.h"
+#include "actuators/libvirt_guard.h"
 #include "actuators/libvirt_link.h"
 #include "actuators/libvirt_move.h"
 #include "actuators/libvirt_observe.h"
@@ -40,7 +41,9 @@ struct observe_job {
     struct arena arena;
     struct observed_host observed;
     virConnectPtr connection;
-    bool used; /* The connection had been idle. */
+    const char *guard_at; /* Where to ask for its guard, or NULL: 'observed' has its answer. */
+    struct ssh *ssh;      /* Joined for that. */
+    bool used;            /* The connection had been idle. */
     int status;
     struct err err;
 };
@@ -61,6 +64,7 @@ struct host {
     const char *ssh;
     struct libvirt_link link;
     struct libvirt_event event;
+    enum observed_guard guard;     /* What will not change before its next boot; else UNKNOWN. */
     bool wanted;                   /* Among the hosts to watch. */
     struct observe_job *observing; /* At most one. */
 };
@@ -104,6 +108,7 @@ struct libvirt_actuator {
     libvirt_resolve_fn *resolve; /* Or NULL. */
     void *resolve_context;
     const char *ssh_key; /* For libvirt's own way over SSH. */
+    bool asks_guards;
     struct ssh *ssh;
     struct loop_timer tidying; /* Ends logins that nobody uses. */
     struct request *requests;  /* In the order of the calls. */
@@ -198,6 +203,17 @@ static void fail(struct request *request, const struct err *err)
     finish(request, -1, err);
 }
 
+/* Ends logins that nobody has used for long, and comes back for the others. */
+static void tidy(void *context)
+{
+    struct libvirt_actuator *actuator = context;
+    int64_t next_ms = ssh_tidy(actuator->ssh, SSH_KEPT_MS);
+
+    if (next_ms >= 0) {
+        loop_timer_start(actuator->loop, &actuator->tidying, next_ms, tidy, actuator);
+    }
+}
+
 /* Observations. */
 
 static void run_observe(struct libvirt_job *job)
@@ -206,6 +222,26 @@ static void run_observe(struct libvirt_job *job)
 
     observing->status = libvirt_observe_host(&observing->arena, observing->connection,
                                              &observing->observed, &observing->err);
+    if (observing->status == 0 && observing->guard_at != NULL) {
+        struct libvirt_guard guard =
+            libvirt_guard_ask(observing->ssh, &observing->arena, observing->guard_at);
+
+        libvirt_guard_apply(&observing->arena, &guard, &observing->observed);
+    }
+}
+
+/* A guard that holds nothing any more says the same until the host boots, and then nobody is connected. */
+static void remember_guard(struct host *host, const struct observed_host *observed)
+{
+    if (observed->guard == OBSERVED_GUARD_HOLDING) {
+        return;
+    }
+    for (size_t i = 0; i < observed->guest_count; i++) {
+        if (observed->guests[i].held) {
+            return;
+        }
+    }
+    host->guard = observed->guard;
 }
 
 static void answer(struct request *request, const struct observe_job *observing)
@@ -263,10 +299,16 @@ static void done_observe(struct libvirt_job *job)
     host->observing = NULL;
     observing->observed.reachable = true;
     observing->observed.as_of_ms = loop_wall_ms(host->actuator->loop);
+    if (observing->status == 0) {
+        remember_guard(host, &observing->observed);
+    }
     if (!retry_observe(host, observing)) {
         answer_all(host, observing);
     }
     libvirt_link_give_back(&host->link, STEAL(observing->connection));
+    if (observing->ssh != NULL) {
+        tidy(host->actuator);
+    }
     pump(host->actuator);
 }
 
@@ -276,6 +318,9 @@ static void release_observe(struct libvirt_job *job)
 
     if (observing->connection != NULL) {
         (void)virConnectClose(observing->connection);
+    }
+    if (observing->ssh != NULL) {
+        ssh_leave(observing->ssh);
     }
     arena_deinit(&observing->arena);
     free(observing);
@@ -297,6 +342,11 @@ static void start_observe(struct host *host)
     observing->job.ops = &observe_ops;
     observing->host = host;
     observing->observed = observed_copy_host(&observing->arena, &host->link.identity);
+    observing->observed.guard = host->guard;
+    if (host->actuator->asks_guards && host->ssh != NULL && host->guard == OBSERVED_GUARD_UNKNOWN) {
+        observing->guard_at = arena_strdup(&observing->arena, host->ssh);
+        observing->ssh = ssh_join(host->actuator->ssh);
+    }
     observing->connection = libvirt_link_lend(&host->link, &observing->used);
     host->observing = observing;
     for (; request != NULL; request = request->next) {
@@ -332,17 +382,6 @@ static void give_back(struct host *host, virConnectPtr connection)
 {
     if (connection != NULL) {
         libvirt_link_give_back(&host->link, connection);
-    }
-}
-
-/* Ends logins that nobody has used for long, and comes back for the others. */
-static void tidy(void *context)
-{
-    struct libvirt_actuator *actuator = context;
-    int64_t next_ms = ssh_tidy(actuator->ssh, SSH_KEPT_MS);
-
-    if (next_ms >= 0) {
-        loop_timer_start(actuator->loop, &actuator->tidying, next_ms, tidy, actuator);
     }
 }
 
@@ -495,6 +534,9 @@ static void on_opened(void *context, struct libvirt_link *link, const struct err
     struct libvirt_actuator *actuator = context;
     struct request *request = actuator->requests;
 
+    if (err == NULL) {
+        host->guard = OBSERVED_GUARD_UNKNOWN;
+    }
     for (; err != NULL && request != NULL; request = request->next) {
         if (request->state == REQUEST_CONNECTING && !awaits_turn(request) &&
             (request->host == host || request->peer == host)) {
@@ -541,9 +583,11 @@ static void fail_timeout(struct request *request, int64_t limit_ms)
                       "no answer from '%s' within %s: waiting for libvirt to describe it",
                       request->host->name, waited);
     } else {
-        (void)err_set(
-            &err, ERR_TIMEOUT, "no answer from '%s' within %s: '%s' of guest '%s' may still happen",
-            request->host->name, waited, op_kind_name(request->op->kind), request->op->guest);
+        (void)err_set(&err, ERR_TIMEOUT,
+                      "no answer from '%s' within %s: '%s' of %s'%s' may still happen",
+                      request->host->name, waited, op_kind_name(request->op->kind),
+                      request->op->guest == NULL ? "" : "guest ",
+                      request->op->guest == NULL ? request->host->name : request->op->guest);
     }
     fail(request, &err);
 }
@@ -855,6 +899,7 @@ EXPORT struct actuator *libvirt_open(struct loop *loop, const struct libvirt_set
     actuator->last_request = &actuator->requests;
     actuator->ssh_key = arena_strdup_maybe(&actuator->arena, settings->ssh_key);
     actuator->ssh = ssh_open(&ssh);
+    actuator->asks_guards = settings->guard;
     actuator->resolve = settings->resolve;
     actuator->resolve_context = settings->context;
     for (size_t i = 0; i < settings->host_count; i++) {

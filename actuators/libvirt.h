@@ -16,6 +16,7 @@
  * MIGRATE and ADOPT never are, because whoever waits for them can cancel them.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "actuators/fence.h"
@@ -45,6 +46,7 @@ struct libvirt_settings {
     void *context;
     const char *ssh_key;         /* Private key file, or NULL: agent and defaults. */
     const char *ssh_known_hosts; /* File, or NULL: the user's. */
+    bool guard;                  /* Hosts are asked for berth-guard, over 'ssh'. */
 };
 
 /* Starts the actuator; connects to nobody yet.  Copies 'settings',

@@ -9,6 +9,7 @@
 
 #include "actuators/libvirt_connection.h"
 #include "actuators/libvirt_error.h"
+#include "actuators/libvirt_guard.h"
 #include "actuators/libvirt_migrate.h"
 #include "actuators/libvirt_observe.h"
 #include "actuators/libvirt_pool.h"
@@ -602,10 +603,11 @@ int libvirt_move_run(struct libvirt_move *move, struct err *err)
         return run_resume(move, err);
     case OP_DESTROY:
         return run_destroy(move, err);
+    case OP_RELEASE:
+        return libvirt_guard_release(move, err);
     case OP_PROVIDE:
     case OP_WITHDRAW:
     case OP_FENCE:
-    case OP_RELEASE:
         return err_set(err, ERR_REFUSED, "cannot '%s' on '%s': not on libvirt hosts",
                        op_kind_name(move->op->kind), move->op->host);
     case OP_KIND_COUNT:

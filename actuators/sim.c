@@ -157,6 +157,11 @@ static enum sim_answer leave(struct call *call, enum sim_answer answer)
     return answer;
 }
 
+static const char *subject(const struct op *op)
+{
+    return op->guest != NULL ? op->guest : op->host;
+}
+
 static int set_fault(struct call *call)
 {
     const struct sim_fault *fault = &call->fault;
@@ -166,7 +171,7 @@ static int set_fault(struct call *call)
         return err_set(&call->err, fault->error, "%s", fault->text);
     }
     return err_set(&call->err, fault->error, "cannot %s%s%s on '%s': scripted fault '%s'", what,
-                   call->observes ? "" : " ", call->observes ? "" : call->op.guest, call->host,
+                   call->observes ? "" : " ", call->observes ? "" : subject(&call->op), call->host,
                    err_code_name(fault->error));
 }
 
@@ -324,7 +329,7 @@ static int out_of_time(struct call *call)
 static int out_of_reach(struct call *call)
 {
     return err_set(&call->err, ERR_UNREACHABLE, "cannot %s '%s': '%s'%s does not answer",
-                   op_kind_name(call->op.kind), call->op.guest, call->host,
+                   op_kind_name(call->op.kind), subject(&call->op), call->host,
                    call->op.peer != NULL ? " or its peer" : "");
 }
 
@@ -540,7 +545,7 @@ static void sim_start(struct actuator *actuator, const struct op *op, uint64_t t
     struct sim *sim = sim_of(actuator);
     struct call *call = call_new(sim, op->host, ticket);
 
-    assert(op->guest != NULL && op->uuid != NULL);
+    assert((op->guest != NULL && op->uuid != NULL) || op_is_of_host(op->kind));
     call->op = op_copy(&call->arena, op);
     loop_timer_start(sim->loop, &call->timer, 0, op_begin, call);
 }

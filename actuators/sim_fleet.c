@@ -230,6 +230,7 @@ static void add_incoming(struct sim_fleet *fleet, struct sim_host *target,
 
     copy.persistent = false;
     copy.autostart = false;
+    copy.held = false;
     copy.job = GUEST_JOB_NONE;
     copy.stops_ms = 0;
     copy.state = GUEST_PAUSED;
@@ -270,12 +271,19 @@ static void power_cut(struct sim_fleet *fleet, struct sim_host *host)
     fleet->changed = true;
 }
 
-/* libvirtd starts what is marked so before it answers its first client. */
+/* libvirtd starts what is marked so before it answers its first client, and after the guard has run. */
 static void boot(struct sim_fleet *fleet, struct sim_host *host)
 {
+    bool guarded = host->guard == OBSERVED_GUARD_HOLDING || host->guard == OBSERVED_GUARD_RELEASED;
+
+    host->guard = guarded ? OBSERVED_GUARD_HOLDING : host->guard;
     for (size_t i = 0; i < host->guest_count; i++) {
         struct sim_guest *guest = &host->guests[i];
 
+        if (guarded) {
+            guest->held |= guest->autostart;
+            guest->autostart = false;
+        }
         if (guest->autostart && !sim_fleet_is_active(guest) &&
             guest->memory_kib <= sim_fleet_free_kib(host, guest->hugepage_kib)) {
             sim_fleet_set_state(fleet, guest, GUEST_RUNNING,
@@ -460,7 +468,8 @@ static struct observed_guest observe_guest(const struct sim_fleet *fleet,
             guest->config_memory_kib != 0 ? guest->config_memory_kib : guest->memory_kib,
         .vcpus = (uint32_t)guest->vcpus,
         .persistent = guest->persistent,
-        .autostart = guest->autostart,
+        .autostart = guest->autostart || guest->held,
+        .held = guest->held,
         .managed_save = guest->managed_save,
         .has_nvram = guest->has_nvram,
         .has_tpm = guest->has_tpm,
@@ -507,6 +516,7 @@ struct observed_host sim_fleet_observe(const struct sim_fleet *fleet, const stru
         .numa_nodes = (uint32_t)host->numa_nodes,
         .qemu_version = host->qemu_version,
         .libvirt_version = host->libvirt_version,
+        .guard = host->guard,
         .hostname = host->hostname != NULL ? host->hostname : host->name,
         .arch = host->arch,
         .cpu_model = host->cpu_model,

@@ -44,6 +44,7 @@ struct sim_guest {
     uint64_t dirty_mib_s; /* What it writes to its memory a second while it runs. */
     bool persistent;
     bool autostart;
+    bool held; /* The guard of its host has taken its autostart away, until it is released. */
     bool deaf; /* Hears no shutdown request. */
     bool managed_save;
     bool has_nvram;
@@ -66,6 +67,8 @@ struct sim_host {
     const char *name;
     enum sim_power power;
     bool dark; /* It was off when last looked at: turning on boots it. */
+    enum observed_guard
+        guard; /* Unless NONE, it is at work there: the host boots without starting guests. */
     uint64_t memory_kib;
     uint64_t cpus;
     uint64_t numa_nodes;

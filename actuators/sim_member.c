@@ -83,6 +83,8 @@ static bool read_word(enum sim_member_words words, const char *name, unsigned *v
     case SIM_WORDS_POWER:
         *value = (unsigned)text_index(power_names, SIM_POWER_COUNT, name);
         return *value < SIM_POWER_COUNT;
+    case SIM_WORDS_GUARD:
+        return (*value = observed_guard_from_name(name)) < OBSERVED_GUARD_COUNT;
     case SIM_WORDS_WHEN:
         *value = (unsigned)text_index(when_names, SIM_WHEN_COUNT, name);
         return *value < SIM_WHEN_COUNT;
@@ -105,6 +107,8 @@ static const char *word_of(enum sim_member_words words, unsigned value)
         return observed_job_name(value);
     case SIM_WORDS_POWER:
         return power_names[value];
+    case SIM_WORDS_GUARD:
+        return observed_guard_name(value);
     case SIM_WORDS_WHEN:
         return when_names[value];
     case SIM_WORDS_ERROR:

@@ -33,6 +33,7 @@ enum sim_member_words {
     SIM_WORDS_REASON,
     SIM_WORDS_JOB,
     SIM_WORDS_POWER,
+    SIM_WORDS_GUARD,
     SIM_WORDS_WHEN,
     SIM_WORDS_ERROR,
     SIM_WORDS_OP, /* Operations, "observe" and "notice". */

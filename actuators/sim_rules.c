@@ -346,6 +346,7 @@ static int define(struct sim_fleet *fleet, const struct op *op, struct sim_host 
     if (sim_fleet_is_active(guest)) {
         return refuse(err, ERR_CONFLICT, op, "it is active there");
     }
+    definition.held = guest->held;
     definition.managed_save = guest->managed_save;
     definition.snapshots = guest->snapshots;
     *guest = definition;
@@ -473,9 +474,49 @@ static int destroy(struct sim_fleet *fleet, const struct op *op, struct sim_host
     return 0;
 }
 
+/* As berth-guard does it: what cannot be started stays held back, and so does the host. */
+static int release(struct sim_fleet *fleet, const struct op *op, struct sim_host *host,
+                   struct err *err)
+{
+    bool all = true;
+
+    for (size_t i = 0; i < host->guest_count; i++) {
+        struct sim_guest *guest = &host->guests[i];
+
+        if (!guest->held || (op->guest != NULL && strcmp(guest->name, op->guest) != 0)) {
+            continue;
+        }
+        if (!sim_fleet_is_active(guest) &&
+            guest->memory_kib > sim_fleet_free_kib(host, guest->hugepage_kib)) {
+            (void)err_set(err, ERR_FAILED, "cannot start guest '%s' on '%s': not enough memory",
+                          guest->name, host->name);
+            all = false;
+            continue;
+        }
+        if (!sim_fleet_is_active(guest)) {
+            sim_fleet_set_state(fleet, guest, GUEST_RUNNING,
+                                guest->managed_save ? GUEST_REASON_RESTORED : GUEST_REASON_BOOTED);
+            guest->managed_save = false;
+        }
+        guest->autostart = true;
+        guest->held = false;
+        fleet->changed = true;
+    }
+    if (all && op->guest == NULL && host->guard == OBSERVED_GUARD_HOLDING) {
+        host->guard = OBSERVED_GUARD_RELEASED;
+        fleet->changed = true;
+    }
+    return all ? 0 : -1;
+}
+
 static bool needs_peer(const struct op *op)
 {
     return op->kind == OP_PREFLIGHT || op->kind == OP_MIGRATE;
+}
+
+static const char *subject(const struct op *op)
+{
+    return op->guest != NULL ? op->guest : op->host;
 }
 
 /* The host called 'name' if it answers. */
@@ -486,12 +527,12 @@ static enum sim_answer reach(const struct sim_fleet *fleet, const struct op *op,
 
     if (found == NULL) {
         (void)err_set(err, ERR_NOT_FOUND, "cannot %s '%s': no host '%s'", op_kind_name(op->kind),
-                      op->guest, name == NULL ? "" : name);
+                      subject(op), name == NULL ? "" : name);
         return SIM_ANSWER_FAILED;
     }
     if (found->power == SIM_POWER_OFF) {
         (void)err_set(err, ERR_UNREACHABLE, "cannot %s '%s': no route to host '%s'",
-                      op_kind_name(op->kind), op->guest, name);
+                      op_kind_name(op->kind), subject(op), name);
         return SIM_ANSWER_FAILED;
     }
     *host = found;
@@ -532,10 +573,11 @@ static enum sim_answer perform(struct sim_fleet *fleet, const struct op *op, str
         return answer_of(resume(fleet, op, host, err));
     case OP_DESTROY:
         return answer_of(destroy(fleet, op, host, err));
+    case OP_RELEASE:
+        return answer_of(release(fleet, op, host, err));
     case OP_PROVIDE:
     case OP_WITHDRAW:
     case OP_FENCE:
-    case OP_RELEASE:
         (void)err_set(err, ERR_REFUSED, "cannot '%s' on '%s': not in a simulated fleet",
                       op_kind_name(op->kind), op->host);
         return SIM_ANSWER_FAILED;

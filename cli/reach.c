@@ -67,6 +67,7 @@ struct actuator *reach_open(struct cli *cli, struct loop *loop, struct err *err)
         .context = cli,
         .ssh_key = cli->config.ssh_key,
         .ssh_known_hosts = cli->config.ssh_known_hosts,
+        .guard = cli->config.guard,
     };
 
     if (sim_path(cli->config.uri) != NULL) {

@@ -29,6 +29,13 @@ static const char *const job_names[GUEST_JOB_COUNT] = {
     [GUEST_JOB_OTHER] = "other",
 };
 
+static const char *const guard_names[OBSERVED_GUARD_COUNT] = {
+    [OBSERVED_GUARD_UNKNOWN] = "unknown",
+    [OBSERVED_GUARD_NONE] = "none",
+    [OBSERVED_GUARD_HOLDING] = "holding",
+    [OBSERVED_GUARD_RELEASED] = "released",
+};
+
 const char *observed_state_name(enum guest_state state)
 {
     assert(state < GUEST_STATE_COUNT);
@@ -60,6 +67,17 @@ enum guest_reason observed_reason_from_name(const char *name)
 enum guest_job observed_job_from_name(const char *name)
 {
     return (enum guest_job)text_index(job_names, GUEST_JOB_COUNT, name);
+}
+
+const char *observed_guard_name(enum observed_guard guard)
+{
+    assert(guard < OBSERVED_GUARD_COUNT);
+    return guard_names[guard];
+}
+
+enum observed_guard observed_guard_from_name(const char *name)
+{
+    return (enum observed_guard)text_index(guard_names, OBSERVED_GUARD_COUNT, name);
 }
 
 static int compare_host_name(const void *name, const void *item)

@@ -88,6 +88,7 @@ struct observed_guest {
     uint32_t vcpus;
     bool persistent;
     bool autostart;
+    bool held; /* berth-guard keeps its host from starting it; it has autostart all the same. */
     bool owed_start;     /* Berth stopped it and owes it a start (from the journal). */
     int8_t managed_save; /* 0, 1 or OBSERVED_UNKNOWN, as the next two. */
     int8_t has_nvram;
@@ -114,6 +115,15 @@ struct observed_hugepages {
     uint64_t free;
 };
 
+/* What berth-guard does on a host (berth-guard(8)). */
+enum observed_guard {
+    OBSERVED_GUARD_UNKNOWN,  /* It was not asked, or gave no answer. */
+    OBSERVED_GUARD_NONE,     /* It is not there, or was not in time before libvirt. */
+    OBSERVED_GUARD_HOLDING,  /* It has held back what libvirt would have started in this boot. */
+    OBSERVED_GUARD_RELEASED, /* And has been told to let that start. */
+    OBSERVED_GUARD_COUNT,
+};
+
 struct observed_host {
     const char *name; /* hostName in es.xml. */
     bool reachable;
@@ -125,8 +135,9 @@ struct observed_host {
     uint32_t numa_nodes;      /* Nodes 0 up to this one exist; 0 = unknown. */
     uint64_t qemu_version;    /* libvirt's form, 7002000 = 7.2.0; 0 = unknown. */
     uint64_t libvirt_version; /* Same form. */
-    const char *hostname;     /* What the host calls itself; NULL = unknown. */
-    const char *arch;         /* NULL = unknown, as the next two. */
+    enum observed_guard guard;
+    const char *hostname; /* What the host calls itself; NULL = unknown. */
+    const char *arch;     /* NULL = unknown, as the next two. */
     const char *cpu_model;
     const char *cpu_fingerprint; /* Equal only if model, features and microcode are. */
     const char *const *machines; /* Machine types its QEMU knows, aliases included, sorted. */
@@ -162,6 +173,10 @@ const char *observed_job_name(enum guest_job job);
 enum guest_state observed_state_from_name(const char *name);
 enum guest_reason observed_reason_from_name(const char *name);
 enum guest_job observed_job_from_name(const char *name);
+
+/* "unknown", "none", "holding" and "released"; the reverse as above. */
+const char *observed_guard_name(enum observed_guard guard);
+enum observed_guard observed_guard_from_name(const char *name);
 
 /* The host called 'name', or NULL. */
 const struct observed_host *observed_find_host(const struct observed *observed, const char *name);

@@ -26,6 +26,11 @@ static const char *job_name(uint32_t job)
     return observed_job_name((enum guest_job)job);
 }
 
+static const char *guard_name(uint32_t guard)
+{
+    return observed_guard_name((enum observed_guard)guard);
+}
+
 static const char *mode_name(uint32_t mode)
 {
     return op_mode_name((enum move_mode)mode);
@@ -46,6 +51,7 @@ static const struct record_json_field guest_fields[] = {
     { RECORD_JSON_FIELD(observed_guest, vcpus, "vcpus", U32, REQUIRED) },
     { RECORD_JSON_FIELD(observed_guest, persistent, "persistent", BOOL, REQUIRED) },
     { RECORD_JSON_FIELD(observed_guest, autostart, "autostart", BOOL, REQUIRED) },
+    { RECORD_JSON_FIELD(observed_guest, held, "held", BOOL, OPTIONAL) },
     { RECORD_JSON_FIELD(observed_guest, managed_save, "managed_save", MAYBE, OPTIONAL) },
     { RECORD_JSON_FIELD(observed_guest, snapshots, "snapshots", COUNT, OPTIONAL) },
     { RECORD_JSON_FIELD(observed_guest, has_nvram, "has_nvram", MAYBE, OPTIONAL) },
@@ -84,6 +90,8 @@ static const struct record_json_field host_fields[] = {
     { RECORD_JSON_FIELD(observed_host, qemu_version, "qemu_version", U64, OPTIONAL) },
     { RECORD_JSON_FIELD(observed_host, libvirt_version, "libvirt_version", U64, OPTIONAL) },
     { RECORD_JSON_FIELD(observed_host, hostname, "hostname", TEXT, OPTIONAL) },
+    { RECORD_JSON_FIELD(observed_host, guard, "guard", ENUM, OPTIONAL), .name_of = guard_name,
+      .value_count = OBSERVED_GUARD_COUNT, .other_is_zero = true },
     { RECORD_JSON_FIELD(observed_host, hugepages, "hugepages", LIST, ALWAYS),
       .count_offset = offsetof(struct observed_host, hugepage_count), .table = &hugepages_table },
     { RECORD_JSON_FIELD(observed_host, guests, "guests", LIST, REQUIRED),

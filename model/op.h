@@ -41,7 +41,7 @@ enum move_mode {
     OP_KIND(PROVIDE, "provide")   /* All 'supplies' of kind 'supply' are there on host. */          \
     OP_KIND(WITHDRAW, "withdraw") /* None of them is; a bridge that others use stays: success. */   \
     OP_KIND(FENCE, "fence")       /* Cut the power of host, and see it off.  Of no guest. */        \
-    OP_KIND(RELEASE, "release") /* Let host start the guests that its guard holds.  Of no guest. */
+    OP_KIND(RELEASE, "release")   /* Start what the guard of host holds: 'guest', or all if NULL. */
 
 enum op_kind {
 #define OP_KIND(name, text) OP_##name,
@@ -86,7 +86,7 @@ struct op {
         prepared; /* PREFLIGHT: they are there on 'peer', so what depends on them is looked at too. */
 };
 
-/* True if 'kind' is done to a host as a whole: 'guest' and 'uuid' are NULL. */
+/* True if 'kind' is done to a host: 'guest', save of RELEASE, and 'uuid' are NULL. */
 bool op_is_of_host(enum op_kind kind);
 
 /* A copy whose strings are in 'arena'. */

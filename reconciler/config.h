@@ -69,6 +69,7 @@ struct config {
     const char *ssh;             /* Template "user@%h[:port]"; NULL = derived from an ssh uri. */
     const char *ssh_key;         /* Or NULL. */
     const char *ssh_known_hosts; /* Or NULL. */
+    bool guard;                  /* Hosts are asked for berth-guard. */
     const char *profile;         /* [fleet] profile, or NULL; what it says is policy.profile. */
     const struct config_host *hosts; /* Sorted by name. */
     size_t host_count;

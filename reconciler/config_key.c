@@ -540,6 +540,7 @@ static const struct key keys[] = {
     KEY(FLEET, "ssh_key", text, IS_TEXT, config, ssh_key),
     KEY(FLEET, "ssh_known_hosts", text, IS_TEXT, config, ssh_known_hosts),
     KEY(FLEET, "profile", text, IS_TEXT, config, profile),
+    KEY(FLEET, "guard", bool, IS_BOOL, config, guard),
     KEY(FLEET, "window", gate, IS_GATE, config, timetable.fleet),
     KEY(CAPACITY, "host_reserve", reserve, "must be a size such as 8GiB, or 0% to 100%", policy,
         reserve),

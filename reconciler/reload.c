@@ -59,6 +59,7 @@ static void compare_fleet(struct text *text, const struct config *old, const str
     add(text, !text_equal(old->ssh, new->ssh), NULL, "ssh");
     add(text, !text_equal(old->ssh_key, new->ssh_key), NULL, "ssh_key");
     add(text, !text_equal(old->ssh_known_hosts, new->ssh_known_hosts), NULL, "ssh_known_hosts");
+    add(text, old->guard != new->guard, NULL, "guard");
 }
 
 static void compare_host(struct text *text, const struct config_host *old,

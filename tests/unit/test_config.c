@@ -143,6 +143,7 @@ START_TEST(every_key_reaches_its_field)
     struct config config = read_good(
         &arena, "[fleet]\nes_xml = e.xml\nstate_dir=state\nuri = sim:fleet.json\n"
                 "peer_uri = qemu://%h/\nssh = admin@%h:2222\nssh_key = key\nssh_known_hosts = kh\n"
+                "guard = yes\n"
                 "[capacity]\nhost_reserve = 10%\nguest_overhead = 512MiB\ncpu_overcommit = 1.25\n"
                 "cpu_policy = strict\ncharge_off = no\n"
                 "[migrate]\nmode = offline\ntimeout = 90s\nstop_timeout = 2h\n"
@@ -161,6 +162,7 @@ START_TEST(every_key_reaches_its_field)
     ck_assert_str_eq(config.ssh, "admin@%h:2222");
     ck_assert_str_eq(config.ssh_key, "key");
     ck_assert_str_eq(config.ssh_known_hosts, "kh");
+    ck_assert(config.guard);
     ck_assert_uint_eq(policy->reserve.kib, 0);
     ck_assert_uint_eq(policy->reserve.percent, 10);
     ck_assert_uint_eq(policy->guest_overhead_kib, 512 * 1024);

@@ -29,12 +29,12 @@ static const char full[] =
     " {\"name\":\"kvm1.example.com\",\"reachable\":true,\"as_of\":\"2026-11-23T11:59:58Z\","
     "\"error\":null,\"memory_kib\":1610612736,\"free_kib\":5,\"cpus\":192,\"numa_nodes\":2,\"arch\":\"x86_64\","
     "\"machines\":[\"pc-q35-7.2\",\"q35\"],\"cpu_model\":\"EPYC\",\"cpu_fingerprint\":\"f00d\","
-    "\"qemu_version\":7002000,\"libvirt_version\":9000000,\"hostname\":\"kvm1\","
+    "\"qemu_version\":7002000,\"libvirt_version\":9000000,\"hostname\":\"kvm1\",\"guard\":\"holding\","
     "\"hugepages\":[{\"page_kib\":2048,\"total\":8,\"free\":3}],\"guests\":[\n"
     "  {\"name\":\"vm1\",\"uuid\":\"" UUID_1 "\",\"state\":\"paused\","
     "\"reason\":\"postcopy-failed\",\"job\":\"outgoing\",\"memory_kib\":67108864,"
     "\"config_memory_kib\":33554432,\"vcpus\":8,\"persistent\":true,\"autostart\":true,"
-    "\"managed_save\":false,\"snapshots\":0,\"has_nvram\":true,\"has_tpm\":false,\"hostdevs\":2,"
+    "\"held\":true,\"managed_save\":false,\"snapshots\":0,\"has_nvram\":true,\"has_tpm\":false,\"hostdevs\":2,"
     "\"hugepage_kib\":2048,\"numa_nodes\":0,\"machine\":\"pc-q35-7.2\",\"cpu_mode\":\"custom\",\"owed_start\":true},\n"
     "  {\"name\":\"vm2\",\"uuid\":\"" UUID_2 "\",\"state\":\"shutoff\",\"job\":\"none\","
     "\"memory_kib\":1024,\"vcpus\":1,\"persistent\":true,\"autostart\":false,"
@@ -111,7 +111,9 @@ START_TEST(every_member_reaches_its_field)
     ck_assert_int_eq(guest->hugepage_kib, 2048);
     ck_assert_int_eq(guest->numa_nodes, 0);
     ck_assert_uint_eq(host->numa_nodes, 2);
-    ck_assert(guest->autostart && guest->owed_start);
+    ck_assert(guest->autostart && guest->held && guest->owed_start);
+    ck_assert_int_eq(host->guard, OBSERVED_GUARD_HOLDING);
+    ck_assert_int_eq(observed.hosts[1].guard, OBSERVED_GUARD_UNKNOWN);
     ck_assert_str_eq(observed.hosts[1].error, "no \"route\"");
     ck_assert_int_eq(observed.in_flight[0].since_ms, INT64_C(1795435140000));
     ck_assert_int_eq(observed.in_flight[1].mode, MOVE_COLD);

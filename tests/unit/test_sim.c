@@ -558,6 +558,84 @@ START_TEST(a_power_cut_ends_guests_and_a_boot_starts_autostart_ones)
 }
 END_TEST
 
+static void set_guard(void *context, struct sim_fleet *fleet)
+{
+    (void)context;
+    sim_fleet_find_host(fleet, "kvm1")->guard = OBSERVED_GUARD_RELEASED;
+}
+
+/* A fleet whose kvm1 has just booted with a guard; 'vm1' has autostart there. */
+static struct rig *rig_guarded(void)
+{
+    struct rig *rig = rig_new("", ",\"autostart\":true", "");
+    struct err err = { 0 };
+
+    ck_assert_int_eq(sim_edit(rig->actuator, set_guard, NULL, &err), 0);
+    switch_power(rig, "kvm1", SIM_POWER_OFF);
+    (void)look(rig, "kvm1");
+    switch_power(rig, "kvm1", SIM_POWER_ON);
+    return rig;
+}
+
+static struct op release_of(const char *guest)
+{
+    return (struct op){ .kind = OP_RELEASE, .host = "kvm1", .guest = guest, .timeout_ms = 10000 };
+}
+
+START_TEST(a_guard_keeps_a_booting_host_from_starting_guests)
+{
+    AUTO(rig) struct rig *rig = rig_guarded();
+
+    ck_assert_int_eq(look(rig, "kvm1")->guard, OBSERVED_GUARD_HOLDING);
+    ck_assert_int_eq(guest_on(rig, "kvm1")->state, GUEST_SHUTOFF);
+    ck_assert(guest_on(rig, "kvm1")->held && guest_on(rig, "kvm1")->autostart);
+    ck_assert_int_eq(look(rig, "kvm2")->guard, OBSERVED_GUARD_UNKNOWN);
+}
+END_TEST
+
+START_TEST(a_release_starts_what_is_held_and_the_next_boot_holds_it_again)
+{
+    AUTO(rig) struct rig *rig = rig_guarded();
+    struct op op = release_of(NULL);
+
+    for (int i = 0; i < 2; i++) { /* A second time it is done already. */
+        succeed(rig, &op);
+        ck_assert_int_eq(look(rig, "kvm1")->guard, OBSERVED_GUARD_RELEASED);
+        ck_assert_int_eq(guest_on(rig, "kvm1")->state, GUEST_RUNNING);
+        ck_assert(!guest_on(rig, "kvm1")->held && guest_on(rig, "kvm1")->autostart);
+    }
+    switch_power(rig, "kvm1", SIM_POWER_OFF);
+    (void)look(rig, "kvm1");
+    switch_power(rig, "kvm1", SIM_POWER_ON);
+    ck_assert_int_eq(look(rig, "kvm1")->guard, OBSERVED_GUARD_HOLDING);
+    ck_assert_int_eq(guest_on(rig, "kvm1")->state, GUEST_SHUTOFF);
+}
+END_TEST
+
+START_TEST(a_release_of_one_guest_leaves_its_host_holding)
+{
+    AUTO(rig) struct rig *rig = rig_guarded();
+    struct op other = release_of("vm9");
+    struct op op = release_of("vm1");
+
+    succeed(rig, &other);
+    ck_assert_int_eq(guest_on(rig, "kvm1")->state, GUEST_SHUTOFF);
+    succeed(rig, &op);
+    ck_assert_int_eq(guest_on(rig, "kvm1")->state, GUEST_RUNNING);
+    ck_assert_int_eq(look(rig, "kvm1")->guard, OBSERVED_GUARD_HOLDING);
+}
+END_TEST
+
+START_TEST(a_release_of_a_host_that_is_off_fails_and_does_nothing)
+{
+    AUTO(rig) struct rig *rig = rig_guarded();
+    struct op op = release_of(NULL);
+
+    switch_power(rig, "kvm1", SIM_POWER_OFF);
+    fail_with(rig, &op, ERR_UNREACHABLE);
+}
+END_TEST
+
 START_TEST(losing_the_target_leaves_the_guest_running_at_the_source)
 {
     AUTO(rig) struct rig *rig = rig_new("", "", "");
@@ -926,6 +1004,10 @@ int main(void)
         a_hanging_observation_is_unreachable_at_its_deadline,
         a_guest_that_finds_no_memory_is_refused,
         a_power_cut_ends_guests_and_a_boot_starts_autostart_ones,
+        a_guard_keeps_a_booting_host_from_starting_guests,
+        a_release_starts_what_is_held_and_the_next_boot_holds_it_again,
+        a_release_of_one_guest_leaves_its_host_holding,
+        a_release_of_a_host_that_is_off_fails_and_does_nothing,
         losing_the_target_leaves_the_guest_running_at_the_source,
         losing_the_source_loses_the_running_guest_but_not_its_definition,
         a_frozen_side_holds_a_migration_and_its_cancellation_until_the_thaw,
