@@ -47,6 +47,9 @@ struct api *api_open(struct loop *loop, const struct api_config *config,
     }
     api->loop = loop;
     api->backend = *backend;
+    api->request_ms = config->request_ms > 0 ? config->request_ms : API_REQUEST_MS;
+    api->act_ms = config->act_ms > 0 ? config->act_ms : API_ACT_MS;
+    api->heartbeat_ms = config->heartbeat_ms > 0 ? config->heartbeat_ms : API_HEARTBEAT_MS;
     api->unix_door = (struct door){ .api = api, .listener = LISTENER_CLOSED };
     api->tcp_door = (struct door){ .api = api, .listener = LISTENER_CLOSED };
     ring_init(&api->ring, loop_wall_ms(loop));

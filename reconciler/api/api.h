@@ -45,6 +45,9 @@ struct api_config {
     const char *admin_group; /* May act; NULL: API_DEFAULT_ADMIN_GROUP if there is such a group. */
     const char *listen;      /* "127.0.0.1:PORT" or "[::1]:PORT"; NULL: no TCP. */
     const char *token_file;  /* What lets act over TCP; NULL: nothing does. */
+    int64_t request_ms;      /* In place of API_REQUEST_MS; 0: that.  So are the next two. */
+    int64_t act_ms;
+    int64_t heartbeat_ms;
 };
 
 enum api_document {

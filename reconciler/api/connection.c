@@ -90,7 +90,7 @@ bool connection_open(struct api *api, int fd, const struct peer *peer,
 
 void connection_extend(struct connection *connection)
 {
-    connection->due_ms = loop_now_ms(connection->api->loop) + API_REQUEST_MS;
+    connection->due_ms = loop_now_ms(connection->api->loop) + connection->api->request_ms;
     connection->deserted = false;
 }
 

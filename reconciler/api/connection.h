@@ -5,7 +5,7 @@
  * Connection: one caller, from accept(2) to the end, and the limits that it lives under.
  *
  * The socket is libmicrohttpd's once it has been handed over.  Its idle timeout is not used: a byte now and
- * then would keep a connection for ever.  Here a whole request must have come within API_REQUEST_MS, and a
+ * then would keep a connection for ever.  Here a whole request must have come within api->request_ms, and a
  * whole answer have gone; else the socket is shut down, which libmicrohttpd takes for the caller's end.
  */
 
@@ -32,7 +32,7 @@ struct connection {
 bool connection_open(struct api *api, int fd, const struct peer *peer,
                      const struct sockaddr *address, socklen_t size);
 
-/* What was awaited has come: the next thing has API_REQUEST_MS from now. */
+/* What was awaited has come: the next thing has api->request_ms from now. */
 void connection_extend(struct connection *connection);
 
 /* Ends it: libmicrohttpd notices and lets it go. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/api/request.h"
 
+#include <inttypes.h>
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -294,7 +295,7 @@ static bool begin_act(struct request *request)
     }
     request->act.user = peer_user(&request->arena, &request->connection->peer);
     request->ticket = ++api->last_ticket;
-    request->act_due_ms = loop_now_ms(api->loop) + API_ACT_MS;
+    request->act_due_ms = loop_now_ms(api->loop) + api->act_ms;
     request->connection->due_ms = INT64_MAX; /* Until it is answered. */
     request->state = REQUEST_ACTING;
     api->backend.act(api->backend.context, &request->act, request->ticket);
@@ -342,14 +343,14 @@ void request_reply(struct request *request, const struct err *err, const char *m
 
 void request_check(struct request *request)
 {
+    const struct api *api = request->connection->api;
     struct err err;
 
     if (request->stream != NULL) {
         stream_check(request->stream);
-    } else if (request->state == REQUEST_ACTING &&
-               loop_now_ms(request->connection->api->loop) >= request->act_due_ms) {
-        (void)err_set(&err, ERR_TIMEOUT, "no answer in %d s: it may still be done",
-                      API_ACT_MS / 1000);
+    } else if (request->state == REQUEST_ACTING && loop_now_ms(api->loop) >= request->act_due_ms) {
+        (void)err_set(&err, ERR_TIMEOUT, "no answer in %" PRId64 " s: it may still be done",
+                      api->act_ms / 1000);
         request_reply(request, &err, NULL);
     }
 }

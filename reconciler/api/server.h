@@ -22,6 +22,9 @@ struct MHD_Daemon;
 struct api {
     struct loop *loop;
     struct api_backend backend;
+    int64_t request_ms; /* These three as struct api_config has them, never 0. */
+    int64_t act_ms;
+    int64_t heartbeat_ms;
     struct peer_access access;
     struct token token;
     struct door unix_door;

@@ -127,11 +127,11 @@ void stream_check(struct stream *stream)
     if (stream->request->suspended) {
         if (is_deserted(stream)) {
             stream_end(stream);
-        } else if (quiet_ms >= API_HEARTBEAT_MS) {
+        } else if (quiet_ms >= stream->api->heartbeat_ms) {
             stream->heartbeat = true;
             stream_wake(stream);
         }
-    } else if (quiet_ms >= API_REQUEST_MS || has_fallen_behind(stream)) {
+    } else if (quiet_ms >= stream->api->request_ms || has_fallen_behind(stream)) {
         connection_cut(stream->request->connection);
     }
 }

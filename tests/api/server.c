@@ -5,6 +5,7 @@
  * any client would.
  *
  *   server SOCKET [group=G] [admin_group=G] [listen=ADDRESS] [token_file=FILE] [documents=FOLDER]
+ *          [request_ms=N] [act_ms=N] [heartbeat_ms=N]
  *
  * A document is the file FOLDER/NAME.json (metrics: metrics.txt; of one guest or host: NAME-HOST.json);
  * what is asked for besides is in the file FOLDER/asked.  An act is answered from a later turn of the loop,
@@ -165,6 +166,31 @@ static void on_input(void *context)
     }
 }
 
+/* "NAME=N" of struct api_config's times; false if it is another argument. */
+static bool read_time(const char *argument, struct api_config *config)
+{
+    const struct {
+        const char *name;
+        int64_t *value;
+    } times[] = {
+        { "request_ms=", &config->request_ms },
+        { "act_ms=", &config->act_ms },
+        { "heartbeat_ms=", &config->heartbeat_ms },
+    };
+    uint64_t ms;
+
+    for (size_t i = 0; i < ARRAY_LEN(times); i++) {
+        size_t length = strlen(times[i].name);
+
+        if (strncmp(argument, times[i].name, length) == 0 &&
+            text_to_u64(argument + length, INT32_MAX, &ms)) {
+            *times[i].value = (int64_t)ms;
+            return true;
+        }
+    }
+    return false;
+}
+
 static void read_argument(const char *argument, struct api_config *config, struct server *server)
 {
     const struct {
@@ -184,8 +210,10 @@ static void read_argument(const char *argument, struct api_config *config, struc
             return;
         }
     }
-    (void)fprintf(stderr, "server: unknown argument '%s'\n", argument);
-    exit(2);
+    if (!read_time(argument, config)) {
+        (void)fprintf(stderr, "server: unknown argument '%s'\n", argument);
+        exit(2);
+    }
 }
 
 static void stop(void *context)

@@ -12,14 +12,18 @@ import unittest
 from served import PATIENCE_S, STATUS, Served, request
 
 PEER_MAX = 16
+LARGE = json.dumps({"text": "x" * (8 << 20)})
 
 
-class Hostile(unittest.TestCase):
+class ServedTest(unittest.TestCase):
     """Nothing here measures time: a server that waited for one of these callers would never answer the
     other, and the test would end by PATIENCE_S."""
 
+    arguments = ()
+
     def setUp(self):
-        self.served = Served(tcp=True)
+        self.served = Served(*self.arguments, tcp=True, documents={"status.json": json.dumps(STATUS),
+                                                                   "plan.json": LARGE})
         self.served.__enter__()
         self.addCleanup(self.served.__exit__)
         self.descriptors = self.served.threads_and_descriptors()[1]
@@ -36,41 +40,11 @@ class Hostile(unittest.TestCase):
         self.served.until("its descriptors are closed", lambda: self.served.threads_and_descriptors()
                           == (1, self.descriptors))
 
+
+class Hostile(ServedTest):
     def test_there_is_one_thread(self):
         self.assert_others_are_served()
         self.assertEqual(self.served.threads_and_descriptors()[0], 1)
-
-    def test_silent_callers_delay_nobody_and_are_ended(self):
-        silent = [self.client() for _ in range(PEER_MAX - 1)]
-        self.assert_others_are_served()
-        for client in silent:
-            self.assertTrue(client.ended())
-        self.assert_nothing_is_left()
-
-    def test_what_dribbles_in_is_ended_all_the_same(self):
-        head = b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\n"
-        chunked = request("POST", "/v1/hold", Content_Type="application/json",
-                          Transfer_Encoding="chunked")
-        alive = []
-        for begin, more, tcp in ((head, "X: y\r\n", False), (head, "X: y\r\n", True),
-                                 (chunked, "1\r\n \r\n", False), (chunked, "1\r\n \r\n", True)):
-            client = self.client(tcp)
-            client.say(begin)
-            client.socket.settimeout(0.2)
-            alive.append((client, more))
-        for _ in range(2 * PATIENCE_S): # Some bytes a second from each, for longer than they may.
-            alive = [(client, more) for client, more in alive if self.goes_on(client, more)]
-            self.assert_others_are_served()
-        self.assertEqual(alive, [])
-
-    def goes_on(self, client, more):
-        try:
-            client.say(more)
-            return client.more()
-        except TimeoutError:
-            return True
-        except (BrokenPipeError, ConnectionResetError):
-            return False
 
     def test_one_user_has_sixteen_connections_and_is_told_when_it_wants_more(self):
         held = [self.client() for _ in range(PEER_MAX)]
@@ -238,13 +212,6 @@ class Hostile(unittest.TestCase):
                 client.say(request("POST", "/v1/hold", {"guest": "db1"})[:cut])
         self.assert_nothing_is_left()
 
-    def test_an_act_that_is_never_answered_is_answered_for_the_backend(self):
-        with self.served.client() as client:
-            client.say(request("POST", "/v1/hold", {"guest": "never"}))
-            self.assert_others_are_served()
-            answer = client.answer()
-            self.assertEqual((answer.status, answer.code), (503, "timeout"))
-
     def test_an_act_that_waits_when_the_server_ends_is_answered(self):
         client = self.client()
         client.say(request("POST", "/v1/hold", {"guest": "never"}))
@@ -254,30 +221,49 @@ class Hostile(unittest.TestCase):
         self.assertEqual((answer.status, answer.code), (503, "busy"))
 
 
-class SlowReaders(unittest.TestCase):
-    LARGE = json.dumps({"text": "x" * (8 << 20)})
+class TimesOut(ServedTest):
+    """What the server gives up waiting for, sooner than it would for its users."""
 
-    def setUp(self):
-        self.served = Served(tcp=True, documents={"status.json": json.dumps(STATUS),
-                                                  "plan.json": self.LARGE})
-        self.served.__enter__()
-        self.addCleanup(self.served.__exit__)
-        self.idle = self.served.threads_and_descriptors()
+    arguments = ("request_ms=4000", "act_ms=4000")
 
-    def client(self, tcp=False):
-        client = self.served.client(tcp)
-        self.addCleanup(client.socket.close)
-        return client
+    def test_silent_callers_delay_nobody_and_are_ended(self):
+        silent = [self.client() for _ in range(PEER_MAX - 1)]
+        self.assert_others_are_served()
+        for client in silent:
+            self.assertTrue(client.ended())
+        self.assert_nothing_is_left()
 
-    def follow(self, tcp=False):
-        client = self.client(tcp)
-        client.say(request("GET", "/v1/events"))
-        client.until(b"retry: ")
-        return client
+    def test_what_dribbles_in_is_ended_all_the_same(self):
+        head = b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\n"
+        chunked = request("POST", "/v1/hold", Content_Type="application/json",
+                          Transfer_Encoding="chunked")
+        alive = []
+        for begin, more, tcp in ((head, "X: y\r\n", False), (head, "X: y\r\n", True),
+                                 (chunked, "1\r\n \r\n", False), (chunked, "1\r\n \r\n", True)):
+            client = self.client(tcp)
+            client.say(begin)
+            client.socket.settimeout(0.2)
+            alive.append((client, more))
+        for _ in range(PATIENCE_S): # Some bytes a second from each, for longer than they may.
+            alive = [(client, more) for client, more in alive if self.goes_on(client, more)]
+            self.assert_others_are_served()
+        self.assertEqual(alive, [])
 
-    def assert_dropped(self):
-        self.served.until("it is dropped", lambda: self.served.threads_and_descriptors() == self.idle,
-                          patience_s=2 * PATIENCE_S)
+    def goes_on(self, client, more):
+        try:
+            client.say(more)
+            return client.more()
+        except TimeoutError:
+            return True
+        except (BrokenPipeError, ConnectionResetError):
+            return False
+
+    def test_an_act_that_is_never_answered_is_answered_for_the_backend(self):
+        with self.served.client() as client:
+            client.say(request("POST", "/v1/hold", {"guest": "never"}))
+            self.assert_others_are_served()
+            answer = client.answer()
+            self.assertEqual((answer.status, answer.code), (503, "timeout"))
 
     def test_an_answer_that_is_not_taken_is_dropped(self):
         clients = [self.client(), self.client(tcp=True)]
@@ -285,10 +271,18 @@ class SlowReaders(unittest.TestCase):
             client.say(request("GET", "/v1/plan"))
             client.until(b"\r\n\r\n")
             self.assertEqual(self.served.ask("GET", "/v1/status").json, STATUS)
-        self.assert_dropped()
+        self.assert_nothing_is_left()
         for client in clients:
             client.ended()
-            self.assertLess(len(client.rest), len(self.LARGE))
+            self.assertLess(len(client.rest), len(LARGE))
+
+
+class SlowReaders(ServedTest):
+    def follow(self, tcp=False):
+        client = self.client(tcp)
+        client.say(request("GET", "/v1/events"))
+        client.until(b"retry: ")
+        return client
 
     def test_answers_that_are_not_taken_are_bounded_together(self):
         clients = [self.client() for _ in range(12)] + [self.client(tcp=True) for _ in range(4)]
@@ -307,7 +301,7 @@ class SlowReaders(unittest.TestCase):
             self.served.publish("move", f'"{number}{"x" * 4096}"')
             reader.until(f'"{number}x'.encode())
         reader.socket.close()
-        self.assert_dropped()
+        self.assert_nothing_is_left()
 
     def test_sixteen_follow_and_no_more(self):
         followers = [self.follow() for _ in range(8)] + [self.follow(tcp=True) for _ in range(8)]
@@ -327,7 +321,7 @@ class SlowReaders(unittest.TestCase):
             half.socket.shutdown(socket.SHUT_WR)
             self.assertTrue(half.ended())
             half.socket.close()
-        self.assert_dropped()
+        self.assert_nothing_is_left()
 
 
 if __name__ == "__main__":
