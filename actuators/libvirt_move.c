@@ -97,6 +97,24 @@ int libvirt_move_find(const struct libvirt_move *move, const struct libvirt_move
     return 0;
 }
 
+/* An image that lies where libvirt keeps those of guests with this name, since before the guest was defined
+ * (libvirt 9.0): it says that there is none, refuses to remove it, and restores it at the next start. */
+static int check_leftover_save(const struct libvirt_move *move, virDomainPtr domain,
+                               struct err *err)
+{
+    char *xml = virDomainManagedSaveGetXMLDesc(domain, 0);
+
+    if (xml == NULL &&
+        (libvirt_error_is(VIR_ERR_OPERATION_INVALID) || libvirt_error_is(VIR_ERR_NO_SUPPORT))) {
+        return 0;
+    }
+    free(xml);
+    return libvirt_move_fail(move, err, ERR_UNSAFE,
+                             "an image of its memory that is older than its disks is left there: "
+                             "remove " LIBVIRT_SAVE_FOLDER "%s.save",
+                             move->op->guest);
+}
+
 /* Fails with ERR_UNSAFE if a managed save image exists: a start would put its old memory over newer disks,
  * and a move would leave it behind. */
 static int check_save(const struct libvirt_move *move, virDomainPtr domain, struct err *err)
@@ -106,7 +124,7 @@ static int check_save(const struct libvirt_move *move, virDomainPtr domain, stru
     if (exists < 0) {
         return libvirt_move_fail_libvirt(move, err);
     }
-    return exists == 0 ? 0
+    return exists == 0 ? check_leftover_save(move, domain, err)
                        : libvirt_move_fail(move, err, ERR_UNSAFE,
                                            "it has a managed save image: start it or remove the "
                                            "image with 'virsh managedsave-remove'");

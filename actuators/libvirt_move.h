@@ -19,6 +19,9 @@ struct arena;
 struct libvirt_job;
 struct ssh;
 
+/* Where QEMU's driver keeps managed save images, NAME.save, and looks for one at every start. */
+#define LIBVIRT_SAVE_FOLDER "/var/lib/libvirt/qemu/save/"
+
 /* One host of an operation. */
 struct libvirt_move_end {
     struct observed_host host; /* Name, and what libvirt_connection_open() learned. */

@@ -56,9 +56,10 @@ struct survey {
     size_t claim_count;
     struct side source;
     struct side target;
-    struct libvirt_question *files; /* To the target, as the next three. */
+    struct libvirt_question *files; /* To the target, as the next four. */
     size_t file_count;
     struct libvirt_question *bridges;
+    struct libvirt_question *save;
     struct libvirt_question *migration_host; /* Of a live move, as the next two. */
     struct libvirt_question *migration_port;
     struct libvirt_question *reach; /* To the source; NULL: there is no such way by TCP. */
@@ -149,6 +150,15 @@ static void ask_presence(struct survey *survey)
     for (size_t i = 0; i < guest->bridge_count; i++) {
         (void)ask_about(target, LIBVIRT_QUESTION_BRIDGE, guest->bridges[i]);
     }
+}
+
+/* libvirt speaks of the images of guests that it knows, and would restore one of an earlier life of this one. */
+static void ask_leftovers(struct survey *survey)
+{
+    const char *path =
+        text_format(survey->move->arena, LIBVIRT_SAVE_FOLDER "%s.save", survey->move->op->guest);
+
+    survey->save = ask_about(&survey->target, LIBVIRT_QUESTION_EXISTS, path);
 }
 
 /* What the way from the source to the target depends on. */
@@ -297,6 +307,22 @@ static void judge_storage(const struct survey *survey)
     }
     for (size_t i = 0; survey->can_ask && silent == NULL && i < survey->claim_count; i++) {
         judge_claim(survey, &survey->claims[i], &survey->source.items[i], &survey->target.items[i]);
+    }
+}
+
+static void judge_leftovers(const struct survey *survey)
+{
+    const char *target = survey->move->op->peer;
+
+    if (is_unasked(survey, CHECK_SAVE)) {
+        return;
+    }
+    if (survey->save->answer == LIBVIRT_QUESTION_MISSING) {
+        check_pass(survey->list, CHECK_SAVE, "nor is one left on '%s'", target);
+    } else {
+        check_fail(survey->list, CHECK_SAVE, ERR_UNSAFE, "remove that file there",
+                   "an image of its memory that is older than its disks is left on '%s' (%s)",
+                   target, survey->save->name);
     }
 }
 
@@ -495,6 +521,7 @@ static void judge(const struct survey *survey)
 {
     const struct libvirt_xml_guest *guest = survey->guest;
 
+    judge_leftovers(survey);
     judge_storage(survey);
     judge_presence(survey, CHECK_FILES, "file", "copy it there", survey->files, survey->file_count);
     judge_presence(survey, CHECK_BRIDGES, "bridge", "create it there", survey->bridges,
@@ -528,6 +555,7 @@ void libvirt_survey_run(const struct libvirt_move *move, const struct libvirt_xm
 
     make_claims(&survey);
     ask_presence(&survey);
+    ask_leftovers(&survey);
     if (survey.live) {
         ask_way(&survey);
     }

@@ -5,6 +5,8 @@ then asks the fleet, not berth, where the guests are.  $BERTH is the program und
 
 import json
 import os
+import re
+import shutil
 import signal
 import unittest
 
@@ -240,6 +242,30 @@ class Refusals(BerthTest):
         self.assertIn("g1", self.text(result))
         self.assertEqual(fleet.listed("kvm1", "--all", "--with-managed-save"), ["g1"])
         self.assert_defined_only_on("g1", "kvm1")
+
+    def test_an_image_of_its_memory_from_an_earlier_life_is_never_restored(self):
+        fleet.guest("g1", "kvm1")
+        uuid = fleet.uuid("g1", "kvm1")
+        fleet.lab("save", "g1", "kvm1")
+        image = fleet.dir / "kvm2/var/qemu/save/g1.save"
+        image.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(fleet.dir / "kvm1/var/qemu/save/g1.save", image)
+        self.addCleanup(image.unlink, missing_ok=True)
+        fleet.virsh("kvm1", "start", "g1")
+        # Without SSH nobody sees it before libvirt would restore it.
+        fleet.want({"migrate.mode": "offline"}, g1="kvm2")
+        conf = fleet.work / "berth.conf"
+        conf.write_text(re.sub(r"(?m)^ssh = .*\n", "", conf.read_text()))
+        result = self.apply()
+        self.assert_exit(result, FAILED)
+        self.assertIn("remove /var/lib/libvirt/qemu/save/g1.save", self.text(result))
+        self.assertEqual(fleet.processes("g1"), [])
+        image.unlink()
+        self.assert_exit(self.apply(), DONE)
+        self.assert_runs_once("g1", "kvm2")
+        self.assert_defined_only_on("g1", "kvm2")
+        self.assertEqual(fleet.uuid("g1", "kvm2"), uuid)
+        await_true("it has booted anew", lambda: fleet.boots("g1") > 1)
 
     def test_a_transient_guest_does_not_move_offline(self):
         fleet.guest("g1", "kvm1", transient=True)

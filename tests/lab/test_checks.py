@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The checks before a move on real hosts: each is given a reason to fail, and says so.
 
-Not here: managed save, snapshots, host devices, an older QEMU, a machine type that the target lacks and CPUs
+Not here: managed save at the source, snapshots, host devices, an older QEMU, a machine type that the target lacks and CPUs
 that differ block a guest in the plan already, so nothing is asked about it (tests/cli, tests/golden); the
 hosts share one QEMU, one CPU and one kernel, so versions, architectures, pages and NUMA nodes cannot differ.
 A UUID or name that is taken is in tests/conformance."""
 
 import json
+import os
 import unittest
 
 from fleet import Fleet, FleetTest
@@ -109,6 +110,13 @@ class Checks(FleetTest):
         self.shared_disk()
         self.edited_guest(lambda xml: xml.replace("cache='none'", "cache='writeback'"), disk="v1")
         self.assert_fails("disk-cache", "'vda'.*'writeback'")
+
+    def test_an_image_of_its_memory_from_an_earlier_life_on_the_target(self):
+        fleet.guest("g1", "kvm1")
+        image = "/var/lib/libvirt/qemu/save/g1.save"
+        self.on("kvm2", f"mkdir -p {os.path.dirname(image)} && touch {image}")
+        self.addCleanup(self.on, "kvm2", f"rm {image}")
+        self.assert_fails("managed-save", f"'kvm2' \\({image}\\)")
 
     def test_a_block_job(self):
         self.shared_disk()
