@@ -6,22 +6,6 @@
 #include "cli/edit.h"
 #include "diff/evacuate.h"
 
-/* What there is to choose from: the hosts as they are, and what people have said, but no failure of a move
- * that this very file had asked for, and no window: that says when, not where. */
-static int look(struct edit *edit)
-{
-    struct config *config = &edit->cli->config;
-    const struct timetable timetable = config->timetable;
-    int status;
-
-    edit->sight.revision = edit->before;
-    edit->sight.revision.digest[0] = '\0';
-    config->timetable = (struct timetable){ 0 };
-    status = reach_see_revision(edit->cli, &edit->sight);
-    config->timetable = timetable;
-    return status;
-}
-
 static int drain(struct edit *edit, const char *name, bool partial)
 {
     struct evacuation evacuation;
@@ -32,7 +16,7 @@ static int drain(struct edit *edit, const char *name, bool partial)
         status = edit_find_host(edit, name, &host);
     }
     if (status == 0) {
-        status = look(edit);
+        status = edit_look(edit);
     }
     if (status != 0) {
         return status;

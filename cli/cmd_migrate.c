@@ -2,9 +2,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/edit.h"
+#include "cli/revive.h"
+#include "diff/resurrect.h"
 #include "model/es_edit.h"
 #include "model/quantity.h"
 
@@ -14,6 +17,9 @@ struct wish {
     const char *mode; /* Or NULL, as the next: what berth.conf says. */
     const char *timeout;
 };
+
+/* A mode that only this command has. */
+#define FORCED "offline-force"
 
 static int compare_guests(const void *a, const void *b)
 {
@@ -68,7 +74,8 @@ static int take_wish(struct edit *edit, const struct wish *wish, const char *gue
 
     if (wish->mode != NULL) {
         if (!policy_mode_from_name(wish->mode, &mode)) {
-            return bad_option("mode", wish->mode, "is none of auto, live and offline");
+            return bad_option("mode", wish->mode,
+                              "is none of auto, live, offline and offline-force");
         }
         if (edit->controller != 0 && mode != policy_guest_mode(policy, guest)) {
             return refuse_wish(edit, "mode");
@@ -101,6 +108,67 @@ static int check_names(const struct edit *edit, const struct es_edit *place)
         return CLI_INVALID;
     }
     return 0;
+}
+
+/* The host that does not answer and had the guest, or NULL. */
+static const char *find_dead(const struct observed *observed, const char *guest)
+{
+    for (size_t i = 0; i < observed->host_count; i++) {
+        if (!observed->hosts[i].reachable &&
+            observed_find_guest_named(&observed->hosts[i], guest) != NULL) {
+            return observed->hosts[i].name;
+        }
+    }
+    return NULL;
+}
+
+/* Fills the plan; the names are the file's. */
+static int plan_forced(struct edit *edit, const struct es_edit *place)
+{
+    struct resurrection resurrection;
+    const char *dead;
+    struct err err;
+    int status = revive_look(edit, edit->dead);
+
+    if (status != 0) {
+        return status;
+    }
+    dead = edit->dead != NULL ? edit->dead : find_dead(&edit->sight.view.observed, place->guest);
+    if (dead == NULL) {
+        cli_error("if it does not answer, --source-is-dead=HOST tells where it ran",
+                  "migrate: no host that had '%s' is dead", place->guest);
+        return CLI_FAILED;
+    }
+    if (resurrect_guest(&edit->cli->arena, &edit->sight.view.input, dead, place->guest, place->host,
+                        &resurrection, &err) != 0) {
+        return cli_fail(&err);
+    }
+    status = edit_place(edit, resurrection.edits, resurrection.edit_count);
+    if (status == 0) {
+        edit_force(edit, &resurrection.plan);
+    }
+    return status;
+}
+
+static int force(struct edit *edit, const struct wish *wish, const char *guest)
+{
+    const struct es_edit place = { .guest = guest, .host = wish->to };
+    uint32_t host = 0;
+    int status = edit_begin(edit);
+
+    if (status == 0) {
+        status = check_names(edit, &place);
+    }
+    if (status == 0 && edit->dead != NULL) {
+        status = edit_find_host(edit, edit->dead, &host);
+    }
+    if (status == 0) {
+        status = plan_forced(edit, &place);
+    }
+    if (status != 0) {
+        return status;
+    }
+    return edit->blocked_count > 0 ? edit_refuse(edit) : edit_carry_out(edit);
 }
 
 static int migrate(struct edit *edit, const struct wish *wish, const char *guest)
@@ -138,8 +206,12 @@ static int run(struct cli *cli, int argc, char **argv)
         { .name = "to", .value = "HOST", .help = "where it is to be", .text = &wish.to },
         { .name = "mode",
           .value = "MODE",
-          .help = "auto, live or offline, for this run",
+          .help = "auto, live, offline or offline-force, for this run",
           .text = &wish.mode },
+        { .name = "source-is-dead",
+          .value = "HOST",
+          .help = "with offline-force: you have made sure that HOST is off and stays so",
+          .text = &edit.dead },
         { .name = "timeout",
           .value = "DURATION",
           .help = "cancel a live migration after DURATION, for this run",
@@ -155,7 +227,12 @@ static int run(struct cli *cli, int argc, char **argv)
         cli_error("try 'berth migrate --help'", "migrate: --to HOST is missing");
         return CLI_INVALID;
     }
-    return migrate(&edit, &wish, argv[0]);
+    if (wish.mode != NULL && strcmp(wish.mode, FORCED) == 0) {
+        return wish.timeout == NULL ? force(&edit, &wish, argv[0])
+                                    : bad_option("timeout", wish.timeout, "is for live moves");
+    }
+    return edit.dead == NULL ? migrate(&edit, &wish, argv[0])
+                             : bad_option("source-is-dead", edit.dead, "is for --mode " FORCED);
 }
 
 static const struct cli_command command = {
@@ -167,7 +244,9 @@ static const struct cli_command command = {
         "--only GUEST' does; where berthd runs, that does it.  If the guest cannot be moved now, nothing\n"
         "is changed.  In es.xml only the lines of its placement change; the file is replaced whole, and\n"
         "not if somebody else has changed it meanwhile.  --dry-run also makes the checks before the move, and\n"
-        "shows those that did not pass; it exits with 4 if one failed.",
+        "shows those that did not pass; it exits with 4 if one failed.\n"
+        "--mode offline-force is for a guest whose host is dead: it is started on the other one from its last\n"
+        "known definition, on the conditions of 'berth evacuate'.",
     .run = run,
 };
 

@@ -17,6 +17,7 @@ const struct cli_command *cmd_plan_command(void);
 const struct cli_command *cmd_apply_command(void);
 const struct cli_command *cmd_migrate_command(void);
 const struct cli_command *cmd_drain_command(void);
+const struct cli_command *cmd_evacuate_command(void);
 const struct cli_command *cmd_undrain_command(void);
 const struct cli_command *cmd_rollback_command(void);
 const struct cli_command *cmd_status_command(void);

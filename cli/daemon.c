@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/document.h"
+#include "reconciler/force.h"
 #include "reconciler/json_member.h"
 #include "reconciler/order.h"
 
@@ -122,14 +123,29 @@ int daemon_get(struct daemon *daemon, const char *path, const char *format,
     return 0;
 }
 
+/* Sends 'body' to 'path'; what is said of it in '*said'. */
+static int tell(struct daemon *daemon, const char *path, const char *body, const char **said,
+                struct err *err)
+{
+    struct arena *arena = &daemon->cli->arena;
+    struct text answer = text_new(arena);
+    AUTO(document) struct document document = { .root = NULL };
+
+    if (ask(daemon, path, body, &answer, err) != 0) {
+        return -1;
+    }
+    if (document_parse(&document, answer.data, answer.length, NULL, err) != 0) {
+        return err_wrap(err, "berthd at '%.80s'", daemon->socket);
+    }
+    *said = document_string(arena, document.root, "message");
+    return 0;
+}
+
 int daemon_order(struct daemon *daemon, const struct order *order, const char **said,
                  struct err *err)
 {
     struct arena *arena = &daemon->cli->arena;
     struct text body = text_new(arena);
-    struct text answer = text_new(arena);
-    AUTO(document) struct document document = { .root = NULL };
-    const char *path = text_format(arena, "/v1/%s", order_verb_name(order->verb));
 
     text_append(&body, "{");
     if (order->scope == JOURNAL_SCOPE_GUEST || order->scope == JOURNAL_SCOPE_HOST) {
@@ -140,14 +156,23 @@ int daemon_order(struct daemon *daemon, const struct order *order, const char **
         json_member_string(&body, "reason", order->reason);
     }
     text_append(&body, "}");
-    if (ask(daemon, path, body.data, &answer, err) != 0) {
-        return -1;
+    return tell(daemon, text_format(arena, "/v1/%s", order_verb_name(order->verb)), body.data, said,
+                err);
+}
+
+int daemon_force(struct daemon *daemon, const struct force_request *request, const char **said,
+                 struct err *err)
+{
+    struct text body = text_new(&daemon->cli->arena);
+
+    text_append(&body, "{");
+    json_member_string(&body, "guest", request->guest);
+    json_member_string(&body, "to", request->to);
+    if (request->dead != NULL) {
+        json_member_string(&body, "source_is_dead", request->dead);
     }
-    if (document_parse(&document, answer.data, answer.length, NULL, err) != 0) {
-        return err_wrap(err, "berthd at '%.80s'", daemon->socket);
-    }
-    *said = document_string(arena, document.root, "message");
-    return 0;
+    text_append(&body, "}");
+    return tell(daemon, "/v1/force", body.data, said, err);
 }
 
 enum client_turn daemon_follow(struct daemon *daemon, const int *wakers, size_t count,

@@ -14,6 +14,7 @@
 struct cli;
 struct document;
 struct err;
+struct force_request;
 struct order;
 struct text;
 
@@ -35,6 +36,10 @@ int daemon_get(struct daemon *daemon, const char *path, const char *format,
 
 /* Gives 'order' and waits until it is carried out; '*said', in cli->arena, is what berthd has done. */
 int daemon_order(struct daemon *daemon, const struct order *order, const char **said,
+                 struct err *err);
+
+/* Asks for a forced move, and waits until it has begun; '*said' likewise. */
+int daemon_force(struct daemon *daemon, const struct force_request *request, const char **said,
                  struct err *err);
 
 /* The next thing that happens (client.h).  Events are daemon->client->name and ->data. */

@@ -13,6 +13,7 @@
 #include "cli/daemon.h"
 #include "cli/entry.h"
 #include "cli/follow.h"
+#include "cli/revive.h"
 #include "cli/run.h"
 #include "cli/summary.h"
 #include "diff/plan_json.h"
@@ -71,6 +72,20 @@ int edit_begin(struct edit *edit)
     }
     status = find_controller(edit);
     return status == 0 ? cli_load_revision(cli, NULL, &edit->before) : status;
+}
+
+int edit_look(struct edit *edit)
+{
+    struct config *config = &edit->cli->config;
+    const struct timetable timetable = config->timetable;
+    int status;
+
+    edit->sight.revision = edit->before;
+    edit->sight.revision.digest[0] = '\0';
+    config->timetable = (struct timetable){ 0 };
+    status = reach_see_revision(edit->cli, &edit->sight);
+    config->timetable = timetable;
+    return status;
 }
 
 int edit_restore(struct edit *edit, const char *bytes, size_t length)
@@ -165,7 +180,8 @@ static void print_edit(const struct edit *edit, struct text *text)
         for_each_change(edit, text, print_change);
         text_append(text, "\n");
     }
-    for (size_t i = 0; i < edit->blocked_count; i++) {
+    for (size_t i = 0; i < edit->blocked_count && !edit->forced;
+         i++) { /* Else the plan has them. */
         text_printf(text, "%s stays: %s: %s\n", edit->blocked[i].guest,
                     plan_code_name(edit->blocked[i].code),
                     text_visible(text->arena, edit->blocked[i].reason));
@@ -232,6 +248,33 @@ static int write_file(struct edit *edit)
         return cli_fail(&err);
     }
     return 0;
+}
+
+/* One letter for each. */
+static void count_change(struct text *text, const char *guest, const char *from, const char *to)
+{
+    (void)guest;
+    (void)from;
+    (void)to;
+    text_append(text, ".");
+}
+
+int edit_put_back(struct edit *edit, const struct es_edit *edits, size_t count)
+{
+    const struct revision *after = &edit->sight.revision;
+    struct file_bytes old = { after->bytes, after->length };
+    struct file_bytes new = { edit->before.bytes, edit->before.length };
+    struct text changes = text_new(&edit->cli->arena);
+    struct err err;
+
+    for_each_change(edit, &changes, count_change);
+    if ((count < changes.length &&
+         es_edit_apply(&edit->cli->arena, after->bytes, after->length, edits, count, &new.data,
+                       &new.length, &err) != 0) ||
+        file_replace_unchanged(edit->cli->config.es_xml, old, new, &err) != 0) {
+        return cli_fail(&err);
+    }
+    return CLI_OK;
 }
 
 /* Guests of the file that 'host' has still: running, defined or arriving there. */
@@ -310,6 +353,9 @@ static int move_guests(struct edit *edit, const char *agreed, struct text *run)
     };
     int status;
 
+    if (edit->forced) {
+        return revive_guests(edit, run);
+    }
     if (edit->controller != 0 && follow(edit, &request, &status)) {
         edit->carried_out = status != CLI_CANCELLED;
         return status;
@@ -353,8 +399,9 @@ int edit_carry_out(struct edit *edit)
     bool acts = !edit->dry_run && !is_settled(edit);
     struct text run = text_new(&edit->cli->arena);
     const char *agreed;
-    int status =
-        edit->checks && edit->dry_run ? checks_make(edit->cli, &edit->sight, &edit->plan) : CLI_OK;
+    int status = edit->checks && edit->dry_run && !edit->forced
+                     ? checks_make(edit->cli, &edit->sight, &edit->plan)
+                     : CLI_OK;
     int printed;
 
     if (status == CLI_OK) {
@@ -380,6 +427,15 @@ int edit_carry_out(struct edit *edit)
     return printed == CLI_OK && (edit->blocked_count > 0 || checks_failed(&edit->plan))
                ? CLI_BLOCKED
                : printed;
+}
+
+void edit_force(struct edit *edit, const struct plan *plan)
+{
+    edit->plan = *plan;
+    edit->plan.es_xml_sha256 = edit->sight.revision.digest;
+    edit->blocked = plan->blocked;
+    edit->blocked_count = plan->block_count;
+    edit->forced = true;
 }
 
 int edit_refuse(struct edit *edit)

@@ -37,6 +37,8 @@ struct edit {
         *blocked; /* Guests that stay where the command was to take them away from. */
     size_t blocked_count;
     const char *drained; /* The host that is to be empty in the end, or NULL. */
+    bool forced;         /* The plan's moves are forced, each to be asked for (cli/revive.h). */
+    const char *dead;    /* Host that the caller says is dead, or NULL. */
 };
 
 /* The two options that every edit has, for a command's table. */
@@ -47,8 +49,12 @@ struct edit {
     }
 
 /* Reads the file, sees who controls the fleet and that a person can be asked.  0, or the exit status
- * after printing why not; likewise the next three. */
+ * after printing why not; likewise the next four. */
 int edit_begin(struct edit *edit);
+
+/* Looks at what there is to choose from, with the file as it is: the hosts as they are, and what people have said,
+ * but no failure of a move that this very file had asked for, and no window: that says when, not where. */
+int edit_look(struct edit *edit);
 
 /* The new revision is the file with the 'count' guests of 'edits' on their new hosts. */
 int edit_place(struct edit *edit, const struct es_edit *edits, size_t count);
@@ -58,6 +64,13 @@ int edit_restore(struct edit *edit, const char *bytes, size_t length);
 
 /* Looks at the hosts, unless it was done before, and plans for the new revision. */
 int edit_plan(struct edit *edit);
+
+/* Gives the 'count' guests of 'edits', some that the written edit had, the hosts they had before, unless somebody
+ * has changed the file since. */
+int edit_put_back(struct edit *edit, const struct es_edit *edits, size_t count);
+
+/* The plan is 'plan', of forced moves, made for the new revision. */
+void edit_force(struct edit *edit, const struct plan *plan);
 
 /* Shows, asks, writes and moves.  The exit status. */
 int edit_carry_out(struct edit *edit);

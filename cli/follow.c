@@ -157,10 +157,34 @@ static bool is_newest(struct follow *follow, const char *digest)
             text_equal(digest, revision.digest));
 }
 
+static bool is_to_force(const struct follow *follow)
+{
+    return follow->request->forced != NULL && !follow->request->forced->begun;
+}
+
+/* Asks for the forced move.  While another move is under way it is asked for again after that. */
+static void force(struct follow *follow)
+{
+    struct run_forced *forced = follow->request->forced;
+    const char *said;
+    struct err err;
+
+    if (daemon_force(follow->daemon, &forced->request, &said, &err) == 0) {
+        forced->begun = true;
+        follow->passed = false;
+    } else if (err.code != ERR_BUSY) {
+        end(follow, run_refuse_forced(&err));
+    }
+}
+
 static void rest(struct follow *follow, const struct json_t *status)
 {
     struct summary *summary = &follow->summary;
 
+    if (is_to_force(follow)) {
+        force(follow);
+        return;
+    }
     add_blocks(follow, status);
     end(follow, summary->failed > 0 || summary->stuck > 0 ? CLI_FAILED
                 : summary->blocked > 0                    ? CLI_BLOCKED
@@ -232,6 +256,9 @@ static void begin(struct follow *follow)
         !err_is_retryable(&err) && err.code != ERR_DENIED) {
         fail(follow, &err);
     }
+    if (!follow->over && is_to_force(follow)) {
+        force(follow);
+    }
 }
 
 static void lose(struct follow *follow, const struct err *err)
@@ -291,6 +318,10 @@ static void print_end(struct follow *follow)
     const struct summary *summary = &follow->summary;
     struct text text = text_new(&cli->arena);
 
+    if (follow->request->forced != NULL) {
+        follow->request->forced->summary = *summary;
+        return;
+    }
     if (follow->request->json != NULL) {
         summary_json(follow->request->json, summary);
         return;
@@ -330,7 +361,9 @@ int follow_moves(struct cli *cli, struct daemon *daemon, const struct run_reques
         cli_error(NULL, "%s: cannot wait for signals", cli->command);
         return CLI_FAILED;
     }
-    (void)fprintf(stderr, "berthd carries it out; Ctrl-C ends looking on\n");
+    if (request->forced == NULL) {
+        (void)fprintf(stderr, "berthd carries it out; Ctrl-C ends looking on\n");
+    }
     while (!follow.over) {
         take_turn(&follow);
     }

@@ -82,6 +82,18 @@ static void on_signal(void *context)
     reconciler_cancel(run->reconciler);
 }
 
+static void on_forced(void *context, const struct err *err, const char *text)
+{
+    struct run *run = context;
+
+    (void)text;
+    run->request->forced->begun = err == NULL;
+    if (err != NULL) {
+        run->result.status = (enum reconciler_status)run_refuse_forced(err);
+        loop_stop(run->loop);
+    }
+}
+
 static void print_summary(struct run *run)
 {
     const struct reconciler_result *result = &run->result;
@@ -96,7 +108,9 @@ static void print_summary(struct run *run)
     };
     struct text text = text_new(&run->cli->arena);
 
-    if (run->request->json != NULL) {
+    if (run->request->forced != NULL) {
+        run->request->forced->summary = summary;
+    } else if (run->request->json != NULL) {
         summary_json(run->request->json, &summary);
     } else {
         summary_text(&text, &summary);
@@ -127,6 +141,9 @@ static int act(struct run *run)
     run->reconciler = reconciler_new(&world, &options);
     loop_uv_on_signal(run->loop, SIGINT, on_signal, run);
     loop_uv_on_signal(run->loop, SIGTERM, on_signal, run);
+    if (run->request->forced != NULL) {
+        reconciler_force(run->reconciler, &run->request->forced->request, on_forced, run);
+    }
     reconciler_run(run->reconciler, on_done, run);
     loop_run(run->loop);
     reach_close_world(&world);
@@ -162,6 +179,9 @@ bool run_show_plan(struct cli *cli, const struct run_request *request, const str
 {
     struct text text = text_new(&cli->arena);
 
+    if (request->forced != NULL) {
+        return true;
+    }
     if (again) {
         if (plan->move_count > 0) {
             (void)fprintf(stderr, "planned anew: %zu move%s\n", plan->move_count,
@@ -172,6 +192,13 @@ bool run_show_plan(struct cli *cli, const struct run_request *request, const str
     render_plan(&cli->arena, &text, plan, cli->colour);
     return request->json != NULL || text_equal(request->agreed, text.data) ||
            cli_print(text.data, text.length) == CLI_OK;
+}
+
+int run_refuse_forced(const struct err *err)
+{
+    int status = cli_fail(err);
+
+    return err->code == ERR_REFUSED || err->code == ERR_CONFLICT ? CLI_BLOCKED : status;
 }
 
 bool run_is_wanted(void)

@@ -8,11 +8,21 @@
 
 #include <stdbool.h>
 
+#include "cli/summary.h"
 #include "diff/plan.h"
+#include "reconciler/force.h"
 
 struct cli;
+struct err;
 struct reach_sight;
 struct text;
+
+/* A guest of a dead host that is to be started elsewhere, and what came of it. */
+struct run_forced {
+    struct force_request request;
+    bool begun; /* It was not refused. */
+    struct summary summary;
+};
 
 /* Moves that are asked for, whoever makes them (cli/follow.h). */
 struct run_request {
@@ -20,6 +30,8 @@ struct run_request {
     const char *agreed; /* The plan as a person has seen it and said yes, or NULL: it is printed. */
     struct text
         *json; /* Gets the result as a "berth.apply/1" object; NULL: it is printed as text. */
+    struct run_forced
+        *forced; /* NULL, or 'only' is moved by this: no plan and no result is printed. */
 };
 
 /* The plan for what 'sight' holds, in cli->arena: moves of 'only' alone (NULL: of all), and no word about
@@ -33,6 +45,9 @@ bool run_can_ask(struct cli *cli, const char *hint);
  * if it could not be printed, which was told. */
 bool run_show_plan(struct cli *cli, const struct run_request *request, const struct plan *plan,
                    bool again);
+
+/* Prints why a forced move was refused.  The exit status. */
+int run_refuse_forced(const struct err *err);
 
 /* A person's answer to whether to go on. */
 bool run_is_wanted(void);

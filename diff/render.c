@@ -206,8 +206,11 @@ static void print_duration(struct text *text, const struct plan *plan)
     for (size_t i = 0; i < plan->move_count; i++) {
         total += duration_of(plan, &plan->moves[i]);
     }
-    text_printf(text, ", about %s at %llu MiB/s", duration_text(text->arena, total),
-                (unsigned long long)estimate_rate_mib_s(plan->bandwidth_mib_s));
+    text_printf(text, ", about %s", duration_text(text->arena, total));
+    if (plan->moves[0].mode != MOVE_FORCED) {
+        text_printf(text, " at %llu MiB/s",
+                    (unsigned long long)estimate_rate_mib_s(plan->bandwidth_mib_s));
+    }
 }
 
 static void print_moves_summary(struct text *text, const struct plan *plan)
@@ -221,7 +224,9 @@ static void print_moves_summary(struct text *text, const struct plan *plan)
     if (plan->detours > 0) {
         text_printf(text, ", %zu to a temporary host", plan->detours);
     }
-    if (plan->interruptions == 0) {
+    if (plan->moves[0].mode == MOVE_FORCED) { /* Then all are. */
+        text_append(text, ", by force");
+    } else if (plan->interruptions == 0) {
         text_append(text, ", no guest interrupted");
     } else {
         text_printf(text, ", %zu guest%s interrupted", plan->interruptions,

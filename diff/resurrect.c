@@ -346,9 +346,11 @@ static int plan_moves(struct supposed *supposed, const struct evacuation *evacua
     }
     for (size_t i = 0; i < plan->move_count; i++) {
         moves[i].mode = MOVE_FORCED;
-        moves[i].reason = text_format(supposed->arena, "'%s' is dead", supposed->host);
+        moves[i].reason =
+            text_format(supposed->arena, "'%s', where it ran, is dead", supposed->host);
     }
     plan->interruptions = 0; /* They are down already. */
+    plan->warning_count = 0; /* Of a world that is only supposed. */
     collect_blocks(supposed, evacuation, plan);
     plan->complete = plan->block_count == 0;
     return 0;

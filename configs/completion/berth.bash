@@ -12,7 +12,8 @@ _berth_options() { # COMMAND
         diff) printf '%s\n' --es --observed --exit-code ;;
         plan) printf '%s\n' --es --observed --dot --exit-code --checks --all ;;
         apply) printf '%s\n' -y --yes --only ;;
-        migrate) printf '%s\n' --to --mode --timeout --dry-run -y --yes ;;
+        migrate) printf '%s\n' --to --mode --source-is-dead --timeout --dry-run -y --yes ;;
+        evacuate) printf '%s\n' --source-is-dead --dry-run -y --yes ;;
         drain) printf '%s\n' --partial --dry-run -y --yes ;;
         undrain | rollback) printf '%s\n' --dry-run -y --yes ;;
         history) printf '%s\n' -n --limit --revisions ;;
@@ -28,7 +29,7 @@ _berth_options() { # COMMAND
 _berth_expects() { # COMMAND OPTION|argument
     case $1:$2 in
         migrate:--mode) echo mode ;;
-        migrate:--to | migrate:--timeout | hold:-r | hold:--reason) echo other ;;
+        migrate:--to | migrate:--timeout | *:--source-is-dead | hold:-r | hold:--reason) echo other ;;
         *:-c | *:--config | *:--es | *:--observed | *:--schema | observe:-o | observe:--out) echo file ;;
         apply:--only | cancel:argument | explain:argument | history:argument | hold:argument | \
             migrate:argument | release:argument | retry:argument) echo guest ;;
@@ -87,12 +88,12 @@ _berth() { # PROGRAM WORD PREVIOUS: as bash calls it
     case $expects in
         command)
             _berth_match "$word" < <(printf '%s\n' validate discover observe diff plan apply \
-                migrate drain undrain rollback status watch history explain cancel hold release retry check)
+                migrate drain evacuate undrain rollback status watch history explain cancel hold release retry check)
             [[ -n $command ]] || _berth_match "$word" < <(printf '%s\n' help --help --version)
             ;;
         option) _berth_match "$word" < <(_berth_options "$command") ;;
         guest) _berth_match "$word" < <(_berth_guests "$1" "${source[@]}") ;;
-        mode) _berth_match "$word" < <(printf '%s\n' auto live offline) ;;
+        mode) _berth_match "$word" < <(printf '%s\n' auto live offline offline-force) ;;
         file) compopt -o default ;;
     esac
 }

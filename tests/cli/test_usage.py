@@ -19,6 +19,7 @@ ARGUMENTS = {
     "apply": ([], []),
     "migrate": (["vm1"], []),
     "drain": (["kvm1"], []),
+    "evacuate": (["kvm1"], []),
     "undrain": (["kvm1"], []),
     "rollback": (["1"], []),
     "status": ([], []),
@@ -78,7 +79,7 @@ class Usage(CliTest):
         self.assert_bad_usage("plan", "--json=yes")
 
     def test_a_missing_argument_is_bad_usage(self):
-        for name in ("discover", "migrate", "drain", "undrain", "rollback", "explain", "retry"):
+        for name in ("discover", "migrate", "drain", "evacuate", "undrain", "rollback", "explain", "retry"):
             with self.subTest(name):
                 self.assert_bad_usage(name)
 
@@ -147,7 +148,8 @@ class Output(CliTest):
                    "migrate": "edit", "drain": "edit", "rollback": "edit"}
         for name, format_ in formats.items():
             self.assertEqual(format_, f"berth.{special.get(name, name)}/1", name)
-        self.assertEqual(set(formats) | {"watch", "cancel", "hold", "release", "retry", "check", "undrain"}, set(ARGUMENTS))
+        self.assertEqual(set(formats) | {"watch", "cancel", "hold", "release", "retry", "check", "undrain", "evacuate"},
+                         set(ARGUMENTS))
 
     def test_a_full_disk_behind_stdout_is_an_error(self):
         for args in (*self.results(), ("plan", "--json"), ("plan", "--dot"), ("plan", "--help")):

@@ -294,7 +294,7 @@ class Completion(unittest.TestCase):
                     elif value == "GUEST":
                         self.assertEqual(offered, ["db1", "db2", "web1", "web2"])
                     elif value == "MODE":
-                        self.assertEqual(offered, ["auto", "live", "offline"])
+                        self.assertEqual(offered, ["auto", "live", "offline", "offline-force"])
                     elif value:
                         self.assertEqual(offered, [])
                     else:

@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Guests of a dead host: where they are to run, who stays down, and what becomes of es.xml."""
+
+import json
+import unittest
+
+from test_edit import EditTest
+from test_terminal import PROMPT
+from world import BLOCKED, CANCELLED, FAILED, GIB, INVALID, OK, es_xml, sim_guest
+
+
+class FailoverTest(EditTest):
+    """Three hosts; what runs on kvm1 is known to the journal."""
+
+    PLACES = {"kvm1": ["db", "web"], "kvm2": ["mail"], "kvm3": []}
+
+    def setUp(self):
+        super().setUp()
+        self.be(self.PLACES)
+
+    def be(self, places, **members):
+        """The fleet is as the file says, and a controller has seen it."""
+        self.world.have(places, **members)
+        self.world.want({host: [g if isinstance(g, str) else g["name"] for g in guests]
+                         for host, guests in places.items()})
+        self.assert_exit(self.world.berth("apply", "--yes"), OK)
+        self.text = self.world.es.read_text()
+
+    def power(self, host, state):
+        def switch(fleet):
+            next(h for h in fleet["hosts"] if h["name"] == host)["power"] = state
+        self.world.edit_fleet(switch)
+
+    def plan(self, *args, status=OK):
+        document = self.edit(*args, "--dry-run", status=status)
+        moves = [(m["guest"], m["from"], m["to"], m["mode"]) for m in document["plan"]["moves"]]
+        return moves, {b["guest"]: b["code"] for b in document["blocked"]}
+
+
+class Plan(FailoverTest):
+    def test_a_dry_run_shows_where_the_guests_would_run_and_changes_nothing(self):
+        self.power("kvm1", "off")
+        result = self.world.berth("evacuate", "kvm1", "--dry-run")
+        self.assert_exit(result, OK)
+        self.assertRegex(result.stdout, r"(?s)es.xml:\n  db +kvm1 -> kvm2\n  web +kvm1 -> kvm2\n")
+        self.assertRegex(result.stdout, r"1 +db +kvm1 +→ kvm2 +forced .*'kvm1', where it ran, is dead")
+        self.assertIn("2 moves, 2 GiB, by force", result.stdout)
+        self.assertEqual(result.stderr, "")
+        self.assert_unchanged(self.text)
+
+    def test_the_important_guest_comes_first(self):
+        self.world.configure("[guest web]\npriority = 1\n")
+        self.power("kvm1", "off")
+        moves, blocked = self.plan("evacuate", "kvm1")
+        self.assertEqual(moves, [("web", "kvm1", "kvm2", "forced"), ("db", "kvm1", "kvm2", "forced")])
+        self.assertEqual(blocked, {})
+
+    def test_who_finds_no_room_stays_down_and_is_told(self):
+        self.world.configure("[host kvm2]\nmemory = 1GiB\n[host kvm3]\nmemory = 1GiB\n")
+        self.power("kvm1", "off")
+        moves, blocked = self.plan("evacuate", "kvm1", status=BLOCKED)
+        self.assertEqual(moves, [("db", "kvm1", "kvm3", "forced")])
+        self.assertEqual(blocked, {"web": "no-capacity"})
+        result = self.world.berth("evacuate", "kvm1", "--dry-run")
+        self.assert_exit(result, BLOCKED)
+        self.assertEqual(result.stdout.count("no-capacity"), 1, result.stdout)
+
+    def test_what_was_off_stays_off(self):
+        self.be({"kvm1": ["db", sim_guest("web", state="shutoff")], "kvm2": ["mail"], "kvm3": []})
+        self.power("kvm1", "off")
+        moves, blocked = self.plan("evacuate", "kvm1", status=BLOCKED)
+        self.assertEqual([m[0] for m in moves], ["db"])
+        self.assertEqual(blocked, {"web": "policy"})
+
+    def test_a_guest_that_nobody_has_seen_is_not_invented(self):
+        self.be({"kvm1": ["db"], "kvm2": ["mail"], "kvm3": []})
+        self.world.want(self.PLACES)
+        self.power("kvm1", "off")
+        moves, blocked = self.plan("evacuate", "kvm1", status=BLOCKED)
+        self.assertEqual([m[0] for m in moves], ["db"])
+        self.assertEqual(blocked, {"web": "missing"})
+
+    def test_if_nobody_can_be_helped_the_file_stays_as_it_is(self):
+        self.power("kvm1", "off")
+        self.power("kvm2", "off")
+        self.power("kvm3", "off")
+        result = self.world.berth("evacuate", "kvm1", "--yes")
+        self.assert_exit(result, BLOCKED)
+        self.assertRegex(result.stdout, "unreachable-host")
+        self.assertIn("nothing was changed", result.stderr)
+        self.assert_unchanged(self.text)
+
+    def test_a_host_without_guests_needs_nothing(self):
+        self.power("kvm3", "off")
+        result = self.world.berth("evacuate", "kvm3", "--yes")
+        self.assert_exit(result, OK)
+        self.assertIn("no guest of the file is known to be down with 'kvm3'", result.stderr)
+        self.assertFalse(self.edit("evacuate", "kvm3")["written"])
+
+    def test_one_guest_can_be_asked_for(self):
+        self.power("kvm1", "off")
+        moves, blocked = self.plan("migrate", "web", "--to", "kvm3", "--mode", "offline-force")
+        self.assertEqual(moves, [("web", "kvm1", "kvm3", "forced")])
+        self.world.configure("[host kvm3]\nmemory = 512MiB\n")
+        result = self.world.berth("migrate", "web", "--to", "kvm3", "--mode", "offline-force", "--yes")
+        self.assert_exit(result, INVALID)  # The file itself would be at fault.
+        self.assert_unchanged(self.text)
+
+
+class Refused(FailoverTest):
+    def assert_left(self, result, status, pattern):
+        self.assert_complains(result, status, pattern)
+        self.assert_unchanged(self.text)
+        self.assertEqual(self.world.places()["kvm2"], ["mail"])
+
+    def test_a_host_that_answers_is_drained_instead(self):
+        for args in ["evacuate", "kvm1"], ["evacuate", "kvm1", "--source-is-dead=kvm1"], [
+                "migrate", "db", "--to", "kvm2", "--mode", "offline-force", "--source-is-dead=kvm1"]:
+            with self.subTest(args):
+                result = self.world.berth(*args, "--yes")
+                self.assert_left(result, FAILED, "'kvm1' answers")
+                self.assertIn("hint: 'berth drain kvm1'", result.stderr)
+
+    def test_what_cannot_be_meant_is_refused(self):
+        self.power("kvm1", "off")
+        force = ["--to", "kvm2", "--mode", "offline-force"]
+        for args, pattern in [
+            (["evacuate", "kvm9"], "no host 'kvm9'"),
+            (["evacuate", "kvm1", "--source-is-dead=kvm2"], "'kvm2' is not 'kvm1'"),
+            (["migrate", "db", "--to", "kvm2", "--source-is-dead=kvm1"], "is for --mode offline-force"),
+            (["migrate", "db", *force, "--timeout", "1m"], "is for live moves"),
+            (["migrate", "db", *force, "--source-is-dead=kvm9"], "no host 'kvm9'"),
+            (["migrate", "nobody", *force], "no guest 'nobody'"),
+        ]:
+            with self.subTest(args):
+                self.assert_left(self.world.berth(*args, "--yes"), INVALID, pattern)
+
+    def test_a_guest_whose_host_lives_is_not_forced(self):
+        result = self.world.berth("migrate", "db", "--to", "kvm2", "--mode", "offline-force", "--yes")
+        self.assert_left(result, FAILED, "no host that had 'db' is dead")
+        self.power("kvm3", "off")
+        result = self.world.berth("migrate", "db", "--to", "kvm2", "--mode", "offline-force", "--yes",
+                                  "--source-is-dead=kvm3")
+        self.assert_exit(result, BLOCKED)
+        self.assertIn("it runs on 'kvm1'", result.stdout)
+        self.assert_unchanged(self.text)
+
+    def test_a_no_changes_nothing(self):
+        self.power("kvm1", "off")
+        status, shown = self.at_terminal("evacuate", "kvm1", keys="n\n")
+        self.assertEqual(status, CANCELLED, shown)
+        self.assertLess(shown.index("kvm1 -> kvm2"), shown.index(PROMPT))
+        self.assert_unchanged(self.text)
+
+    def test_a_host_that_is_neither_fenced_nor_attested_keeps_its_guests_down(self):
+        self.power("kvm1", "off")
+        result = self.world.berth("evacuate", "kvm1", "--yes")
+        self.assert_exit(result, BLOCKED)
+        self.assertRegex(result.stderr, "(?m)^berth: .*'db'")
+        self.assertIn("2 guests are put back", result.stderr)
+        self.assert_unchanged(self.text)
+        self.assertEqual(self.world.places(), {"kvm1": [], "kvm2": ["mail"], "kvm3": []})
+        run = self.edit("evacuate", "kvm1", status=BLOCKED)["run"]
+        self.assertEqual((run["moved"], run["failed"]), (0, 2))
+
+
+if __name__ == "__main__":
+    unittest.main()
