@@ -315,6 +315,33 @@ static void read_state(const struct _virDomainStatsRecord *record, struct observ
     guest->reason = libvirt_observe_reason_of(state, reason);
 }
 
+/* What the platform may have to provide: bridges, and volumes by the name that their device ends in.  What can
+ * be no name of a supply is none of the platform's. */
+static struct supply_list read_supplies(struct arena *arena, const struct libvirt_xml_guest *facts)
+{
+    struct supply *items =
+        ARENA_ARRAY(arena, struct supply, facts->bridge_count + facts->disk_count);
+    struct supply_list list = { .count = 0 };
+    size_t count = 0;
+    struct err err;
+
+    for (size_t i = 0; i < facts->bridge_count; i++) {
+        if (supply_is_name(facts->bridges[i])) {
+            items[count++] = (struct supply){ SUPPLY_BRIDGE, facts->bridges[i], NULL };
+        }
+    }
+    for (size_t i = 0; i < facts->disk_count; i++) {
+        const struct libvirt_xml_disk *disk = &facts->disks[i];
+        const char *base = disk->source == LIBVIRT_XML_BLOCK ? strrchr(disk->path, '/') : NULL;
+
+        if (base != NULL && supply_is_name(base + 1) && supply_is_device(disk->path)) {
+            items[count++] = (struct supply){ SUPPLY_VOLUME, base + 1, disk->path };
+        }
+    }
+    return supply_list_make(arena, items, count, &list, &err) == 0 ? list
+                                                                   : (struct supply_list){ 0 };
+}
+
 /* What the definition says, read again at each look: it may have been edited.  A transient guest has
  * only its live one. */
 static int read_definition(const struct look *look, virDomainPtr domain,
@@ -345,6 +372,7 @@ static int read_definition(const struct look *look, virDomainPtr domain,
     guest->cpu_mode = facts.cpu_mode;
     guest->hugepage_kib = libvirt_xml_hugepages_on(&facts, look->node);
     guest->numa_nodes = facts.numa_nodes;
+    guest->supplies = read_supplies(look->arena, &facts);
     return 0;
 }
 

@@ -29,6 +29,7 @@ int checks_make(struct cli *cli, const struct reach_sight *sight, struct plan *p
         .policy = &cli->config.policy,
         .ledger = &sight->ledger,
         .observed = &sight->view.observed,
+        .desired = &sight->revision.desired,
     };
 
     if (actuator == NULL) {

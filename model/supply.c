@@ -7,6 +7,9 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "model/desired.h"
+#include "model/observed.h"
+#include "model/profile.h"
 
 #define NAME_MAX_BYTES   ((size_t)128)
 #define DEVICE_MAX_BYTES ((size_t)1024)
@@ -171,4 +174,74 @@ bool supply_list_has(const struct supply_list *list, enum supply_kind kind, cons
 
     return list->count != 0 &&
            bsearch(&key, list->items, list->count, sizeof(key), compare) != NULL;
+}
+
+static bool is_stored(enum supply_kind kind)
+{
+    return kind == SUPPLY_VOLUME || kind == SUPPLY_CONFIG;
+}
+
+/* What a profile matches names and devices against, and nothing else. */
+static void add(const struct profile *profile, enum supply_kind kind, const char *name,
+                const char *device, struct supply *items, size_t *count)
+{
+    if (profile_takes(profile, kind, name, device)) {
+        items[(*count)++] = (struct supply){ .kind = kind, .name = name, .device = device };
+    }
+}
+
+/* A volume may be two things: attached, and mounted for its guest's configuration. */
+static void add_volumes(const struct profile *profile, const struct desired *desired,
+                        const struct desired_guest *guest, struct supply *items, size_t *count)
+{
+    for (uint32_t i = 0; i < guest->volume_count; i++) {
+        const struct desired_volume *volume =
+            &desired->volumes[desired->volume_refs[guest->first_volume + i]];
+        const char *base = volume->device == NULL ? NULL : strrchr(volume->device, '/');
+        const char *name = volume->name != NULL ? volume->name
+                           : base != NULL       ? base + 1
+                                                : volume->id;
+
+        add(profile, SUPPLY_VOLUME, name, volume->device, items, count);
+        add(profile, SUPPLY_CONFIG, name, volume->device, items, count);
+    }
+}
+
+static void add_observed(const struct profile *profile, const struct observed_guest *guest,
+                         bool stored_too, struct supply *items, size_t *count)
+{
+    for (size_t i = 0; i < guest->supplies.count; i++) {
+        const struct supply *supply = &guest->supplies.items[i];
+        enum supply_kind kind = supply->kind == SUPPLY_BRIDGE
+                                    ? profile_bridge_kind(profile, supply->name)
+                                    : supply->kind;
+
+        if (stored_too || !is_stored(kind)) {
+            add(profile, kind, supply->name, supply->device, items, count);
+        }
+    }
+}
+
+int supply_of_guest(struct arena *arena, const struct profile *profile,
+                    const struct desired *desired, const char *guest,
+                    const struct observed_guest *observed, struct supply_list *list,
+                    struct err *err)
+{
+    uint32_t index = desired_find_guest(desired, guest);
+    const struct desired_guest *wanted = index == DESIRED_NONE ? NULL : &desired->guests[index];
+    size_t volumes = wanted == NULL ? 0 : wanted->volume_count;
+    size_t others = observed == NULL ? 0 : observed->supplies.count;
+    struct supply *items = ARENA_ARRAY(arena, struct supply, volumes * 2 + others);
+    size_t count = 0;
+
+    if (volumes > 0) {
+        add_volumes(profile, desired, wanted, items, &count);
+    }
+    if (observed != NULL) {
+        add_observed(profile, observed, volumes == 0, items, &count);
+    }
+    if (supply_list_make(arena, items, count, list, err) != 0) {
+        return err_wrap(err, "what '%s' needs on its host", guest);
+    }
+    return 0;
 }

@@ -15,7 +15,10 @@
 #include <stdint.h>
 
 struct arena;
+struct desired;
 struct err;
+struct observed_guest;
+struct profile;
 
 /* The names are part of the journal and of "berth.steps/1". */
 #define SUPPLY_KINDS                                                                              \
@@ -77,3 +80,11 @@ uint32_t supply_list_kinds(const struct supply_list *list);
 
 /* True if 'list' has one of 'kind' called 'name'. */
 bool supply_list_has(const struct supply_list *list, enum supply_kind kind, const char *name);
+
+/* What the platform of 'profile' provides for the guest called 'guest': of the volumes that es.xml names for it,
+ * or, if it names none, of its disks, and of the bridges and interfaces that its definition uses ('observed',
+ * which may be NULL).  In 'arena'.  ERR_INVALID: one of them has a name that cannot be passed on. */
+int supply_of_guest(struct arena *arena, const struct profile *profile,
+                    const struct desired *desired, const char *guest,
+                    const struct observed_guest *observed, struct supply_list *list,
+                    struct err *err);

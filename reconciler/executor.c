@@ -891,6 +891,10 @@ void executor_begin(struct executor *executor, const struct executor_intent *int
         add_definition(executor, &batch, intent->observed->xml, executor->move.xml_digest);
     }
     add_supplies(executor, &batch, &intent->supplies);
+    if (intent->refused != NULL) { /* As if the checks had told. */
+        executor->step.op = OP_PREFLIGHT;
+        note_failure(executor, intent->refused);
+    }
     add_move(executor, &batch);
     submit(executor, &batch, on_begin_committed);
 }

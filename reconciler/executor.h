@@ -108,6 +108,7 @@ struct executor_intent {
     const struct observed_guest *observed; /* At 'from', from a fresh look. */
     const char *es_digest;
     struct supply_list supplies; /* What the platform provides for it. */
+    const struct err *refused;   /* Why it cannot be moved as it is, or NULL. */
 };
 
 /* An idle executor; copies '*world'. */

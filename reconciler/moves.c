@@ -179,18 +179,26 @@ bool moves_resume_next(struct reconciler *reconciler)
 bool moves_begin(struct reconciler *reconciler, const struct executor_intent *intent, size_t number,
                  size_t total)
 {
+    struct executor_intent supplied = *intent;
     struct event event = {
         .kind = EVENT_MOVE_BEGIN,
         .guest = intent->guest,
         .number = number,
         .total = total,
     };
+    struct err err;
 
+    if (intent->mode != MOVE_STOP && /* Which has no part in the target. */
+        supply_of_guest(&reconciler->arena, reconciler->world.config->policy.profile,
+                        &reconciler->revision.desired, intent->guest, intent->observed,
+                        &supplied.supplies, &err) != 0) {
+        supplied.refused = &err;
+    }
     reconciler->resumed = false;
     reconciler->overruled = false;
     reconciler->parks |= intent->mode == MOVE_STOP;
     gauge_reset(&reconciler->gauge);
-    executor_begin(&reconciler->executor, intent, on_move_done, reconciler);
+    executor_begin(&reconciler->executor, &supplied, on_move_done, reconciler);
     event.move = executor_move(&reconciler->executor);
     controller_emit(reconciler, &event);
     return true;

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "diff/plan.h"
 #include "model/observed.h"
+#include "model/policy.h"
 #include "model/quantity.h"
 #include "reconciler/calls.h"
 #include "reconciler/look.h"
@@ -93,13 +94,12 @@ static void add_charged(struct check_list *list, const struct plan_move *move)
                quantity_size_text(list->arena, move->target.limit_kib), move->to);
 }
 
-static bool is_persistent(const struct preflight *preflight, const struct plan_move *move)
+static const struct observed_guest *find_guest(const struct preflight *preflight,
+                                               const struct plan_move *move)
 {
     const struct observed_host *host = observed_find_host(preflight->world.observed, move->from);
-    const struct observed_guest *guest =
-        host == NULL || move->uuid == NULL ? NULL : observed_find_guest(host, move->uuid);
 
-    return guest == NULL || guest->persistent;
+    return host == NULL || move->uuid == NULL ? NULL : observed_find_guest(host, move->uuid);
 }
 
 /* The operation that the executor would begin the move with. */
@@ -107,19 +107,24 @@ static int build_op(const struct preflight *preflight, const struct plan_move *p
                     struct op *op, struct err *err)
 {
     const struct preflight_world *world = &preflight->world;
+    const struct observed_guest *guest = find_guest(preflight, planned);
     const struct look unseen = { .uuid = planned->uuid };
-    const struct supply_list none = { .count = 0 };
+    const struct step step = { .op = OP_PREFLIGHT };
     const struct journal_move move = {
         .guest = planned->guest,
         .uuid = planned->uuid,
         .from = planned->from,
         .to = planned->to,
         .mode = planned->mode,
-        .persistent = is_persistent(preflight, planned),
+        .persistent = guest == NULL || guest->persistent,
     };
+    struct supply_list supplies;
 
-    return operation_build(world->arena, world->policy, world->ledger, &move, &none, &unseen,
-                           &(struct step){ .op = OP_PREFLIGHT }, op, err);
+    return supply_of_guest(world->arena, world->policy->profile, world->desired, planned->guest,
+                           guest, &supplies, err) != 0
+               ? -1
+               : operation_build(world->arena, world->policy, world->ledger, &move, &supplies,
+                                 &unseen, &step, op, err);
 }
 
 static void ask_hosts(struct preflight *preflight)

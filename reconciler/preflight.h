@@ -14,6 +14,7 @@
 
 struct arena;
 struct calls;
+struct desired;
 struct ledger;
 struct observed;
 struct plan;
@@ -27,7 +28,8 @@ struct preflight_world {
     struct arena *arena; /* Where the checks go. */
     const struct policy *policy;
     const struct ledger *ledger;
-    const struct observed *observed; /* That the plan was made for. */
+    const struct observed *observed; /* That the plan was made for, as the next. */
+    const struct desired *desired;
 };
 
 typedef void preflight_done_fn(void *context);

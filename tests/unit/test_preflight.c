@@ -10,8 +10,10 @@
 #include "base/loop_manual.h"
 #include "base/text.h"
 #include "diff/plan.h"
+#include "model/desired.h"
 #include "model/observed.h"
 #include "model/policy.h"
+#include "model/profile.h"
 #include "reconciler/calls.h"
 #include "reconciler/ledger.h"
 #include "reconciler/preflight.h"
@@ -43,6 +45,7 @@ struct rig {
     struct policy policy;
     struct ledger ledger;
     struct observed observed;
+    struct desired desired;
     struct plan plan;
     struct preflight preflight;
     unsigned done;
@@ -59,14 +62,15 @@ static void rig_begin(struct rig *rig, const char *faults)
     struct preflight_world world;
     char *json;
 
-    *rig = (struct rig){ .plan = { .moves = two_moves, .move_count = 2 } };
+    *rig = (struct rig){ .plan = { .moves = two_moves, .move_count = 2 },
+                         .policy = { .profile = profile_default() } };
     json = text_format(&rig->arena, FLEET, faults);
     rig->loop = loop_manual_new(WALL_MS);
     rig->actuator = sim_open_memory(rig->loop, json, strlen(json), &err);
     ck_assert_msg(rig->actuator != NULL, "%s", err.text);
     calls_init(&rig->calls, rig->actuator);
-    world = (struct preflight_world){ rig->loop,    &rig->calls,  &rig->arena,
-                                      &rig->policy, &rig->ledger, &rig->observed };
+    world = (struct preflight_world){ rig->loop,    &rig->calls,    &rig->arena,  &rig->policy,
+                                      &rig->ledger, &rig->observed, &rig->desired };
     preflight_begin(&rig->preflight, &world, &rig->plan, on_done, rig);
     ck_assert_uint_eq(rig->done, 0);
 }

@@ -10,6 +10,9 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "model/desired.h"
+#include "model/observed.h"
+#include "model/profile.h"
 #include "model/supply.h"
 #include "model/supply_json.h"
 #include "tests/runner.h"
@@ -202,6 +205,102 @@ START_TEST(a_text_that_is_no_list_is_refused)
 }
 END_TEST
 
+/* vm1 has two volumes, the second of which has its configuration too; vm2 has none. */
+static const struct desired_volume volumes[] = {
+    { "v0", "vm1_sys", "/dev/exc/vm1_sys_95d9" },
+    { "v1", NULL, "/dev/exc/vm1_conf" },
+};
+static const uint32_t volume_refs[] = { 0, 1 };
+static const struct desired_guest guests[] = { { .name = "vm1", .volume_count = 2 },
+                                               { .name = "vm2" } };
+static const struct desired desired = {
+    .guests = guests,
+    .guest_count = 2,
+    .volumes = volumes,
+    .volume_count = 2,
+    .volume_refs = volume_refs,
+};
+static const struct supply used[] = { { SUPPLY_BRIDGE, "br7", NULL },
+                                      { SUPPLY_BRIDGE, "vmnat0", NULL },
+                                      { SUPPLY_VOLUME, "vm1_x", "/dev/exc/vm1_x" } };
+static const struct observed_guest observed = { .supplies = { used, ARRAY_LEN(used) } };
+static const char *const conf_names[] = { "*_conf", NULL };
+static const char *const nat_names[] = { "vmnat*", NULL };
+
+static struct profile platform(void)
+{
+    return (struct profile){
+        .name = "p",
+        .supplies = { [SUPPLY_BRIDGE] = { .given = true },
+                      [SUPPLY_NAT_BRIDGE] = { .given = true, .names = nat_names },
+                      [SUPPLY_VOLUME] = { .given = true },
+                      [SUPPLY_CONFIG] = { .given = true, .names = conf_names } },
+    };
+}
+
+START_TEST(a_guest_gets_the_volumes_of_the_file_and_the_bridges_of_its_definition)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    const struct profile profile = platform();
+    struct supply_list list;
+    struct err err;
+
+    ck_assert_int_eq(supply_of_guest(&arena, &profile, &desired, "vm1", &observed, &list, &err), 0);
+    ck_assert_str_eq(supply_json_write(&arena, &list),
+                     "{\"format\":\"berth.supplies/1\",\"items\":["
+                     "{\"kind\":\"bridge\",\"name\":\"br7\"},"
+                     "{\"kind\":\"nat-bridge\",\"name\":\"vmnat0\"},"
+                     "{\"kind\":\"volume\",\"name\":\"vm1_conf\",\"device\":\"/dev/exc/vm1_conf\"},"
+                     "{\"kind\":\"volume\",\"name\":\"vm1_sys\","
+                     "\"device\":\"/dev/exc/vm1_sys_95d9\"},"
+                     "{\"kind\":\"config\",\"name\":\"vm1_conf\","
+                     "\"device\":\"/dev/exc/vm1_conf\"}]}");
+}
+END_TEST
+
+START_TEST(where_the_file_names_no_volume_the_disks_of_the_definition_are_taken)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    const struct profile profile = platform();
+    struct supply_list list;
+    struct err err;
+
+    ck_assert_int_eq(supply_of_guest(&arena, &profile, &desired, "vm2", &observed, &list, &err), 0);
+    ck_assert(supply_list_has(&list, SUPPLY_VOLUME, "vm1_x"));
+    ck_assert_int_eq(supply_of_guest(&arena, &profile, &desired, "gone", NULL, &list, &err), 0);
+    ck_assert_uint_eq(list.count, 0);
+}
+END_TEST
+
+START_TEST(a_platform_that_provides_nothing_gives_a_guest_nothing)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct supply_list list;
+    struct err err;
+
+    ck_assert_int_eq(
+        supply_of_guest(&arena, profile_default(), &desired, "vm1", &observed, &list, &err), 0);
+    ck_assert_uint_eq(list.count, 0);
+}
+END_TEST
+
+START_TEST(a_volume_of_the_file_whose_name_cannot_be_passed_on_is_told_with_its_guest)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    const struct desired_volume evil[] = { { "v0", "$(reboot)", "/dev/x" }, volumes[1] };
+    const struct profile profile = platform();
+    struct desired file = desired;
+    struct supply_list list;
+    struct err err;
+
+    file.volumes = evil;
+    ck_assert_int_eq(supply_of_guest(&arena, &profile, &file, "vm1", NULL, &list, &err), -1);
+    ck_assert_int_eq(err.code, ERR_INVALID);
+    ck_assert_ptr_nonnull(strstr(err.text, "'vm1'"));
+    ck_assert_ptr_nonnull(strstr(err.text, "$(reboot)"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("supply");
@@ -217,6 +316,11 @@ int main(void)
     tcase_add_test(tcase, a_list_is_the_same_text_in_whatever_order_it_was_told);
     tcase_add_test(tcase, a_text_is_read_back_to_the_same_list);
     tcase_add_test(tcase, a_text_that_is_no_list_is_refused);
+    tcase_add_test(tcase, a_guest_gets_the_volumes_of_the_file_and_the_bridges_of_its_definition);
+    tcase_add_test(tcase, where_the_file_names_no_volume_the_disks_of_the_definition_are_taken);
+    tcase_add_test(tcase, a_platform_that_provides_nothing_gives_a_guest_nothing);
+    tcase_add_test(tcase,
+                   a_volume_of_the_file_whose_name_cannot_be_passed_on_is_told_with_its_guest);
     suite_add_tcase(suite, tcase);
     return runner_run(suite);
 }
