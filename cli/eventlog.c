@@ -169,6 +169,21 @@ static void log_order(const struct order *order)
     logline_end(&line);
 }
 
+static void log_release(const struct event *event)
+{
+    struct logline line;
+
+    logline_begin(&line, event_json_name(event));
+    logline_add(&line, "host", "%s", event->host);
+    if (event->guest != NULL) {
+        logline_add(&line, "guest", "%s", event->guest);
+    }
+    if (event->err != NULL) {
+        logline_quote(&line, "text", event->err->text);
+    }
+    logline_end(&line);
+}
+
 static void log_following(void)
 {
     struct logline line;
@@ -225,6 +240,9 @@ void eventlog_write(const struct eventlog *log, const struct event *event)
         break;
     case EVENT_ORDER:
         log_order(event->order);
+        break;
+    case EVENT_RELEASE:
+        log_release(event);
         break;
     case EVENT_JOURNAL_LOST:
         log_text(event, event->err->text);

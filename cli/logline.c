@@ -46,6 +46,8 @@ static const struct kind kinds[] = {
     { "parked", LOG_WARNING, "3b70e71234e149cf8e87321045d4b45a" },
     { "plan", LOG_INFO, "93d04d540ceb4f8c911f503ef1bb4448" },
     { "polled-file", LOG_WARNING, "e219569d34da43bd836619b877dab2e8" },
+    { "release-failed", LOG_ERR, "ae40cd35730945a0981e7aa136d79782" },
+    { "released", LOG_NOTICE, "82e4348118bf48f392dc2d591f2a68cc" },
     { "reloaded", LOG_NOTICE, "e6f2de79db594c24a8ce20b44d6cfd6d" },
     { "restart-needed", LOG_WARNING, "c7e658096c7d4d5ebbd5cf45307a1f8f" },
     { "started", LOG_INFO, "0a7b76a1ec34406c9dc6a74806371d14" },

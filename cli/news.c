@@ -28,6 +28,8 @@ static const struct kind kinds[] = {
     { "backoff", EVENT_RETRY },
     { "alarm", EVENT_ALARM },
     { "drift", EVENT_DRIFT },
+    { "released", EVENT_RELEASE },
+    { "release-failed", EVENT_RELEASE },
     { "journal-lost", EVENT_JOURNAL_LOST },
 };
 
@@ -140,6 +142,9 @@ static bool read_details(struct arena *arena, const struct json_t *root, struct 
         read_hosts(arena, root, news);
     } else if (kind == EVENT_JOURNAL_LOST) {
         news->event.err = &news->err;
+    } else if (kind == EVENT_RELEASE) {
+        news->event.err = *news->event.text == '\0' ? NULL : &news->err;
+        return news->event.host != NULL;
     }
     return kind != EVENT_RETRY || news->event.guest != NULL;
 }
@@ -211,7 +216,7 @@ static const char *subject_of(struct arena *arena, const struct json_t *root)
                            (long long)document_number(root, "moves"),
                            (long long)document_number(root, "blocked"));
     }
-    return or_nothing(guest);
+    return guest != NULL ? guest : or_nothing(document_string(arena, root, "host"));
 }
 
 static const char *why(struct arena *arena, const struct json_t *root)

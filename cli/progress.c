@@ -277,6 +277,19 @@ static void on_warning(struct progress *progress, const char *word, const char *
     (void)fputc('\n', stderr);
 }
 
+static void on_release(struct progress *progress, const struct event *event)
+{
+    const char *subject = event->guest != NULL ? event->guest : event->host;
+
+    if (event->err != NULL) {
+        on_warning(progress, "NOT RELEASED", subject, event->err->text);
+        return;
+    }
+    clear_bar(progress);
+    (void)fprintf(stderr, "%s has booted: %s%s may start\n", event->host,
+                  event->guest == NULL ? "its guests" : "", event->guest == NULL ? "" : subject);
+}
+
 struct progress progress_new(void)
 {
     return (struct progress){
@@ -315,6 +328,9 @@ void progress_show(struct progress *progress, const struct event *event)
         break;
     case EVENT_RETRY:
         on_retry(progress, event);
+        break;
+    case EVENT_RELEASE:
+        on_release(progress, event);
         break;
     case EVENT_ALARM:
         on_warning(progress, "ALARM", event->guest, event->text);

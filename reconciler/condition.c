@@ -11,6 +11,7 @@
 #include "diff/plan.h"
 #include "model/observed.h"
 #include "reconciler/drift.h"
+#include "reconciler/guard.h"
 #include "reconciler/hold.h"
 #include "reconciler/ledger.h"
 #include "reconciler/status.h"
@@ -83,7 +84,20 @@ static const char *judge_blocks(struct arena *arena, const struct status *status
                           status->block_count);
 }
 
-static const char *judge_moves(struct arena *arena, const struct ledger *ledger)
+/* What a host that is held back since its boot waits for. */
+static const char *judge_guard(struct arena *arena, const struct observed *observed,
+                               const struct ledger *ledger, const struct observed_host *host)
+{
+    struct guard_judgement judgement = guard_judge(arena, observed, ledger, host);
+    const char *why = judgement.waits != NULL    ? judgement.waits
+                      : judgement.kept_count > 0 ? judgement.kept[0].reason
+                                                 : "it is released as soon as that can be done";
+
+    return text_format(arena, "'%s' has booted and is held back: %s", host->name, why);
+}
+
+static const char *judge_moves(struct arena *arena, const struct observed *observed,
+                               const struct ledger *ledger)
 {
     const char *first = NULL;
     size_t count = 0;
@@ -100,6 +114,11 @@ static const char *judge_moves(struct arena *arena, const struct ledger *ledger)
         if (count++ == 0) {
             first = text_format(arena, "'%s' was stopped on '%s' and must run again",
                                 ledger->owed[i].guest, ledger->owed[i].host);
+        }
+    }
+    for (size_t i = 0; observed != NULL && i < observed->host_count; i++) {
+        if (guard_holds(&observed->hosts[i]) && count++ == 0) {
+            first = judge_guard(arena, observed, ledger, &observed->hosts[i]);
         }
     }
     return and_more(arena, first, count);
@@ -124,7 +143,8 @@ void condition_judge(struct conditions *conditions, const struct status *status)
                   judge_hosts(&arena, status->observed));
     condition_set(conditions, CONDITION_IN_PLACE, now_ms, judge_places(&arena, status->diff));
     condition_set(conditions, CONDITION_UNBLOCKED, now_ms, judge_blocks(&arena, status));
-    condition_set(conditions, CONDITION_SETTLED, now_ms, judge_moves(&arena, ledger));
+    condition_set(conditions, CONDITION_SETTLED, now_ms,
+                  judge_moves(&arena, status->observed, ledger));
     condition_set(conditions, CONDITION_AS_LEFT, now_ms, judge_drift(&arena, status->drift));
     condition_set(conditions, CONDITION_RELEASED, now_ms,
                   ledger->hold_count == 0

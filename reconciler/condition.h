@@ -16,9 +16,10 @@ enum condition_kind {
     CONDITION_HOSTS_REACHABLE, /* Every host of the file answers. */
     CONDITION_IN_PLACE,        /* Every guest is where the file wants it. */
     CONDITION_UNBLOCKED,       /* Whatever is not in its place is on its way there. */
-    CONDITION_SETTLED,         /* No move is unclear, no start owed to a guest that is down. */
-    CONDITION_AS_LEFT,         /* Nothing has drifted. */
-    CONDITION_RELEASED,        /* Nobody holds anything. */
+    CONDITION_SETTLED,  /* No move is unclear, no start owed to a guest that is down, no host held
+                                  back since its boot. */
+    CONDITION_AS_LEFT,  /* Nothing has drifted. */
+    CONDITION_RELEASED, /* Nobody holds anything. */
     CONDITION_KINDS,
 };
 

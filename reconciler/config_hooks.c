@@ -30,6 +30,8 @@ static const char *const known[] = {
     "parked",
     "plan",
     "polled-file",
+    "release-failed",
+    "released",
     "reloaded",
     "restart-needed",
     "step",

@@ -45,6 +45,12 @@ struct names {
     size_t count;
 };
 
+/* A host, or one guest of it, that is being released. */
+struct releasing {
+    const char *host;
+    const char *guest; /* NULL = all. */
+};
+
 struct reconciler {
     struct reconciler_world world;
     struct reconciler_options options;
@@ -81,7 +87,12 @@ struct reconciler {
     size_t stuck_count;
     struct names restarted; /* Owed starts that were tried in this run. */
     struct arena down_arena;
-    struct names told_down; /* Those that a person was told of. */
+    struct names told_down;     /* Those that a person was told of. */
+    struct names released;      /* What was released since the last rest, or tried. */
+    struct releasing releasing; /* Under way; strings of the pass. */
+    struct arena guard_arena;
+    struct names
+        told_kept; /* Why guests stay held back, and releases failed, as a person was told. */
     struct journal_run run;
     struct reconciler_result result;
     size_t notes;    /* Batches that nothing waits for, not yet answered. */

@@ -44,6 +44,7 @@ enum event_kind {
     EVENT_DRIFT,      /* 'drift': what differs though the file did not change, noticed just now. */
     EVENT_DRIFT_OVER, /* 'drift': differs no longer. */
     EVENT_ORDER,      /* 'order': a person's, carried out. */
+    EVENT_RELEASE, /* 'host' was told to start what its guard held, 'guest' or all; 'err' or NULL. */
     EVENT_JOURNAL_LOST, /* 'err': the journal cannot be written; acting stops. */
 };
 

@@ -62,6 +62,8 @@ const char *event_json_name(const struct event *event)
         return "drift-over";
     case EVENT_ORDER:
         return "order";
+    case EVENT_RELEASE:
+        return event->err == NULL ? "released" : "release-failed";
     case EVENT_JOURNAL_LOST:
         return "journal-lost";
     }
@@ -191,6 +193,9 @@ static void add_details(struct text *json, const struct event *event, const stru
         break;
     case EVENT_ORDER:
         add_order(json, event->order);
+        break;
+    case EVENT_RELEASE:
+        json_member_string(json, "host", event->host);
         break;
     case EVENT_PASS:
         json_member_signed(json, "elapsed_ms", event->elapsed_ms);

@@ -147,6 +147,9 @@ void metrics_count(struct metrics *metrics, const struct event *event)
     case EVENT_ALARM:
         metrics->alarms++;
         break;
+    case EVENT_RELEASE:
+        metrics->releases[event->err == NULL]++;
+        break;
     case EVENT_JOURNAL_LOST:
         metrics->journal_errors++;
         break;
@@ -272,6 +275,10 @@ static void write_counts(struct text *text, const struct metrics *metrics)
             metrics->retries);
     counter(text, "berth_alarms_total", "Times that a person had to look at once.",
             metrics->alarms);
+    head(text, "berth_releases_total", "counter",
+         "Hosts and guests that were released after a boot, by how.");
+    labelled(text, "berth_releases_total", "result", "done", metrics->releases[true]);
+    labelled(text, "berth_releases_total", "result", "failed", metrics->releases[false]);
     counter(text, "berth_journal_errors_total", "Times that the journal could not be written.",
             metrics->journal_errors);
 }
@@ -336,12 +343,28 @@ static void write_drift(struct text *text, const struct status *status)
     text_append(text, "\n");
 }
 
+static uint64_t count_held(const struct observed_host *host)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < host->guest_count; i++) {
+        count += host->guests[i].held ? 1 : 0;
+    }
+    return count;
+}
+
 static void write_hosts(struct text *text, const struct observed *observed)
 {
     head(text, "berth_host_reachable", "gauge", "1 if the host answered when last asked.");
     for (size_t i = 0; i < observed->host_count; i++) {
         labelled(text, "berth_host_reachable", "host", observed->hosts[i].name,
                  observed->hosts[i].reachable ? 1 : 0);
+    }
+    head(text, "berth_host_held_guests", "gauge",
+         "Guests that berth-guard keeps the host from starting.");
+    for (size_t i = 0; i < observed->host_count; i++) {
+        labelled(text, "berth_host_held_guests", "host", observed->hosts[i].name,
+                 count_held(&observed->hosts[i]));
     }
     head(text, "berth_host_last_seen_timestamp_seconds", "gauge", "When the host last answered.");
     for (size_t i = 0; i < observed->host_count; i++) {

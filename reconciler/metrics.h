@@ -41,6 +41,7 @@ struct metrics {
     uint64_t plans;
     uint64_t retries;
     uint64_t alarms;
+    uint64_t releases[2]; /* By whether they failed (0) or were done (1). */
     uint64_t journal_errors;
     struct metrics_histogram move_durations;
     struct metrics_histogram downtimes;

@@ -15,6 +15,7 @@
 #include "reconciler/definition.h"
 #include "reconciler/drift_answer.h"
 #include "reconciler/moves.h"
+#include "reconciler/release.h"
 #include "reconciler/reload.h"
 #include "reconciler/rest.h"
 #include "reconciler/waiting.h"
@@ -264,6 +265,9 @@ static void on_observed(void *context)
     }
     debts_pay_running(reconciler);
     if (!controller_is_leaving(reconciler) && moves_resume_next(reconciler)) {
+        return;
+    }
+    if (release_next(reconciler)) {
         return;
     }
     goes_on = debts_may_go_on(reconciler) && choose_plan(reconciler) && debts_may_go_on(reconciler);

@@ -264,5 +264,6 @@ void reconciler_free(struct reconciler *reconciler)
     arena_deinit(&reconciler->before.arena);
     arena_deinit(&reconciler->run_arena);
     arena_deinit(&reconciler->down_arena);
+    arena_deinit(&reconciler->guard_arena);
     free(reconciler);
 }

@@ -35,6 +35,7 @@ static void look_again(void *context)
     loop_timer_stop(reconciler->world.loop, &reconciler->timer);
     reconciler->stuck_count = 0; /* What was stuck is looked at again, once a pass. */
     reconciler->restarted = (struct names){ 0 };
+    reconciler->released = (struct names){ 0 };
     arena_deinit(&reconciler->run_arena);
     reconciler->stuck = NULL;
     controller_post_pass(reconciler);

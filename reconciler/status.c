@@ -275,10 +275,12 @@ static void add_host(struct text *json, const struct observed_host *host)
 {
     uint64_t used_kib = 0;
     size_t active = 0;
+    size_t held = 0;
 
     for (size_t i = 0; i < host->guest_count; i++) {
         bool runs = observed_is_active(&host->guests[i]);
 
+        held += host->guests[i].held ? 1 : 0;
         active += runs ? 1 : 0;
         used_kib += runs ? host->guests[i].memory_kib : 0;
     }
@@ -292,6 +294,8 @@ static void add_host(struct text *json, const struct observed_host *host)
     json_member_number(json, "cpus", host->cpus);
     json_member_number(json, "guests", host->guest_count);
     json_member_number(json, "active", active);
+    json_member_string(json, "guard", observed_guard_name(host->guard));
+    json_member_number(json, "held", held);
     text_append(json, "}");
 }
 

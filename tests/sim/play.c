@@ -317,6 +317,7 @@ static const char *const event_words[] = {
     [EVENT_DRIFT] = "drift",
     [EVENT_DRIFT_OVER] = "drift",
     [EVENT_ORDER] = "order",
+    [EVENT_RELEASE] = "release",
     [EVENT_JOURNAL_LOST] = "journal lost",
 };
 
