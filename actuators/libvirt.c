@@ -93,6 +93,9 @@ struct request {
     struct observed_host observed;
     struct actuator_stats stats;
     struct check_list checks; /* In 'arena'. */
+    uint32_t present[2];
+    uint32_t known[2];
+    const char *note; /* In 'arena'. */
     int status;
     struct err err;
 };
@@ -174,6 +177,9 @@ static void on_deliver(void *context)
         .observed = request->op == NULL ? &request->observed : NULL,
         .stats = request->stats,
         .checks = request->checks.count > 0 ? &request->checks : NULL,
+        .present = { request->present[0], request->present[1] },
+        .known = { request->known[0], request->known[1] },
+        .note = request->note,
     };
 
     unlink_request(request);
@@ -395,6 +401,9 @@ static void done_operate(struct libvirt_job *job)
     request->stats = move->stats;
     request->checks = check_list(&request->arena);
     check_add(&request->checks, move->checks.items, move->checks.count);
+    memcpy(request->present, move->present, sizeof(request->present));
+    memcpy(request->known, move->known, sizeof(request->known));
+    request->note = arena_strdup_maybe(&request->arena, move->note);
     finish(request, operating->status, &operating->err);
     give_back(request->host, STEAL(move->source.connection));
     give_back(request->host, STEAL(move->source.second));

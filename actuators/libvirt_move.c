@@ -14,6 +14,7 @@
 #include "actuators/libvirt_observe.h"
 #include "actuators/libvirt_pool.h"
 #include "actuators/libvirt_preflight.h"
+#include "actuators/libvirt_supply.h"
 #include "actuators/libvirt_xml.h"
 #include "base/arena.h"
 #include "base/clock.h"
@@ -503,7 +504,9 @@ static int run_start(const struct libvirt_move *move, struct err *err)
         return libvirt_move_fail(move, err, ERR_CONFLICT, "it is %s (%s)",
                                  observed_state_name(state), observed_reason_name(reason));
     }
-    return create(move, domain, err) < 0 ? -1 : wait_running(move, domain, err);
+    return libvirt_supply_check_owners(move, err) < 0 || create(move, domain, err) < 0
+               ? -1
+               : wait_running(move, domain, err);
 }
 
 /* A half state that a migration left: paused by it, or an incoming guest that never ran. */
@@ -625,6 +628,7 @@ int libvirt_move_run(struct libvirt_move *move, struct err *err)
         return libvirt_guard_release(move, err);
     case OP_PROVIDE:
     case OP_WITHDRAW:
+        return libvirt_supply_run(move, err);
     case OP_FENCE:
         return err_set(err, ERR_REFUSED, "cannot '%s' on '%s': not on libvirt hosts",
                        op_kind_name(move->op->kind), move->op->host);

@@ -40,6 +40,9 @@ struct libvirt_move {
     struct ssh *ssh;                /* Joined for the job. */
     struct actuator_stats stats;    /* Out: of MIGRATE and ADOPT. */
     struct check_list checks;       /* Out: of PREFLIGHT, in 'arena'. */
+    uint32_t present[2];            /* Out: of PREFLIGHT, as in struct actuator_completion. */
+    uint32_t known[2];
+    const char *note; /* Out: of PROVIDE and WITHDRAW, in 'arena'. */
 };
 
 /* Carries out move->op. */

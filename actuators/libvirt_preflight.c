@@ -9,6 +9,7 @@
 #include "actuators/libvirt_error.h"
 #include "actuators/libvirt_move.h"
 #include "actuators/libvirt_observe.h"
+#include "actuators/libvirt_platform.h"
 #include "actuators/libvirt_survey.h"
 #include "actuators/libvirt_xml.h"
 #include "base/arena.h"
@@ -626,7 +627,7 @@ static void begin(struct preflight *preflight)
     }
 }
 
-int libvirt_preflight_run(const struct libvirt_move *move, struct check_list *list, struct err *err)
+int libvirt_preflight_run(struct libvirt_move *move, struct check_list *list, struct err *err)
 {
     struct preflight preflight = {
         .move = move,
@@ -636,6 +637,9 @@ int libvirt_preflight_run(const struct libvirt_move *move, struct check_list *li
 
     begin(&preflight);
     run_checks(&preflight);
+    if (!is_lost(list)) {
+        libvirt_platform_run(move, list);
+    }
     if (preflight.domain != NULL) {
         (void)virDomainFree(preflight.domain);
     }

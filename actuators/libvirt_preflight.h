@@ -8,5 +8,4 @@ struct err;
 struct libvirt_move;
 
 /* Makes every check of the move, adds it to 'list', and fails with the first that failed. */
-int libvirt_preflight_run(const struct libvirt_move *move, struct check_list *list,
-                          struct err *err);
+int libvirt_preflight_run(struct libvirt_move *move, struct check_list *list, struct err *err);

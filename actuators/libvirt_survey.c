@@ -258,6 +258,27 @@ static bool is_unasked(const struct survey *survey, enum check_kind kind)
 
 /* Judging. */
 
+#define BROUGHT "it is brought there before the guest, and looked at then"
+
+/* True if the platform brings this to the target before the guest, and has not yet. */
+static bool is_brought(const struct survey *survey, enum check_kind kind, const char *name)
+{
+    const struct op *op = survey->move->op;
+    const struct supply_list *supplies = &op->supplies;
+
+    for (size_t i = 0; !op->prepared && i < supplies->count; i++) {
+        const struct supply *item = &supplies->items[i];
+        bool is_bridge = item->kind == SUPPLY_BRIDGE || item->kind == SUPPLY_NAT_BRIDGE;
+
+        if ((kind == CHECK_STORAGE && text_equal(item->device, name)) ||
+            (kind == CHECK_BRIDGES && is_bridge && strcmp(item->name, name) == 0) ||
+            (kind == CHECK_FILES && item->kind == SUPPLY_CONFIG)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The end of an identity: what two storages of one kind differ in comes last. */
 static const char *identity_end(const char *identity)
 {
@@ -272,7 +293,12 @@ static void judge_claim(const struct survey *survey, const struct claim *claim,
     const struct op *op = survey->move->op;
     struct check_list *list = survey->list;
 
-    if (to->answer == LIBVIRT_QUESTION_MISSING || from->answer == LIBVIRT_QUESTION_MISSING) {
+    bool missing =
+        to->answer == LIBVIRT_QUESTION_MISSING || from->answer == LIBVIRT_QUESTION_MISSING;
+
+    if (missing && is_brought(survey, CHECK_STORAGE, claim->path)) {
+        check_skip(list, CHECK_STORAGE, NULL, "%s (%s): " BROUGHT, claim->what, claim->path);
+    } else if (missing) {
         check_fail(list, CHECK_STORAGE, ERR_INCOMPATIBLE, "attach it there",
                    "%s (%s) does not exist on '%s'", claim->what, claim->path,
                    to->answer == LIBVIRT_QUESTION_MISSING ? op->peer : op->host);
@@ -346,11 +372,16 @@ static void judge_presence(const struct survey *survey, enum check_kind kind, co
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        if (items[i].answer == LIBVIRT_QUESTION_MISSING) {
+        if (items[i].answer != LIBVIRT_QUESTION_MISSING) {
+            continue;
+        }
+        if (is_brought(survey, kind, items[i].name)) {
+            check_skip(survey->list, kind, NULL, "%s '%s': " BROUGHT, what, items[i].name);
+        } else {
             check_fail(survey->list, kind, ERR_INCOMPATIBLE, change, "'%s' has no %s '%s'", target,
                        what, items[i].name);
-            missing++;
         }
+        missing++;
     }
     if (missing == 0) {
         check_pass(survey->list, kind, "'%s' has %s '%s'%s", target, what, items[0].name,

@@ -215,16 +215,22 @@ int ssh_run(struct ssh *ssh, struct arena *arena, const char *address, const str
 {
     AUTO(errand) struct errand errand = { 0 };
     int64_t deadline = ssh_deadline_in(call->timeout_ms);
+    int64_t begun_ms;
     struct ssh_order order = {
         .input = call->input == NULL ? "" : call->input,
         .max_output = call->max_output,
     };
 
+    output->begun_ms = 0;
     if (ssh_command_line(arena, call->argv, &order.line, err) < 0 ||
-        prepare(ssh, address, deadline, &errand, err) < 0 ||
-        ssh_process_run(errand.process, &order, deadline, arena, output, err) < 0) {
+        prepare(ssh, address, deadline, &errand, err) < 0) {
         return -1;
     }
+    output->begun_ms = begun_ms = ssh_deadline_in(0);
+    if (ssh_process_run(errand.process, &order, deadline, arena, output, err) < 0) {
+        return -1;
+    }
+    output->begun_ms = begun_ms;
     ssh_process_free(STEAL(errand.process));
     keep(ssh, STEAL(errand.login));
     return 0;

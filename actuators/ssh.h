@@ -53,7 +53,7 @@ void ssh_close(struct ssh *ssh);
  * end, whatever its status.  ERR_INVALID, ERR_DENIED (host key unknown or changed, no key accepted) and
  * ERR_UNREACHABLE or ERR_TIMEOUT while connecting mean that it was not begun; after ERR_UNREACHABLE,
  * ERR_TIMEOUT or ERR_FAILED (it said more than 'max_output' bytes, say) it may have been, and may go on
- * there.  Blocks until it is over, 'timeout_ms' at most. */
+ * there; output->begun_ms tells in any case whether that can be.  Blocks until it is over, 'timeout_ms' at most. */
 int ssh_run(struct ssh *ssh, struct arena *arena, const char *address, const struct ssh_call *call,
             struct ssh_output *output, struct err *err);
 

@@ -24,7 +24,9 @@ struct ssh_output {
     const char *signal; /* Its name without "SIG", or NULL. */
     const char *out;
     size_t out_length;
-    const char *err; /* What it wrote to standard error, cut after SSH_PROCESS_MAX_STDERR. */
+    const char *err;  /* What it wrote to standard error, cut after SSH_PROCESS_MAX_STDERR. */
+    int64_t begun_ms; /* Also after a failure: CLOCK_MONOTONIC when the host was asked to run it; 0:
+                         it was not. */
 };
 
 struct ssh_order {

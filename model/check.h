@@ -47,6 +47,7 @@ struct arena;
     CHECK_KIND(PORT, "migration-port")     /* The target's ports, from the source. */             \
     CHECK_KIND(LOCKS, "lock-manager")      /* The same on both hosts. */                          \
     CHECK_KIND(CLOCKS, "clocks")           /* Close to each other. */                             \
+    CHECK_KIND(SUPPLIES, "supplies")       /* Hosts can tell of what the platform provides. */    \
     /* From here on rules of the platform's profile, judged by model/platform.h. */               \
     CHECK_KIND(GENERATION, "platform-generation")                                                 \
     CHECK_KIND(MODEL, "platform-model")                                                           \

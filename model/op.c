@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/text.h"
+#include "model/profile.h"
 
 static const char *const kind_names[OP_KIND_COUNT] = {
 #define OP_KIND(name, text) [OP_##name] = text,
@@ -28,6 +29,10 @@ struct op op_copy(struct arena *arena, const struct op *op)
     own.xml = arena_strdup_maybe(arena, op->xml);
     own.supplies = supply_list_copy(arena, &op->supplies);
     own.live.migrate_uri = arena_strdup_maybe(arena, op->live.migrate_uri);
+    own.profile = op->profile == NULL ? NULL : profile_copy(arena, op->profile);
+    own.other = arena_strdup_maybe(arena, op->other);
+    own.family[0] = arena_strdup_maybe(arena, op->family[0]);
+    own.family[1] = arena_strdup_maybe(arena, op->family[1]);
     return own;
 }
 

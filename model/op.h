@@ -15,6 +15,7 @@
 #include "model/supply.h"
 
 struct arena;
+struct profile;
 
 /* How a guest gets from one host to another (contract.md §5, "mode"). */
 enum move_mode {
@@ -80,10 +81,15 @@ struct op {
     struct op_live live;     /* PREFLIGHT, MIGRATE. */
     enum supply_kind supply; /* PROVIDE, WITHDRAW. */
     struct supply_list
-        supplies; /* PREFLIGHT, PROVIDE, WITHDRAW: all that the platform provides for the
-                                    guest, of every kind. */
+        supplies; /* PREFLIGHT, PROVIDE, WITHDRAW, START: all that the platform provides
+                                    for the guest, of every kind. */
     bool
         prepared; /* PREFLIGHT: they are there on 'peer', so what depends on them is looked at too. */
+    const struct profile
+        *profile;          /* PREFLIGHT, PROVIDE, WITHDRAW, START: of the platform; NULL: one
+                                      that provides nothing and has no rules. */
+    const char *other;     /* PROVIDE, WITHDRAW, START: the move's other host, or NULL. */
+    const char *family[2]; /* PREFLIGHT: rackItemFamily of host and peer in es.xml, or NULL. */
 };
 
 /* True if 'kind' is done to a host: 'guest', save of RELEASE, and 'uuid' are NULL. */

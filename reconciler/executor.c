@@ -449,6 +449,7 @@ static void start_op(struct executor *executor)
         look_now(executor);
         return;
     }
+    operation_tell_families(&op, world->desired);
     executor->ticket = calls_start(world->calls, &op, on_op_done, on_op_progress, executor);
     arm_guard(executor);
 }

@@ -24,6 +24,7 @@
 #include "reconciler/vigil.h"
 
 struct calls;
+struct desired;
 struct observed;
 struct policy;
 
@@ -43,6 +44,7 @@ struct executor_world {
     struct calls *calls;
     struct ledger *ledger;
     const struct policy *policy;
+    const struct desired *desired; /* Of the file that is read at the time. */
     struct event_sink events;
 };
 

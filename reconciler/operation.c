@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/operation.h"
 
+#include "base/base.h"
 #include "base/err.h"
+#include "model/desired.h"
 #include "model/policy.h"
 #include "reconciler/config.h"
 #include "reconciler/ledger.h"
@@ -107,10 +109,23 @@ int operation_build(struct arena *arena, const struct policy *policy, const stru
         .supply = step->supply,
         .prepared = step->prepared,
     };
-    if (kind == OP_PREFLIGHT || stage_is_supply_op(kind)) {
+    if (kind == OP_PREFLIGHT || kind == OP_START || stage_is_supply_op(kind)) {
         op->supplies = *supplies;
+        op->profile = policy->profile;
+        op->other = two_sided ? NULL : operation_host(move, 1 - step->side);
     }
     return read_live(arena, policy, move, &op->live, err) == 0
                ? read_xml(arena, ledger, move, look, kind, step->side, &op->xml, err)
                : -1;
+}
+
+void operation_tell_families(struct op *op, const struct desired *desired)
+{
+    const char *const hosts[] = { op->host, op->peer };
+
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        uint32_t host = hosts[i] == NULL ? DESIRED_NONE : desired_find_host(desired, hosts[i]);
+
+        op->family[i] = host == DESIRED_NONE ? NULL : desired->hosts[host].rack_family;
+    }
 }

@@ -12,6 +12,7 @@
 #include "reconciler/journal/journal.h"
 
 struct arena;
+struct desired;
 struct err;
 struct ledger;
 struct look;
@@ -40,3 +41,6 @@ int operation_build(struct arena *arena, const struct policy *policy, const stru
                     const struct journal_move *move, const struct supply_list *supplies,
                     const struct look *look, const struct step *step, struct op *op,
                     struct err *err);
+
+/* Adds to 'op', which is PREFLIGHT, what es.xml says of the hardware of its hosts. */
+void operation_tell_families(struct op *op, const struct desired *desired);

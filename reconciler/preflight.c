@@ -142,6 +142,7 @@ static void ask_hosts(struct preflight *preflight)
     /* The executor waits as long. */
     loop_timer_start(world->loop, &preflight->timer, op.timeout_ms + OPERATION_GRACE_MS, on_late,
                      preflight);
+    operation_tell_families(&op, world->desired);
     preflight->ticket = calls_start(world->calls, &op, on_answer, NULL, preflight);
 }
 

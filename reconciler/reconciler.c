@@ -86,6 +86,7 @@ struct reconciler *reconciler_new(const struct reconciler_world *world,
         .calls = &reconciler->calls,
         .ledger = &reconciler->ledger,
         .policy = &world->config->policy,
+        .desired = &reconciler->revision.desired,
         .events = { reconciler, on_executor_event },
     };
     executor_init(&reconciler->executor, &executor_world);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * libvirt_supply: PROVIDE and WITHDRAW on real hosts, with the commands of the platform's profile: probe, act,
+ * and probe again.
+ *
+ * Only what the probes say counts.  A command whose reply was lost is followed by its effect until it can do
+ * nothing more, so that what is told to have failed does not come true later.  Blocking; the thread of a job.
+ */
+
+#include <stdint.h>
+
+struct err;
+struct libvirt_command_host;
+struct libvirt_move;
+struct supply_list;
+
+/* Carries out move->op, which is PROVIDE or WITHDRAW, on move->source; move->note says why there was less to do
+ * than asked. */
+int libvirt_supply_run(struct libvirt_move *move, struct err *err);
+
+/* Fails with ERR_UNSAFE if the platform tells that another host than move->source has a volume of move->op
+ * attached: nobody may start its guest then. */
+int libvirt_supply_check_owners(const struct libvirt_move *move, struct err *err);
+
+/* The kinds of which everything in move->op is there on 'host', which is called 'name', and those of which that
+ * could be found out.  '*err' says of the first other one why not. */
+void libvirt_supply_survey(const struct libvirt_move *move, struct libvirt_command_host *host,
+                           const char *name, uint32_t *present, uint32_t *known, struct err *err);
