@@ -52,53 +52,97 @@ static bool is_seen(const struct observed *observed, const char *guest)
     return false;
 }
 
-/* A guest as a planner is to see it: stopped, and to be started.  One that runs elsewhere is there and not here. */
-static const struct observed_guest *suppose_guests(struct arena *arena,
-                                                   const struct observed *observed,
-                                                   const struct observed_host *host, size_t *count)
+/* A move that ends, or began, on the host and is not settled: a forced one takes its place. */
+static bool is_given_up(const struct supposed *supposed, const struct observed_move *move)
 {
-    struct observed_guest *guests =
-        ARENA_ARRAY(arena, struct observed_guest, host->guest_count + 1);
-
-    *count = 0;
-    for (size_t i = 0; i < host->guest_count; i++) {
-        if (find_running(observed, host->guests[i].name) == NULL) {
-            guests[*count] = host->guests[i];
-            guests[*count].owed_start =
-                observed_is_active(&host->guests[i]) || host->guests[i].owed_start;
-            guests[*count].state = GUEST_SHUTOFF;
-            guests[*count].reason = GUEST_REASON_UNKNOWN;
-            guests[*count].job = GUEST_JOB_NONE;
-            (*count)++;
-        }
-    }
-    return guests;
+    return strcmp(move->from, supposed->host) == 0 || strcmp(move->to, supposed->host) == 0;
 }
 
-/* The host answers, and has room for what it has. */
-static void suppose_host(struct supposed *supposed, const struct observed *observed)
+/* What such a move may have left on its target: a definition that is not started. */
+static bool is_given_up_on(const struct supposed *supposed, const struct observed *observed,
+                           const char *host, const struct observed_guest *seen)
+{
+    for (size_t i = 0; i < observed->in_flight_count; i++) {
+        const struct observed_move *move = &observed->in_flight[i];
+
+        if (is_given_up(supposed, move) && strcmp(move->to, host) == 0 &&
+            strcmp(move->guest, seen->name) == 0) {
+            return seen->state == GUEST_SHUTOFF;
+        }
+    }
+    return false;
+}
+
+/* A guest of the dead host as a planner is to see it: stopped, and to be started if it ran. */
+static struct observed_guest suppose_stopped(const struct observed_guest *seen)
+{
+    struct observed_guest guest = *seen;
+
+    guest.owed_start = observed_is_active(seen) || seen->owed_start;
+    guest.state = GUEST_SHUTOFF;
+    guest.reason = GUEST_REASON_UNKNOWN;
+    guest.job = GUEST_JOB_NONE;
+    return guest;
+}
+
+/* One that runs elsewhere is there, and not on the dead host. */
+static void suppose_guests(struct supposed *supposed, const struct observed *observed,
+                           const struct observed_host *seen, struct observed_host *host)
+{
+    bool dead = strcmp(seen->name, supposed->host) == 0;
+    struct observed_guest *guests =
+        ARENA_ARRAY(supposed->arena, struct observed_guest, seen->guest_count + 1);
+
+    host->guests = guests;
+    host->guest_count = 0;
+    for (size_t i = 0; i < seen->guest_count; i++) {
+        const struct observed_guest *guest = &seen->guests[i];
+
+        if (dead ? find_running(observed, guest->name) == NULL
+                 : !is_given_up_on(supposed, observed, seen->name, guest)) {
+            guests[host->guest_count++] = dead ? suppose_stopped(guest) : *guest;
+        }
+    }
+}
+
+/* The dead host answers, and has room for what it has. */
+static void suppose_hosts(struct supposed *supposed, const struct observed *observed)
 {
     struct observed_host *hosts =
         ARENA_ARRAY(supposed->arena, struct observed_host, observed->host_count + 1);
 
-    supposed->observed = *observed;
     supposed->observed.hosts = hosts;
     for (size_t i = 0; i < observed->host_count; i++) {
         struct observed_host *host = &hosts[i];
 
         *host = observed->hosts[i];
+        suppose_guests(supposed, observed, &observed->hosts[i], host);
         if (strcmp(host->name, supposed->host) == 0) {
             assert(!host->reachable);
             host->reachable = true;
             host->memory_kib = host->memory_kib == 0 ? CAPACITY_SIZE_MAX_KIB : host->memory_kib;
-            host->guests =
-                suppose_guests(supposed->arena, observed, &observed->hosts[i], &host->guest_count);
         }
     }
 }
 
-/* Why a guest that was last seen on the host as 'seen' does not run again elsewhere by itself, or NULL. */
-static const char *refuse_as_seen(const struct desired_guest *guest,
+static void suppose_moves(struct supposed *supposed, const struct observed *observed)
+{
+    struct observed_move *moves =
+        ARENA_ARRAY(supposed->arena, struct observed_move, observed->in_flight_count + 1);
+
+    supposed->observed.in_flight = moves;
+    supposed->observed.in_flight_count = 0;
+    for (size_t i = 0; i < observed->in_flight_count; i++) {
+        if (!is_given_up(supposed, &observed->in_flight[i])) {
+            moves[supposed->observed.in_flight_count++] = observed->in_flight[i];
+        }
+    }
+}
+
+/* Why a guest that was last seen on the host as 'seen' is not to be elsewhere, or NULL.  One that was off is moved
+ * only if it is asked for by name, and stays off. */
+static const char *refuse_as_seen(const struct supposed *supposed,
+                                  const struct desired_guest *guest,
                                   const struct observed_guest *seen, enum plan_code *code)
 {
     *code = PLAN_UNSAFE;
@@ -114,7 +158,7 @@ static const char *refuse_as_seen(const struct desired_guest *guest,
                "run";
     }
     *code = PLAN_POLICY;
-    if (seen->state == GUEST_SHUTOFF && !seen->owed_start) {
+    if (seen->state == GUEST_SHUTOFF && !seen->owed_start && supposed->only == NULL) {
         return "it was off when it was last seen, and stays so";
     }
     *code = PLAN_UNCLEAR;
@@ -136,7 +180,7 @@ static const char *refuse_concerned(const struct supposed *supposed, const struc
         return exclusion->reason;
     }
     if (seen != NULL) {
-        return refuse_as_seen(guest, seen, code);
+        return refuse_as_seen(supposed, guest, seen, code);
     }
     *code = PLAN_MISSING;
     return text_format(supposed->arena,
@@ -191,7 +235,9 @@ static void suppose_exclusions(struct supposed *supposed, const struct plan_inpu
 
 static void suppose(struct supposed *supposed, const struct plan_input *input)
 {
-    suppose_host(supposed, input->observed);
+    supposed->observed = *input->observed;
+    suppose_hosts(supposed, input->observed);
+    suppose_moves(supposed, input->observed);
     supposed->input = *input;
     supposed->input.observed = &supposed->observed;
     supposed->input.recorded = true; /* The dead host cannot be asked. */

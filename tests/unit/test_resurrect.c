@@ -214,8 +214,6 @@ START_TEST(a_guest_that_did_not_run_or_may_not_move_stays_down_and_takes_no_room
     struct build *build = stricken(&arena);
 
     build_guest(build, "crashed", 7, "dead", "dead")->state = GUEST_CRASHED;
-    (void)build_guest(build, "flying", 1, "dead", "dead");
-    build_in_flight(build, "flying", "dead", "kvm1");
     (void)build_guest(build, "held", 7, "dead", "dead");
     build_exclusion(build, "held", PLAN_HELD, "held");
     (void)build_wish(build, "never", 1, "dead");
@@ -228,7 +226,7 @@ START_TEST(a_guest_that_did_not_run_or_may_not_move_stays_down_and_takes_no_room
     (void)build_guest(build, "vm", 8, "dead", "dead");
     (void)build_guest(build, "vm2", 8, "dead", "dead");
     ck_assert_str_eq(shown_host(build, "dead"),
-                     "vm:kvm2 vm2:kvm1 crashed!unsafe flying!in-flight held!held never!missing "
+                     "vm:kvm2 vm2:kvm1 crashed!unsafe held!held never!missing "
                      "nvram!unsafe off!policy paused!unsafe pinned!pinned transient!unsafe");
 }
 END_TEST
@@ -242,6 +240,33 @@ START_TEST(a_guest_that_is_owed_a_start_is_started)
     vm->state = GUEST_SHUTOFF;
     vm->owed_start = true;
     ck_assert_str_eq(shown_host(build, "dead"), "vm:kvm2");
+}
+END_TEST
+
+START_TEST(a_move_that_the_death_broke_off_is_given_up)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct build *build = stricken(&arena);
+
+    (void)build_guest(build, "vm", 7, "dead", "kvm2");
+    build_in_flight(build, "vm", "dead", "kvm2");
+    ck_assert_str_eq(shown_host(build, "dead"), "vm:kvm2");
+    build_sighting(build, "vm", 7, "kvm2")->state = GUEST_SHUTOFF; /* Defined there, not started. */
+    ck_assert_str_eq(shown_host(build, "dead"), "vm:kvm2");
+    (void)build_guest(build, "other", 1, "dead", "dead");
+    build_in_flight(build, "other", "kvm1", "kvm2"); /* Not of the dead host. */
+    ck_assert_str_eq(shown_host(build, "dead"), "vm:kvm2 other!in-flight");
+}
+END_TEST
+
+START_TEST(a_guest_that_was_off_is_only_moved_by_name_and_stays_off)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct build *build = stricken(&arena);
+
+    build_guest(build, "vm", 1, "dead", "dead")->state = GUEST_SHUTOFF;
+    ck_assert_str_eq(shown_host(build, "dead"), "vm!policy");
+    ck_assert_str_eq(shown_guest(build, "vm", "kvm1"), "vm:kvm1");
 }
 END_TEST
 
@@ -378,6 +403,31 @@ static void assert_ordered(const struct build *build, const struct plan *plan)
     }
 }
 
+/* As if moves from and to the host had never begun. */
+static void give_up_moves(struct build *build, const char *host)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < build->in_flight_count; i++) {
+        struct observed_move move = build->in_flight[i];
+
+        if (strcmp(move.from, host) != 0 && strcmp(move.to, host) != 0) {
+            build->in_flight[kept++] = move;
+            continue;
+        }
+        for (size_t k = 0; k < build->sighting_count; k++) {
+            struct build_sighting *sighting = &build->sightings[k];
+
+            if (strcmp(move.to, host) != 0 && strcmp(sighting->host, move.to) == 0 &&
+                strcmp(sighting->guest.name, move.guest) == 0 &&
+                sighting->guest.state == GUEST_SHUTOFF) {
+                sighting->host = "nowhere";
+            }
+        }
+    }
+    build->in_flight_count = kept;
+}
+
 /* The host as if it still answered: who runs elsewhere is not on it, and those who are moved are stopped. */
 static void let_it_answer(struct build *build, const struct plan *plan, const char *host)
 {
@@ -415,6 +465,7 @@ static void assert_verified(struct build *build, const struct resurrection *resu
     struct err err;
 
     let_it_answer(build, &plan, host);
+    give_up_moves(build, host);
     for (size_t i = 0; i < resurrection->edit_count; i++) {
         build_wish_of(build, resurrection->edits[i].guest)->host = resurrection->edits[i].host;
     }
@@ -481,6 +532,8 @@ int main(void)
     tcase_add_test(tcase, a_cpu_of_another_model_is_no_hindrance_to_a_fresh_start);
     tcase_add_test(tcase, a_guest_that_did_not_run_or_may_not_move_stays_down_and_takes_no_room);
     tcase_add_test(tcase, a_guest_that_is_owed_a_start_is_started);
+    tcase_add_test(tcase, a_move_that_the_death_broke_off_is_given_up);
+    tcase_add_test(tcase, a_guest_that_was_off_is_only_moved_by_name_and_stays_off);
     tcase_add_test(tcase, a_guest_of_unknown_size_stays_down);
     tcase_add_test(tcase, a_guest_that_runs_elsewhere_is_not_down);
     tcase_add_test(tcase, a_guest_with_a_definition_elsewhere_stays_down);
