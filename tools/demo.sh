@@ -5,46 +5,8 @@
 # the simulated fleet.  Everything it starts it ends again.
 set -euo pipefail
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-readonly here
-readonly berth=${BERTH:-$here/build/berth}
-readonly berthd=${BERTHD:-$here/build/berthd}
-export BERTH_LAB_ID=demo
-work=$(mktemp -d)
-daemon=""
-real=""
-[ "$(id -u)" != 0 ] || real=1
-[ "${1:-}" != --simulated ] || real=""
-
-bold="" dim="" plain=""
-if [ -t 1 ]; then bold=$'\033[1m' dim=$'\033[2m' plain=$'\033[0m'; fi
-
-say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
-
-show() { # prints the command as a person would type it, and runs it where the controller lives
-    printf '%s$ %s%s\n' "$dim" "$*" "$plain"
-    run "$@" || [ $? = 4 ]
-}
-
-run() { # 'berth' COMMAND...
-    shift
-    if [ -n "$real" ]; then
-        "$here/tests/lab/lab" ctl "$berth" "$@" -c "$work/berth.conf"
-    else
-        "$berth" "$@" -c "$work/berth.conf"
-    fi
-}
-
-clean_up() {
-    if [ -n "$daemon" ]; then
-        kill "$daemon" 2>/dev/null || true
-        wait "$daemon" 2>/dev/null || true
-    fi
-    [ -z "$real" ] || "$here/tests/lab/lab" sweep >/dev/null 2>&1 || true
-    rm -rf "$work"
-}
-trap clean_up EXIT
-trap 'exit 130' INT TERM
+# shellcheck source=tools/stage.sh
+. "$(dirname "${BASH_SOURCE[0]}")/stage.sh"
 
 real_fleet() {
     say "Starting three KVM hosts (libvirtd and QEMU in namespaces) and four guests ..."
@@ -57,11 +19,6 @@ real_fleet() {
     # Memory is tight on purpose: kvm2 has no room for db1 before web2 has left.
     "$here/tests/lab/lab" conf "$work/berth.conf" --set 'host kvm2.memory=352MiB'
     "$here/tests/lab/lab" es "$work/es.xml" db1=kvm1 web1=kvm1 web2=kvm2 batch1=kvm2
-}
-
-simulated_guest() { # NAME NUMBER STATE MIB
-    printf '{"name":"%s","uuid":"00000000-0000-4000-8000-00000000000%s","state":"%s","memory_kib":%s,"vcpus":1}' \
-        "$1" "$2" "$3" "$(($4 * 1024))"
 }
 
 simulated_fleet() {
@@ -102,28 +59,8 @@ move_in_file() { # GUEST HOST
     mv "$work/es.xml.new" "$work/es.xml"
 }
 
-start_berthd() {
-    say "berthd keeps the fleet as the file says. It is started; there is nothing to do yet."
-    if [ -n "$real" ]; then
-        "$here/tests/lab/lab" ctl "$berthd" -c "$work/berth.conf" 2>"$work/log" &
-    else
-        "$berthd" -c "$work/berth.conf" 2>"$work/log" &
-    fi
-    daemon=$!
-    wait_for "event=plan"
-}
-
-wait_for() { # a line of berthd's log
-    for _ in $(seq 600); do
-        if grep -q "$1" "$work/log"; then return; fi
-        sleep 0.1
-    done
-    echo "demo: berthd did not say '$1' within a minute:" >&2
-    cat "$work/log" >&2
-    exit 1
-}
-
 if [ -n "$real" ]; then real_fleet; else simulated_fleet; fi
+say "berthd keeps the fleet as the file says. It is started; there is nothing to do yet."
 start_berthd
 show berth status
 
