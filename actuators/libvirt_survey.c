@@ -340,10 +340,12 @@ static void judge_leftovers(const struct survey *survey)
 {
     const char *target = survey->move->op->peer;
 
-    if (is_unasked(survey, CHECK_SAVE)) {
-        return;
-    }
-    if (survey->save->answer == LIBVIRT_QUESTION_MISSING) {
+    if (!survey->can_ask) {
+        check_skip(survey->list, CHECK_SAVE, SET_SSH, "hosts can only be asked over SSH");
+    } else if (survey->target.status != 0) {
+        check_skip(survey->list, CHECK_SAVE, NULL, "'%s' could not be asked: %s", target,
+                   survey->target.err.text);
+    } else if (survey->save->answer == LIBVIRT_QUESTION_MISSING) {
         check_pass(survey->list, CHECK_SAVE, "nor is one left on '%s'", target);
     } else {
         check_fail(survey->list, CHECK_SAVE, ERR_UNSAFE, "remove that file there",

@@ -216,7 +216,8 @@ class Checks(FleetTest):
         told = self.told(checks)
         self.assertEqual(told.pop("files"), ["failed"])  # The kernel on kvm2 cannot be proven.
         self.assertEqual(set(sum(told.values(), [])), {"skipped"})
-        self.assertEqual(sorted(told), ["clocks", "migration-port", "target-reachable"])
+        self.assertEqual(
+            sorted(told), ["clocks", "managed-save", "migration-port", "target-reachable"])
         self.on("kvm2", "kill $(cat /proc/[0-9]*/stat | awk '$2 == \"(sleep)\" {print $1}')")
 
     def test_hosts_that_may_not_be_asked_over_ssh(self):
@@ -231,7 +232,8 @@ class Checks(FleetTest):
         [move] = json.loads(result.stdout)["moves"]
         by_name = {check["name"]: check for check in move["checks"]}
         self.assertEqual(by_name["storage"]["result"], "failed")
-        for name in ("files", "target-reachable", "migration-port", "lock-manager", "clocks"):
+        for name in ("managed-save", "files", "target-reachable", "migration-port",
+                     "lock-manager", "clocks"):
             self.assertEqual(by_name[name]["result"], "skipped")
             self.assertIn("[fleet] ssh", by_name[name]["change"])
 
