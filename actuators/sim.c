@@ -10,6 +10,7 @@
 #include "actuators/sim_json.h"
 #include "actuators/sim_rules.h"
 #include "actuators/sim_store.h"
+#include "actuators/sim_supply.h"
 #include "actuators/sim_watch.h"
 #include "base/arena.h"
 #include "base/clock.h"
@@ -52,6 +53,7 @@ struct call {
     struct err err;
     struct actuator_stats stats;
     struct check_list checks; /* In 'arena'. */
+    struct sim_findings findings;
 };
 
 struct sim {
@@ -117,6 +119,9 @@ static void deliver(struct call *done, const struct observed_host *observed)
         .observed = observed,
         .stats = call->stats,
         .checks = call->checks.count > 0 ? &call->checks : NULL,
+        .present = { call->findings.present[0], call->findings.present[1] },
+        .known = { call->findings.known[0], call->findings.known[1] },
+        .note = call->status == 0 ? call->findings.note : NULL,
     };
 
     if (call->status != 0) {
@@ -530,7 +535,8 @@ static void op_begin(void *context)
     reply_ms = sim_rules_reply_ms(fleet, &call->op) + (fault != NULL ? fault->delay_ms : 0);
     if (!is_thwarted(call)) {
         answer = sim_rules_apply(fleet, &call->op, loop_wall_ms(call->loop), fault, &call->checks,
-                                 &call->err);
+                                 &call->findings, &call->err);
+        call->findings.note = arena_strdup_maybe(&call->arena, call->findings.note);
     }
     answer = leave(call, answer);
     if (is_thwarted(call) && answer == SIM_ANSWER_DONE) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actuators/sim_supply.h"
 #include "actuators/sim_xml.h"
 #include "base/arena.h"
 #include "base/text.h"
@@ -479,6 +480,7 @@ static struct observed_guest observe_guest(const struct sim_fleet *fleet,
         .numa_nodes = (int32_t)guest->numa_nodes,
         .machine = guest->machine,
         .cpu_mode = guest->cpu_mode,
+        .supplies = sim_supply_of(arena, fleet, guest),
         .xml = sim_xml_write(arena, guest),
     };
 }

@@ -58,9 +58,11 @@ struct sim_guest {
     int64_t stops_ms; /* Wall clock at which a requested shutdown is over; 0 = none asked. */
     const struct sim_disk *disks;
     size_t disk_count;
-    struct sim_names bridges; /* That its interfaces join. */
-    struct sim_names files;   /* Kernel, CD images: needed wherever it starts. */
-    bool block_job;           /* Somebody copies one of its disks. */
+    struct sim_names bridges;    /* That its interfaces join. */
+    struct sim_names interfaces; /* Of its host that it has for itself; needed where it starts. */
+    struct sim_names configs;    /* Configuration volumes that must be mounted where it starts. */
+    struct sim_names files;      /* Kernel, CD images: needed wherever it starts. */
+    bool block_job;              /* Somebody copies one of its disks. */
 };
 
 struct sim_host {
@@ -80,10 +82,12 @@ struct sim_host {
     const char *cpu_fingerprint;
     struct sim_names machines;
     struct sim_names bridges;
-    const char *lock_manager; /* "nop" = none. */
-    int64_t clock_ms;         /* How much its clock is ahead. */
-    bool hidden;              /* Other hosts do not reach its libvirt. */
-    bool walled;              /* Nor the ports at which it waits for migrations. */
+    struct sim_names interfaces; /* Set aside for guests. */
+    struct sim_names configs;    /* Configuration volumes that are mounted. */
+    const char *lock_manager;    /* "nop" = none. */
+    int64_t clock_ms;            /* How much its clock is ahead. */
+    bool hidden;                 /* Other hosts do not reach its libvirt. */
+    bool walled;                 /* Nor the ports at which it waits for migrations. */
     const struct observed_hugepages *hugepages; /* Sorted by size; 'free' means nothing here. */
     size_t hugepage_count;
     const struct sim_disk *storage; /* Sorted by path. */
@@ -91,6 +95,13 @@ struct sim_host {
     struct sim_guest *guests; /* Sorted by name, then UUID. */
     size_t guest_count;
     size_t guest_room;
+};
+
+/* A volume of the platform's storage, which hosts have when it is attached to them. */
+struct sim_volume {
+    const char *name;
+    const char *identity; /* NULL = its name. */
+    bool shared;          /* To more than one host at a time. */
 };
 
 /* A peer-to-peer migration: it goes on whatever becomes of the process that began it. */
@@ -154,6 +165,8 @@ struct sim_fleet {
     struct sim_durations durations;
     struct sim_host *hosts; /* Sorted by name. */
     size_t host_count;
+    const struct sim_volume *volumes;
+    size_t volume_count;
     struct sim_migration *migrations;
     size_t migration_count;
     size_t migration_room;

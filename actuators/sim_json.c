@@ -92,6 +92,7 @@ static const struct sim_migration default_migration = { .persistent = true };
 static const struct sim_fault default_fault = { .times = 1 };
 static const struct observed_hugepages default_hugepages = { 0 };
 static const struct sim_disk default_disk = { .cache = NULL };
+static const struct sim_volume default_volume = { .identity = NULL };
 
 static const struct sim_member duration_members[] = {
     NUMBER(struct sim_durations, migrate_ms, 0, DURATION_MAX),
@@ -130,6 +131,8 @@ static const struct sim_member guest_members[] = {
     NUMBER(struct sim_guest, stops_ms, 0, INSTANT_MAX),
     OTHER("disks", NESTED),
     OTHER("bridges", NESTED),
+    OTHER("interfaces", NESTED),
+    OTHER("configs", NESTED),
     OTHER("files", NESTED),
     OTHER("owed_start", PASSED),
 };
@@ -138,6 +141,12 @@ static const struct sim_member disk_members[] = {
     REQUIRED(struct sim_disk, path, PLAIN),
     REQUIRED(struct sim_disk, identity, PLAIN),
     TEXT(struct sim_disk, cache, PLAIN),
+};
+
+static const struct sim_member volume_members[] = {
+    REQUIRED(struct sim_volume, name, PLAIN),
+    TEXT(struct sim_volume, identity, PLAIN),
+    FLAG(struct sim_volume, shared),
 };
 
 static const struct sim_member hugepage_members[] = {
@@ -166,6 +175,8 @@ static const struct sim_member host_members[] = {
     FLAG(struct sim_host, walled),
     OTHER("machines", NESTED),
     OTHER("bridges", NESTED),
+    OTHER("interfaces", NESTED),
+    OTHER("configs", NESTED),
     OTHER("hugepages", NESTED),
     OTHER("storage", NESTED),
     OTHER("guests", NESTED),
@@ -220,12 +231,14 @@ static const struct sim_member fleet_members[] = {
     OTHER("durations", NESTED),
     OTHER("faults", NESTED),
     OTHER("migrations", NESTED),
+    OTHER("volumes", NESTED),
     OTHER("hosts", NESTED),
 };
 
 static const struct sim_table durations_table = TABLE(duration_members, &default_durations);
 static const struct sim_table guest_table = TABLE(guest_members, &default_guest);
 static const struct sim_table disk_table = TABLE(disk_members, &default_disk);
+static const struct sim_table volume_table = TABLE(volume_members, &default_volume);
 static const struct sim_table hugepage_table = TABLE(hugepage_members, &default_hugepages);
 static const struct sim_table host_table = TABLE(host_members, &default_host);
 static const struct sim_table migration_table = TABLE(migration_members, &default_migration);
@@ -410,6 +423,9 @@ static int read_guests(struct arena *arena, json_t *json, const char *where, str
         if (read_list(arena, guest, "disks", DISKS_MAX, &disk_table, sizeof(struct sim_disk), path,
                       &disks, &host->guests[i].disk_count, err) != 0 ||
             read_names(arena, guest, "bridges", NULL, path, &host->guests[i].bridges, err) != 0 ||
+            read_names(arena, guest, "interfaces", NULL, path, &host->guests[i].interfaces, err) !=
+                0 ||
+            read_names(arena, guest, "configs", NULL, path, &host->guests[i].configs, err) != 0 ||
             read_names(arena, guest, "files", NULL, path, &host->guests[i].files, err) != 0) {
             return -1;
         }
@@ -472,6 +488,9 @@ static int read_host(struct arena *arena, json_t *json, size_t index, struct sim
                    read_names(arena, json, "machines", DEFAULT_MACHINE, where, &host->machines,
                               err) == 0 &&
                    read_names(arena, json, "bridges", NULL, where, &host->bridges, err) == 0 &&
+                   read_names(arena, json, "interfaces", NULL, where, &host->interfaces, err) ==
+                       0 &&
+                   read_names(arena, json, "configs", NULL, where, &host->configs, err) == 0 &&
                    read_guests(arena, json, where, host, err) == 0
                ? 0
                : -1;
@@ -520,6 +539,7 @@ static int read_fleet(struct arena *arena, json_t *json, struct sim_fleet *fleet
     json_t *durations = json_object_get(json, "durations");
     void *migrations = NULL;
     void *faults = NULL;
+    void *volumes = NULL;
 
     if (sim_member_read(arena, json, &fleet_table, "fleet", fleet, err) != 0) {
         return -1;
@@ -536,9 +556,12 @@ static int read_fleet(struct arena *arena, json_t *json, struct sim_fleet *fleet
                   sizeof(struct sim_migration), "fleet", &migrations, &fleet->migration_count,
                   err) != 0 ||
         read_list(arena, json, "faults", LIST_MAX, &fault_table, sizeof(struct sim_fault), "fleet",
-                  &faults, &fleet->fault_count, err) != 0) {
+                  &faults, &fleet->fault_count, err) != 0 ||
+        read_list(arena, json, "volumes", LIST_MAX, &volume_table, sizeof(struct sim_volume),
+                  "fleet", &volumes, &fleet->volume_count, err) != 0) {
         return -1;
     }
+    fleet->volumes = volumes;
     fleet->migrations = migrations;
     fleet->migration_room = fleet->migration_count;
     fleet->faults = faults;
@@ -603,6 +626,8 @@ static void write_guest(struct text *text, const struct sim_guest *guest)
     }
     text_append(text, guest->disk_count > 0 ? "]" : "");
     write_names(text, "bridges", &guest->bridges);
+    write_names(text, "interfaces", &guest->interfaces);
+    write_names(text, "configs", &guest->configs);
     write_names(text, "files", &guest->files);
     text_append(text, "}");
 }
@@ -612,6 +637,8 @@ static void write_hardware(struct text *text, const struct sim_host *host)
     text_append(text, host->machines.count == 0 ? ",\"machines\":[]" : "");
     write_names(text, "machines", &host->machines);
     write_names(text, "bridges", &host->bridges);
+    write_names(text, "interfaces", &host->interfaces);
+    write_names(text, "configs", &host->configs);
     for (size_t i = 0; i < host->hugepage_count; i++) {
         text_append(text, i == 0 ? ",\"hugepages\":[" : ",");
         sim_member_write(text, &hugepage_table, &host->hugepages[i]);
@@ -647,6 +674,10 @@ void sim_json_write(struct text *text, const struct sim_fleet *fleet)
                fleet->fault_count);
     write_list(text, "migrations", &migration_table, fleet->migrations, sizeof(*fleet->migrations),
                fleet->migration_count);
+    if (fleet->volume_count > 0) {
+        write_list(text, "volumes", &volume_table, fleet->volumes, sizeof(*fleet->volumes),
+                   fleet->volume_count);
+    }
     text_append(text, ",\n \"hosts\":[");
     for (size_t i = 0; i < fleet->host_count; i++) {
         text_append(text, i == 0 ? "\n  " : ",\n  ");

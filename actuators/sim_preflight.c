@@ -273,11 +273,31 @@ static void check_cache(const struct preflight *preflight)
     }
 }
 
+/* The platform brings it to the target before the guest comes. */
+static bool comes_later(const struct preflight *preflight, const char *bridge, const char *device)
+{
+    const struct supply_list *supplies = &preflight->op->supplies;
+
+    for (size_t i = 0; !preflight->op->prepared && i < supplies->count; i++) {
+        const struct supply *item = &supplies->items[i];
+        bool is_bridge = item->kind == SUPPLY_BRIDGE || item->kind == SUPPLY_NAT_BRIDGE;
+
+        if (bridge != NULL ? is_bridge && strcmp(item->name, bridge) == 0
+                           : item->kind == SUPPLY_VOLUME && text_equal(item->device, device)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void judge_disk(const struct preflight *preflight, const struct sim_disk *disk)
 {
     const char *identity = sim_fleet_find_identity(preflight->target, disk->path);
 
-    if (identity == NULL) {
+    if (identity == NULL && comes_later(preflight, NULL, disk->path)) {
+        check_skip(preflight->list, CHECK_STORAGE, NULL,
+                   "disk '%s' is attached before the move, and checked then", disk->path);
+    } else if (identity == NULL) {
         check_fail(preflight->list, CHECK_STORAGE, ERR_INCOMPATIBLE, "attach it there",
                    "disk '%s' does not exist on '%s'", disk->path, preflight->target->name);
     } else if (strcmp(identity, disk->identity) != 0) {
@@ -329,10 +349,17 @@ static void check_bridges(const struct preflight *preflight)
     size_t missing = 0;
 
     for (size_t i = 0; i < bridges->count; i++) {
-        if (!sim_fleet_has_name(&preflight->target->bridges, bridges->items[i])) {
+        if (sim_fleet_has_name(&preflight->target->bridges, bridges->items[i])) {
+            continue;
+        }
+        missing++;
+        if (comes_later(preflight, bridges->items[i], NULL)) {
+            check_skip(preflight->list, CHECK_BRIDGES, NULL,
+                       "bridge '%s' is created before the move, and checked then",
+                       bridges->items[i]);
+        } else {
             check_fail(preflight->list, CHECK_BRIDGES, ERR_INCOMPATIBLE, "create it there",
                        "'%s' has no bridge '%s'", preflight->target->name, bridges->items[i]);
-            missing++;
         }
     }
     if (missing == 0) {

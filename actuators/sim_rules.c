@@ -8,6 +8,7 @@
 #include "actuators/sim_copy.h"
 #include "actuators/sim_fleet.h"
 #include "actuators/sim_preflight.h"
+#include "actuators/sim_supply.h"
 #include "actuators/sim_xml.h"
 #include "base/err.h"
 #include "base/text.h"
@@ -401,6 +402,8 @@ static int start(struct sim_fleet *fleet, const struct op *op, struct sim_host *
                  struct err *err)
 {
     struct sim_guest *guest = NULL;
+    const char *missing;
+    const char *what;
 
     if (need(host, op, &guest, err) != 0) {
         return -1;
@@ -417,6 +420,10 @@ static int start(struct sim_fleet *fleet, const struct op *op, struct sim_host *
     }
     if (check_paths(host, guest, op, err) != 0 || check_room(host, guest, op, err) != 0) {
         return -1;
+    }
+    missing = sim_supply_missing(host, guest, &what);
+    if (missing != NULL) {
+        return no_such(err, op, host, what, missing);
     }
     sim_fleet_set_state(fleet, guest, GUEST_RUNNING, GUEST_REASON_BOOTED);
     /* It runs, however slowly; only the reply is late. */
@@ -544,13 +551,24 @@ static enum sim_answer answer_of(int status)
     return status == 0 ? SIM_ANSWER_DONE : SIM_ANSWER_FAILED;
 }
 
+static void find_supplies(const struct sim_fleet *fleet, const struct op *op,
+                          const struct sim_host *host, const struct sim_host *peer,
+                          struct sim_findings *findings)
+{
+    findings->known[0] = supply_list_kinds(&op->supplies);
+    findings->known[1] = findings->known[0];
+    findings->present[0] = sim_supply_present(fleet, op, host);
+    findings->present[1] = sim_supply_present(fleet, op, peer);
+}
+
 static enum sim_answer perform(struct sim_fleet *fleet, const struct op *op, struct sim_host *host,
                                struct sim_host *peer, int64_t wall_ms,
                                const struct sim_fault *fault, struct check_list *checks,
-                               struct err *err)
+                               struct sim_findings *findings, struct err *err)
 {
     switch (op->kind) {
     case OP_PREFLIGHT:
+        find_supplies(fleet, op, host, peer, findings);
         sim_preflight_run(fleet, op, host, peer, checks);
         return answer_of(check_judge(checks, op->guest, op->host, op->peer, err));
     case OP_MIGRATE:
@@ -576,7 +594,9 @@ static enum sim_answer perform(struct sim_fleet *fleet, const struct op *op, str
     case OP_RELEASE:
         return answer_of(release(fleet, op, host, err));
     case OP_PROVIDE:
+        return answer_of(sim_supply_provide(fleet, op, host, &findings->note, err));
     case OP_WITHDRAW:
+        return answer_of(sim_supply_withdraw(fleet, op, host, &findings->note, err));
     case OP_FENCE:
         (void)err_set(err, ERR_REFUSED, "cannot '%s' on '%s': not in a simulated fleet",
                       op_kind_name(op->kind), op->host);
@@ -590,7 +610,7 @@ static enum sim_answer perform(struct sim_fleet *fleet, const struct op *op, str
 
 enum sim_answer sim_rules_apply(struct sim_fleet *fleet, const struct op *op, int64_t wall_ms,
                                 const struct sim_fault *fault, struct check_list *checks,
-                                struct err *err)
+                                struct sim_findings *findings, struct err *err)
 {
     struct sim_host *host = NULL;
     struct sim_host *peer = NULL;
@@ -606,7 +626,7 @@ enum sim_answer sim_rules_apply(struct sim_fleet *fleet, const struct op *op, in
         (void)refuse(err, ERR_INVALID, op, "source and target are the same host");
         return SIM_ANSWER_FAILED;
     }
-    return perform(fleet, op, host, peer, wall_ms, fault, checks, err);
+    return perform(fleet, op, host, peer, wall_ms, fault, checks, findings, err);
 }
 
 static void describe_migration(const struct sim_migration *migration, uint64_t memory_kib,

@@ -17,6 +17,7 @@ struct check_list;
 struct err;
 struct op;
 struct sim_fault;
+struct sim_findings;
 struct sim_fleet;
 
 /* What an operation came to. */
@@ -36,10 +37,11 @@ struct sim_course {
 
 /* Does 'op', or begins it if it takes time (MIGRATE, ADOPT, STOP).  'fault' is the one taken for it, or
  * NULL: a hanging migration makes no progress, a hanging shutdown is not heard, 'delay_ms' makes both
- * longer.  PREFLIGHT adds what it has looked at to 'checks'.  Codes as the libvirt actuator gives them. */
+ * longer.  PREFLIGHT adds what it has looked at to 'checks', and what else was
+ * found to 'findings'.  Codes as the libvirt actuator gives them. */
 enum sim_answer sim_rules_apply(struct sim_fleet *fleet, const struct op *op, int64_t wall_ms,
                                 const struct sim_fault *fault, struct check_list *checks,
-                                struct err *err);
+                                struct sim_findings *findings, struct err *err);
 
 /* How 'op', begun by sim_rules_apply(), is doing at 'wall_ms'. */
 enum sim_answer sim_rules_follow(const struct sim_fleet *fleet, const struct op *op,

@@ -12,8 +12,17 @@
 #define DISKS_MAX     64
 #define NAMES_MAX     256
 #define BRIDGE        "    <interface bridge='"
+#define INTERFACE     "    <hostdev interface='"
+#define CONFIG        "    <config volume='"
 #define FILE_         "    <file path='"
 #define XML_MAX_BYTES ((size_t)256 * 1024)
+
+static void write_names(struct text *text, const char *before, const struct sim_names *names)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        text_printf(text, "%s%s'/>\n", before, names->items[i]);
+    }
+}
 
 static void write_devices(struct text *text, const struct sim_guest *guest)
 {
@@ -29,12 +38,10 @@ static void write_devices(struct text *text, const struct sim_guest *guest)
         }
         text_append(text, "    </disk>\n");
     }
-    for (size_t i = 0; i < guest->bridges.count; i++) {
-        text_printf(text, BRIDGE "%s'/>\n", guest->bridges.items[i]);
-    }
-    for (size_t i = 0; i < guest->files.count; i++) {
-        text_printf(text, FILE_ "%s'/>\n", guest->files.items[i]);
-    }
+    write_names(text, BRIDGE, &guest->bridges);
+    write_names(text, INTERFACE, &guest->interfaces);
+    write_names(text, CONFIG, &guest->configs);
+    write_names(text, FILE_, &guest->files);
     if (guest->hostdevs > 0) {
         text_printf(text, "    <hostdev count='%" PRIu64 "'/>\n", guest->hostdevs);
     }
@@ -177,7 +184,7 @@ static bool is_sound(const struct sim_guest *guest)
            (guest->hugepage_kib == 0 || observed_is_hugepage_size(guest->hugepage_kib)) &&
            guest->numa_nodes <= INT32_MAX && sim_member_is_plain(guest->machine) &&
            sim_member_is_plain(guest->cpu_mode) && are_plain(&guest->bridges) &&
-           are_plain(&guest->files);
+           are_plain(&guest->interfaces) && are_plain(&guest->configs) && are_plain(&guest->files);
 }
 
 /* Picks the values out; that the rest is as it should be shows when the result is written again. */
@@ -210,6 +217,8 @@ int sim_xml_read(struct arena *arena, const char *xml, struct sim_guest *guest, 
     }
     read_disks(arena, at, &read);
     read.bridges = read_names(arena, at, BRIDGE);
+    read.interfaces = read_names(arena, at, INTERFACE);
+    read.configs = read_names(arena, at, CONFIG);
     read.files = read_names(arena, at, FILE_);
     (void)next_number(arena, &at, "<hostdev count='", '\'', &read.hostdevs);
     read.has_tpm = strstr(at, "<tpm/>") != NULL;
