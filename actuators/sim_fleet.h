@@ -16,6 +16,7 @@
 #include "actuators/sim.h"
 #include "base/err.h"
 #include "model/observed.h"
+#include "model/platform.h"
 
 struct arena;
 
@@ -92,7 +93,8 @@ struct sim_host {
     size_t hugepage_count;
     const struct sim_disk *storage; /* Sorted by path. */
     size_t storage_count;
-    struct sim_guest *guests; /* Sorted by name, then UUID. */
+    const char *facts[PLATFORM_FACT_COUNT]; /* What it tells of itself; NULL = nobody knows. */
+    struct sim_guest *guests;               /* Sorted by name, then UUID. */
     size_t guest_count;
     size_t guest_room;
 };

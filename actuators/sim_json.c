@@ -71,6 +71,8 @@ static const struct sim_durations default_durations = {
     .observe_ms = 10,
 };
 
+static const char *const no_facts[PLATFORM_FACT_COUNT] = { NULL };
+
 static const struct sim_guest default_guest = {
     .state = GUEST_RUNNING,
     .persistent = true,
@@ -155,6 +157,19 @@ static const struct sim_member hugepage_members[] = {
     NUMBER(struct observed_hugepages, free, 0, MEMORY_MAX),
 };
 
+#define FACT(constant, what)                                 \
+    {                                                        \
+        .name = (what), .kind = SIM_MEMBER_PROSE,            \
+        .offset = sizeof(const char *) * PLATFORM_##constant \
+    }
+
+/* Of the array in struct sim_host. */
+static const struct sim_member fact_members[PLATFORM_FACT_COUNT] = {
+#define PLATFORM_FACT(name, text) FACT(name, text),
+    PLATFORM_FACTS
+#undef PLATFORM_FACT
+};
+
 static const struct sim_member host_members[] = {
     REQUIRED(struct sim_host, name, NAME),
     WORD(struct sim_host, power, POWER),
@@ -179,6 +194,7 @@ static const struct sim_member host_members[] = {
     OTHER("configs", NESTED),
     OTHER("hugepages", NESTED),
     OTHER("storage", NESTED),
+    OTHER("facts", NESTED),
     OTHER("guests", NESTED),
     OTHER("reachable", PASSED),
     OTHER("as_of", PASSED),
@@ -240,6 +256,7 @@ static const struct sim_table guest_table = TABLE(guest_members, &default_guest)
 static const struct sim_table disk_table = TABLE(disk_members, &default_disk);
 static const struct sim_table volume_table = TABLE(volume_members, &default_volume);
 static const struct sim_table hugepage_table = TABLE(hugepage_members, &default_hugepages);
+static const struct sim_table fact_table = TABLE(fact_members, no_facts);
 static const struct sim_table host_table = TABLE(host_members, &default_host);
 static const struct sim_table migration_table = TABLE(migration_members, &default_migration);
 static const struct sim_table fault_table = TABLE(fault_members, &default_fault);
@@ -475,6 +492,16 @@ static int read_pools(struct arena *arena, json_t *json, const char *where, stru
     return 0;
 }
 
+static int read_facts(struct arena *arena, json_t *json, const char *where, struct sim_host *host,
+                      struct err *err)
+{
+    json_t *facts = json_object_get(json, "facts");
+    char path[PATH_SIZE];
+
+    (void)snprintf(path, sizeof(path), "%s.facts", where);
+    return facts == NULL ? 0 : sim_member_read(arena, facts, &fact_table, path, host->facts, err);
+}
+
 static int read_host(struct arena *arena, json_t *json, size_t index, struct sim_host *host,
                      struct err *err)
 {
@@ -485,6 +512,7 @@ static int read_host(struct arena *arena, json_t *json, size_t index, struct sim
     return sim_member_read(arena, json, &host_table, where, host, err) == 0 &&
                    read_pools(arena, json, where, host, err) == 0 &&
                    read_storage(arena, json, where, host, err) == 0 &&
+                   read_facts(arena, json, where, host, err) == 0 &&
                    read_names(arena, json, "machines", DEFAULT_MACHINE, where, &host->machines,
                               err) == 0 &&
                    read_names(arena, json, "bridges", NULL, where, &host->bridges, err) == 0 &&
@@ -632,6 +660,18 @@ static void write_guest(struct text *text, const struct sim_guest *guest)
     text_append(text, "}");
 }
 
+static void write_facts(struct text *text, const struct sim_host *host)
+{
+    for (size_t i = 0; i < PLATFORM_FACT_COUNT; i++) {
+        if (host->facts[i] != NULL) {
+            text_append(text, ",\"facts\":");
+            sim_member_write(text, &fact_table, host->facts);
+            text_append(text, "}");
+            return;
+        }
+    }
+}
+
 static void write_hardware(struct text *text, const struct sim_host *host)
 {
     text_append(text, host->machines.count == 0 ? ",\"machines\":[]" : "");
@@ -651,6 +691,7 @@ static void write_hardware(struct text *text, const struct sim_host *host)
         sim_member_write_string(text, host->storage[i].identity);
         text_append(text, i + 1 == host->storage_count ? "}" : "");
     }
+    write_facts(text, host);
 }
 
 static void write_host(struct text *text, const struct sim_host *host)

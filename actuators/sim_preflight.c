@@ -10,6 +10,8 @@
 #include "base/text.h"
 #include "model/check.h"
 #include "model/op.h"
+#include "model/platform.h"
+#include "model/profile.h"
 
 #define CLOSE_MS 1000 /* Clocks that are no further apart are close. */
 
@@ -461,6 +463,39 @@ static const struct {
     { CHECK_LOCKS, false, false, check_locks },
 };
 
+/* A fact that the scenario does not give comes from where es.xml or libvirt would have it. */
+static struct platform_value fact_of(const struct op *op, const struct sim_host *host,
+                                     unsigned side, enum platform_fact fact, struct arena *arena)
+{
+    struct platform_value value = { .text = host->facts[fact], .why = "its scenario does not say" };
+
+    if (value.text == NULL && op->profile->facts[fact].source == PROFILE_SOURCE_ES) {
+        value = (struct platform_value){ op->family[side], "es.xml does not say" };
+    }
+    if (value.text == NULL && op->profile->facts[fact].source == PROFILE_SOURCE_LIBVIRT) {
+        value.text = text_format(arena, "%" PRIu64 " CPUs %s", host->cpus, host->cpu_model);
+    }
+    return value;
+}
+
+static void judge_platform(const struct preflight *preflight)
+{
+    const struct op *op = preflight->op;
+    const struct sim_host *ends[] = { preflight->source, preflight->target };
+    struct platform_host hosts[ARRAY_LEN(ends)];
+
+    if (op->profile == NULL) {
+        return;
+    }
+    for (unsigned side = 0; side < ARRAY_LEN(ends); side++) {
+        hosts[side].name = ends[side]->name;
+        for (enum platform_fact fact = 0; fact < PLATFORM_FACT_COUNT; fact++) {
+            hosts[side].facts[fact] = fact_of(op, ends[side], side, fact, preflight->list->arena);
+        }
+    }
+    platform_judge(preflight->list, &op->profile->rules, op->mode, &hosts[0], &hosts[1]);
+}
+
 /* The guest must agree in name. */
 static void find_guest(struct preflight *preflight)
 {
@@ -503,4 +538,5 @@ void sim_preflight_run(const struct sim_fleet *fleet, const struct op *op,
             check_skip(list, checks[i].kind, NULL, "its definition is not known");
         }
     }
+    judge_platform(&preflight);
 }

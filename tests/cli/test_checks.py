@@ -162,5 +162,89 @@ class Checks(CliTest):
                 self.assert_complains(self.world.berth("plan", *args), INVALID, "plan: --")
 
 
+# Hosts as the exascale profile wants them.
+GOOD = {"generation": "X10M", "model": "E5-2L", "cpus": "192 of A", "release": "26.1.0",
+        "secure-fabric": "yes", "storage-servers": "cell1, cell2", "live-update": "none"}
+
+# How a guest is moved, the facts in which source and target differ from that, and the check that fails.
+RULES = [
+    ("live", {"generation": "X9M-2"}, {}, "platform-generation"),
+    ("live", {}, {"generation": "X8M-2"}, "platform-generation"),
+    ("offline", {"generation": "X8M-2"}, {"generation": "X8M-2"}, None),
+    ("offline", {}, {"generation": "X7-2"}, "platform-generation"),
+    ("live", {}, {"model": "E6-2L"}, "platform-model"),
+    ("offline", {}, {"model": "E6-2L"}, None),
+    ("live", {}, {"cpus": "384 of A"}, "platform-cpus"),
+    ("live", {"release": "25.2.0"}, {}, "platform-release"),
+    ("live", {"release": "26.1.1"}, {}, "platform-release"),
+    ("live", {}, {"release": "26.2.0"}, None),
+    ("offline", {"release": "25.1.0"}, {"release": "25.1.0"}, None),
+    ("live", {}, {"secure-fabric": "no"}, "secure-fabric"),
+    ("offline", {}, {"secure-fabric": "no"}, None),
+    ("offline", {}, {"storage-servers": "cell1"}, "storage-servers"),
+    ("offline", {"live-update": "yes"}, {}, "live-update"),
+]
+
+
+class Platform(CliTest):
+    """Rules of the shipped exascale profile."""
+
+    def have(self, source, target, mode="live"):
+        self.world.configure(f"[migrate]\nmode = {mode}\n", fleet="profile = exascale\n")
+        self.world.have({"kvm1": ["vm1"], "kvm2": []})
+        self.want_a_move()
+
+        def change(fleet):
+            for host, facts in zip(fleet["hosts"], (source, target)):
+                host["facts"] = {name: text for name, text in facts.items() if text is not None}
+
+        self.world.edit_fleet(change)
+
+    def failed(self):
+        """name -> evidence and change of the checks that failed."""
+        result = self.world.berth("plan", "--checks", "--json")
+        [move] = json.loads(result.stdout)["moves"]
+        failed = {c["name"]: f"{c['evidence']}: {c['change']}" for c in move["checks"]
+                  if c["result"] == "failed"}
+        self.assert_exit(result, BLOCKED if failed else OK)
+        return failed
+
+    def test_each_rule_is_a_check_that_says_what_was_found_and_what_to_change(self):
+        for mode, source, target, name in RULES:
+            with self.subTest(mode=mode, source=source, target=target):
+                self.have(GOOD | source, GOOD | target, mode)
+                failed = self.failed()
+                self.assertEqual(list(failed), [name] if name else [])
+                for text in failed.values():
+                    self.assertRegex(text, "'kvm[12]'.*: [a-z]+")
+
+    def test_a_fact_that_is_not_told_fails_and_never_passes(self):
+        names = {"generation": "platform-generation", "model": "platform-model",
+                 "cpus": None, "release": "platform-release"}
+        for fact in GOOD:
+            with self.subTest(fact):
+                self.have(GOOD, GOOD | {fact: None})
+                failed = self.failed()
+                if fact == "cpus":  # libvirt has that, and it is another text.
+                    self.assertIn("8 CPUs", failed["platform-cpus"])
+                else:
+                    [(name, text)] = failed.items()
+                    self.assertEqual(name, names.get(fact, fact))
+                    self.assertIn(f"'kvm2' does not tell its '{fact}'", text)
+
+    def test_a_move_against_a_rule_is_not_made(self):
+        self.have(GOOD, GOOD | {"live-update": "yes"})
+        applied = self.world.berth("apply", "--yes")
+        self.assert_exit(applied, FAILED)
+        self.assertIn("check 'live-update': ", applied.stderr)
+        self.assertEqual(self.world.places()["kvm1"], ["vm1"])
+
+    def test_without_a_profile_there_are_no_rules(self):
+        self.have(GOOD, {})
+        self.assertEqual(len(self.failed()), 7)
+        self.world.configure()
+        self.assertEqual(self.failed(), {})
+
+
 if __name__ == "__main__":
     unittest.main()

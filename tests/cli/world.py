@@ -97,9 +97,10 @@ class World:
                 stream.close()
         shutil.rmtree(self.folder)
 
-    def configure(self, text=""):
+    def configure(self, text="", fleet=""):
+        """'fleet' is of [fleet]."""
         self.conf.write_text(
-            f"[fleet]\nes_xml = {self.es}\nstate_dir = {self.state}\nuri = sim:{self.sim}\n"
+            f"[fleet]\nes_xml = {self.es}\nstate_dir = {self.state}\nuri = sim:{self.sim}\n{fleet}"
             f"[capacity]\nhost_reserve = 0MiB\n{text}"
         )
 
