@@ -282,6 +282,11 @@ static struct step by_verdict(const struct journal_move *move, const struct step
         return (struct step){ .action = STEP_SEARCH };
     case SETTLE_ALARM:
     case SETTLE_HOLD:
+        if (!move->tried) {
+            return end(JOURNAL_MOVE_FAILED,
+                       "its hosts have changed since it was planned, before anything was done");
+        }
+        break;
     case SETTLE_VERDICT_COUNT:
         break;
     }

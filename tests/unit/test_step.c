@@ -48,6 +48,23 @@ START_TEST(new_live_move_checks_both_hosts_before_it_touches_anything)
 }
 END_TEST
 
+/* Somebody defines another guest of its name at the target while the hosts are being checked. */
+START_TEST(move_whose_hosts_change_before_it_began_is_over_and_holds_nobody)
+{
+    const enum settle_verdict verdicts[] = { SETTLE_ALARM, SETTLE_HOLD };
+    struct journal_move move = move_of((enum move_mode)_i, GUEST_RUNNING);
+
+    for (size_t i = 0; i < ARRAY_LEN(verdicts); i++) {
+        struct step_facts facts = { .verdict = verdicts[i], .guests = { &running, NULL } };
+
+        move.tried = false;
+        assert_ends(step_next(&move, &facts), JOURNAL_MOVE_FAILED);
+        move.tried = true;
+        ck_assert_int_eq(step_next(&move, &facts).action, STEP_STUCK);
+    }
+}
+END_TEST
+
 START_TEST(offline_move_stops_defines_undefines_and_starts)
 {
     struct journal_move move = move_of(MOVE_OFFLINE, GUEST_RUNNING);
@@ -547,7 +564,7 @@ START_TEST(every_situation_has_an_answer_that_is_safe)
                     move.cancel_requested = (bits & 8) != 0;
                     step = step_next(&move, &facts);
                     if (verdict == SETTLE_ALARM || verdict == SETTLE_HOLD) {
-                        ck_assert_int_eq(step.action, STEP_STUCK);
+                        ck_assert_int_eq(step.action, move.tried ? STEP_STUCK : STEP_END);
                     }
                     if (verdict == SETTLE_WAIT) {
                         ck_assert_int_eq(step.action, STEP_WAIT);
@@ -582,6 +599,8 @@ int main(void)
     TCase *tcase = tcase_create("step");
 
     tcase_add_test(tcase, new_live_move_checks_both_hosts_before_it_touches_anything);
+    tcase_add_loop_test(tcase, move_whose_hosts_change_before_it_began_is_over_and_holds_nobody, 0,
+                        MOVE_FORCED);
     tcase_add_test(tcase, offline_move_stops_defines_undefines_and_starts);
     tcase_add_test(tcase, forced_move_is_not_carried_out_as_an_offline_one);
     tcase_add_test(tcase,
