@@ -42,7 +42,8 @@ enum err_code {
         ERR_CODE_COUNT,
 };
 
-#define ERR_TEXT_SIZE 256
+/* Room for the names of two hosts and a guest and for what QEMU and libvirt make of it. */
+#define ERR_TEXT_SIZE 512
 
 struct err {
     enum err_code code;

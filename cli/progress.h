@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/err.h"
 #include "reconciler/gauge.h"
 
 struct event;
@@ -20,7 +21,8 @@ struct progress {
     struct gauge gauge; /* Of the running move. */
     int64_t last_line_ms;
     bool hosts_told; /* Unreachable hosts were named. */
-    char told[256];  /* The last error of a step: a move that ends by it need not say it again. */
+    char told
+        [ERR_TEXT_SIZE]; /* The last error of a step: a move that ends by it need not say it again. */
 };
 
 /* For stderr as it is. */
