@@ -3,6 +3,7 @@
 
 #include <libvirt/virterror.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -29,6 +30,7 @@ struct call {
     bool ended; /* Guarded by 'mutex'; what follows is valid once it is set. */
     int status;
     struct err err;
+    bool by_qemu; /* 'err' is of a QEMU, which may have told its log more. */
 };
 
 /* Who keeps an eye on the migration, and helps it to its end. */
@@ -53,6 +55,8 @@ static void *run_call(void *context)
                                           call->parameters, (unsigned)call->count, call->flags);
     if (call->status < 0) {
         (void)libvirt_move_fail_libvirt(call->move, &call->err);
+        call->by_qemu =
+            libvirt_error_is(VIR_ERR_INTERNAL_ERROR) || libvirt_error_is(VIR_ERR_OPERATION_FAILED);
     }
     (void)pthread_mutex_lock(&call->mutex);
     call->ended = true;
@@ -334,6 +338,32 @@ static bool watch_call(struct call *call, struct watcher *watcher)
     return aborted;
 }
 
+/* libvirt does not say at which end something was lost: adds where a person should look. */
+static int advise(const struct call *call, struct err *err)
+{
+    const struct libvirt_move *move = call->move;
+    const char *target = move->op->peer;
+    char advice[ERR_TEXT_SIZE / 2];
+
+    *err = call->err;
+    if (err->code == ERR_UNREACHABLE && !libvirt_connection_is_alive(move->source.second)) {
+        (void)snprintf(advice, sizeof(advice), "libvirt on '%s' was lost: see that it runs",
+                       move->op->host);
+    } else if (err->code == ERR_UNREACHABLE) {
+        (void)snprintf(
+            advice, sizeof(advice),
+            "'%s' does not reach libvirt on '%s': see that it runs there, and to the network between them",
+            move->op->host, target);
+    } else if (err->code == ERR_FAILED && call->by_qemu) {
+        (void)snprintf(advice, sizeof(advice), "see /var/log/libvirt/qemu/%.40s.log on '%.40s'",
+                       move->op->guest, target);
+    } else {
+        return -1;
+    }
+    return err_set(err, err->code, "%.*s: %s", (int)(sizeof(err->text) - strlen(advice) - 3),
+                   call->err.text, advice);
+}
+
 static int run_and_watch(struct libvirt_move *move, virDomainPtr domain, struct call *call,
                          struct err *err)
 {
@@ -354,7 +384,7 @@ static int run_and_watch(struct libvirt_move *move, virDomainPtr domain, struct 
         return 0;
     }
     move->stats = watcher.stats;
-    *err = call->err;
+    (void)advise(call, err);
     if (aborted) {
         return libvirt_move_fail(move, err, ERR_CANCELLED, "cancelled; it stays where it was");
     }
