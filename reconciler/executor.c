@@ -167,9 +167,17 @@ static void foretell(struct executor *executor)
     }
 }
 
+static void tell_no_way_back(struct executor *executor)
+{
+    emit(executor, EVENT_ALARM, NULL,
+         "cannot be cancelled any more: it runs at its target and the rest of its memory follows "
+         "(post-copy)");
+}
+
 static void on_op_progress(void *context, const struct actuator_progress *progress)
 {
     struct executor *executor = context;
+    bool postcopy = executor->pace.postcopy;
     struct event event = {
         .kind = EVENT_PROGRESS,
         .move = &executor->move,
@@ -184,6 +192,9 @@ static void on_op_progress(void *context, const struct actuator_progress *progre
         vigil_feed(&executor->vigil, progress);
         pace_feed(&executor->pace, progress, loop_now_ms(loop_of(executor)));
         foretell(executor);
+        if (executor->pace.postcopy && !postcopy && executor->move.cancel_requested) {
+            tell_no_way_back(executor); /* The cancel came too late by no more than a look. */
+        }
     }
     /* An earlier run may have died between its promise to cancel and the act. */
     if (executor->move.cancel_requested && executor->step.op == OP_ADOPT) {
@@ -245,6 +256,23 @@ static void note_outcome(struct executor *executor, const struct err *err)
     emit(executor, EVENT_STEP_END, err, NULL);
 }
 
+/* Why a migration was not done in its time. */
+static const char *unfinished_text(struct executor *executor)
+{
+    const struct journal_move *move = &executor->move;
+
+    if (move->overran) {
+        return pace_why(&executor->pace, &executor->arena);
+    }
+    if (executor->pace.copied == 0) {
+        return text_format(&executor->arena,
+                           "nothing was copied, '%s' did not get ready: see to libvirt there",
+                           move->to);
+    }
+    return text_format(&executor->arena, "nothing was copied any more: see that '%s' reaches '%s'",
+                       move->from, move->to);
+}
+
 /* A migration that was cancelled because its time was up says so, not just 'cancelled'. */
 static void explain_deadline(struct executor *executor, struct err *err)
 {
@@ -256,8 +284,7 @@ static void explain_deadline(struct executor *executor, struct err *err)
                 "'%s' did not finish moving to '%s' within %s and was cancelled; it runs on at "
                 "'%s': %s",
                 executor->move.guest, executor->move.to, limit, executor->move.from,
-                executor->move.overran ? pace_why(&executor->pace, &executor->arena)
-                                       : "nothing was copied any more");
+                unfinished_text(executor));
     }
 }
 
@@ -1025,9 +1052,7 @@ void executor_cancel(struct executor *executor)
         return;
     }
     if (executor->pace.postcopy && operation_is_migration(executor->step.op)) {
-        emit(executor, EVENT_ALARM, NULL,
-             "cannot be cancelled any more: it runs at its target and the rest of its memory "
-             "follows (post-copy)");
+        tell_no_way_back(executor);
         return;
     }
     executor->move.cancel_requested = true;

@@ -125,10 +125,11 @@ const char *vigil_text(struct arena *arena, enum vigil_trouble trouble, const ch
                            "the network between them, or cancel the move",
                            guest, to, waited, from);
     case VIGIL_SWITCHOVER:
-        return text_format(arena,
-                           "'%s' is paused between '%s' and '%s' for %s: see to libvirt on '%s' "
-                           "and to the network between them, or cancel the move; do not start it",
-                           guest, from, to, waited, to);
+        return text_format(
+            arena,
+            "'%s' is paused between '%s' and '%s' for %s: see to libvirt on '%s' and to the network between "
+            "them, then it goes on by itself; do not start it",
+            guest, from, to, waited, to);
     case VIGIL_POSTCOPY:
         return text_format(arena,
                            "'%s' runs at '%s' and waits for memory that '%s' has not sent for %s: "
