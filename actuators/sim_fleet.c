@@ -296,8 +296,22 @@ static void boot(struct sim_fleet *fleet, struct sim_host *host)
     fleet->changed = true;
 }
 
+/* Whoever turns it on meanwhile finds no power. */
+static void obey_fence(struct sim_fleet *fleet, struct sim_host *host, int64_t wall_ms)
+{
+    if (host->fence_ms != 0 && host->fence_ms <= wall_ms) {
+        host->fence_ms = 0;
+        host->fenced = true;
+    }
+    if (host->fenced && host->power != SIM_POWER_OFF) {
+        host->power = SIM_POWER_OFF;
+        fleet->changed = true;
+    }
+}
+
 static void advance_host(struct sim_fleet *fleet, struct sim_host *host, int64_t wall_ms)
 {
+    obey_fence(fleet, host, wall_ms);
     if (host->power == SIM_POWER_OFF && !host->dark) {
         power_cut(fleet, host);
     } else if (host->power != SIM_POWER_OFF && host->dark) {

@@ -27,6 +27,15 @@ struct sim_disk {
     const char *cache; /* Of a guest's: NULL = none. */
 };
 
+/* What a device does that is told to take the power of its host away. */
+enum sim_fence {
+    SIM_FENCE_WORKS,
+    SIM_FENCE_FAILS, /* The host stays on, and the device says so. */
+    SIM_FENCE_LIES,  /* It stays on, and the device says off, once. */
+    SIM_FENCE_LATE,  /* It goes off when the device was given up already. */
+    SIM_FENCE_COUNT,
+};
+
 /* Names, sorted. */
 struct sim_names {
     const char *const *items;
@@ -72,6 +81,9 @@ struct sim_host {
     bool dark; /* It was off when last looked at: turning on boots it. */
     enum observed_guard
         guard; /* Unless NONE, it is at work there: the host boots without starting guests. */
+    enum sim_fence fence;
+    bool fenced;      /* Its outlet is off: it stays dark, whoever turns it on. */
+    int64_t fence_ms; /* Wall clock at which a late fence works; 0 = none was asked. */
     uint64_t memory_kib;
     uint64_t cpus;
     uint64_t numa_nodes;

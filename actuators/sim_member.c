@@ -18,6 +18,13 @@ static const char *const power_names[SIM_POWER_COUNT] = {
     [SIM_POWER_FROZEN] = "frozen",
 };
 
+static const char *const fence_names[SIM_FENCE_COUNT] = {
+    [SIM_FENCE_WORKS] = "works",
+    [SIM_FENCE_FAILS] = "fails",
+    [SIM_FENCE_LIES] = "lies",
+    [SIM_FENCE_LATE] = "late",
+};
+
 static const char *const when_names[SIM_WHEN_COUNT] = {
     [SIM_WHEN_BEFORE] = "before", [SIM_WHEN_MIDDLE] = "middle", [SIM_WHEN_LOST] = "lost",
     [SIM_WHEN_AFTER] = "after",   [SIM_WHEN_HANG] = "hang",     [SIM_WHEN_TWICE] = "twice",
@@ -85,6 +92,9 @@ static bool read_word(enum sim_member_words words, const char *name, unsigned *v
         return *value < SIM_POWER_COUNT;
     case SIM_WORDS_GUARD:
         return (*value = observed_guard_from_name(name)) < OBSERVED_GUARD_COUNT;
+    case SIM_WORDS_FENCE:
+        *value = (unsigned)text_index(fence_names, SIM_FENCE_COUNT, name);
+        return *value < SIM_FENCE_COUNT;
     case SIM_WORDS_WHEN:
         *value = (unsigned)text_index(when_names, SIM_WHEN_COUNT, name);
         return *value < SIM_WHEN_COUNT;
@@ -109,6 +119,8 @@ static const char *word_of(enum sim_member_words words, unsigned value)
         return power_names[value];
     case SIM_WORDS_GUARD:
         return observed_guard_name(value);
+    case SIM_WORDS_FENCE:
+        return fence_names[value];
     case SIM_WORDS_WHEN:
         return when_names[value];
     case SIM_WORDS_ERROR:

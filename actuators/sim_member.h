@@ -34,6 +34,7 @@ enum sim_member_words {
     SIM_WORDS_JOB,
     SIM_WORDS_POWER,
     SIM_WORDS_GUARD,
+    SIM_WORDS_FENCE,
     SIM_WORDS_WHEN,
     SIM_WORDS_ERROR,
     SIM_WORDS_OP, /* Operations, "observe" and "notice". */

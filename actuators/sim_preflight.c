@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "actuators/sim_fleet.h"
+#include "actuators/sim_xml.h"
 #include "base/base.h"
 #include "base/clock.h"
 #include "base/text.h"
@@ -18,9 +19,9 @@
 struct preflight {
     const struct sim_fleet *fleet;
     const struct op *op;
-    const struct sim_host *source;
+    const struct sim_host *source; /* NULL: it cannot be asked. */
     const struct sim_host *target;
-    const struct sim_guest *guest; /* NULL: the source does not know it. */
+    const struct sim_guest *guest; /* NULL: the source, or whoever gave it, does not know it. */
     struct check_list *list;
     bool live;
 };
@@ -305,7 +306,9 @@ static void judge_disk(const struct preflight *preflight, const struct sim_disk 
     } else if (strcmp(identity, disk->identity) != 0) {
         check_fail(preflight->list, CHECK_STORAGE, ERR_UNSAFE, "attach the same volume to both",
                    "disk '%s' is not the same storage on '%s' (%s) as on '%s' (%s)", disk->path,
-                   preflight->target->name, identity, preflight->source->name, disk->identity);
+                   preflight->target->name, identity,
+                   preflight->source == NULL ? "its own host" : preflight->source->name,
+                   disk->identity);
     } else {
         check_pass(preflight->list, CHECK_STORAGE, "disk '%s' is the same storage on both hosts",
                    disk->path);
@@ -430,37 +433,44 @@ static void check_locks(const struct preflight *preflight)
     }
 }
 
+/* What a check must know besides the target. */
+enum need {
+    NEED_NOTHING,
+    NEED_DEFINITION,
+    NEED_SOURCE,
+    NEED_LIVE, /* The source, and only of a live move. */
+};
+
 /* In the order of the libvirt actuator. */
 static const struct {
     enum check_kind kind;
-    bool live;   /* Only of a live move. */
-    bool target; /* The target alone can tell. */
+    enum need need;
     void (*run)(const struct preflight *preflight);
 } checks[] = {
-    { CHECK_STATE, false, false, check_state },
-    { CHECK_UUID, false, true, check_uuid },
-    { CHECK_NAME, false, true, check_name },
-    { CHECK_SAVE, false, false, check_save },
-    { CHECK_SNAPSHOTS, false, false, check_snapshots },
-    { CHECK_HOSTDEVS, true, false, check_hostdevs },
-    { CHECK_JOB, false, false, check_job },
-    { CHECK_BLOCK_JOB, false, false, check_block_job },
-    { CHECK_ARCH, false, false, check_arch },
-    { CHECK_VERSION, true, false, check_version },
-    { CHECK_MACHINE, false, false, check_machine },
-    { CHECK_CPU, false, false, check_cpu },
-    { CHECK_CPUS, false, false, check_cpus },
-    { CHECK_MEMORY, false, false, check_memory },
-    { CHECK_PAGES, false, false, check_pages },
-    { CHECK_NODES, false, false, check_nodes },
-    { CHECK_CACHE, true, false, check_cache },
-    { CHECK_STORAGE, false, false, check_storage },
-    { CHECK_FILES, false, false, check_files },
-    { CHECK_BRIDGES, false, false, check_bridges },
-    { CHECK_REACH, true, false, check_reach },
-    { CHECK_PORT, true, false, check_port },
-    { CHECK_CLOCKS, true, false, check_clocks },
-    { CHECK_LOCKS, false, false, check_locks },
+    { CHECK_STATE, NEED_SOURCE, check_state },
+    { CHECK_UUID, NEED_NOTHING, check_uuid },
+    { CHECK_NAME, NEED_NOTHING, check_name },
+    { CHECK_SAVE, NEED_SOURCE, check_save },
+    { CHECK_SNAPSHOTS, NEED_SOURCE, check_snapshots },
+    { CHECK_HOSTDEVS, NEED_LIVE, check_hostdevs },
+    { CHECK_JOB, NEED_SOURCE, check_job },
+    { CHECK_BLOCK_JOB, NEED_SOURCE, check_block_job },
+    { CHECK_ARCH, NEED_SOURCE, check_arch },
+    { CHECK_VERSION, NEED_LIVE, check_version },
+    { CHECK_MACHINE, NEED_DEFINITION, check_machine },
+    { CHECK_CPU, NEED_DEFINITION, check_cpu },
+    { CHECK_CPUS, NEED_DEFINITION, check_cpus },
+    { CHECK_MEMORY, NEED_DEFINITION, check_memory },
+    { CHECK_PAGES, NEED_DEFINITION, check_pages },
+    { CHECK_NODES, NEED_DEFINITION, check_nodes },
+    { CHECK_CACHE, NEED_LIVE, check_cache },
+    { CHECK_STORAGE, NEED_DEFINITION, check_storage },
+    { CHECK_FILES, NEED_DEFINITION, check_files },
+    { CHECK_BRIDGES, NEED_DEFINITION, check_bridges },
+    { CHECK_REACH, NEED_LIVE, check_reach },
+    { CHECK_PORT, NEED_LIVE, check_port },
+    { CHECK_CLOCKS, NEED_LIVE, check_clocks },
+    { CHECK_LOCKS, NEED_SOURCE, check_locks },
 };
 
 /* A fact that the scenario does not give comes from where es.xml or libvirt would have it. */
@@ -482,12 +492,12 @@ static void judge_platform(const struct preflight *preflight)
 {
     const struct op *op = preflight->op;
     const struct sim_host *ends[] = { preflight->source, preflight->target };
-    struct platform_host hosts[ARRAY_LEN(ends)];
+    struct platform_host hosts[ARRAY_LEN(ends)] = { { .name = NULL } };
 
     if (op->profile == NULL) {
         return;
     }
-    for (unsigned side = 0; side < ARRAY_LEN(ends); side++) {
+    for (unsigned side = preflight->source == NULL ? 1 : 0; side < ARRAY_LEN(ends); side++) {
         hosts[side].name = ends[side]->name;
         for (enum platform_fact fact = 0; fact < PLATFORM_FACT_COUNT; fact++) {
             hosts[side].facts[fact] = fact_of(op, ends[side], side, fact, preflight->list->arena);
@@ -513,10 +523,39 @@ static void find_guest(struct preflight *preflight)
     }
 }
 
+/* The dead host's definition, as the journal has it. */
+static void read_definition(struct preflight *preflight, struct sim_guest *definition)
+{
+    const struct op *op = preflight->op;
+    struct err err;
+
+    if (op->xml == NULL || sim_xml_read(preflight->list->arena, op->xml, definition, &err) != 0) {
+        check_fail(preflight->list, CHECK_STATE, ERR_NOT_FOUND, NULL,
+                   "its definition is not known");
+    } else {
+        preflight->guest = definition;
+    }
+}
+
+static bool is_asked(const struct preflight *preflight, enum need need)
+{
+    switch (need) {
+    case NEED_NOTHING:
+    case NEED_DEFINITION:
+        return true;
+    case NEED_SOURCE:
+        return preflight->source != NULL;
+    case NEED_LIVE:
+        break;
+    }
+    return preflight->live;
+}
+
 void sim_preflight_run(const struct sim_fleet *fleet, const struct op *op,
                        const struct sim_host *source, const struct sim_host *target,
                        struct check_list *list)
 {
+    struct sim_guest definition;
     struct preflight preflight = {
         .fleet = fleet,
         .op = op,
@@ -526,13 +565,18 @@ void sim_preflight_run(const struct sim_fleet *fleet, const struct op *op,
         .live = op->mode == MOVE_LIVE,
     };
 
-    check_pass(list, CHECK_HOSTS, "'%s' and '%s' answer", source->name, target->name);
-    find_guest(&preflight);
+    if (source == NULL) {
+        check_pass(list, CHECK_HOSTS, "'%s' answers", target->name);
+        read_definition(&preflight, &definition);
+    } else {
+        check_pass(list, CHECK_HOSTS, "'%s' and '%s' answer", source->name, target->name);
+        find_guest(&preflight);
+    }
     for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
-        if (checks[i].live && !preflight.live) {
+        if (!is_asked(&preflight, checks[i].need)) {
             continue;
         }
-        if (preflight.guest != NULL || checks[i].target) {
+        if (preflight.guest != NULL || checks[i].need == NEED_NOTHING) {
             checks[i].run(&preflight);
         } else if (checks[i].kind != CHECK_STATE) {
             check_skip(list, checks[i].kind, NULL, "its definition is not known");

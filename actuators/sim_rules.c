@@ -19,6 +19,7 @@
 #define MEASURED_MS          1000 /* What a guest writes is known after so long. */
 #define KIB_PER_GIB          (UINT64_C(1024) * 1024)
 #define MIGRATION_ITERATIONS 2
+#define LATE_FENCE_MS        3000
 
 static int no_guest(const struct op *op, struct err *err)
 {
@@ -518,7 +519,7 @@ static int release(struct sim_fleet *fleet, const struct op *op, struct sim_host
 
 static bool needs_peer(const struct op *op)
 {
-    return op->kind == OP_PREFLIGHT || op->kind == OP_MIGRATE;
+    return (op->kind == OP_PREFLIGHT && op->mode != MOVE_FORCED) || op->kind == OP_MIGRATE;
 }
 
 static const char *subject(const struct op *op)
@@ -551,14 +552,21 @@ static enum sim_answer answer_of(int status)
     return status == 0 ? SIM_ANSWER_DONE : SIM_ANSWER_FAILED;
 }
 
-static void find_supplies(const struct sim_fleet *fleet, const struct op *op,
-                          const struct sim_host *host, const struct sim_host *peer,
-                          struct sim_findings *findings)
+/* A forced move is looked at on the host where it ends alone. */
+static int preflight(struct sim_fleet *fleet, const struct op *op, const struct sim_host *host,
+                     const struct sim_host *peer, struct check_list *checks,
+                     struct sim_findings *findings, struct err *err)
 {
-    findings->known[0] = supply_list_kinds(&op->supplies);
-    findings->known[1] = findings->known[0];
-    findings->present[0] = sim_supply_present(fleet, op, host);
-    findings->present[1] = sim_supply_present(fleet, op, peer);
+    bool forced = op->mode == MOVE_FORCED;
+    const struct sim_host *source = forced ? NULL : host;
+    const struct sim_host *target = forced ? host : peer;
+
+    findings->known[0] = forced ? 0 : supply_list_kinds(&op->supplies);
+    findings->known[1] = supply_list_kinds(&op->supplies);
+    findings->present[0] = forced ? 0 : sim_supply_present(fleet, op, source);
+    findings->present[1] = sim_supply_present(fleet, op, target);
+    sim_preflight_run(fleet, op, source, target, checks);
+    return check_judge(checks, op->guest, forced ? NULL : op->host, target->name, err);
 }
 
 static enum sim_answer perform(struct sim_fleet *fleet, const struct op *op, struct sim_host *host,
@@ -568,9 +576,7 @@ static enum sim_answer perform(struct sim_fleet *fleet, const struct op *op, str
 {
     switch (op->kind) {
     case OP_PREFLIGHT:
-        find_supplies(fleet, op, host, peer, findings);
-        sim_preflight_run(fleet, op, host, peer, checks);
-        return answer_of(check_judge(checks, op->guest, op->host, op->peer, err));
+        return answer_of(preflight(fleet, op, host, peer, checks, findings, err));
     case OP_MIGRATE:
         return migrate(fleet, op, host, peer, wall_ms, fault, err);
     case OP_ADOPT:
@@ -608,13 +614,46 @@ static enum sim_answer perform(struct sim_fleet *fleet, const struct op *op, str
     return SIM_ANSWER_FAILED;
 }
 
+/* Cuts the power of a host, whether or not it answers, and asks whether it is off. */
+static enum sim_answer cut_power(struct sim_fleet *fleet, const struct op *op, int64_t wall_ms,
+                                 struct err *err)
+{
+    struct sim_host *host = sim_fleet_find_host(fleet, op->host);
+
+    if (host == NULL) {
+        (void)err_set(err, ERR_NOT_FOUND, "cannot fence '%s': no such host", op->host);
+        return SIM_ANSWER_FAILED;
+    }
+    fleet->changed = true;
+    if (host->fence == SIM_FENCE_WORKS || host->fenced) {
+        host->fenced = true;
+        sim_fleet_advance(fleet, wall_ms);
+        return SIM_ANSWER_DONE;
+    }
+    if (host->fence == SIM_FENCE_LIES) {
+        host->fence = SIM_FENCE_FAILS;
+        return SIM_ANSWER_DONE;
+    }
+    if (host->fence == SIM_FENCE_LATE && host->fence_ms == 0) {
+        host->fence_ms = wall_ms + LATE_FENCE_MS;
+    }
+    (void)err_set(err, ERR_FAILED, "cannot fence '%s': its device says that it is still on",
+                  op->host);
+    return SIM_ANSWER_FAILED;
+}
+
 enum sim_answer sim_rules_apply(struct sim_fleet *fleet, const struct op *op, int64_t wall_ms,
                                 const struct sim_fault *fault, struct check_list *checks,
                                 struct sim_findings *findings, struct err *err)
 {
     struct sim_host *host = NULL;
     struct sim_host *peer = NULL;
-    enum sim_answer answer = reach(fleet, op, op->host, &host, err);
+    enum sim_answer answer;
+
+    if (op->kind == OP_FENCE) {
+        return cut_power(fleet, op, wall_ms, err);
+    }
+    answer = reach(fleet, op, op->host, &host, err);
 
     if (answer == SIM_ANSWER_DONE && needs_peer(op)) {
         answer = reach(fleet, op, op->peer, &peer, err);

@@ -71,10 +71,11 @@ struct op {
         epoch; /* Of the controller that decided it; an older one than the journal's is refused. */
     const char *guest;
     const char *uuid;
-    const char *host; /* Where it is done; the source of a move. */
-    const char *peer; /* The target of PREFLIGHT, MIGRATE and ADOPT, else NULL. */
     const char
-        *xml; /* DEFINE: the definition.  UNDEFINE: restored if the guest turned out to run. */
+        *host; /* Where it is done; the source of a move.  PREFLIGHT of a forced one: its target. */
+    const char *peer; /* The target of PREFLIGHT (unless forced), MIGRATE and ADOPT, else NULL. */
+    const char *
+        xml; /* DEFINE, PREFLIGHT of a forced move: the definition.  UNDEFINE: restored if the guest turned out to run. */
     enum move_mode mode;     /* PREFLIGHT: of the move it is for. */
     bool enable;             /* AUTOSTART. */
     int64_t timeout_ms;      /* STOP, START: how long to wait for the guest. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/controller.h"
 
+#include <string.h>
+
 #include "base/err.h"
 #include "reconciler/pass.h"
 #include "reconciler/rest.h"
@@ -38,6 +40,25 @@ void controller_lost(struct reconciler *reconciler, const struct err *err)
         controller_emit(reconciler, &event);
         controller_end(reconciler, RECONCILER_FAILED);
     }
+}
+
+bool controller_is_new(struct kept_names *kept, const char *name)
+{
+    struct names *names = &kept->names;
+    const char **grown;
+
+    for (size_t i = 0; i < names->count; i++) {
+        if (strcmp(names->items[i], name) == 0) {
+            return false;
+        }
+    }
+    grown = ARENA_ARRAY(&kept->arena, const char *, names->count + 1);
+    if (names->count > 0) {
+        memcpy(grown, names->items, names->count * sizeof(*grown));
+    }
+    grown[names->count++] = arena_strdup(&kept->arena, name);
+    names->items = grown;
+    return true;
 }
 
 static void on_noted(void *context, enum journal_result result, const struct err *err)

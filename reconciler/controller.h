@@ -21,8 +21,10 @@
 #include "reconciler/errand.h"
 #include "reconciler/executor.h"
 #include "reconciler/following.h"
+#include "reconciler/force_queue.h"
 #include "reconciler/gauge.h"
 #include "reconciler/ledger.h"
+#include "reconciler/leftovers.h"
 #include "reconciler/reconciler.h"
 #include "reconciler/snapshot.h"
 #include "reconciler/source.h"
@@ -51,6 +53,12 @@ struct releasing {
     const char *guest; /* NULL = all. */
 };
 
+/* Names with storage of their own. */
+struct kept_names {
+    struct arena arena;
+    struct names names;
+};
+
 struct reconciler {
     struct reconciler_world world;
     struct reconciler_options options;
@@ -63,7 +71,11 @@ struct reconciler {
     struct executor executor;
     struct following following;
     struct errands errands;
-    struct debounce notices; /* Of hosts. */
+    struct force_queue forces;
+    struct leftovers leftovers;
+    bool leftovers_failed;       /* The one tried last in this round of passes. */
+    struct kept_names told_left; /* What of leftovers a person was told. */
+    struct debounce notices;     /* Of hosts. */
     struct loop_timer timer;
 
     struct standing standing;
@@ -132,6 +144,9 @@ static inline bool controller_is_leaving(const struct reconciler *reconciler)
  * the journal keeps the order of batches. */
 void controller_note(struct reconciler *reconciler, const struct journal_record *records,
                      size_t count);
+
+/* True once for each 'name'. */
+bool controller_is_new(struct kept_names *kept, const char *name);
 
 /* The journal cannot be written or read: the run ends. */
 void controller_lost(struct reconciler *reconciler, const struct err *err);

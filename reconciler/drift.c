@@ -349,7 +349,9 @@ static struct journal_record place_record(const struct diff_guest *guest, int64_
                    .host = guest->wanted,
                    .running = observed_is_active(guest->at->guest),
                    .at_ms = now_ms,
-                   .autostart = guest->at->guest->autostart },
+                   .autostart = guest->at->guest->autostart,
+                   .guarded = guest->at->host->guard == OBSERVED_GUARD_HOLDING ||
+                              guest->at->host->guard == OBSERVED_GUARD_RELEASED },
     };
 }
 

@@ -2,6 +2,7 @@
 #include "reconciler/executor.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -10,6 +11,7 @@
 #include "model/supply_json.h"
 #include "reconciler/calls.h"
 #include "reconciler/definition.h"
+#include "reconciler/force.h"
 #include "reconciler/operation.h"
 
 #define LOOK_AGAIN_MS INT64_C(1000)
@@ -28,7 +30,9 @@ static struct loop *loop_of(struct executor *executor)
 
 static const char *step_host(const struct executor *executor)
 {
-    return operation_host(&executor->move, executor->step.side);
+    const char *suspect = executor->step.op == OP_FENCE ? force_state_host(&executor->force) : NULL;
+
+    return suspect != NULL ? suspect : operation_host(&executor->move, executor->step.side);
 }
 
 static void emit(struct executor *executor, enum event_kind kind, const struct err *err,
@@ -254,6 +258,9 @@ static void note_outcome(struct executor *executor, const struct err *err)
         note_failure(executor, err);
     }
     emit(executor, EVENT_STEP_END, err, NULL);
+    if (err == NULL) {
+        force_state_note(&executor->force, executor->step.op);
+    }
 }
 
 /* Why a migration was not done in its time. */
@@ -318,6 +325,16 @@ static void on_op_done(void *context, const struct actuator_completion *completi
         explain_deadline(executor, &err);
     }
     note_outcome(executor, completion->status == 0 ? NULL : &err);
+    look_now(executor);
+}
+
+static void on_fencing_done(void *context, const struct err *err, const char *note)
+{
+    struct executor *executor = context;
+
+    loop_timer_stop(loop_of(executor), &executor->timer);
+    executor->record.note = note;
+    note_outcome(executor, err);
     look_now(executor);
 }
 
@@ -393,19 +410,21 @@ static const char *overdue_text(struct executor *executor)
                        executor->move.from);
 }
 
-/* The operation has not answered in its time.  A preflight touches nothing and may be forgotten; anything
- * else may still happen, so the move stays open. */
+/* The operation has not answered in its time.  A preflight touches nothing and may be forgotten, and so may what
+ * cuts the power of a host that is not needed; anything else may still happen, so the move stays open. */
 static void on_op_overdue(void *context)
 {
     struct executor *executor = context;
 
-    if (executor->step.op == OP_PREFLIGHT) {
+    if (executor->step.op == OP_PREFLIGHT || executor->step.op == OP_FENCE) {
         struct err err;
 
         calls_drop(executor->world.calls, executor->ticket);
+        fencing_drop(&executor->fencing);
         executor->ticket = 0;
-        err_set(&err, ERR_TIMEOUT, "'%s' did not answer the checks before the move in time",
-                step_host(executor));
+        err_set(&err, ERR_TIMEOUT, "%s '%s' did not answer%s in time",
+                executor->step.op == OP_FENCE ? "what fences" : "host", step_host(executor),
+                executor->step.op == OP_FENCE ? "" : " the checks before the move");
         note_outcome(executor, &err);
         look_now(executor);
         return;
@@ -461,6 +480,22 @@ static void arm_guard(struct executor *executor)
                      on_op_overdue, executor);
 }
 
+static void start_fencing(struct executor *executor)
+{
+    const struct fencing what = {
+        .calls = executor->world.calls,
+        .epoch = executor->world.ledger->epoch,
+        .host = step_host(executor),
+        .guest = executor->move.guest,
+        .uuid = executor->move.uuid,
+        .done = on_fencing_done,
+        .context = executor,
+    };
+
+    fencing_begin(&executor->fencing, &what);
+    arm_guard(executor);
+}
+
 static void start_op(struct executor *executor)
 {
     const struct executor_world *world = &executor->world;
@@ -469,6 +504,10 @@ static void start_op(struct executor *executor)
 
     executor->step_begun_ms = loop_now_ms(loop_of(executor));
     emit(executor, EVENT_STEP_BEGIN, NULL, NULL);
+    if (executor->step.op == OP_FENCE) {
+        start_fencing(executor);
+        return;
+    }
     if (operation_build(&executor->arena, world->policy, world->ledger, &executor->move,
                         &executor->stage.supplies, &executor->look, &executor->step, &op,
                         &err) != 0) {
@@ -487,7 +526,8 @@ static bool is_called_off(const struct executor *executor)
     enum op_kind op = executor->step.op;
 
     return executor->move.cancel_requested && !executor->step.back &&
-           (op == OP_MIGRATE || op == OP_STOP || (op == OP_DEFINE && executor->step.side == 1));
+           (op == OP_MIGRATE || op == OP_STOP || (op == OP_DEFINE && executor->step.side == 1) ||
+            (op == OP_START && executor->move.mode == MOVE_FORCED));
 }
 
 static void call_off(struct executor *executor)
@@ -511,6 +551,32 @@ static void on_intent_committed(void *context, enum journal_result result, const
         return;
     }
     start_op(executor);
+}
+
+/* The journal keeps the order of batches, and these are few enough for none of their own: what comes of them is
+ * only asked if they were refused. */
+static void on_before_committed(void *context, enum journal_result result, const struct err *err)
+{
+    (void)is_committed(context, result, err);
+}
+
+static void submit_before(struct executor *executor, const struct force_records *records)
+{
+    if (records->count > 0) {
+        ledger_submit(executor->world.ledger, records->items, records->count, on_before_committed,
+                      executor);
+    }
+}
+
+static void mark_start(struct executor *executor)
+{
+    struct force_records records;
+
+    if (executor->move.mode == MOVE_FORCED) {
+        records = force_state_start(&executor->force, &executor->arena, &executor->move,
+                                    loop_wall_ms(loop_of(executor)));
+        submit_before(executor, &records);
+    }
 }
 
 /* What the intent changes of the move, before it is committed. */
@@ -541,10 +607,12 @@ static void mark_intent(struct executor *executor, struct batch *batch)
     case OP_UNDEFINE:
         move->source_removed |= side == 0;
         break;
+    case OP_START:
+        mark_start(executor);
+        break;
     case OP_PREFLIGHT:
     case OP_ADOPT:
     case OP_AUTOSTART:
-    case OP_START:
     case OP_RESUME:
     case OP_DESTROY:
     case OP_PROVIDE:
@@ -630,6 +698,12 @@ static void end_move(struct executor *executor)
         move->error = executor->error.code;
         move->error_text = why;
     }
+    if (move->mode == MOVE_FORCED) {
+        const struct force_records records =
+            force_state_end(&executor->force, &executor->arena, executor->world.ledger, move);
+
+        submit_before(executor, &records);
+    }
     add_move(executor, &batch);
     pay_owed(executor, &batch);
     submit(executor, &batch, on_end_committed);
@@ -650,7 +724,9 @@ static void warn_of_silence(struct executor *executor)
 static void wait_and_look(struct executor *executor)
 {
     const struct observed_host *source = &executor->look.readings[0];
-    const struct observed_host *silent = source->reachable ? &executor->look.readings[1] : source;
+    bool sourceless = executor->move.mode == MOVE_FORCED; /* Nobody waits for a dead host. */
+    const struct observed_host *silent =
+        source->reachable || sourceless ? &executor->look.readings[1] : source;
     int64_t now = loop_now_ms(loop_of(executor));
 
     if (executor->waiting_since_ms == 0) {
@@ -793,6 +869,7 @@ static struct step_facts read_facts(struct executor *executor)
     };
 
     facts.verdict = settle_judge(executor->look.views[0], executor->look.views[1], &settle_facts);
+    force_state_tell(&executor->force, &executor->look, &facts);
     return facts;
 }
 
@@ -837,9 +914,13 @@ static void on_begin_committed(void *context, enum journal_result result, const 
 {
     struct executor *executor = context;
 
-    if (is_committed(executor, result, err)) {
-        look_now(executor);
+    if (!is_committed(executor, result, err)) {
+        return;
     }
+    if (executor->begun != NULL) {
+        executor->begun(executor->begun_context);
+    }
+    look_now(executor);
 }
 
 static void reset(struct executor *executor, executor_done_fn *done, void *context)
@@ -927,6 +1008,43 @@ void executor_begin(struct executor *executor, const struct executor_intent *int
     submit(executor, &batch, on_begin_committed);
 }
 
+void executor_force(struct executor *executor, const struct executor_force *force,
+                    executor_done_fn *done, void *context)
+{
+    const struct force_order *order = force->order;
+    struct ledger *ledger = executor->world.ledger;
+    int64_t now = loop_wall_ms(loop_of(executor));
+    struct force_records records;
+    struct batch batch = { .count = 0 };
+    struct journal_move move = {
+        .key = ledger_key(ledger),
+        .run = ledger->run,
+        .guest = order->guest,
+        .uuid = order->uuid,
+        .from = order->from,
+        .to = order->to,
+        .mode = MOVE_FORCED,
+        .original = order->original,
+        .autostart = order->autostart,
+        .persistent = true,
+        .target_made = order->target_made,
+        .begun_ms = now,
+        .deadline_ms = now + executor->world.policy->timeout_ms,
+    };
+
+    reset(executor, done, context);
+    executor->begun = force->begun;
+    executor->begun_context = force->context;
+    memcpy(move.es_digest, force->es_digest, DIGEST_TEXT_SIZE);
+    memcpy(move.xml_digest, order->xml_digest, DIGEST_TEXT_SIZE);
+    (void)snprintf(move.target_digest, sizeof(move.target_digest), "%s", order->target_digest);
+    copy_move(executor, &move);
+    records = force_state_begin(&executor->force, &executor->arena, ledger, order, move.key, now);
+    submit_before(executor, &records);
+    add_move(executor, &batch);
+    submit(executor, &batch, on_begin_committed);
+}
+
 /* A shutdown request that nobody saw obeyed may still take effect; what comes after it needs a guest that is off. */
 static void read_steps(struct executor *executor, const struct journal_step *steps, size_t count)
 {
@@ -963,6 +1081,10 @@ static int take_up_steps(struct executor *executor, struct err *err)
         executor->record.ended_ms = loop_wall_ms(loop_of(executor));
         executor->steps_before = executor->steps;
         read_steps(executor, steps, count);
+    }
+    if (executor->move.mode == MOVE_FORCED) {
+        force_state_resume(&executor->force, executor->world.ledger, executor->move.key, steps,
+                           count);
     }
     return 0;
 }
@@ -1078,6 +1200,7 @@ void executor_deinit(struct executor *executor)
     loop_timer_stop(loop_of(executor), &executor->timer);
     vigil_end(&executor->vigil);
     calls_drop(executor->world.calls, executor->ticket);
+    fencing_drop(&executor->fencing);
     look_deinit(&executor->look);
     arena_deinit(&executor->arena);
 }

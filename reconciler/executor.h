@@ -15,6 +15,8 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "reconciler/event.h"
+#include "reconciler/fencing.h"
+#include "reconciler/force_state.h"
 #include "reconciler/journal/journal.h"
 #include "reconciler/ledger.h"
 #include "reconciler/look.h"
@@ -25,6 +27,7 @@
 
 struct calls;
 struct desired;
+struct force_order;
 struct observed;
 struct policy;
 
@@ -73,6 +76,8 @@ struct executor {
 
     struct stage stage; /* What the platform provides for the guest. */
     struct step step;   /* What is being done. */
+    struct force_state force;
+    struct fencing fencing; /* Of the FENCE under way. */
     uint64_t ticket;
     int64_t step_begun_ms;
     struct loop_timer timer;
@@ -90,11 +95,13 @@ struct executor {
     enum op_kind failed;
     unsigned failures;
     bool proven;
-    bool owed_before;     /* It was owed a start before the move began. */
-    bool seen_off;        /* It was, since the move was taken up. */
-    bool stop_unanswered; /* A shutdown request may still take effect. */
-    bool owed;            /* The guest was owed a start when the move was taken up. */
-    bool early;           /* Its owed start is of an early stop. */
+    bool owed_before;             /* It was owed a start before the move began. */
+    bool seen_off;                /* It was, since the move was taken up. */
+    bool stop_unanswered;         /* A shutdown request may still take effect. */
+    bool owed;                    /* The guest was owed a start when the move was taken up. */
+    bool early;                   /* Its owed start is of an early stop. */
+    void (*begun)(void *context); /* Of a forced move, or NULL. */
+    void *begun_context;
     int64_t begun_ms;
 };
 
@@ -113,11 +120,24 @@ struct executor_intent {
     const struct err *refused;   /* Why it cannot be moved as it is, or NULL. */
 };
 
+/* A new forced move, its source dead.  begun(context) is called once its intent is committed, before anything is
+ * done. */
+struct executor_force {
+    const struct force_order *order;
+    const char *es_digest;
+    void (*begun)(void *context);
+    void *context;
+};
+
 /* An idle executor; copies '*world'. */
 void executor_init(struct executor *executor, const struct executor_world *world);
 
 /* Journals the intent and begins; done(context) is called once.  Not while a move is active. */
 void executor_begin(struct executor *executor, const struct executor_intent *intent,
+                    executor_done_fn *done, void *context);
+
+/* The same for a forced move; 'force' is copied. */
+void executor_force(struct executor *executor, const struct executor_force *force,
                     executor_done_fn *done, void *context);
 
 /* Takes up a move that is open in the journal; 'fleet' is what all hosts said just now. */

@@ -40,7 +40,11 @@ static void advance(struct look *look, enum settle_view before)
         }
         return;
     case STAGE_TARGET:
-        read_host(look, STAGE_SOURCE_AGAIN);
+        if (look->views[0] == SETTLE_UNREACHABLE) { /* Nothing is decided on that. */
+            finish(look);
+        } else {
+            read_host(look, STAGE_SOURCE_AGAIN);
+        }
         return;
     case STAGE_SOURCE_AGAIN:
         if (look->views[0] != before && ++look->rounds < LOOK_ROUNDS_MAX) {

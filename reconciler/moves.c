@@ -11,6 +11,7 @@
 #include "reconciler/config.h"
 #include "reconciler/controller.h"
 #include "reconciler/fallback.h"
+#include "reconciler/force.h"
 #include "reconciler/order.h"
 #include "reconciler/retry.h"
 
@@ -132,6 +133,9 @@ static void count_ended(struct reconciler *reconciler, const struct journal_move
     if (!fallback_follows(&reconciler->world.config->policy, move)) {
         reconciler->result.failed++;
     }
+    if (move->mode == MOVE_FORCED) {
+        return; /* Nobody tries it again but whoever asked. */
+    }
     note_retry(reconciler, move);
 }
 
@@ -172,6 +176,78 @@ bool moves_resume_next(struct reconciler *reconciler)
                             reconciler);
             return true;
         }
+    }
+    return false;
+}
+
+static int judge_force(struct reconciler *reconciler, const struct force_request *request,
+                       struct force_order *order, struct err *err)
+{
+    const struct desired *desired = &reconciler->revision.desired;
+
+    if (desired_find_guest(desired, request->guest) == DESIRED_NONE) {
+        return err_set(err, ERR_NOT_FOUND,
+                       "cannot move '%.64s' by force: the file names no such guest",
+                       request->guest);
+    }
+    if (desired_find_host(desired, request->to) == DESIRED_NONE) {
+        return err_set(err, ERR_NOT_FOUND,
+                       "cannot move '%.64s' to '%.64s' by force: the file names no such host",
+                       request->guest, request->to);
+    }
+    /* Not the view, which hides what dead hosts keep. */
+    return force_judge(&reconciler->arena, request, &reconciler->snapshot.observed,
+                       &reconciler->world.config->policy, &reconciler->ledger, order, err);
+}
+
+static void on_forced_begun(void *context)
+{
+    const struct force_request *request = force_queue_request(context);
+    AUTO(arena) struct arena arena = ARENA_INIT;
+
+    force_queue_answer(
+        context, NULL,
+        text_format(&arena, "'%s' is being moved to '%s' by force", request->guest, request->to));
+}
+
+static void begin_forced(struct reconciler *reconciler, struct force_wait *wait,
+                         const struct force_order *order)
+{
+    const struct executor_force force = {
+        .order = order,
+        .es_digest = reconciler->revision.digest,
+        .begun = on_forced_begun,
+        .context = wait,
+    };
+    struct event event = {
+        .kind = EVENT_MOVE_BEGIN,
+        .guest = order->guest,
+        .number = 1,
+        .total = 1,
+    };
+
+    force_queue_begin(wait);
+    reconciler->resumed = false;
+    reconciler->overruled = false;
+    gauge_reset(&reconciler->gauge);
+    executor_force(&reconciler->executor, &force, on_move_done, reconciler);
+    event.move = executor_move(&reconciler->executor);
+    controller_emit(reconciler, &event);
+}
+
+bool moves_force_next(struct reconciler *reconciler)
+{
+    struct force_wait *wait;
+
+    while ((wait = force_queue_next(&reconciler->forces)) != NULL) {
+        struct force_order order;
+        struct err err;
+
+        if (judge_force(reconciler, force_queue_request(wait), &order, &err) == 0) {
+            begin_forced(reconciler, wait, &order);
+            return true;
+        }
+        force_queue_answer(wait, &err, NULL);
     }
     return false;
 }

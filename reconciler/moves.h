@@ -14,6 +14,10 @@ struct reconciler;
 /* Takes up the next move that an earlier run left open; false if there is none. */
 bool moves_resume_next(struct reconciler *reconciler);
 
+/* Begins the next move that somebody has asked to be made by force, and answers those that may not be; false if
+ * none is left. */
+bool moves_force_next(struct reconciler *reconciler);
+
 /* Takes the next move of the plan that is followed; false if there is none. */
 bool moves_take_next(struct reconciler *reconciler);
 

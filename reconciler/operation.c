@@ -6,6 +6,7 @@
 #include "model/desired.h"
 #include "model/policy.h"
 #include "reconciler/config.h"
+#include "reconciler/fencing.h"
 #include "reconciler/ledger.h"
 #include "reconciler/look.h"
 #include "reconciler/stage.h"
@@ -33,6 +34,9 @@ int64_t operation_timeout_ms(enum op_kind kind, const struct policy *policy,
     }
     if (stage_is_supply_op(kind)) {
         return supplies_timeout_ms(supplies);
+    }
+    if (kind == OP_FENCE) {
+        return FENCING_TIMEOUT_MS;
     }
     return kind == OP_START ? START_TIMEOUT_MS : QUICK_TIMEOUT_MS;
 }
@@ -73,8 +77,10 @@ static int read_xml(struct arena *arena, const struct ledger *ledger,
     char *bytes;
     size_t length;
 
+    bool forced = move->mode == MOVE_FORCED && kind == OP_PREFLIGHT;
+
     *xml = NULL;
-    if (kind != OP_DEFINE && kind != OP_UNDEFINE) {
+    if (kind != OP_DEFINE && kind != OP_UNDEFINE && !forced) {
         return 0;
     }
     if (guest != NULL && guest->xml != NULL && (kind == OP_UNDEFINE || side == 1)) {
@@ -94,7 +100,8 @@ int operation_build(struct arena *arena, const struct policy *policy, const stru
                     struct err *err)
 {
     enum op_kind kind = step->op;
-    bool two_sided = operation_is_migration(kind) || kind == OP_PREFLIGHT;
+    bool two_sided =
+        operation_is_migration(kind) || (kind == OP_PREFLIGHT && move->mode != MOVE_FORCED);
 
     *op = (struct op){
         .kind = kind,

@@ -264,7 +264,9 @@ static void on_observed(void *context)
         return;
     }
     debts_pay_running(reconciler);
-    if (!controller_is_leaving(reconciler) && moves_resume_next(reconciler)) {
+    if (!controller_is_leaving(reconciler) &&
+        (leftovers_sweep_next(reconciler) || moves_force_next(reconciler) ||
+         moves_resume_next(reconciler))) {
         return;
     }
     if (release_next(reconciler)) {

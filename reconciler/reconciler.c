@@ -90,6 +90,7 @@ struct reconciler *reconciler_new(const struct reconciler_world *world,
         .events = { reconciler, on_executor_event },
     };
     executor_init(&reconciler->executor, &executor_world);
+    reconciler->forces = (struct force_queue){ .loop = world->loop };
     reconciler->errands = (struct errands){
         .loop = world->loop,
         .ledger = &reconciler->ledger,
@@ -184,11 +185,8 @@ void reconciler_order(struct reconciler *reconciler, const struct order *order, 
 void reconciler_force(struct reconciler *reconciler, const struct force_request *request,
                       errand_answer_fn *answer, void *context)
 {
-    struct err err;
-
-    err_set(&err, ERR_REFUSED, "cannot move '%.64s' by force: that is not done yet",
-            request->guest);
-    errand_refuse(&reconciler->errands, &err, answer, context);
+    force_queue_add(&reconciler->forces, request, answer, context);
+    rest_wake(reconciler);
 }
 
 struct status reconciler_status(struct reconciler *reconciler)
@@ -254,6 +252,7 @@ void reconciler_free(struct reconciler *reconciler)
     loop_timer_stop(reconciler->world.loop, &reconciler->timer);
     debounce_stop(&reconciler->notices);
     errand_forget_all(&reconciler->errands);
+    force_queue_forget_all(&reconciler->forces);
     executor_deinit(&reconciler->executor);
     snapshot_deinit(&reconciler->snapshot);
     ledger_deinit(&reconciler->ledger);
@@ -266,5 +265,6 @@ void reconciler_free(struct reconciler *reconciler)
     arena_deinit(&reconciler->run_arena);
     arena_deinit(&reconciler->down_arena);
     arena_deinit(&reconciler->guard_arena);
+    arena_deinit(&reconciler->told_left.arena);
     free(reconciler);
 }

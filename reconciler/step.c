@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "model/observed.h"
+#include "reconciler/force_step.h"
 
 #define SOURCE 0u
 #define TARGET 1u
@@ -295,12 +296,14 @@ static struct step by_verdict(const struct journal_move *move, const struct step
 
 struct step step_next(const struct journal_move *move, const struct step_facts *facts)
 {
-    struct step step =
-        strcmp(move->from, move->to) == 0 ? restart(move, facts) : by_verdict(move, facts);
+    struct step step;
 
-    /* It knows nothing of its source, and must not be carried out as if it were an offline move. */
-    if (!move->tried && move->mode == MOVE_FORCED) {
-        return end(JOURNAL_MOVE_FAILED, "guests are not moved by force yet");
+    if (move->mode == MOVE_FORCED) {
+        step = force_step_next(move, facts);
+    } else if (strcmp(move->from, move->to) == 0) {
+        step = restart(move, facts);
+    } else {
+        step = by_verdict(move, facts);
     }
     /* Starts have their own count: whatever else has failed, a guest that must run gets its chance. */
     if (step.action == STEP_RUN && step.op != OP_START && facts->failures > STEP_TRIES_MAX) {

@@ -36,6 +36,10 @@ struct step_facts {
     const struct err *error; /* Of the last operation, or NULL if it succeeded or none was tried. */
     enum op_kind failed;     /* The operation 'error' is of. */
     unsigned failures;       /* Operations that failed since the move was taken up. */
+    enum settle_view views[2]; /* Of a forced move, as the next: what both hosts say. */
+    bool fenced; /* Whoever may run the guest is certain not to, and nothing else was done since. */
+    bool started; /* A start was intended. */
+    bool voided;  /* The host that a person vouched to be dead has answered. */
 };
 
 struct step {

@@ -45,6 +45,62 @@ static void join_owed(struct arena *arena, const struct ledger *ledger, struct o
     observed->hosts = hosts;
 }
 
+/* What a dead host keeps of a guest that was started elsewhere is not the guest: nobody starts, moves or counts
+ * it.  One that runs there is shown as it is. */
+static bool is_left_over(const struct ledger *ledger, const struct observed_host *host,
+                         const struct observed_guest *guest)
+{
+    return guest->state == GUEST_SHUTOFF &&
+           ledger_find_leftover(ledger, guest->uuid, host->name) != NULL;
+}
+
+static void hide_leftovers_of(struct arena *arena, const struct ledger *ledger,
+                              struct observed_host *host)
+{
+    struct observed_guest *guests =
+        ARENA_ARRAY(arena, struct observed_guest, host->guest_count + 1);
+    size_t kept = 0;
+
+    for (size_t i = 0; i < host->guest_count; i++) {
+        if (!is_left_over(ledger, host, &host->guests[i])) {
+            guests[kept++] = host->guests[i];
+        }
+    }
+    host->guests = guests;
+    host->guest_count = kept;
+}
+
+static void hide_leftovers(struct arena *arena, const struct ledger *ledger,
+                           struct observed *observed)
+{
+    struct observed_host *hosts;
+
+    if (ledger->leftover_count == 0) {
+        return;
+    }
+    hosts = ARENA_ARRAY(arena, struct observed_host, observed->host_count + 1);
+    for (size_t i = 0; i < observed->host_count; i++) {
+        hosts[i] = observed->hosts[i];
+        hide_leftovers_of(arena, ledger, &hosts[i]);
+    }
+    observed->hosts = hosts;
+}
+
+/* Whoever runs on a host that was dead may run twice: it is left alone until that is clear. */
+static void exclude_returned(struct view *view, const struct ledger *ledger)
+{
+    for (size_t i = 0; i < ledger->leftover_count; i++) {
+        const struct journal_leftover *leftover = &ledger->leftovers[i];
+        const struct observed_host *host = observed_find_host(&view->observed, leftover->host);
+
+        if (host != NULL && host->reachable && observed_find_guest(host, leftover->uuid) != NULL &&
+            desired_find_guest(view->input.desired, leftover->guest) != DESIRED_NONE) {
+            view_exclude(view, leftover->guest, PLAN_DUPLICATE,
+                         "it runs on a host that was dead when it was started elsewhere");
+        }
+    }
+}
+
 static int compare_moves(const void *a, const void *b)
 {
     const struct observed_move *left = a;
@@ -261,6 +317,8 @@ static void exclude_held(struct arena *arena, struct view *view, const struct jo
 static void join_ledger(struct arena *arena, struct view *view, const struct ledger *ledger,
                         const struct config *config)
 {
+    hide_leftovers(arena, ledger, &view->observed);
+    exclude_returned(view, ledger);
     join_owed(arena, ledger, &view->observed);
     join_moves(arena, ledger, &view->observed);
     for (size_t i = 0; i < ledger->hold_count; i++) {
@@ -330,8 +388,9 @@ const char *const *view_hosts(struct arena *arena, const struct revision *revisi
                               const struct ledger *ledger, size_t *count)
 {
     size_t moves = ledger == NULL ? 0 : ledger->move_count;
+    size_t leftovers = ledger == NULL ? 0 : ledger->leftover_count;
     const char **names =
-        ARENA_ARRAY(arena, const char *, revision->desired.host_count + 2 * moves + 1);
+        ARENA_ARRAY(arena, const char *, revision->desired.host_count + 2 * moves + leftovers + 1);
     size_t used = 0;
     size_t kept = 0;
 
@@ -341,6 +400,9 @@ const char *const *view_hosts(struct arena *arena, const struct revision *revisi
     for (size_t i = 0; i < moves; i++) {
         names[used++] = ledger->moves[i].from;
         names[used++] = ledger->moves[i].to;
+    }
+    for (size_t i = 0; i < leftovers; i++) {
+        names[used++] = ledger->leftovers[i].host;
     }
     qsort(names, used, sizeof(*names), compare_names);
     for (size_t i = 0; i < used; i++) {

@@ -91,15 +91,95 @@ START_TEST(offline_move_stops_defines_undefines_and_starts)
 }
 END_TEST
 
-START_TEST(forced_move_is_not_carried_out_as_an_offline_one)
+START_TEST(forced_move_fences_before_it_defines_and_again_before_it_starts)
 {
     struct journal_move move = move_of(MOVE_FORCED, GUEST_RUNNING);
     struct step_facts facts = {
-        .verdict = SETTLE_NOT_HAPPENED,
-        .guests = { &running, NULL },
-        .proven = true,
+        .verdict = SETTLE_WAIT,
+        .views = { SETTLE_UNREACHABLE, SETTLE_ABSENT },
     };
 
+    assert_runs(step_next(&move, &facts), OP_PREFLIGHT, 1);
+    facts.proven = true;
+    assert_runs(step_next(&move, &facts), OP_FENCE, 1);
+    facts.fenced = true;
+    assert_runs(step_next(&move, &facts), OP_DEFINE, 1);
+    move.tried = true;
+    move.target_made = true;
+    facts.views[1] = SETTLE_OFF;
+    facts.guests[1] = &off;
+    facts.fenced = false;
+    assert_runs(step_next(&move, &facts), OP_FENCE, 1);
+    facts.fenced = true;
+    assert_runs(step_next(&move, &facts), OP_START, 1);
+    facts.started = true;
+    facts.views[1] = SETTLE_RUNNING;
+    facts.guests[1] = &running;
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_DONE);
+}
+END_TEST
+
+START_TEST(forced_move_never_starts_a_guest_whose_host_is_back_or_whose_death_is_in_doubt)
+{
+    struct journal_move move = move_of(MOVE_FORCED, GUEST_RUNNING);
+    struct step_facts facts = {
+        .verdict = SETTLE_WAIT,
+        .views = { SETTLE_UNREACHABLE, SETTLE_OFF },
+        .guests = { NULL, &off },
+        .proven = true,
+        .fenced = true,
+    };
+    struct step_facts doubts[4] = { facts, facts, facts, facts };
+
+    move.target_made = true;
+    doubts[0].voided = true;
+    doubts[1].resumed = true;
+    for (enum settle_view view = 0; view < SETTLE_VIEW_COUNT; view++) {
+        if (view != SETTLE_UNREACHABLE && view != SETTLE_ABSENT) {
+            doubts[2].views[0] = view;
+            assert_runs(step_next(&move, &doubts[2]), OP_UNDEFINE, 1);
+        }
+    }
+    assert_runs(step_next(&move, &doubts[0]), OP_UNDEFINE, 1);
+    assert_runs(step_next(&move, &doubts[1]), OP_UNDEFINE, 1);
+    move.cancel_requested = true;
+    assert_runs(step_next(&move, &doubts[3]), OP_UNDEFINE, 1);
+    move.cancel_requested = false;
+    assert_runs(step_next(&move, &facts), OP_START, 1);
+    facts.views[0] = SETTLE_ABSENT; /* It answers, and says 'not here'. */
+    facts.voided = true;
+    assert_runs(step_next(&move, &facts), OP_START, 1);
+}
+END_TEST
+
+START_TEST(forced_move_touches_neither_copy_of_a_guest_that_runs_twice)
+{
+    struct journal_move move = move_of(MOVE_FORCED, GUEST_RUNNING);
+    const struct step_facts facts = {
+        .verdict = SETTLE_ALARM,
+        .views = { SETTLE_RUNNING, SETTLE_RUNNING },
+        .guests = { &running, &running },
+        .started = true,
+    };
+
+    move.target_made = true;
+    ck_assert_int_eq(step_next(&move, &facts).action, STEP_STUCK);
+}
+END_TEST
+
+START_TEST(forced_move_leaves_alone_what_somebody_else_has_put_on_the_target)
+{
+    struct journal_move move = move_of(MOVE_FORCED, GUEST_RUNNING);
+    struct step_facts facts = {
+        .verdict = SETTLE_WAIT,
+        .views = { SETTLE_UNREACHABLE, SETTLE_OFF },
+        .guests = { NULL, &off },
+        .fenced = true,
+    };
+
+    assert_ends(step_next(&move, &facts), JOURNAL_MOVE_FAILED);
+    facts.views[1] = SETTLE_RUNNING;
+    facts.guests[1] = &running;
     assert_ends(step_next(&move, &facts), JOURNAL_MOVE_FAILED);
 }
 END_TEST
@@ -602,7 +682,11 @@ int main(void)
     tcase_add_loop_test(tcase, move_whose_hosts_change_before_it_began_is_over_and_holds_nobody, 0,
                         MOVE_FORCED);
     tcase_add_test(tcase, offline_move_stops_defines_undefines_and_starts);
-    tcase_add_test(tcase, forced_move_is_not_carried_out_as_an_offline_one);
+    tcase_add_test(tcase, forced_move_fences_before_it_defines_and_again_before_it_starts);
+    tcase_add_test(tcase,
+                   forced_move_never_starts_a_guest_whose_host_is_back_or_whose_death_is_in_doubt);
+    tcase_add_test(tcase, forced_move_touches_neither_copy_of_a_guest_that_runs_twice);
+    tcase_add_test(tcase, forced_move_leaves_alone_what_somebody_else_has_put_on_the_target);
     tcase_add_test(tcase,
                    early_stop_checks_and_stops_the_guest_and_is_done_with_it_off_at_the_source);
     tcase_add_test(tcase, early_stop_does_not_wait_for_a_target_that_had_no_part_in_it);

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/force_step.h"
+
+#include "model/observed.h"
+
+#define SOURCE 0u
+#define TARGET 1u
+
+#define START_TRIES     2u
+#define UNDEFINE_TRIES  6u
+#define AUTOSTART_TRIES 3u
+
+static struct step run(enum op_kind op)
+{
+    return (struct step){ .action = STEP_RUN, .op = op, .side = TARGET };
+}
+
+static struct step end(enum journal_move_state state, const char *text)
+{
+    return (struct step){ .action = STEP_END, .state = state, .text = text };
+}
+
+static struct step stuck(const char *text)
+{
+    return (struct step){ .action = STEP_STUCK, .text = text };
+}
+
+static bool has_failed(const struct step_facts *facts, enum op_kind op)
+{
+    return facts->error != NULL && facts->failed == op;
+}
+
+/* The host that was taken for dead answers, and has the guest. */
+static bool is_back(const struct step_facts *facts)
+{
+    return facts->views[SOURCE] != SETTLE_UNREACHABLE && facts->views[SOURCE] != SETTLE_ABSENT;
+}
+
+static bool is_active(enum settle_view view)
+{
+    return view != SETTLE_UNREACHABLE && view != SETTLE_ABSENT && view != SETTLE_OFF &&
+           view != SETTLE_OFF_MIGRATED;
+}
+
+/* What makes this start wrong: a person, a host that is back, or a run that has ended. */
+static const char *objection(const struct journal_move *move, const struct step_facts *facts)
+{
+    if (is_back(facts)) {
+        return "its host answers again and has it";
+    }
+    if (facts->voided && facts->views[SOURCE] == SETTLE_UNREACHABLE) {
+        return "its host has answered since a person vouched for its death: that word is void";
+    }
+    if (facts->resumed) {
+        return "the run that began it has ended: ask again";
+    }
+    return move->cancel_requested ? "cancelled" : NULL;
+}
+
+/* Without a definition on the target nothing is left to undo. */
+static struct step failed(const struct journal_move *move, const struct step_facts *facts)
+{
+    enum journal_move_state state =
+        move->cancel_requested && !is_back(facts) ? JOURNAL_MOVE_CANCELLED : JOURNAL_MOVE_FAILED;
+
+    return end(state, objection(move, facts));
+}
+
+/* The guest has never run on the target: its definition goes again. */
+static struct step take_away(const struct step_facts *facts)
+{
+    struct step step = run(OP_UNDEFINE);
+
+    if (has_failed(facts, OP_UNDEFINE) && facts->failures > UNDEFINE_TRIES) {
+        return stuck("its definition on the target could not be removed");
+    }
+    step.back = true;
+    return step;
+}
+
+static struct step absent(const struct journal_move *move, const struct step_facts *facts)
+{
+    if (move->back || objection(move, facts) != NULL || has_failed(facts, OP_PREFLIGHT) ||
+        has_failed(facts, OP_FENCE) || has_failed(facts, OP_DEFINE)) {
+        return failed(move, facts);
+    }
+    if (facts->started) {
+        return stuck("the guest was started on the target, which does not know it any more");
+    }
+    if (!facts->proven) {
+        return run(OP_PREFLIGHT);
+    }
+    return run(facts->fenced ? OP_DEFINE : OP_FENCE);
+}
+
+static struct step finish(const struct journal_move *move, const struct step_facts *facts)
+{
+    const struct observed_guest *guest = facts->guests[TARGET];
+
+    if (!move->autostart || guest == NULL || guest->autostart) {
+        return end(JOURNAL_MOVE_DONE, NULL);
+    }
+    if (has_failed(facts, OP_AUTOSTART) && facts->failures >= AUTOSTART_TRIES) {
+        return stuck("the guest is in its place, but its autostart could not be given back");
+    }
+    return run(OP_AUTOSTART);
+}
+
+static struct step off(const struct journal_move *move, const struct step_facts *facts)
+{
+    if (!move->target_made) {
+        return end(JOURNAL_MOVE_FAILED, "somebody has defined it on the target");
+    }
+    if (move->back || objection(move, facts) != NULL || has_failed(facts, OP_FENCE) ||
+        (has_failed(facts, OP_START) &&
+         (facts->failures >= START_TRIES || !err_is_retryable(facts->error)))) {
+        return take_away(facts);
+    }
+    if (!facts->fenced) {
+        return run(OP_FENCE);
+    }
+    return move->original == GUEST_SHUTOFF ? finish(move, facts) : run(OP_START);
+}
+
+/* A start that was not answered in time is a success as soon as the guest is seen to run. */
+static struct step running(const struct journal_move *move, const struct step_facts *facts)
+{
+    if (is_active(facts->views[SOURCE])) {
+        return stuck(
+            "ALARM: the guest runs on the target and on the host that was dead: neither is "
+            "touched, end one of them");
+    }
+    return facts->started ? finish(move, facts)
+                          : end(JOURNAL_MOVE_FAILED, "somebody has started it on the target");
+}
+
+struct step force_step_next(const struct journal_move *move, const struct step_facts *facts)
+{
+    switch (facts->views[TARGET]) {
+    case SETTLE_UNREACHABLE:
+    case SETTLE_PAUSED_MIGRATION: /* Starting up. */
+        return (struct step){ .action = STEP_WAIT };
+    case SETTLE_ABSENT:
+        return absent(move, facts);
+    case SETTLE_OFF:
+        return off(move, facts);
+    case SETTLE_RUNNING:
+    case SETTLE_PAUSED_USER:
+        return running(move, facts);
+    case SETTLE_OFF_MIGRATED:
+    case SETTLE_RUNNING_JOB:
+    case SETTLE_PAUSED_POSTCOPY:
+    case SETTLE_PAUSED_OTHER:
+    case SETTLE_OTHER:
+    case SETTLE_VIEW_COUNT:
+        break;
+    }
+    return stuck(settle_verdict_text(SETTLE_ALARM));
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/leftover.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "model/observed.h"
+#include "reconciler/journal/journal.h"
+
+/* On another host that answers: running, or (for 'to' alone) there at all. */
+static bool is_elsewhere(const struct journal_leftover *leftover, const struct observed *observed)
+{
+    for (size_t i = 0; i < observed->host_count; i++) {
+        const struct observed_host *host = &observed->hosts[i];
+        const struct observed_guest *guest =
+            host->reachable ? observed_find_guest(host, leftover->uuid) : NULL;
+
+        if (guest != NULL && strcmp(host->name, leftover->host) != 0 &&
+            (observed_is_active(guest) || strcmp(host->name, leftover->to) == 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool runs_elsewhere(const struct journal_leftover *leftover, const struct observed *observed)
+{
+    for (size_t i = 0; i < observed->host_count; i++) {
+        const struct observed_host *host = &observed->hosts[i];
+        const struct observed_guest *guest =
+            host->reachable ? observed_find_guest(host, leftover->uuid) : NULL;
+
+        if (guest != NULL && strcmp(host->name, leftover->host) != 0 && observed_is_active(guest)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum leftover_standing judge_running(const struct journal_leftover *leftover,
+                                            const struct observed *observed)
+{
+    const struct observed_host *to = observed_find_host(observed, leftover->to);
+
+    if (runs_elsewhere(leftover, observed)) {
+        return LEFTOVER_TWICE;
+    }
+    return to != NULL && to->reachable && observed_find_guest(to, leftover->uuid) == NULL
+               ? LEFTOVER_RETURNED
+               : LEFTOVER_DOUBTFUL;
+}
+
+enum leftover_standing leftover_judge(const struct journal_leftover *leftover,
+                                      const struct observed *observed)
+{
+    const struct observed_host *host = observed_find_host(observed, leftover->host);
+    const struct observed_guest *guest;
+
+    if (host == NULL || !host->reachable) {
+        return LEFTOVER_SILENT;
+    }
+    guest = observed_find_guest(host, leftover->uuid);
+    if (guest == NULL) {
+        return LEFTOVER_GONE;
+    }
+    if (guest->state != GUEST_SHUTOFF) {
+        return judge_running(leftover, observed);
+    }
+    return is_elsewhere(leftover, observed) ? LEFTOVER_SWEEP : LEFTOVER_NOWHERE;
+}

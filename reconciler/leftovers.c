@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/leftovers.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "base/text.h"
+#include "model/op.h"
+#include "reconciler/controller.h"
+#include "reconciler/leftover.h"
+#include "reconciler/pass.h"
+
+#define SWEEP_TIMEOUT_MS INT64_C(60000)
+
+static void note_cleared(struct reconciler *reconciler, const struct journal_leftover *leftover,
+                         const char *text)
+{
+    struct journal_record records[2] = { { .kind = JOURNAL_LEFTOVER, .leftover = *leftover },
+                                         { .kind = JOURNAL_EVENT } };
+
+    records[0].leftover.cleared = true;
+    records[1].event = (struct journal_event){
+        .key = ledger_key(&reconciler->ledger),
+        .at_ms = controller_wall(reconciler),
+        .kind = "swept",
+        .guest = leftover->guest,
+        .host = leftover->host,
+        .text = text,
+    };
+    controller_note(reconciler, records, ARRAY_LEN(records));
+}
+
+/* Once for each time that it comes to this. */
+static void tell(struct reconciler *reconciler, const struct journal_leftover *leftover,
+                 const char *text)
+{
+    struct event event = {
+        .kind = EVENT_ALARM, .guest = leftover->guest, .host = leftover->host, .text = text
+    };
+
+    if (controller_is_new(&reconciler->told_left, text)) {
+        controller_emit(reconciler, &event);
+    }
+}
+
+static void on_swept(void *context, const struct actuator_completion *completion)
+{
+    struct reconciler *reconciler = context;
+    const struct journal_leftover *leftover = &reconciler->leftovers.sweeping;
+
+    reconciler->leftovers.ticket = 0;
+    if (completion->status == 0) {
+        note_cleared(reconciler, leftover, "the definition that a dead host had kept is removed");
+    } else {
+        tell(reconciler, leftover,
+             text_format(&reconciler->arena,
+                         "what '%s' had kept of '%s' while it was dead is not removed: %s",
+                         leftover->host, leftover->guest, completion->err.text));
+        reconciler->leftovers_failed = true;
+    }
+    controller_next_pass(reconciler);
+}
+
+static void sweep(struct reconciler *reconciler, const struct journal_leftover *leftover)
+{
+    const struct observed *observed = &reconciler->snapshot.observed;
+    const struct observed_guest *guest =
+        observed_find_guest(observed_find_host(observed, leftover->host), leftover->uuid);
+    const struct op op = {
+        .kind = OP_UNDEFINE,
+        .epoch = reconciler->ledger.epoch,
+        .guest = leftover->guest,
+        .uuid = leftover->uuid,
+        .host = leftover->host,
+        .xml = guest->xml,
+        .timeout_ms = SWEEP_TIMEOUT_MS,
+    };
+
+    reconciler->leftovers.sweeping = *leftover;
+    reconciler->leftovers.ticket = calls_start(&reconciler->calls, &op, on_swept, NULL, reconciler);
+}
+
+/* What is to be done about it now: told, noted, or (true) swept. */
+static bool settle(struct reconciler *reconciler, const struct journal_leftover *leftover)
+{
+    struct arena *arena = &reconciler->arena;
+    const char *guest = leftover->guest;
+    const char *host = leftover->host;
+
+    switch (leftover_judge(leftover, &reconciler->snapshot.observed)) {
+    case LEFTOVER_SILENT:
+    case LEFTOVER_NOWHERE:
+    case LEFTOVER_STANDING_COUNT:
+        break;
+    case LEFTOVER_GONE:
+        note_cleared(reconciler, leftover, "the host that was dead does not have it any more");
+        break;
+    case LEFTOVER_RETURNED:
+        note_cleared(reconciler, leftover, "it runs on the host that was dead, and nowhere else");
+        break;
+    case LEFTOVER_SWEEP:
+        return !reconciler->leftovers_failed;
+    case LEFTOVER_TWICE:
+        tell(reconciler, leftover,
+             text_format(arena,
+                         "'%s' RUNS TWICE: on '%s', which was dead, and elsewhere: neither is "
+                         "touched; end the one on '%s' at once ('virsh destroy')",
+                         guest, host, host));
+        break;
+    case LEFTOVER_DOUBTFUL:
+        tell(reconciler, leftover,
+             text_format(arena,
+                         "'%s' runs on '%s', which was dead, and may run on '%s', where it was "
+                         "started since: look at once",
+                         guest, host, leftover->to));
+        break;
+    }
+    return false;
+}
+
+/* A host that answers is not dead, whatever anybody said. */
+static void withdraw_attests(struct reconciler *reconciler)
+{
+    for (size_t i = 0; i < reconciler->ledger.attest_count; i++) {
+        struct journal_record record = { .kind = JOURNAL_ATTEST,
+                                         .attest = reconciler->ledger.attests[i] };
+        const struct observed_host *host =
+            observed_find_host(&reconciler->snapshot.observed, record.attest.host);
+
+        if (host != NULL && host->reachable) {
+            record.attest.withdrawn = true;
+            controller_note(reconciler, &record, 1);
+        }
+    }
+}
+
+bool leftovers_sweep_next(struct reconciler *reconciler)
+{
+    withdraw_attests(reconciler);
+    for (size_t i = 0; i < reconciler->ledger.leftover_count; i++) {
+        const struct journal_leftover *leftover = &reconciler->ledger.leftovers[i];
+
+        /* An open move decides for itself what of the guest stays where. */
+        if (ledger_find_move(&reconciler->ledger, leftover->guest) == NULL &&
+            settle(reconciler, leftover)) {
+            sweep(reconciler, leftover);
+            return true;
+        }
+    }
+    reconciler->leftovers_failed = false;
+    return false;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Leftovers: definitions on hosts that were dead, removed once they answer again and the guest is elsewhere; of
+ * a guest that runs in both places a person is told, and neither is touched.  For the files of the controller;
+ * where one stands is leftover.h's. */
+
+#include <stdbool.h>
+
+#include "base/loop.h"
+#include "reconciler/journal/journal.h"
+
+struct reconciler;
+
+/* The one that is being removed. */
+struct leftovers {
+    struct journal_leftover sweeping; /* Its strings are the pass's. */
+    uint64_t ticket;                  /* 0 = none. */
+};
+
+/* Notes what has become of them, and of what people vouched for, and begins to remove the next; false if there is
+ * none to be removed now. */
+bool leftovers_sweep_next(struct reconciler *reconciler);
