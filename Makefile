@@ -2,14 +2,10 @@
 # A front over CMake presets; CMakeLists.txt is the build.
 
 JOBS ?= $(shell nproc)
-# Tests with real hosts mostly wait for them: one more at a time than there are CPUs.
-HOST_JOBS = $(shell expr $(JOBS) + 1)
+# Tests with real hosts or programs of their own mostly wait: one more at a time than there are CPUs.
+TEST_JOBS = $(shell expr $(JOBS) + 1)
 DESTDIR ?=
 PREFIX ?= /usr/local
-# What a sanitizer build runs: everything that needs no real hosts.
-PORTABLE := ^(unit|golden|sim|conformance)$$
-# The control API has one thread, and its tests wait for clients' time-outs: not with thread checks.
-PORTABLE_ALONE := ^(unit|golden|sim|conformance|api)$$
 AS_ROOT := $(filter 0,$(shell id -u))
 
 # $(call stage,NAME,COMMAND): says what runs, and who failed.
@@ -20,13 +16,16 @@ endef
 
 # $(call preset,NAME[,OPTIONS]): configures and builds.
 preset = cmake --preset $(1) $(2) >build/$(1).log 2>&1 || { cat build/$(1).log; false; } && \
-	cmake --build --preset $(1) --parallel $(JOBS) -- --quiet
+	nice cmake --build --preset $(1) --parallel $(JOBS) -- --quiet
 
 FUZZERS = cmake -S . -B build/fuzz -G Ninja -DFUZZ=ON -DCMAKE_C_COMPILER=clang \
 	-DCMAKE_BUILD_TYPE=RelWithDebInfo >build/fuzz.log 2>&1 || { cat build/fuzz.log; false; } && \
-	cmake --build build/fuzz --parallel $(JOBS) -- --quiet
+	nice cmake --build build/fuzz --parallel $(JOBS) -- --quiet
 
-.PHONY: help build test demo bench install clean
+# $(call run,PRESET,WHICH): tests that leave the CPUs to those on real hosts.
+run = nice ctest --preset $(1) -j $(TEST_JOBS) $(2)
+
+.PHONY: help build test test-hosts test-elsewhere demo bench install clean
 
 help:
 	@echo 'make build     build/berth and build/berthd, as they are shipped'
@@ -51,19 +50,29 @@ test:
 		tests/lab/host-volume tests/lab/standin tests/lab/guest-init)
 	$(call stage,format,find . -path ./build -prune -o -name '*.[ch]' -print0 | \
 		xargs -0 clang-format --dry-run -Werror)
-	$(call stage,gcc build,$(call preset,dev))
-	$(call stage,clang build with address and undefined behaviour checks,$(call preset,asan))
-	$(call stage,clang build with thread checks,$(call preset,tsan))
-	$(call stage,clang build of the fuzzers,$(FUZZERS))
 	$(call stage,release build,$(call preset,release,-DCMAKE_COMPILE_WARNING_AS_ERROR=ON))
 	$(call stage,architecture and style,python3 tests/arch/check.py build/release)
-	$(call stage,tests with address and undefined behaviour checks, \
-		ctest --preset asan -j $(JOBS) -L '$(PORTABLE_ALONE)')
-	$(call stage,tests with thread checks,ctest --preset tsan -j $(JOBS) -L '$(PORTABLE)')
-	$(call stage,a moment of fuzzing,ctest --test-dir build/fuzz --output-on-failure -L '^fuzz$$')
-	$(call stage,every test of the release build, \
-		ctest --preset release -j $(HOST_JOBS) -LE '^(bench$(if $(AS_ROOT),,|lab))$$')
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-hosts test-elsewhere
+
+# Both of these run at the same time: real hosts are waited for most of the time, and the rest has what
+# they leave of the CPUs.
+test-hosts:
+	$(if $(AS_ROOT),$(call stage,tests on real hosts, \
+		ctest --preset release -j $(TEST_JOBS) -L '^lab$$'))
 	@$(if $(AS_ROOT),true,echo 'make test: NOT RUN, because they need root: the tests of label lab')
+
+# Thread checks only where there are threads: not of pure functions, nor of the control API, whose tests
+# wait for clients' time-outs besides.
+test-elsewhere:
+	$(call stage,clang build with address and undefined behaviour checks,$(call preset,asan))
+	$(call stage,tests with address and undefined behaviour checks, \
+		$(call run,asan,-LE '^(lab|bench)$$'))
+	$(call stage,clang build with thread checks,$(call preset,tsan))
+	$(call stage,tests with thread checks,$(call run,tsan,-LE '^(lab|bench|pure|api)$$'))
+	$(call stage,clang build of the fuzzers,$(FUZZERS))
+	$(call stage,a moment of fuzzing,nice ctest --test-dir build/fuzz --output-on-failure -j $(TEST_JOBS) \
+		-L '^fuzz$$')
+	$(call stage,other tests of the release build,$(call run,release,-LE '^(lab|bench)$$'))
 
 demo: build
 	$(if $(AS_ROOT),$(call stage,packages of the demonstration,tools/packages.sh demo))
