@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* A platform that provides bridges, volumes, interfaces and configuration volumes: every step of a move fails,
+ * hangs, loses its reply, meets the death of the controller or a person who cancels, one by one.  Once nothing
+ * goes wrong any more the guest runs once, and everything of its own is where it is and nowhere else. */
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "actuators/sim_fleet.h"
+#include "base/base.h"
+#include "base/text.h"
+#include "life.h"
+#include "model/op.h"
+#include "model/profile.h"
+#include "tests/runner.h"
+#include "world.h"
+
+#define VOLUME "vm1_sys"
+#define DEVICE "/dev/exc/vm1_sys"
+#define MANY   1000
+
+static const char *const nat_names[] = { "nat*", NULL };
+static const struct profile platform = {
+    .name = "test",
+    .supplies = { [SUPPLY_BRIDGE] = { .given = true },
+                  [SUPPLY_NAT_BRIDGE] = { .given = true, .names = nat_names },
+                  [SUPPLY_INTERFACE] = { .given = true },
+                  [SUPPLY_VOLUME] = { .given = true },
+                  [SUPPLY_CONFIG] = { .given = true } },
+};
+
+/* vm1 moves; vm2 stays where it was and joins one of its bridges. */
+static const struct world_guest guests[] = {
+    { "vm1", "kvm1", "kvm2", "running", 256, true, false,
+      ",\"bridges\":[\"br7\",\"br8\",\"nat0\"],\"interfaces\":[\"vf1\"],\"configs\":[\"vm1_cfg\"],"
+      "\"disks\":[{\"path\":\"" DEVICE "\",\"identity\":\"" VOLUME "\"}]" },
+    { "vm2", "kvm1", "kvm1", "running", 256, false, false, ",\"bridges\":[\"br8\"]" },
+};
+
+enum kind {
+    KIND_LIVE,
+    KIND_OFFLINE,
+    KIND_COLD,
+    KINDS
+};
+
+static const enum policy_mode modes[KINDS] = { POLICY_MODE_LIVE, POLICY_MODE_OFFLINE,
+                                               POLICY_MODE_AUTO };
+static const char *const kind_names[KINDS] = { "live", "offline", "cold" };
+
+static struct world world;
+static enum kind kind;
+static struct life *living;
+
+/* What goes wrong: the 'at'-th operation meets 'fault'. */
+static struct sim_fault fault;
+static size_t fault_at;
+static size_t operations;
+static char story[2048];
+
+static void furnish(void *context, struct sim_fleet *fleet)
+{
+    static const char *const bridges[] = { "br7", "br8", "nat0" };
+    static const char *const interfaces[] = { "vf1" };
+    static const char *const configs[] = { "vm1_cfg" };
+    static const struct sim_disk storage[] = { { DEVICE, VOLUME, NULL } };
+    static const struct sim_volume lone = { VOLUME, NULL, false };
+    static const struct sim_volume shared = { VOLUME, NULL, true };
+    struct sim_host *host = &fleet->hosts[0];
+
+    (void)context;
+    host->bridges = (struct sim_names){ bridges, ARRAY_LEN(bridges) };
+    host->interfaces = (struct sim_names){ interfaces, 1 };
+    host->configs = (struct sim_names){ configs, 1 };
+    host->storage = storage;
+    host->storage_count = 1;
+    fleet->volumes = kind == KIND_LIVE ? &shared : &lone;
+    fleet->volume_count = 1;
+    fleet->changed = true;
+}
+
+static void begin(void)
+{
+    struct world_guest own[ARRAY_LEN(guests)];
+
+    memcpy(own, guests, sizeof(guests));
+    own[0].state = kind == KIND_COLD ? "shutoff" : "running";
+    world_init(&world, 2048, own, ARRAY_LEN(own), "");
+    world.config.policy.mode = modes[kind];
+    world.config.policy.profile = &platform;
+    world_edit(&world, furnish, NULL);
+    operations = 0;
+    story[0] = '\0';
+}
+
+static void add_fault(void *context, struct sim_fleet *fleet)
+{
+    (void)context;
+    fleet->faults = ARENA_ARRAY(fleet->arena, struct sim_fault, 1);
+    fleet->faults[0] = fault;
+    fleet->fault_count = 1;
+    fleet->changed = true;
+}
+
+static void clear_faults(void *context, struct sim_fleet *fleet)
+{
+    (void)context;
+    fleet->fault_count = 0;
+    fleet->changed = true;
+}
+
+static void on_began(void *context, struct life *life)
+{
+    (void)context;
+    living = life;
+}
+
+static void on_starts(void *context, const struct op *op)
+{
+    (void)context;
+    if (++operations == fault_at) {
+        fault.op = op->kind;
+        life_edit(living, add_fault, NULL);
+    }
+    (void)snprintf(story + strlen(story), sizeof(story) - strlen(story), " %s%s%s@%s%s",
+                   op_kind_name(op->kind), op->supply == SUPPLY_NONE ? "" : ":",
+                   supply_kind_name(op->supply), op->host, operations == fault_at ? "!" : "");
+}
+
+static const struct life_hooks hooks = { .began = on_began, .starts = on_starts };
+
+struct sight {
+    const char *host; /* Of vm1. */
+    bool good;
+};
+
+/* Everything of vm1's own is on its host alone; the bridge that vm2 joins stays with vm2. */
+static void inspect(void *context, struct sim_fleet *fleet)
+{
+    struct sight *sight = context;
+
+    for (size_t i = 0; i < fleet->host_count; i++) {
+        const struct sim_host *host = &fleet->hosts[i];
+        bool here = strcmp(host->name, sight->host) == 0;
+        bool with_vm2 = i == 0;
+
+        sight->good &= (sim_fleet_find_identity(host, DEVICE) != NULL) == here;
+        sight->good &= sim_fleet_has_name(&host->configs, "vm1_cfg") == here;
+        sight->good &= sim_fleet_has_name(&host->interfaces, "vf1") == here;
+        sight->good &= sim_fleet_has_name(&host->bridges, "br7") == here;
+        sight->good &= sim_fleet_has_name(&host->bridges, "nat0") == here;
+        sight->good &= sim_fleet_has_name(&host->bridges, "br8") == (here || with_vm2);
+    }
+}
+
+/* The one host that knows vm1. */
+static const char *only_host(const char *when)
+{
+    const char *found = NULL;
+    static const char *const hosts[] = { "kvm1", "kvm2", "kvm3" };
+
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        if (strcmp(world_state(&world, "vm1", hosts[i]), "absent") != 0) {
+            ck_assert_msg(found == NULL, "%s, %s: vm1 is on two hosts:%s", kind_names[kind], when,
+                          story);
+            found = hosts[i];
+        }
+    }
+    ck_assert_msg(found != NULL, "%s, %s: vm1 is lost:%s", kind_names[kind], when, story);
+    return found;
+}
+
+/* vm1 is as it was, on 'host' (NULL: on any), with everything of its own. */
+static void check(const char *host, const char *when)
+{
+    struct sight sight = { .host = only_host(when), .good = true };
+    const char *state = world_state(&world, "vm1", sight.host);
+
+    ck_assert_msg(host == NULL || strcmp(host, sight.host) == 0, "%s, %s: vm1 is on %s (%s):%s",
+                  kind_names[kind], when, sight.host, world.last_text, story);
+    ck_assert_msg(strcmp(state, kind == KIND_COLD ? "shutoff" : "running") == 0,
+                  "%s, %s: vm1 is %s (%s):%s", kind_names[kind], when, state, world.last_text,
+                  story);
+    ck_assert_msg(world_has_autostart(&world, "vm1", sight.host), "%s, %s: autostart:%s",
+                  kind_names[kind], when, story);
+    world_edit(&world, inspect, &sight);
+    ck_assert_msg(sight.good, "%s, %s: vm1 is on %s, and what it needs is not there alone:%s\n%s",
+                  kind_names[kind], when, sight.host, story, world.fleet);
+    ck_assert_msg(world_open_moves(&world) == 0, "%s, %s: a move is open (%s):%s", kind_names[kind],
+                  when, world.last_text, story);
+    ck_assert_uint_eq(world_owed(&world), 0);
+}
+
+static void live_on(void)
+{
+    (void)snprintf(story + strlen(story), sizeof(story) - strlen(story), " |");
+    world_edit(&world, clear_faults, NULL);
+    world_touch(&world);
+    world_wait(&world, INT64_C(3600000));
+    world_live(&world, WORLD_KILL_NEVER, 0);
+}
+
+START_TEST(a_move_takes_along_what_the_platform_provides)
+{
+    static const char *const stories[KINDS] = {
+        " preflight@kvm1 provide:bridge@kvm2 provide:nat-bridge@kvm2 provide:volume@kvm2"
+        " preflight@kvm1 migrate@kvm1 autostart@kvm2 withdraw:interface@kvm1 withdraw:config@kvm1"
+        " withdraw:volume@kvm1 provide:config@kvm2 provide:interface@kvm2 withdraw:bridge@kvm1"
+        " withdraw:nat-bridge@kvm1",
+        " preflight@kvm1 provide:bridge@kvm2 provide:nat-bridge@kvm2 stop@kvm1"
+        " withdraw:interface@kvm1 withdraw:config@kvm1 withdraw:volume@kvm1 provide:volume@kvm2"
+        " provide:config@kvm2 define@kvm2 undefine@kvm1 provide:interface@kvm2 start@kvm2"
+        " autostart@kvm2 withdraw:bridge@kvm1 withdraw:nat-bridge@kvm1",
+        " preflight@kvm1 provide:bridge@kvm2 provide:nat-bridge@kvm2 withdraw:interface@kvm1"
+        " withdraw:config@kvm1 withdraw:volume@kvm1 provide:volume@kvm2 provide:config@kvm2"
+        " define@kvm2 undefine@kvm1 autostart@kvm2 provide:interface@kvm2 withdraw:bridge@kvm1"
+        " withdraw:nat-bridge@kvm1",
+    };
+
+    kind = (enum kind)_i;
+    fault_at = 0;
+    begin();
+    world.hooks = &hooks;
+    world_live(&world, WORLD_KILL_NEVER, 0);
+    ck_assert_str_eq(story, stories[kind]);
+    check("kvm2", "undisturbed");
+    world_deinit(&world);
+}
+END_TEST
+
+/* False once the move has no 'at'-th operation. */
+static bool meet_fault(size_t at, enum sim_when when, enum err_code error, uint64_t times)
+{
+    char what[128];
+
+    (void)snprintf(what, sizeof(what), "operation %zu, when %d, %s, %d times", at, (int)when,
+                   err_code_name(error), (int)times);
+    fault = (struct sim_fault){ .when = when, .error = error, .times = times };
+    fault_at = at;
+    begin();
+    world.hooks = &hooks;
+    world_live(&world, WORLD_KILL_NEVER, 0);
+    if (operations >= at) {
+        live_on();
+        live_on();
+        check("kvm2", what);
+    }
+    world_deinit(&world);
+    return operations >= at;
+}
+
+static void meet_all_faults(enum sim_when when, enum err_code error, uint64_t times)
+{
+    size_t at = 1;
+
+    while (meet_fault(at, when, error, times)) {
+        at++;
+    }
+    ck_assert_uint_gt(at, 12);
+}
+
+START_TEST(an_operation_that_fails_once_may_pass)
+{
+    kind = (enum kind)_i;
+    meet_all_faults(SIM_WHEN_BEFORE, ERR_FAILED, 1);
+}
+END_TEST
+
+START_TEST(an_operation_that_cannot_succeed_until_somebody_helps)
+{
+    kind = (enum kind)_i;
+    meet_all_faults(SIM_WHEN_BEFORE, ERR_DENIED, MANY);
+}
+END_TEST
+
+START_TEST(an_operation_that_keeps_failing)
+{
+    kind = (enum kind)_i;
+    meet_all_faults(SIM_WHEN_BEFORE, ERR_FAILED, MANY);
+}
+END_TEST
+
+START_TEST(an_operation_that_is_done_and_told_as_failed)
+{
+    kind = (enum kind)_i;
+    meet_all_faults(SIM_WHEN_AFTER, ERR_TIMEOUT, 1);
+}
+END_TEST
+
+START_TEST(an_operation_that_is_done_and_always_told_as_failed)
+{
+    kind = (enum kind)_i;
+    meet_all_faults(SIM_WHEN_AFTER, ERR_TIMEOUT, MANY);
+}
+END_TEST
+
+START_TEST(an_operation_that_never_answers)
+{
+    kind = (enum kind)_i;
+    meet_all_faults(SIM_WHEN_HANG, ERR_TIMEOUT, 1);
+}
+END_TEST
+
+/* False once the move has no 'at'-th commit or call. */
+static bool die_at(enum world_kill kill, size_t at)
+{
+    char what[64];
+    bool killed;
+
+    (void)snprintf(what, sizeof(what), "killed %d at %zu", (int)kill, at);
+    begin();
+    world.hooks = &hooks;
+    world_live(&world, kill, at);
+    killed = world.killed;
+    live_on();
+    check("kvm2", what);
+    world_deinit(&world);
+    return killed;
+}
+
+START_TEST(a_controller_that_dies_at_any_commit_or_call_is_followed_by_one_that_goes_on)
+{
+    static const enum world_kill kills[] = { WORLD_KILL_BEFORE_COMMIT, WORLD_KILL_AFTER_COMMIT,
+                                             WORLD_KILL_BEFORE_CALL, WORLD_KILL_AFTER_CALL };
+
+    kind = (enum kind)(_i % KINDS);
+    fault_at = 0;
+    for (size_t at = 1; die_at(kills[_i / KINDS], at); at++) {
+    }
+}
+END_TEST
+
+/* Killed, and then an operation of its heir fails for some time. */
+static void die_and_fail(size_t at)
+{
+    char what[64];
+
+    (void)snprintf(what, sizeof(what), "killed at call %zu, then failing", at);
+    begin();
+    world.hooks = &hooks;
+    fault_at = 0;
+    world_live(&world, WORLD_KILL_AFTER_CALL, at);
+    fault = (struct sim_fault){ .when = SIM_WHEN_BEFORE, .error = ERR_FAILED, .times = 2 };
+    fault_at = operations + 2;
+    world_wait(&world, 120000);
+    world_live(&world, WORLD_KILL_NEVER, 0);
+    live_on();
+    live_on();
+    check("kvm2", what);
+    world_deinit(&world);
+}
+
+START_TEST(an_heir_whose_operations_fail_leaves_nothing_behind_either)
+{
+    kind = (enum kind)_i;
+    for (size_t at = 1; at <= 40; at++) {
+        die_and_fail(at);
+    }
+}
+END_TEST
+
+/* Cancelled: it ends where it was, or where it has arrived, and nothing is left on the other host. */
+static bool cancel_at(size_t commit, size_t call)
+{
+    char what[64];
+    bool reached;
+
+    (void)snprintf(what, sizeof(what), "cancelled at commit %zu, call %zu", commit, call);
+    fault_at = 0;
+    begin();
+    world.hooks = &hooks;
+    world.cancel_at_commit = commit;
+    world.cancel_at_call = call;
+    world_live(&world, WORLD_KILL_NEVER, 0);
+    reached = commit > 0 ? world.commits >= commit : world.calls >= call;
+    check(NULL, what);
+    world_deinit(&world);
+    return reached;
+}
+
+START_TEST(a_person_who_cancels_at_any_time_finds_the_guest_running_with_all_its_own)
+{
+    kind = (enum kind)_i;
+    for (size_t at = 1; cancel_at(at, 0); at++) {
+    }
+    for (size_t at = 1; cancel_at(0, at); at++) {
+    }
+}
+END_TEST
+
+/* A volume that only one host may have cannot go with a guest that runs. */
+START_TEST(a_volume_that_is_not_shared_keeps_a_guest_from_moving_live_and_nothing_is_left)
+{
+    kind = KIND_OFFLINE;
+    fault_at = 0;
+    begin();
+    world.config.policy.mode = POLICY_MODE_LIVE;
+    world.hooks = &hooks;
+    world_live(&world, WORLD_KILL_NEVER, 0);
+    check("kvm1", "not shared");
+    ck_assert_ptr_nonnull(strstr(world.last_text, "attached to 'kvm1'"));
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(a_withdrawal_that_keeps_failing_keeps_the_move_open_and_says_why)
+{
+    kind = KIND_LIVE;
+    fault = (struct sim_fault){
+        .when = SIM_WHEN_BEFORE, .error = ERR_FAILED, .times = MANY, .text = "the storage is tired"
+    };
+    fault_at = 8; /* withdraw:interface@kvm1 */
+    begin();
+    world.hooks = &hooks;
+    world_live(&world, WORLD_KILL_NEVER, 0);
+    ck_assert_uint_eq(world_open_moves(&world), 1);
+    ck_assert_uint_eq(world.result.stuck, 1);
+    ck_assert_msg(strstr(world.last_text, "the storage is tired") != NULL, "%s", world.last_text);
+    ck_assert_str_eq(world_runs_on(&world, "vm1"), "kvm2");
+    live_on();
+    check("kvm2", "once it is not tired any more");
+    world_deinit(&world);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("steps");
+    TCase *tcase = tcase_create("steps");
+    int status;
+
+    tcase_add_loop_test(tcase, a_move_takes_along_what_the_platform_provides, 0, KINDS);
+    tcase_add_loop_test(tcase, an_operation_that_fails_once_may_pass, 0, KINDS);
+    tcase_add_loop_test(tcase, an_operation_that_cannot_succeed_until_somebody_helps, 0, KINDS);
+    tcase_add_loop_test(tcase, an_operation_that_keeps_failing, 0, KINDS);
+    tcase_add_loop_test(tcase, an_operation_that_is_done_and_told_as_failed, 0, KINDS);
+    tcase_add_loop_test(tcase, an_operation_that_is_done_and_always_told_as_failed, 0, KINDS);
+    tcase_add_loop_test(tcase, an_operation_that_never_answers, 0, KINDS);
+    tcase_add_loop_test(
+        tcase, a_controller_that_dies_at_any_commit_or_call_is_followed_by_one_that_goes_on, 0,
+        KINDS * 4);
+    tcase_add_loop_test(tcase, an_heir_whose_operations_fail_leaves_nothing_behind_either, 0,
+                        KINDS);
+    tcase_add_loop_test(
+        tcase, a_person_who_cancels_at_any_time_finds_the_guest_running_with_all_its_own, 0, KINDS);
+    tcase_add_test(tcase,
+                   a_volume_that_is_not_shared_keeps_a_guest_from_moving_live_and_nothing_is_left);
+    tcase_add_test(tcase, a_withdrawal_that_keeps_failing_keeps_the_move_open_and_says_why);
+    tcase_set_timeout(tcase, 300);
+    suite_add_tcase(suite, tcase);
+    world_set_up();
+    status = runner_run(suite);
+    world_tear_down();
+    return status;
+}
