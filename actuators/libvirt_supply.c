@@ -234,7 +234,7 @@ static int check_off(const struct libvirt_move *move, struct err *err)
     }
     return active == 0
                ? 0
-               : libvirt_move_fail(move, err, ERR_REFUSED, "it is not off there, and needs them");
+               : libvirt_move_fail(move, err, ERR_BUSY, "it is not off there, and needs them");
 }
 
 static struct libvirt_command_host command_host(const struct libvirt_move *move)
@@ -348,7 +348,7 @@ int libvirt_supply_run(struct libvirt_move *move, struct err *err)
         any = any || done;
     }
     if (!any) {
-        move->note = move->op->kind == OP_PROVIDE ? "already there" : "not there";
+        move->note = move->op->kind == OP_PROVIDE ? "already there" : "already gone";
     }
     return 0;
 }

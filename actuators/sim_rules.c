@@ -426,6 +426,9 @@ static int start(struct sim_fleet *fleet, const struct op *op, struct sim_host *
     if (missing != NULL) {
         return no_such(err, op, host, what, missing);
     }
+    if (sim_supply_check_owners(fleet, op, host, err) != 0) {
+        return -1;
+    }
     sim_fleet_set_state(fleet, guest, GUEST_RUNNING, GUEST_REASON_BOOTED);
     /* It runs, however slowly; only the reply is late. */
     return fleet->durations.start_ms <= op->timeout_ms

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "model/op.h"
+#include "model/profile.h"
 #include "model/supply.h"
 
 /* One supply on one host. */
@@ -333,6 +334,27 @@ int sim_supply_withdraw(struct sim_fleet *fleet, const struct op *op, struct sim
     }
     if (removed == list.count) {
         *note = NULL;
+    }
+    return 0;
+}
+
+int sim_supply_check_owners(struct sim_fleet *fleet, const struct op *op, struct sim_host *host,
+                            struct err *err)
+{
+    const struct supply_list list = supply_list_of(&op->supplies, SUPPLY_VOLUME);
+    const struct profile *profile = op->profile == NULL ? profile_default() : op->profile;
+
+    if (profile->supplies[SUPPLY_VOLUME].verbs[PROFILE_OWNERS].count == 0) {
+        return 0;
+    }
+    for (size_t i = 0; i < list.count; i++) {
+        const struct place place = { fleet, op, host, &list.items[i] };
+        const struct sim_volume *volume = find_volume(fleet, list.items[i].name);
+        const char *owner = volume == NULL ? NULL : find_owner(&place, volume);
+
+        if (owner != NULL) {
+            return fail(&place, err, ERR_UNSAFE, "it is attached to another host too:", owner);
+        }
     }
     return 0;
 }

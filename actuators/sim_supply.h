@@ -38,6 +38,11 @@ int sim_supply_withdraw(struct sim_fleet *fleet, const struct op *op, struct sim
 uint32_t sim_supply_present(const struct sim_fleet *fleet, const struct op *op,
                             const struct sim_host *host);
 
+/* Fails with ERR_UNSAFE if the platform tells who has volumes attached and another host than 'host' has one of
+ * op->supplies. */
+int sim_supply_check_owners(struct sim_fleet *fleet, const struct op *op, struct sim_host *host,
+                            struct err *err);
+
 /* The first of the interfaces and configuration volumes that 'guest' needs to start and that 'host' has not, or
  * NULL; '*what' says which of the two it is. */
 const char *sim_supply_missing(const struct sim_host *host, const struct sim_guest *guest,

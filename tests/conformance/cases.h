@@ -20,5 +20,8 @@ TCase *cases_power(void);
 /* PREFLIGHT. */
 TCase *cases_preflight(void);
 
+/* PROVIDE, WITHDRAW. */
+TCase *cases_supply(void);
+
 /* MIGRATE, ADOPT. */
 TCase *cases_migration(void);

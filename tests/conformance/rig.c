@@ -65,6 +65,9 @@ static void on_done(void *context, const struct actuator_completion *completion)
     if (completion->checks != NULL) {
         check_add(&done->checks, completion->checks->items, completion->checks->count);
     }
+    memcpy(done->present, completion->present, sizeof(done->present));
+    memcpy(done->known, completion->known, sizeof(done->known));
+    done->note = arena_strdup_maybe(&rig->arena, completion->note);
     rig->done_count++;
     stop_if_satisfied(rig);
 }

@@ -30,6 +30,9 @@ struct rig_done {
     struct actuator_stats stats;
     struct observed_host host; /* Of an observation; in the rig's arena. */
     struct check_list checks;  /* Of a preflight; likewise. */
+    uint32_t present[2];       /* Likewise, as the next. */
+    uint32_t known[2];
+    const char *note; /* In the rig's arena, or NULL. */
 };
 
 struct rig_notice {

@@ -12,7 +12,9 @@
 #include <stdbool.h>
 
 struct actuator;
+struct arena;
 struct loop;
+struct profile;
 struct world;
 
 enum world_kind {
@@ -44,6 +46,17 @@ void world_remove_guest(struct world *world, const char *name);
 /* Gives 'host' the volume under its path, or another volume under the same path. */
 void world_attach(struct world *world, const char *host, const char *volume);
 void world_attach_wrong(struct world *world, const char *host, const char *volume);
+
+/* The profile of this fleet's platform: it provides bridges called "vmeth*" and volumes, which two hosts may
+ * have at once, and tells who has a volume.  Lives as long as the world. */
+const struct profile *world_profile(struct world *world);
+
+/* What the platform calls 'volume', which is a guest's; in 'arena'. */
+const char *world_volume_name(struct world *world, struct arena *arena, const char *volume);
+
+/* A guest that is off and joins 'bridge', which 'host' has from then on. */
+void world_make_neighbour(struct world *world, const char *name, const char *host,
+                          const char *bridge);
 
 /* What somebody else's hands do: the guest starts at once, its plug is pulled, it begins to move live. */
 void world_start(struct world *world, const char *name, const char *host);

@@ -16,6 +16,9 @@
 #include "base/err.h"
 #include "base/loop_uv.h"
 #include "base/text.h"
+#include "model/fault.h"
+#include "model/profile.h"
+#include "reconciler/config_profile.h"
 
 #define ARGUMENTS_MAX 12
 #define SLOW_MBIT     "20"
@@ -23,6 +26,8 @@
 struct world {
     const char *script;
     struct loop *loop;
+    struct arena arena;            /* Of 'profile'. */
+    const struct profile *profile; /* Once it was asked for. */
 };
 
 /* Runs 'lab ARGUMENTS...', up to a NULL; its exit status. */
@@ -73,6 +78,7 @@ struct world *world_open(void)
 void world_close(struct world *world)
 {
     loop_uv_free(world->loop);
+    arena_deinit(&world->arena);
     free(world);
 }
 
@@ -166,6 +172,47 @@ void world_attach(struct world *world, const char *host, const char *volume)
 void world_attach_wrong(struct world *world, const char *host, const char *volume)
 {
     LAB(world, "wrongdisk", host, volume);
+}
+
+/* What 'lab conf' makes of the shipped profile. */
+static const struct profile *read_profile(struct world *world, const char *folder)
+{
+    const char *conf = text_format(&world->arena, "%s/berth.conf", folder);
+    const char *path = text_format(&world->arena, "%s/platform.conf", folder);
+    struct faults faults = fault_list(&world->arena);
+    const struct profile *profile = NULL;
+    struct err err = { 0 };
+
+    LAB(world, "conf", conf);
+    ck_assert_msg(config_profile_read(&world->arena, path, &profile, &faults, &err) == 0, "%s",
+                  faults.count > 0 ? faults.items[0].text : err.text);
+    (void)unlink(conf);
+    (void)unlink(path);
+    return profile;
+}
+
+const struct profile *world_profile(struct world *world)
+{
+    char folder[] = "/tmp/berth-world-XXXXXX";
+
+    if (world->profile == NULL) {
+        ck_assert_ptr_nonnull(mkdtemp(folder));
+        world->profile = read_profile(world, folder);
+        (void)rmdir(folder);
+    }
+    return world->profile;
+}
+
+const char *world_volume_name(struct world *world, struct arena *arena, const char *volume)
+{
+    (void)world;
+    return text_format(arena, "ev_%s", volume);
+}
+
+void world_make_neighbour(struct world *world, const char *name, const char *host,
+                          const char *bridge)
+{
+    LAB(world, "guest", name, host, "--off", "--bridge", bridge);
 }
 
 void world_start(struct world *world, const char *name, const char *host)

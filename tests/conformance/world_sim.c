@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/loop_manual.h"
 #include "base/text.h"
+#include "model/profile.h"
 
 #define WALL_MS INT64_C(1795435200000) /* 2026-11-23T12:00:00Z */
 #define SLOW_MS 8000
@@ -186,6 +187,59 @@ void world_attach(struct world *world, const char *host, const char *volume)
 void world_attach_wrong(struct world *world, const char *host, const char *volume)
 {
     set_volume(world, host, volume, "another");
+}
+
+const struct profile *world_profile(struct world *world)
+{
+    static const char *const words[] = { "owners", NULL };
+    static const struct profile_command owners = { .words = words };
+    static const struct profile profile = {
+        .name = "simulated",
+        .supplies = {
+            [SUPPLY_BRIDGE] = { .given = true },
+            [SUPPLY_VOLUME] = { .given = true,
+                                .shared = true,
+                                .verbs[PROFILE_OWNERS] = { .items = &owners, .count = 1 } },
+        },
+    };
+
+    (void)world;
+    return &profile;
+}
+
+const char *world_volume_name(struct world *world, struct arena *arena, const char *volume)
+{
+    json_t *fleet = take(world);
+    json_t *item = json_pack("{s:s,s:b}", "name", volume, "shared", 1);
+    json_t *volumes = json_object_get(fleet, "volumes");
+
+    ck_assert_ptr_nonnull(item);
+    if (volumes == NULL) {
+        volumes = json_array();
+        (void)json_object_set_new(fleet, "volumes", volumes);
+    }
+    (void)json_array_append_new(volumes, item);
+    put(world, fleet);
+    return arena_strdup(arena, volume);
+}
+
+static void add_bridge(json_t *owner, const char *bridge)
+{
+    (void)json_object_set_new(owner, "bridges", json_pack("[s]", bridge));
+}
+
+void world_make_neighbour(struct world *world, const char *name, const char *host,
+                          const char *bridge)
+{
+    json_t *guests;
+    json_t *fleet;
+
+    world_make_guest(world, name, host, WORLD_OFF, NULL);
+    fleet = take(world);
+    guests = json_object_get(host_of(fleet, host), "guests");
+    add_bridge(json_array_get(guests, json_array_size(guests) - 1), bridge);
+    add_bridge(host_of(fleet, host), bridge);
+    put(world, fleet);
 }
 
 static json_t *guest_of(json_t *fleet, const char *name, const char *host)

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "base/text.h"
+#include "model/supply.h"
+#include "tests/conformance/cases.h"
+#include "tests/conformance/rig.h"
+
+#define BRIDGE "vmeth77"
+
+/* What the guest of the rig needs. */
+struct needs {
+    struct supply items[2];
+    struct supply_list list;
+};
+
+static const struct supply_list *need_bridge(struct needs *needs)
+{
+    needs->items[0] = (struct supply){ .kind = SUPPLY_BRIDGE, .name = BRIDGE };
+    needs->list = (struct supply_list){ .items = needs->items, .count = 1 };
+    return &needs->list;
+}
+
+/* Its volume, too. */
+static const struct supply_list *need_both(struct rig *rig, struct needs *needs)
+{
+    (void)need_bridge(needs);
+    needs->items[1] = (struct supply){
+        .kind = SUPPLY_VOLUME,
+        .name = world_volume_name(rig->world, &rig->arena, rig->volume),
+        .device = text_format(&rig->arena, "/dev/exc/%s", rig->volume),
+    };
+    needs->list.count = 2;
+    return &needs->list;
+}
+
+/* An operation about these needs on 'host'. */
+static struct op about(struct rig *rig, enum op_kind kind, const char *host,
+                       enum supply_kind supply, const struct supply_list *needs)
+{
+    struct op op = rig_op(rig, kind);
+
+    op.host = host;
+    op.supply = supply;
+    op.supplies = *needs;
+    op.profile = world_profile(rig->world);
+    op.mode = MOVE_OFFLINE;
+    op.family[0] = op.family[1] = "X10M"; /* As es.xml would say; the platform may have rules. */
+    return op;
+}
+
+/* Which kinds the checks before a move find on the two hosts. */
+static const struct rig_done *survey(struct rig *rig, const struct supply_list *needs)
+{
+    struct op op = about(rig, OP_PREFLIGHT, "kvm1", SUPPLY_NONE, needs);
+    const struct rig_done *done = rig_succeed(rig, &op);
+
+    ck_assert_uint_eq(done->known[0], supply_list_kinds(needs));
+    ck_assert_uint_eq(done->known[1], supply_list_kinds(needs));
+    return done;
+}
+
+static void provide(struct rig *rig, const char *host, enum supply_kind kind,
+                    const struct supply_list *needs, const char *note)
+{
+    struct op op = about(rig, OP_PROVIDE, host, kind, needs);
+
+    ck_assert_pstr_eq(rig_succeed(rig, &op)->note, note);
+}
+
+static void withdraw(struct rig *rig, const char *host, enum supply_kind kind,
+                     const struct supply_list *needs, const char *note)
+{
+    struct op op = about(rig, OP_WITHDRAW, host, kind, needs);
+
+    ck_assert_pstr_eq(rig_succeed(rig, &op)->note, note);
+}
+
+START_TEST(a_bridge_is_made_once_and_removed_once)
+{
+    AUTO(rig) struct rig *rig = rig_open(WORLD_OFF, false);
+    struct needs needs;
+    const struct supply_list *list = need_bridge(&needs);
+
+    ck_assert_uint_eq(survey(rig, list)->present[1], 0);
+    provide(rig, "kvm2", SUPPLY_BRIDGE, list, NULL);
+    ck_assert_uint_eq(survey(rig, list)->present[1], SUPPLY_BIT(SUPPLY_BRIDGE));
+    ck_assert_uint_eq(survey(rig, list)->present[0], 0);
+    provide(rig, "kvm2", SUPPLY_BRIDGE, list, "already there");
+    withdraw(rig, "kvm2", SUPPLY_BRIDGE, list, NULL);
+    ck_assert_uint_eq(survey(rig, list)->present[1], 0);
+    withdraw(rig, "kvm2", SUPPLY_BRIDGE, list, "already gone");
+}
+END_TEST
+
+START_TEST(a_bridge_that_another_guest_joins_is_kept_and_that_is_success)
+{
+    AUTO(rig) struct rig *rig = rig_open(WORLD_OFF, false);
+    struct needs needs;
+    const struct supply_list *list = need_bridge(&needs);
+    const char *neighbour = rig_new_name(rig);
+
+    world_make_neighbour(rig->world, neighbour, "kvm1", BRIDGE);
+    withdraw(rig, "kvm1", SUPPLY_BRIDGE, list,
+             text_format(&rig->arena, "kept: used by '%s'", neighbour));
+    ck_assert_uint_eq(survey(rig, list)->present[0], SUPPLY_BIT(SUPPLY_BRIDGE));
+    world_remove_guest(rig->world, neighbour);
+}
+END_TEST
+
+START_TEST(a_volume_goes_from_one_host_to_the_other_and_back)
+{
+    AUTO(rig) struct rig *rig = rig_open_with_lone_disk(WORLD_OFF);
+    struct needs needs;
+    const struct supply_list *list = need_both(rig, &needs);
+
+    ck_assert_uint_eq(survey(rig, list)->present[0], SUPPLY_BIT(SUPPLY_VOLUME));
+    ck_assert_uint_eq(survey(rig, list)->present[1], 0);
+    withdraw(rig, "kvm1", SUPPLY_VOLUME, list, NULL);
+    withdraw(rig, "kvm1", SUPPLY_VOLUME, list, "already gone");
+    provide(rig, "kvm2", SUPPLY_VOLUME, list, NULL);
+    provide(rig, "kvm2", SUPPLY_VOLUME, list, "already there");
+    ck_assert_uint_eq(survey(rig, list)->present[0], 0);
+    ck_assert_uint_eq(survey(rig, list)->present[1], SUPPLY_BIT(SUPPLY_VOLUME));
+    withdraw(rig, "kvm2", SUPPLY_VOLUME, list, NULL);
+    provide(rig, "kvm1", SUPPLY_VOLUME, list, NULL);
+}
+END_TEST
+
+START_TEST(a_guest_without_its_volume_cannot_start_and_starts_with_it)
+{
+    AUTO(rig) struct rig *rig = rig_open_with_lone_disk(WORLD_OFF);
+    struct needs needs;
+    const struct supply_list *list = need_both(rig, &needs);
+    struct op start = about(rig, OP_START, "kvm1", SUPPLY_NONE, list);
+
+    withdraw(rig, "kvm1", SUPPLY_VOLUME, list, NULL);
+    ck_assert_int_eq(rig_fail(rig, &start, ERR_FAILED)->status, -1);
+    provide(rig, "kvm1", SUPPLY_VOLUME, list, NULL);
+    (void)rig_succeed(rig, &start);
+    rig_assert_only_on(rig, "kvm1", GUEST_RUNNING);
+}
+END_TEST
+
+START_TEST(nothing_is_taken_from_a_guest_that_runs)
+{
+    AUTO(rig) struct rig *rig = rig_open_with_lone_disk(WORLD_IDLE);
+    struct needs needs;
+    const struct supply_list *list = need_both(rig, &needs);
+    struct op op = about(rig, OP_WITHDRAW, "kvm1", SUPPLY_VOLUME, list);
+
+    (void)rig_fail(rig, &op, ERR_BUSY);
+    ck_assert_uint_eq(survey(rig, list)->present[0], SUPPLY_BIT(SUPPLY_VOLUME));
+    rig_assert_only_on(rig, "kvm1", GUEST_RUNNING);
+}
+END_TEST
+
+START_TEST(a_guest_whose_volume_another_host_has_too_is_not_started)
+{
+    AUTO(rig) struct rig *rig = rig_open_with_lone_disk(WORLD_OFF);
+    struct needs needs;
+    const struct supply_list *list = need_both(rig, &needs);
+    struct op start = about(rig, OP_START, "kvm1", SUPPLY_NONE, list);
+
+    provide(rig, "kvm2", SUPPLY_VOLUME, list, NULL);
+    (void)rig_fail(rig, &start, ERR_UNSAFE);
+    rig_assert_only_on(rig, "kvm1", GUEST_SHUTOFF);
+    withdraw(rig, "kvm2", SUPPLY_VOLUME, list, NULL);
+    (void)rig_succeed(rig, &start);
+    (void)rig_succeed(rig, &start); /* It runs, whoever has the volume. */
+}
+END_TEST
+
+START_TEST(what_the_platform_brings_to_the_target_is_skipped_before_and_checked_then)
+{
+    AUTO(rig) struct rig *rig = rig_open_with_lone_disk(WORLD_IDLE);
+    struct needs needs;
+    const struct supply_list *list = need_both(rig, &needs);
+    struct op op = about(rig, OP_PREFLIGHT, "kvm1", SUPPLY_NONE, list);
+    const struct rig_done *done;
+
+    op.mode = MOVE_LIVE;
+    done = rig_succeed(rig, &op);
+    ck_assert_int_eq(rig_check(done, CHECK_STORAGE)->result, CHECK_SKIPPED);
+    op.prepared = true;
+    (void)rig_fail(rig, &op, ERR_INCOMPATIBLE);
+    provide(rig, "kvm2", SUPPLY_BRIDGE, list, NULL);
+    provide(rig, "kvm2", SUPPLY_VOLUME, list, NULL);
+    done = rig_succeed(rig, &op);
+    ck_assert_int_eq(rig_check(done, CHECK_STORAGE)->result, CHECK_PASSED);
+    ck_assert_uint_eq(done->present[1], supply_list_kinds(list));
+    withdraw(rig, "kvm2", SUPPLY_VOLUME, list, NULL);
+    withdraw(rig, "kvm2", SUPPLY_BRIDGE, list, NULL);
+}
+END_TEST
+
+TCase *cases_supply(void)
+{
+    TCase *tcase = tcase_create("supply");
+
+    tcase_add_test(tcase, a_bridge_is_made_once_and_removed_once);
+    tcase_add_test(tcase, a_bridge_that_another_guest_joins_is_kept_and_that_is_success);
+    tcase_add_test(tcase, a_volume_goes_from_one_host_to_the_other_and_back);
+    tcase_add_test(tcase, a_guest_without_its_volume_cannot_start_and_starts_with_it);
+    tcase_add_test(tcase, nothing_is_taken_from_a_guest_that_runs);
+    tcase_add_test(tcase, a_guest_whose_volume_another_host_has_too_is_not_started);
+    tcase_add_test(tcase,
+                   what_the_platform_brings_to_the_target_is_skipped_before_and_checked_then);
+    return tcase;
+}
