@@ -15,6 +15,7 @@
 #include "actuators/libvirt_move.h"
 #include "actuators/libvirt_observe.h"
 #include "actuators/libvirt_pool.h"
+#include "actuators/libvirt_question.h"
 #include "actuators/ssh.h"
 #include "base/arena.h"
 #include "base/base.h"
@@ -42,7 +43,8 @@ struct observe_job {
     struct observed_host observed;
     virConnectPtr connection;
     const char *guard_at; /* Where to ask for its guard, or NULL: 'observed' has its answer. */
-    struct ssh *ssh;      /* Joined for that. */
+    const char *locks_at; /* The same for its lock manager. */
+    struct ssh *ssh;      /* Joined for either. */
     bool used;            /* The connection had been idle. */
     int status;
     struct err err;
@@ -64,7 +66,9 @@ struct host {
     const char *ssh;
     struct libvirt_link link;
     struct libvirt_event event;
-    enum observed_guard guard;     /* What will not change before its next boot; else UNKNOWN. */
+    enum observed_guard guard; /* What will not change before its next boot; else UNKNOWN. */
+    const char *lock_manager;  /* Once it has told it, else NULL. */
+    bool locks_asked;
     bool wanted;                   /* Among the hosts to watch. */
     struct observe_job *observing; /* At most one. */
 };
@@ -112,6 +116,7 @@ struct libvirt_actuator {
     void *resolve_context;
     const char *ssh_key; /* For libvirt's own way over SSH. */
     bool asks_guards;
+    bool asks_locks;
     struct ssh *ssh;
     struct loop_timer tidying; /* Ends logins that nobody uses. */
     struct request *requests;  /* In the order of the calls. */
@@ -222,6 +227,21 @@ static void tidy(void *context)
 
 /* Observations. */
 
+/* A host that does not say is not asked again: nothing waits for it. */
+static const char *ask_locks(struct observe_job *observing)
+{
+    struct libvirt_question question = { .kind = LIBVIRT_QUESTION_SETTING, .name = "lock_manager" };
+    const struct libvirt_question_host host = { observing->observed.name, observing->locks_at,
+                                                observing->ssh, LIBVIRT_GUARD_ASK_MS };
+    struct err ignored;
+
+    if (libvirt_question_ask(&observing->arena, &host, &question, 1, &ignored) < 0 ||
+        question.answer == LIBVIRT_QUESTION_MISSING) {
+        return NULL;
+    }
+    return question.answer == LIBVIRT_QUESTION_KNOWN ? question.text : "nop";
+}
+
 static void run_observe(struct libvirt_job *job)
 {
     struct observe_job *observing = CONTAINER_OF(job, struct observe_job, job);
@@ -233,6 +253,9 @@ static void run_observe(struct libvirt_job *job)
             libvirt_guard_ask(observing->ssh, &observing->arena, observing->guard_at);
 
         libvirt_guard_apply(&observing->arena, &guard, &observing->observed);
+    }
+    if (observing->status == 0 && observing->locks_at != NULL) {
+        observing->observed.lock_manager = ask_locks(observing);
     }
 }
 
@@ -307,6 +330,11 @@ static void done_observe(struct libvirt_job *job)
     observing->observed.as_of_ms = loop_wall_ms(host->actuator->loop);
     if (observing->status == 0) {
         remember_guard(host, &observing->observed);
+        host->locks_asked |= observing->locks_at != NULL;
+        if (host->lock_manager == NULL) {
+            host->lock_manager =
+                arena_strdup_maybe(&host->actuator->arena, observing->observed.lock_manager);
+        }
     }
     if (!retry_observe(host, observing)) {
         answer_all(host, observing);
@@ -351,6 +379,12 @@ static void start_observe(struct host *host)
     observing->observed.guard = host->guard;
     if (host->actuator->asks_guards && host->ssh != NULL && host->guard == OBSERVED_GUARD_UNKNOWN) {
         observing->guard_at = arena_strdup(&observing->arena, host->ssh);
+    }
+    observing->observed.lock_manager = arena_strdup_maybe(&observing->arena, host->lock_manager);
+    if (host->actuator->asks_locks && host->ssh != NULL && !host->locks_asked) {
+        observing->locks_at = arena_strdup(&observing->arena, host->ssh);
+    }
+    if (observing->guard_at != NULL || observing->locks_at != NULL) {
         observing->ssh = ssh_join(host->actuator->ssh);
     }
     observing->connection = libvirt_link_lend(&host->link, &observing->used);
@@ -909,6 +943,7 @@ EXPORT struct actuator *libvirt_open(struct loop *loop, const struct libvirt_set
     actuator->ssh_key = arena_strdup_maybe(&actuator->arena, settings->ssh_key);
     actuator->ssh = ssh_open(&ssh);
     actuator->asks_guards = settings->guard;
+    actuator->asks_locks = settings->locks;
     actuator->resolve = settings->resolve;
     actuator->resolve_context = settings->context;
     for (size_t i = 0; i < settings->host_count; i++) {

@@ -47,6 +47,7 @@ struct libvirt_settings {
     const char *ssh_key;         /* Private key file, or NULL: agent and defaults. */
     const char *ssh_known_hosts; /* File, or NULL: the user's. */
     bool guard;                  /* Hosts are asked for berth-guard, over 'ssh'. */
+    bool locks;                  /* And for their lock manager, once each. */
 };
 
 /* Starts the actuator; connects to nobody yet.  Copies 'settings',

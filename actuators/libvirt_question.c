@@ -263,7 +263,7 @@ int libvirt_question_ask(struct arena *arena, const struct libvirt_question_host
     const char *const argv[] = { "sh", "-s", NULL };
     struct ssh_call call = {
         .argv = argv,
-        .timeout_ms = TIMEOUT_MS,
+        .timeout_ms = host->timeout_ms != 0 ? host->timeout_ms : TIMEOUT_MS,
         .max_output = (count + 1) * (LIBVIRT_QUESTION_MAX_BYTES + 64),
     };
     struct ssh_output output = { 0 };

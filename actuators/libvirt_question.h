@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct arena;
 struct err;
@@ -49,6 +50,7 @@ struct libvirt_question_host {
     const char *name;
     const char *address; /* "user@host[:port]" */
     struct ssh *ssh;     /* Which the caller has joined. */
+    int64_t timeout_ms;  /* 0 = as long as a move waits. */
 };
 
 /* Longest name and text that are believed. */

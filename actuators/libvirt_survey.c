@@ -570,7 +570,9 @@ static void judge(const struct survey *survey)
 static struct libvirt_question_host question_host(const struct libvirt_move *move,
                                                   const struct libvirt_move_end *end)
 {
-    return (struct libvirt_question_host){ end->host.name, end->ssh, move->ssh };
+    return (struct libvirt_question_host){ .name = end->host.name,
+                                           .address = end->ssh,
+                                           .ssh = move->ssh };
 }
 
 void libvirt_survey_run(const struct libvirt_move *move, const struct libvirt_xml_guest *guest,

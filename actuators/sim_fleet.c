@@ -533,6 +533,7 @@ struct observed_host sim_fleet_observe(const struct sim_fleet *fleet, const stru
         .qemu_version = host->qemu_version,
         .libvirt_version = host->libvirt_version,
         .guard = host->guard,
+        .lock_manager = host->lock_manager,
         .hostname = host->hostname != NULL ? host->hostname : host->name,
         .arch = host->arch,
         .cpu_model = host->cpu_model,

@@ -231,6 +231,7 @@ void eventlog_write(const struct eventlog *log, const struct event *event)
         break;
     case EVENT_RETRY:
     case EVENT_CONFIG_RESTART:
+    case EVENT_NO_LOCKS:
     case EVENT_ALARM:
         log_text(event, event->text);
         break;

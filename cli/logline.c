@@ -42,6 +42,7 @@ static const struct kind kinds[] = {
     { "move-end", LOG_INFO, "0675d9c4e7ec4ff3a5a8e44f7246251a" },
     { "move-resume", LOG_NOTICE, "140a67f65098429598001d1fa6071061" },
     { "move-unclear", LOG_ERR, "31a9b695431f43e09b2d55ee4128aa3d" },
+    { "no-lock-manager", LOG_WARNING, "44db1e6c98b84e568fc4d9524ef20f24" },
     { "order", LOG_NOTICE, "96793ca50dc34233a1ccf4c59b8b1b45" },
     { "parked", LOG_WARNING, "3b70e71234e149cf8e87321045d4b45a" },
     { "plan", LOG_INFO, "93d04d540ceb4f8c911f503ef1bb4448" },

@@ -335,6 +335,9 @@ void progress_show(struct progress *progress, const struct event *event)
     case EVENT_ALARM:
         on_warning(progress, "ALARM", event->guest, event->text);
         break;
+    case EVENT_NO_LOCKS:
+        on_warning(progress, "WARNING", NULL, event->text);
+        break;
     case EVENT_DRIFT:
         on_warning(progress, "DRIFT", event->guest, event->text);
         break;

@@ -60,7 +60,8 @@ static int describe_host(void *context, const char *name, struct libvirt_host *h
     return host->ssh == NULL && err->code != ERR_NONE ? -1 : 0;
 }
 
-struct actuator *reach_open(struct cli *cli, struct loop *loop, struct err *err)
+/* 'acts': for a controller. */
+static struct actuator *open_hosts(struct cli *cli, struct loop *loop, bool acts, struct err *err)
 {
     struct libvirt_settings settings = {
         .resolve = describe_host,
@@ -68,12 +69,18 @@ struct actuator *reach_open(struct cli *cli, struct loop *loop, struct err *err)
         .ssh_key = cli->config.ssh_key,
         .ssh_known_hosts = cli->config.ssh_known_hosts,
         .guard = cli->config.guard,
+        .locks = acts,
     };
 
     if (sim_path(cli->config.uri) != NULL) {
         return sim_open(loop, sim_path(cli->config.uri), err);
     }
     return libvirt_module_open(loop, &settings, err);
+}
+
+struct actuator *reach_open(struct cli *cli, struct loop *loop, struct err *err)
+{
+    return open_hosts(cli, loop, false, err);
 }
 
 int reach_open_world(struct cli *cli, struct reconciler_world *world)
@@ -84,7 +91,7 @@ int reach_open_world(struct cli *cli, struct reconciler_world *world)
     if (world->journal == NULL) {
         return cli_fail(&err);
     }
-    world->actuator = reach_open(cli, world->loop, &err);
+    world->actuator = open_hosts(cli, world->loop, true, &err);
     if (world->actuator == NULL) {
         journal_close(world->journal);
         return cli_fail(&err);

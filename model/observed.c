@@ -171,6 +171,7 @@ struct observed_host observed_copy_host(struct arena *arena, const struct observ
     }
     copy.name = arena_strdup_maybe(arena, host->name);
     copy.error = arena_strdup_maybe(arena, host->error);
+    copy.lock_manager = arena_strdup_maybe(arena, host->lock_manager);
     copy.hostname = arena_strdup_maybe(arena, host->hostname);
     copy.arch = arena_strdup_maybe(arena, host->arch);
     copy.cpu_model = arena_strdup_maybe(arena, host->cpu_model);

@@ -136,8 +136,9 @@ struct observed_host {
     uint64_t qemu_version;    /* libvirt's form, 7002000 = 7.2.0; 0 = unknown. */
     uint64_t libvirt_version; /* Same form. */
     enum observed_guard guard;
-    const char *hostname; /* What the host calls itself; NULL = unknown. */
-    const char *arch;     /* NULL = unknown, as the next two. */
+    const char *lock_manager; /* Of its QEMU driver, "nop" = none; NULL = unknown. */
+    const char *hostname;     /* What the host calls itself; NULL = unknown. */
+    const char *arch;         /* NULL = unknown, as the next two. */
     const char *cpu_model;
     const char *cpu_fingerprint; /* Equal only if model, features and microcode are. */
     const char *const *machines; /* Machine types its QEMU knows, aliases included, sorted. */

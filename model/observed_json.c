@@ -90,6 +90,7 @@ static const struct record_json_field host_fields[] = {
     { RECORD_JSON_FIELD(observed_host, qemu_version, "qemu_version", U64, OPTIONAL) },
     { RECORD_JSON_FIELD(observed_host, libvirt_version, "libvirt_version", U64, OPTIONAL) },
     { RECORD_JSON_FIELD(observed_host, hostname, "hostname", TEXT, OPTIONAL) },
+    { RECORD_JSON_FIELD(observed_host, lock_manager, "lock_manager", TEXT, OPTIONAL) },
     { RECORD_JSON_FIELD(observed_host, guard, "guard", ENUM, OPTIONAL), .name_of = guard_name,
       .value_count = OBSERVED_GUARD_COUNT, .other_is_zero = true },
     { RECORD_JSON_FIELD(observed_host, hugepages, "hugepages", LIST, ALWAYS),

@@ -26,6 +26,7 @@ static const char *const known[] = {
     "move-end",
     "move-resume",
     "move-unclear",
+    "no-lock-manager",
     "order",
     "parked",
     "plan",

@@ -111,6 +111,7 @@ struct reconciler {
     bool pass_waits; /* For them: a pass reads what they write. */
     bool rest_waits; /* For them: what is not kept is a failure of the run. */
     bool overtaken;  /* The pass under way began before something that it must catch up with. */
+    bool told_locks; /* That hosts lack a lock manager. */
     bool began;
     bool parks;   /* This run has begun to stop a guest early. */
     bool resumed; /* The move under way was left open by an earlier run. */

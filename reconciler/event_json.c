@@ -32,6 +32,8 @@ const char *event_json_name(const struct event *event)
         return "reloaded";
     case EVENT_OBSERVED:
         return "observed";
+    case EVENT_NO_LOCKS:
+        return "no-lock-manager";
     case EVENT_PASS:
         return "pass";
     case EVENT_PLAN:
@@ -205,6 +207,7 @@ static void add_details(struct text *json, const struct event *event, const stru
     case EVENT_FOLLOWING:
     case EVENT_CONFIG_RESTART:
     case EVENT_CONFIG_TAKEN:
+    case EVENT_NO_LOCKS:
     case EVENT_ALARM:
     case EVENT_JOURNAL_LOST:
         break;

@@ -159,6 +159,7 @@ void metrics_count(struct metrics *metrics, const struct event *event)
     case EVENT_FOLLOWING:
     case EVENT_CONFIG_FAULTS:
     case EVENT_CONFIG_RESTART:
+    case EVENT_NO_LOCKS:
     case EVENT_CONFIG_TAKEN:
     case EVENT_MOVE_BEGIN:
     case EVENT_MOVE_RESUME:

@@ -14,6 +14,7 @@
 #include "reconciler/debts.h"
 #include "reconciler/definition.h"
 #include "reconciler/drift_answer.h"
+#include "reconciler/locks.h"
 #include "reconciler/moves.h"
 #include "reconciler/release.h"
 #include "reconciler/reload.h"
@@ -234,6 +235,20 @@ static int catch_up(struct reconciler *reconciler)
     return read_wishes(reconciler);
 }
 
+/* Of the first look alone: a host that comes later is found by the checks before its moves. */
+static void tell_locks(struct reconciler *reconciler)
+{
+    struct event event = { .kind = EVENT_NO_LOCKS };
+
+    if (!reconciler->told_locks) {
+        event.text = locks_warning(&reconciler->arena, &reconciler->view.observed);
+    }
+    if (event.text != NULL) {
+        controller_emit(reconciler, &event);
+    }
+    reconciler->told_locks = true;
+}
+
 static void on_observed(void *context)
 {
     struct reconciler *reconciler = context;
@@ -255,6 +270,7 @@ static void on_observed(void *context)
     reconciler->found.looked_ms = controller_wall(reconciler);
     event.observed = &reconciler->view.observed;
     controller_emit(reconciler, &event);
+    tell_locks(reconciler);
     note_definitions(reconciler);
     if (drift_answer_all(reconciler) != 0) {
         return;

@@ -5,6 +5,7 @@
 import json
 import unittest
 
+from daemon import AWAY, DaemonTest
 from world import BLOCKED, CliTest, FAILED, GIB, INVALID, OK, sim_guest
 
 DISK = [{"path": "/dev/exc/v1", "identity": "vol-1"}]
@@ -244,6 +245,47 @@ class Platform(CliTest):
         self.assertEqual(len(self.failed()), 7)
         self.world.configure()
         self.assertEqual(self.failed(), {})
+
+
+class Locks(CliTest):
+    """Told when a controller starts, of all hosts at once."""
+
+    WARNING = "WARNING: no lock manager on 'kvm2' keeps others from starting a guest on disks in use"
+
+    def have(self, manager):
+        self.world.have({"kvm1": ["vm1", "vm2"], "kvm2": []})
+        self.world.want({"kvm1": [], "kvm2": ["vm1", "vm2"]})
+        self.world.edit_fleet(lambda fleet: fleet["hosts"][1].update(lock_manager=manager))
+
+    def test_apply_warns_once_of_hosts_without_a_lock_manager(self):
+        self.have("nop")
+        self.world.edit_fleet(lambda fleet: fleet["hosts"][0].update(lock_manager="nop", guests=[]))
+        result = self.world.berth("apply", "--yes")
+        self.assertEqual(result.stderr.count("no lock manager on 'kvm1', 'kvm2' keeps"), 1)
+
+    def test_only_hosts_without_one_are_told(self):
+        self.have("nop")
+        result = self.world.berth("apply", "--yes")
+        self.assertEqual(result.stderr.count(self.WARNING), 1)
+        self.have("lockd")
+        result = self.world.berth("apply", "--yes")
+        self.assertNotIn("lock manager on", result.stderr)
+
+    def test_who_only_looks_is_not_warned(self):
+        self.have("nop")
+        for command in ("plan", "diff", "status"):
+            self.assertNotIn("lock manager", self.world.berth(command).stderr)
+
+
+class DaemonLocks(DaemonTest):
+    def test_a_daemon_tells_hosts_without_a_lock_manager_once(self):
+        self.world.edit_fleet(lambda fleet: [host.update(lock_manager="nop") for host in fleet["hosts"]])
+        daemon = self.start_daemon()
+        self.await_said("no-lock-manager", "'kvm1', 'kvm2'")
+        self.world.want(AWAY)
+        self.await_places(AWAY)
+        self.assert_ends(daemon)
+        self.assertEqual(self.said("no-lock-manager"), 1)
 
 
 if __name__ == "__main__":

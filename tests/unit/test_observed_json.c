@@ -29,7 +29,7 @@ static const char full[] =
     " {\"name\":\"kvm1.example.com\",\"reachable\":true,\"as_of\":\"2026-11-23T11:59:58Z\","
     "\"error\":null,\"memory_kib\":1610612736,\"free_kib\":5,\"cpus\":192,\"numa_nodes\":2,\"arch\":\"x86_64\","
     "\"machines\":[\"pc-q35-7.2\",\"q35\"],\"cpu_model\":\"EPYC\",\"cpu_fingerprint\":\"f00d\","
-    "\"qemu_version\":7002000,\"libvirt_version\":9000000,\"hostname\":\"kvm1\",\"guard\":\"holding\","
+    "\"qemu_version\":7002000,\"libvirt_version\":9000000,\"hostname\":\"kvm1\",\"lock_manager\":\"lockd\",\"guard\":\"holding\","
     "\"hugepages\":[{\"page_kib\":2048,\"total\":8,\"free\":3}],\"guests\":[\n"
     "  {\"name\":\"vm1\",\"uuid\":\"" UUID_1 "\",\"state\":\"paused\","
     "\"reason\":\"postcopy-failed\",\"job\":\"outgoing\",\"memory_kib\":67108864,"
@@ -113,6 +113,8 @@ START_TEST(every_member_reaches_its_field)
     ck_assert_uint_eq(host->numa_nodes, 2);
     ck_assert(guest->autostart && guest->held && guest->owed_start);
     ck_assert_int_eq(host->guard, OBSERVED_GUARD_HOLDING);
+    ck_assert_str_eq(host->lock_manager, "lockd");
+    ck_assert_ptr_null(observed.hosts[1].lock_manager);
     ck_assert_int_eq(observed.hosts[1].guard, OBSERVED_GUARD_UNKNOWN);
     ck_assert_str_eq(observed.hosts[1].error, "no \"route\"");
     ck_assert_int_eq(observed.in_flight[0].since_ms, INT64_C(1795435140000));
