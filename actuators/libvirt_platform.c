@@ -197,7 +197,8 @@ static void judge_supplies(const struct inquiry *source, const struct inquiry *t
             "run that command there by hand, or correct the profile", "%s", silent->err.text);
     } else if (op->prepared && target->present != kinds) {
         check_fail(list, CHECK_SUPPLIES, ERR_CONFLICT, "see who took it away again",
-                   "'%s' does not have all that the platform has provided there", op->peer);
+                   "'%s' does not have all that the platform has provided there",
+                   target->host.name);
     } else {
         check_pass(list, CHECK_SUPPLIES, "%s",
                    target->present == kinds
@@ -221,8 +222,9 @@ static struct inquiry inquiry_to(const struct libvirt_move *move,
 void libvirt_platform_run(struct libvirt_move *move, struct check_list *list)
 {
     const struct op *op = move->op;
+    bool forced = op->mode == MOVE_FORCED; /* op->host is its target. */
     struct inquiry source = inquiry_to(move, &move->source, op->family[0]);
-    struct inquiry target = inquiry_to(move, &move->target, op->family[1]);
+    struct inquiry target = inquiry_to(move, forced ? &move->source : &move->target, op->family[1]);
 
     ask_both(&source, &target);
     judge_supplies(&source, &target, list);

@@ -272,6 +272,19 @@ static void power_cut(struct sim_fleet *fleet, struct sim_host *host)
     fleet->changed = true;
 }
 
+/* Whether everything is there that a guest needs to start. */
+static bool has_needs(const struct sim_host *host, const struct sim_guest *guest)
+{
+    const char *what;
+
+    for (size_t i = 0; i < guest->disk_count; i++) {
+        if (sim_fleet_find_identity(host, guest->disks[i].path) == NULL) {
+            return false;
+        }
+    }
+    return sim_supply_missing(host, guest, &what) == NULL;
+}
+
 /* libvirtd starts what is marked so before it answers its first client, and after the guard has run. */
 static void boot(struct sim_fleet *fleet, struct sim_host *host)
 {
@@ -285,7 +298,7 @@ static void boot(struct sim_fleet *fleet, struct sim_host *host)
             guest->held |= guest->autostart;
             guest->autostart = false;
         }
-        if (guest->autostart && !sim_fleet_is_active(guest) &&
+        if (guest->autostart && !sim_fleet_is_active(guest) && has_needs(host, guest) &&
             guest->memory_kib <= sim_fleet_free_kib(host, guest->hugepage_kib)) {
             sim_fleet_set_state(fleet, guest, GUEST_RUNNING,
                                 guest->managed_save ? GUEST_REASON_RESTORED : GUEST_REASON_BOOTED);

@@ -146,6 +146,34 @@ static void attach(const struct place *place, const struct sim_volume *volume)
     place->fleet->changed = true;
 }
 
+static void detach(const struct place *place)
+{
+    struct sim_host *host = place->host;
+    struct sim_disk *storage =
+        ARENA_ARRAY(place->fleet->arena, struct sim_disk, host->storage_count);
+    size_t count = 0;
+
+    for (size_t i = 0; i < host->storage_count; i++) {
+        if (strcmp(host->storage[i].path, place->item->device) != 0) {
+            storage[count++] = host->storage[i];
+        }
+    }
+    host->storage = storage;
+    host->storage_count = count;
+    place->fleet->changed = true;
+}
+
+/* The storage takes it away from the dead host. */
+static void revoke(const struct place *place, const struct sim_volume *volume)
+{
+    struct place there = *place;
+
+    there.host = sim_fleet_find_host(place->fleet, place->op->other);
+    if (there.host != NULL && is_attached(there.host, volume)) {
+        detach(&there);
+    }
+}
+
 static int provide_volume(const struct place *place, struct err *err)
 {
     const struct sim_volume *volume = find_volume(place->fleet, place->item->name);
@@ -159,6 +187,10 @@ static int provide_volume(const struct place *place, struct err *err)
     }
     if (sim_fleet_find_identity(place->host, place->item->device) != NULL) {
         return fail(place, err, ERR_EXISTS, "another volume is at", place->item->device);
+    }
+    if (place->op->mode == MOVE_FORCED && place->op->other != NULL &&
+        place->op->profile->supplies[SUPPLY_VOLUME].verbs[PROFILE_REVOKE].count > 0) {
+        revoke(place, volume);
     }
     owner = volume->shared ? NULL : find_owner(place, volume);
     if (owner != NULL) {
@@ -271,23 +303,6 @@ static bool is_mounted(const struct place *place)
         }
     }
     return false;
-}
-
-static void detach(const struct place *place)
-{
-    struct sim_host *host = place->host;
-    struct sim_disk *storage =
-        ARENA_ARRAY(place->fleet->arena, struct sim_disk, host->storage_count);
-    size_t count = 0;
-
-    for (size_t i = 0; i < host->storage_count; i++) {
-        if (strcmp(host->storage[i].path, place->item->device) != 0) {
-            storage[count++] = host->storage[i];
-        }
-    }
-    host->storage = storage;
-    host->storage_count = count;
-    place->fleet->changed = true;
 }
 
 /* 1 if it stays because others use it, who are told in '*note'. */

@@ -90,7 +90,7 @@ struct op {
         *profile;          /* PREFLIGHT, PROVIDE, WITHDRAW, START: of the platform; NULL: one
                                       that provides nothing and has no rules. */
     const char *other;     /* PROVIDE, WITHDRAW, START: the move's other host, or NULL. */
-    const char *family[2]; /* PREFLIGHT: rackItemFamily of host and peer in es.xml, or NULL. */
+    const char *family[2]; /* PREFLIGHT: rackItemFamily of source and target in es.xml, or NULL. */
 };
 
 /* True if 'kind' is done to a host: 'guest', save of RELEASE, and 'uuid' are NULL. */

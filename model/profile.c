@@ -100,6 +100,13 @@ bool profile_takes(const struct profile *profile, enum supply_kind kind, const c
            matches_any(supply->devices, device);
 }
 
+bool profile_revokes(const struct profile *profile)
+{
+    const struct profile_supply *volume = &profile->supplies[SUPPLY_VOLUME];
+
+    return volume->verbs[PROFILE_REVOKE].count > 0 && volume->verbs[PROFILE_OWNERS].count > 0;
+}
+
 enum supply_kind profile_bridge_kind(const struct profile *profile, const char *name)
 {
     return profile_takes(profile, SUPPLY_NAT_BRIDGE, name, NULL) ? SUPPLY_NAT_BRIDGE

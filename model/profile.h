@@ -112,6 +112,9 @@ bool profile_provides(const struct profile *profile, enum supply_kind kind);
 bool profile_takes(const struct profile *profile, enum supply_kind kind, const char *name,
                    const char *device);
 
+/* Can it take a volume away from a dead host, and tell whether it is gone there? */
+bool profile_revokes(const struct profile *profile);
+
 /* What a bridge of this name is to the platform: SUPPLY_NAT_BRIDGE if it provides such by that name, else
  * SUPPLY_BRIDGE. */
 enum supply_kind profile_bridge_kind(const struct profile *profile, const char *name);

@@ -1041,6 +1041,7 @@ void executor_force(struct executor *executor, const struct executor_force *forc
     copy_move(executor, &move);
     records = force_state_begin(&executor->force, &executor->arena, ledger, order, move.key, now);
     submit_before(executor, &records);
+    add_supplies(executor, &batch, &force->supplies);
     add_move(executor, &batch);
     submit(executor, &batch, on_begin_committed);
 }

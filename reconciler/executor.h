@@ -124,6 +124,7 @@ struct executor_intent {
  * done. */
 struct executor_force {
     const struct force_order *order;
+    struct supply_list supplies; /* What the platform provides for the guest. */
     const char *es_digest;
     void (*begun)(void *context);
     void *context;

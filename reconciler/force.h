@@ -28,6 +28,8 @@ struct force_request {
     const char
         *dead; /* Host that the person attests to be dead, or NULL: only fencing proves it. */
     const char *user; /* Who asks. */
+    bool
+        revokes; /* The platform takes its volumes away from a dead host before it starts elsewhere. */
     int64_t
         patience_ms; /* Withdrawn, and answered ERR_BUSY, if it has not begun by then; 0 = waits. */
 };

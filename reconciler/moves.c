@@ -8,6 +8,7 @@
 #include "diff/plan.h"
 #include "model/desired.h"
 #include "model/fault.h"
+#include "model/profile.h"
 #include "reconciler/config.h"
 #include "reconciler/controller.h"
 #include "reconciler/fallback.h"
@@ -180,10 +181,27 @@ bool moves_resume_next(struct reconciler *reconciler)
     return false;
 }
 
+/* What the platform provides for a guest that no host may tell of: its bridges are known as long as this run has
+ * seen them. */
+static int supply_of_dead(struct reconciler *reconciler, const struct force_request *request,
+                          struct supply_list *supplies, struct err *err)
+{
+    const struct observed *fleet = &reconciler->snapshot.observed;
+    const struct observed_guest *known = NULL;
+
+    for (size_t i = 0; i < fleet->host_count && known == NULL; i++) {
+        known = observed_find_guest_named(&fleet->hosts[i], request->guest);
+    }
+    return supply_of_guest(&reconciler->arena, reconciler->world.config->policy.profile,
+                           &reconciler->revision.desired, request->guest, known, supplies, err);
+}
+
 static int judge_force(struct reconciler *reconciler, const struct force_request *request,
-                       struct force_order *order, struct err *err)
+                       struct force_order *order, struct supply_list *supplies, struct err *err)
 {
     const struct desired *desired = &reconciler->revision.desired;
+    const struct policy *policy = &reconciler->world.config->policy;
+    struct force_request revoking = *request;
 
     if (desired_find_guest(desired, request->guest) == DESIRED_NONE) {
         return err_set(err, ERR_NOT_FOUND,
@@ -195,9 +213,14 @@ static int judge_force(struct reconciler *reconciler, const struct force_request
                        "cannot move '%.64s' to '%.64s' by force: the file names no such host",
                        request->guest, request->to);
     }
+    if (supply_of_dead(reconciler, request, supplies, err) != 0) {
+        return -1;
+    }
+    revoking.revokes = profile_revokes(policy->profile) &&
+                       (supply_list_kinds(supplies) & SUPPLY_BIT(SUPPLY_VOLUME)) != 0;
     /* Not the view, which hides what dead hosts keep. */
-    return force_judge(&reconciler->arena, request, &reconciler->snapshot.observed,
-                       &reconciler->world.config->policy, &reconciler->ledger, order, err);
+    return force_judge(&reconciler->arena, &revoking, &reconciler->snapshot.observed, policy,
+                       &reconciler->ledger, order, err);
 }
 
 static void on_forced_begun(void *context)
@@ -211,10 +234,11 @@ static void on_forced_begun(void *context)
 }
 
 static void begin_forced(struct reconciler *reconciler, struct force_wait *wait,
-                         const struct force_order *order)
+                         const struct force_order *order, const struct supply_list *supplies)
 {
     const struct executor_force force = {
         .order = order,
+        .supplies = *supplies,
         .es_digest = reconciler->revision.digest,
         .begun = on_forced_begun,
         .context = wait,
@@ -240,11 +264,12 @@ bool moves_force_next(struct reconciler *reconciler)
     struct force_wait *wait;
 
     while ((wait = force_queue_next(&reconciler->forces)) != NULL) {
+        struct supply_list supplies;
         struct force_order order;
         struct err err;
 
-        if (judge_force(reconciler, force_queue_request(wait), &order, &err) == 0) {
-            begin_forced(reconciler, wait, &order);
+        if (judge_force(reconciler, force_queue_request(wait), &order, &supplies, &err) == 0) {
+            begin_forced(reconciler, wait, &order, &supplies);
             return true;
         }
         force_queue_answer(wait, &err, NULL);

@@ -128,7 +128,8 @@ int operation_build(struct arena *arena, const struct policy *policy, const stru
 
 void operation_tell_families(struct op *op, const struct desired *desired)
 {
-    const char *const hosts[] = { op->host, op->peer };
+    bool forced = op->mode == MOVE_FORCED; /* Of its target alone. */
+    const char *const hosts[] = { forced ? NULL : op->host, forced ? op->host : op->peer };
 
     for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
         uint32_t host = hosts[i] == NULL ? DESIRED_NONE : desired_find_host(desired, hosts[i]);

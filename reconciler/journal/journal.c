@@ -55,6 +55,7 @@ static const char *const protection_names[JOURNAL_PROTECTION_COUNT] = {
     [JOURNAL_PROTECTION_FENCED] = "fenced",
     [JOURNAL_PROTECTION_GUARDED] = "guarded",
     [JOURNAL_PROTECTION_AUTOSTART_OFF] = "autostart-off",
+    [JOURNAL_PROTECTION_REVOKED] = "revoked",
 };
 
 static void list_append(struct store_list *list, struct store_request *request)

@@ -231,6 +231,7 @@ enum journal_protection {
     JOURNAL_PROTECTION_FENCED,        /* It has no power, and must get none before it is swept. */
     JOURNAL_PROTECTION_GUARDED,       /* berth-guard holds its guests back. */
     JOURNAL_PROTECTION_AUTOSTART_OFF, /* It does not start this guest by itself. */
+    JOURNAL_PROTECTION_REVOKED,       /* The platform has taken the guest's volumes away from it. */
     JOURNAL_PROTECTION_COUNT,
 };
 

@@ -45,8 +45,10 @@ def sim_fleet(places, memory_gib=16, **members):
     return {"format": "berth.sim/1", "hosts": hosts} | members
 
 
-def es_xml(places):
-    """places: host -> names of the guests that belong there."""
+def es_xml(places, volumes=None):
+    """places: host -> names of the guests that belong there; volumes: guest -> names of its volumes, which are
+    /dev/exc/NAME."""
+    volumes = volumes or {}
     lines = ['<engineeredSystem xmlns="model">', "<machines>"]
     for host, guests in places.items():
         lines += [
@@ -60,9 +62,15 @@ def es_xml(places):
             f'<machine id="{guest}_id"><hostName>{guest}</hostName>',
             "<machineType>compute</machineType><virtual>true</virtual>"
             "<osType>LinuxKVMGuest</osType>",
-            "<guestCores>1</guestCores><guestMemory>1GiB</guestMemory></machine>",
+            "<guestCores>1</guestCores><guestMemory>1GiB</guestMemory>",
+            "<edvVolumes>", *(f'<edvVolume id="{v}_id"/>' for v in volumes.get(guest, [])), "</edvVolumes>",
+            "</machine>",
         ]
-    return "\n".join(lines + ["</machines>", "</engineeredSystem>", ""])
+    lines += ["</machines>", "<storage><edvVolumes>"]
+    for name in (name for names in volumes.values() for name in names):
+        lines.append(f'<edvVolume id="{name}_id"><edvVolumeName>{name}</edvVolumeName>'
+                     f"<edvDevicePath>/dev/exc/{name}</edvDevicePath></edvVolume>")
+    return "\n".join(lines + ["</edvVolumes></storage>", "</engineeredSystem>", ""])
 
 
 def await_true(what, condition):
@@ -115,8 +123,8 @@ class World:
         durations |= members.pop("durations", {})
         self.replace(self.sim, json.dumps(sim_fleet(places, durations=durations, **members)))
 
-    def want(self, places):
-        self.replace(self.es, es_xml(places))
+    def want(self, places, volumes=None):
+        self.replace(self.es, es_xml(places, volumes))
 
     def edit_fleet(self, change):
         """change(fleet) on what the simulation last wrote, with the lock that its users take."""

@@ -154,7 +154,7 @@ START_TEST(every_other_silent_host_must_be_fenced_too)
 }
 END_TEST
 
-START_TEST(guest_that_would_start_by_itself_needs_a_guard_or_a_fence)
+START_TEST(guest_that_would_start_by_itself_needs_a_guard_a_fence_or_no_volumes)
 {
     AUTO(rig) struct rig rig;
 
@@ -169,6 +169,10 @@ START_TEST(guest_that_would_start_by_itself_needs_a_guard_or_a_fence)
     ck_assert_int_eq(rig.order.suspects[0].protection, JOURNAL_PROTECTION_GUARDED);
     ck_assert(rig.order.autostart);
     rig.hosts[0].guard = OBSERVED_GUARD_NONE;
+    rig.request.revokes = true;
+    assert_may(&rig);
+    ck_assert_int_eq(rig.order.suspects[0].protection, JOURNAL_PROTECTION_REVOKED);
+    rig.request.revokes = false;
     rig.request.dead = NULL;
     fence(&rig, "kvm1");
     assert_may(&rig);
@@ -341,7 +345,7 @@ int main(void)
     tcase_add_test(tcase, word_that_the_host_is_dead_is_enough_with_autostart_off);
     tcase_add_test(tcase, silent_host_without_a_word_or_a_fence_is_named_with_what_would_help);
     tcase_add_test(tcase, every_other_silent_host_must_be_fenced_too);
-    tcase_add_test(tcase, guest_that_would_start_by_itself_needs_a_guard_or_a_fence);
+    tcase_add_test(tcase, guest_that_would_start_by_itself_needs_a_guard_a_fence_or_no_volumes);
     tcase_add_test(tcase, journal_tells_of_a_host_that_has_not_answered_since_the_controller_began);
     tcase_add_test(tcase, guest_on_a_host_that_answers_is_moved_in_the_ordinary_way);
     tcase_add_test(tcase, definition_that_an_unfinished_move_of_ours_made_on_the_target_is_used);
