@@ -29,6 +29,9 @@
 /* An operation waits so long for its hosts' connections. */
 #define CONNECT_MS INT64_C(30000)
 
+/* So long a guard's word stands that holds nothing back: looks around a move do without it. */
+#define GUARD_KNOWN_MS INT64_C(30000)
+
 /* Beyond what an operation may wait for its guest: after that the call is overdue. */
 #define OVERDUE_MS INT64_C(120000)
 
@@ -66,7 +69,8 @@ struct host {
     const char *ssh;
     struct libvirt_link link;
     struct libvirt_event event;
-    enum observed_guard guard; /* What will not change before its next boot; else UNKNOWN. */
+    enum observed_guard guard; /* As its guard said a while ago; UNKNOWN: it is to be asked. */
+    int64_t guard_asked_ms;    /* Monotonic. */
     const char *lock_manager;  /* Once it has told it, else NULL. */
     bool locks_asked;
     bool wanted;                   /* Among the hosts to watch. */
@@ -259,18 +263,22 @@ static void run_observe(struct libvirt_job *job)
     }
 }
 
-/* A guard that holds nothing any more says the same until the host boots, and then nobody is connected. */
+/* A guard that holds nothing any more, and exempts nobody, says the same until the host boots, and then nobody
+ * is connected; or somebody edits whom it exempts. */
 static void remember_guard(struct host *host, const struct observed_host *observed)
 {
     if (observed->guard == OBSERVED_GUARD_HOLDING) {
         return;
     }
     for (size_t i = 0; i < observed->guest_count; i++) {
-        if (observed->guests[i].held) {
+        if (observed->guests[i].held || observed->guests[i].exempt) {
             return;
         }
     }
-    host->guard = observed->guard;
+    if (host->guard == OBSERVED_GUARD_UNKNOWN) {
+        host->guard = observed->guard;
+        host->guard_asked_ms = loop_now_ms(host->actuator->loop);
+    }
 }
 
 static void answer(struct request *request, const struct observe_job *observing)
@@ -376,6 +384,9 @@ static void start_observe(struct host *host)
     observing->job.ops = &observe_ops;
     observing->host = host;
     observing->observed = observed_copy_host(&observing->arena, &host->link.identity);
+    if (loop_now_ms(host->actuator->loop) - host->guard_asked_ms > GUARD_KNOWN_MS) {
+        host->guard = OBSERVED_GUARD_UNKNOWN;
+    }
     observing->observed.guard = host->guard;
     if (host->actuator->asks_guards && host->ssh != NULL && host->guard == OBSERVED_GUARD_UNKNOWN) {
         observing->guard_at = arena_strdup(&observing->arena, host->ssh);

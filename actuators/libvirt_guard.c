@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "actuators/libvirt_guard.h"
 
+#include <fnmatch.h>
 #include <string.h>
 
 #include "actuators/libvirt_move.h"
@@ -28,6 +29,8 @@ struct answer {
     const char *state;
     const char *const *held;
     size_t held_count;
+    const char *const *exempt;
+    size_t exempt_count;
 };
 
 static const struct record_json_field answer_fields[] = {
@@ -38,6 +41,8 @@ static const struct record_json_field answer_fields[] = {
     { RECORD_JSON_FIELD(answer, state, "state", TEXT, REQUIRED) },
     { RECORD_JSON_FIELD(answer, held, "held", TEXTS, OPTIONAL),
       .count_offset = offsetof(struct answer, held_count) },
+    { RECORD_JSON_FIELD(answer, exempt, "exempt", TEXTS, OPTIONAL),
+      .count_offset = offsetof(struct answer, exempt_count) },
 };
 static const struct record_json_table answer_table = RECORD_JSON_TABLE(answer, answer_fields);
 
@@ -58,7 +63,13 @@ struct libvirt_guard libvirt_guard_read(struct arena *arena, const char *bytes, 
     if (record_json_read(arena, bytes, length, &answer_table, &answer, &ignored) != 0) {
         return (struct libvirt_guard){ .state = OBSERVED_GUARD_UNKNOWN };
     }
-    return (struct libvirt_guard){ state_of(answer.state), answer.held, answer.held_count };
+    return (struct libvirt_guard){
+        .state = state_of(answer.state),
+        .held = answer.held,
+        .held_count = answer.held_count,
+        .exempt = answer.exempt,
+        .exempt_count = answer.exempt_count,
+    };
 }
 
 struct libvirt_guard libvirt_guard_ask(struct ssh *ssh, struct arena *arena, const char *address)
@@ -85,6 +96,16 @@ static bool holds(const struct libvirt_guard *guard, const char *name)
     return text_index(guard->held, guard->held_count, name) < guard->held_count;
 }
 
+static bool exempts(const struct libvirt_guard *guard, const char *name)
+{
+    for (size_t i = 0; i < guard->exempt_count; i++) {
+        if (fnmatch(guard->exempt[i], name, 0) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void libvirt_guard_apply(struct arena *arena, const struct libvirt_guard *guard,
                          struct observed_host *host)
 {
@@ -93,6 +114,7 @@ void libvirt_guard_apply(struct arena *arena, const struct libvirt_guard *guard,
     host->guard = guard->state;
     for (size_t i = 0; i < host->guest_count; i++) {
         guests[i] = host->guests[i];
+        guests[i].exempt = exempts(guard, guests[i].name);
         guests[i].held = holds(guard, guests[i].name);
         guests[i].autostart |= guests[i].held;
     }

@@ -24,6 +24,8 @@ struct libvirt_guard {
     enum observed_guard state;
     const char *const *held; /* Names of guests. */
     size_t held_count;
+    const char *const *exempt; /* Patterns of names: whom it leaves to libvirt. */
+    size_t exempt_count;
 };
 
 /* Asks the guard at 'address'.  A host that has none, or does not say, is an answer, too: NONE or UNKNOWN. */

@@ -232,6 +232,7 @@ static void add_incoming(struct sim_fleet *fleet, struct sim_host *target,
     copy.persistent = false;
     copy.autostart = false;
     copy.held = false;
+    copy.exempt = false;
     copy.job = GUEST_JOB_NONE;
     copy.stops_ms = 0;
     copy.state = GUEST_PAUSED;
@@ -294,7 +295,7 @@ static void boot(struct sim_fleet *fleet, struct sim_host *host)
     for (size_t i = 0; i < host->guest_count; i++) {
         struct sim_guest *guest = &host->guests[i];
 
-        if (guarded) {
+        if (guarded && !guest->exempt) {
             guest->held |= guest->autostart;
             guest->autostart = false;
         }
@@ -497,6 +498,7 @@ static struct observed_guest observe_guest(const struct sim_fleet *fleet,
         .vcpus = (uint32_t)guest->vcpus,
         .persistent = guest->persistent,
         .autostart = guest->autostart || guest->held,
+        .exempt = guest->exempt,
         .held = guest->held,
         .managed_save = guest->managed_save,
         .has_nvram = guest->has_nvram,

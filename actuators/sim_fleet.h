@@ -54,8 +54,9 @@ struct sim_guest {
     uint64_t dirty_mib_s; /* What it writes to its memory a second while it runs. */
     bool persistent;
     bool autostart;
-    bool held; /* The guard of its host has taken its autostart away, until it is released. */
-    bool deaf; /* Hears no shutdown request. */
+    bool exempt; /* The guard of its host leaves it alone. */
+    bool held;   /* The guard of its host has taken its autostart away, until it is released. */
+    bool deaf;   /* Hears no shutdown request. */
     bool managed_save;
     bool has_nvram;
     bool has_tpm;

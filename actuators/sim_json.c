@@ -118,6 +118,7 @@ static const struct sim_member guest_members[] = {
     NUMBER(struct sim_guest, dirty_mib_s, 0, MIB_S_MAX),
     FLAG(struct sim_guest, persistent),
     FLAG(struct sim_guest, autostart),
+    FLAG(struct sim_guest, exempt),
     FLAG(struct sim_guest, held),
     FLAG(struct sim_guest, deaf),
     FLAG(struct sim_guest, managed_save),

@@ -349,6 +349,7 @@ static int define(struct sim_fleet *fleet, const struct op *op, struct sim_host 
         return refuse(err, ERR_CONFLICT, op, "it is active there");
     }
     definition.held = guest->held;
+    definition.exempt = guest->exempt;
     definition.managed_save = guest->managed_save;
     definition.snapshots = guest->snapshots;
     *guest = definition;

@@ -84,6 +84,7 @@ static void tell_strange(const struct holdback_names *strange, const char *folde
     }
 }
 
+/* A fault exempts nobody. */
 static struct exempt read_exempt(struct guard *guard)
 {
     const char *path = text_format(&guard->arena, "%s" CONF, guard->root);
@@ -352,6 +353,8 @@ static void write_names(struct text *text, const char *member, const struct hold
 static void print_json(struct guard *guard, const struct holdback_names *held,
                        const struct holdback_names *strange)
 {
+    const struct exempt exempt = read_exempt(guard);
+    const struct holdback_names patterns = { exempt.patterns, exempt.count };
     struct text text = text_new(&guard->arena);
 
     text_append(&text, "{\"format\":\"berth.guard/1\",\"state\":");
@@ -359,6 +362,7 @@ static void print_json(struct guard *guard, const struct holdback_names *held,
     text_append(&text, ",\"boot\":");
     json_token_write_string(&text, guard->holdback.boot);
     write_names(&text, "held", held);
+    write_names(&text, "exempt", &patterns);
     write_names(&text, "strange", strange);
     printf("%s}\n", text.data);
 }

@@ -17,7 +17,7 @@ struct arena;
 struct err;
 
 struct exempt {
-    const char **patterns;
+    const char **patterns; /* As they are written there. */
     size_t count;
 };
 

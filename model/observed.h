@@ -88,7 +88,8 @@ struct observed_guest {
     uint32_t vcpus;
     bool persistent;
     bool autostart;
-    bool held; /* berth-guard keeps its host from starting it; it has autostart all the same. */
+    bool exempt; /* The berth-guard of its host lets that start it as it boots. */
+    bool held;   /* berth-guard keeps its host from starting it; it has autostart all the same. */
     bool owed_start;     /* Berth stopped it and owes it a start (from the journal). */
     int8_t managed_save; /* 0, 1 or OBSERVED_UNKNOWN, as the next two. */
     int8_t has_nvram;

@@ -51,6 +51,7 @@ static const struct record_json_field guest_fields[] = {
     { RECORD_JSON_FIELD(observed_guest, vcpus, "vcpus", U32, REQUIRED) },
     { RECORD_JSON_FIELD(observed_guest, persistent, "persistent", BOOL, REQUIRED) },
     { RECORD_JSON_FIELD(observed_guest, autostart, "autostart", BOOL, REQUIRED) },
+    { RECORD_JSON_FIELD(observed_guest, exempt, "exempt", BOOL, OPTIONAL) },
     { RECORD_JSON_FIELD(observed_guest, held, "held", BOOL, OPTIONAL) },
     { RECORD_JSON_FIELD(observed_guest, managed_save, "managed_save", MAYBE, OPTIONAL) },
     { RECORD_JSON_FIELD(observed_guest, snapshots, "snapshots", COUNT, OPTIONAL) },

@@ -340,7 +340,19 @@ static bool place_changed(const struct journal_place *before, const struct journ
             drift_find(drift, after->guest, CONFIG_DRIFT_HOST_RESTART) == NULL);
 }
 
-static struct journal_record place_record(const struct diff_guest *guest, int64_t now_ms)
+/* A guard that was not asked, or did not answer, is there as it was before. */
+static bool is_guarded(const struct diff_guest *guest, const struct journal_place *before)
+{
+    enum observed_guard guard = guest->at->host->guard;
+
+    if (guard == OBSERVED_GUARD_UNKNOWN) {
+        return before != NULL && before->guarded && strcmp(before->host, guest->wanted) == 0;
+    }
+    return guard != OBSERVED_GUARD_NONE && !guest->at->guest->exempt;
+}
+
+static struct journal_record place_record(const struct diff_guest *guest,
+                                          const struct journal_place *before, int64_t now_ms)
 {
     return (struct journal_record){
         .kind = JOURNAL_PLACE,
@@ -350,8 +362,7 @@ static struct journal_record place_record(const struct diff_guest *guest, int64_
                    .running = observed_is_active(guest->at->guest),
                    .at_ms = now_ms,
                    .autostart = guest->at->guest->autostart,
-                   .guarded = guest->at->host->guard == OBSERVED_GUARD_HOLDING ||
-                              guest->at->host->guard == OBSERVED_GUARD_RELEASED },
+                   .guarded = is_guarded(guest, before) },
     };
 }
 
@@ -369,11 +380,10 @@ struct journal_record *drift_places(struct arena *arena, const struct drift_fact
 
         if (guest->class == DIFF_PLACED && guest->at->host->reachable &&
             ledger_find_move(ledger, guest->name) == NULL) {
-            records[used] = place_record(guest, facts->now_ms);
-            used +=
-                place_changed(ledger_find_place(ledger, guest->name), &records[used].place, drift)
-                    ? 1
-                    : 0;
+            const struct journal_place *before = ledger_find_place(ledger, guest->name);
+
+            records[used] = place_record(guest, before, facts->now_ms);
+            used += place_changed(before, &records[used].place, drift) ? 1 : 0;
         }
     }
     for (size_t i = 0; i < ledger->place_count; i++) {

@@ -110,7 +110,11 @@ static bool has_autostart(const struct judge *judge, const char *host)
 static bool is_guarded(const struct judge *judge, const char *host)
 {
     const struct observed_host *known = observed_find_host(judge->fleet, host);
+    const struct observed_guest *guest = last_known(judge, host);
 
+    if (guest != NULL && guest->exempt) {
+        return false;
+    }
     if (known != NULL && known->as_of_ms != 0 && known->guard != OBSERVED_GUARD_UNKNOWN) {
         return known->guard != OBSERVED_GUARD_NONE;
     }

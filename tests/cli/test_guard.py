@@ -254,6 +254,14 @@ class Exempt(GuardTest):
         self.assert_silent(self.host.guard("hold"), "g1", "x12")
         self.assertEqual(self.host.start_libvirt(), ["dns1", "infra-a", "x1"])
 
+    def test_status_says_who_is_exempt(self):
+        self.host.conf.write_text("exempt = dns1 infra-*\n")
+        self.host.guard("hold")
+        self.assertEqual(self.host.status()["exempt"], ["dns1", "infra-*"])
+        self.host.conf.write_text("exempt = dns1\nelse\n")
+        result = self.host.guard("status", "--json")
+        self.assertEqual((result.returncode, json.loads(result.stdout)["exempt"]), (INVALID, []))
+
     def test_who_became_exempt_while_held_is_given_back(self):
         self.hold("g1", "g2")
         self.host.conf.write_text("exempt = g1\n")
@@ -455,7 +463,7 @@ class Words(GuardTest):
         self.assertEqual((result.returncode, result.stdout),
                          (OK, "this boot was held back\nheld back: g1\nheld back: g2\n"))
         self.assertEqual(self.host.status(), {
-            "format": "berth.guard/1", "state": "held", "held": ["g1", "g2"], "strange": [],
+            "format": "berth.guard/1", "state": "held", "held": ["g1", "g2"], "exempt": [], "strange": [],
             "boot": self.host.boot_id()})
 
     def test_status_fails_where_the_boot_was_not_held(self):

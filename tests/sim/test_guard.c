@@ -328,6 +328,54 @@ START_TEST(a_release_whose_answer_is_lost_is_found_done)
 }
 END_TEST
 
+static void set_guard_of_kvm1(void *context, struct sim_fleet *fleet)
+{
+    sim_fleet_find_host(fleet, "kvm1")->guard = *(enum observed_guard *)context;
+    fleet->changed = true;
+}
+
+static void exempt_vm2(void *context, struct sim_fleet *fleet)
+{
+    struct sim_host *host = sim_fleet_find_host(fleet, "kvm1");
+
+    (void)context;
+    for (size_t i = 0; i < host->guest_count; i++) {
+        host->guests[i].exempt = strcmp(host->guests[i].name, "vm2") == 0;
+    }
+    fleet->changed = true;
+}
+
+/* A controller sees that; what the journal says then of the guards of vm1 and vm2. */
+static void assert_noted(enum observed_guard guard, bool vm1, bool vm2)
+{
+    struct journal *journal;
+    struct journal_place *places;
+    struct err err;
+    size_t count;
+
+    world_edit(&world, set_guard_of_kvm1, &guard);
+    follow(MINUTE_MS);
+    journal = journal_open_readonly(world.state_dir, &err);
+    ck_assert_ptr_nonnull(journal);
+    ck_assert_int_eq(journal->ops->places(journal, &world.arena, &places, &count, &err), 0);
+    ck_assert_uint_eq(count, GUESTS);
+    ck_assert_msg(places[0].guarded == vm1 && places[1].guarded == vm2, "%s", places[0].guest);
+    journal_close(journal);
+}
+
+START_TEST(what_was_known_of_a_guard_stands_until_it_is_known_otherwise)
+{
+    begin(at_home, "");
+    assert_noted(OBSERVED_GUARD_UNKNOWN, false, false);
+    assert_noted(OBSERVED_GUARD_RELEASED, true, true);
+    assert_noted(OBSERVED_GUARD_UNKNOWN, true, true);
+    assert_noted(OBSERVED_GUARD_NONE, false, false);
+    world_edit(&world, exempt_vm2, NULL);
+    assert_noted(OBSERVED_GUARD_RELEASED, true, false);
+    world_deinit(&world);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("guard");
@@ -347,6 +395,7 @@ int main(void)
     tcase_add_test(tcase, a_guest_that_was_last_seen_on_a_silent_host_stays_held);
     tcase_add_test(tcase, a_release_that_fails_is_tried_again_and_told_once);
     tcase_add_test(tcase, a_release_whose_answer_is_lost_is_found_done);
+    tcase_add_test(tcase, what_was_known_of_a_guard_stands_until_it_is_known_otherwise);
     tcase_set_timeout(tcase, 120);
     suite_add_tcase(suite, tcase);
     world_set_up();

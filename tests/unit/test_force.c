@@ -168,6 +168,8 @@ START_TEST(guest_that_would_start_by_itself_needs_a_guard_a_fence_or_no_volumes)
     assert_may(&rig);
     ck_assert_int_eq(rig.order.suspects[0].protection, JOURNAL_PROTECTION_GUARDED);
     ck_assert(rig.order.autostart);
+    rig.guest[0].exempt = true;
+    assert_may_not(&rig, ERR_REFUSED, "run twice");
     rig.hosts[0].guard = OBSERVED_GUARD_NONE;
     rig.request.revokes = true;
     assert_may(&rig);

@@ -42,6 +42,22 @@ START_TEST(only_a_boot_that_was_held_in_time_is_protected)
 }
 END_TEST
 
+START_TEST(who_is_exempt_is_told_by_name_or_pattern)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct libvirt_guard guard = read_guard(
+        &arena,
+        "{\"format\":\"berth.guard/1\",\"state\":\"released\",\"exempt\":[\"dns1\",\"infra-*\"]}");
+    const struct observed_guest guests[] = { { .name = "dns1" },
+                                             { .name = "dns12" },
+                                             { .name = "infra-a" } };
+    struct observed_host host = { .guests = guests, .guest_count = ARRAY_LEN(guests) };
+
+    libvirt_guard_apply(&arena, &guard, &host);
+    ck_assert(host.guests[0].exempt && !host.guests[1].exempt && host.guests[2].exempt);
+}
+END_TEST
+
 START_TEST(who_is_held_back_has_autostart_whatever_libvirt_says)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
@@ -66,6 +82,7 @@ int main(void)
     TCase *tcase = tcase_create("guard");
 
     tcase_add_test(tcase, only_a_boot_that_was_held_in_time_is_protected);
+    tcase_add_test(tcase, who_is_exempt_is_told_by_name_or_pattern);
     tcase_add_test(tcase, who_is_held_back_has_autostart_whatever_libvirt_says);
     suite_add_tcase(suite, tcase);
     return runner_run(suite);

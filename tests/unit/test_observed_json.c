@@ -34,7 +34,7 @@ static const char full[] =
     "  {\"name\":\"vm1\",\"uuid\":\"" UUID_1 "\",\"state\":\"paused\","
     "\"reason\":\"postcopy-failed\",\"job\":\"outgoing\",\"memory_kib\":67108864,"
     "\"config_memory_kib\":33554432,\"vcpus\":8,\"persistent\":true,\"autostart\":true,"
-    "\"held\":true,\"managed_save\":false,\"snapshots\":0,\"has_nvram\":true,\"has_tpm\":false,\"hostdevs\":2,"
+    "\"exempt\":true,\"held\":true,\"managed_save\":false,\"snapshots\":0,\"has_nvram\":true,\"has_tpm\":false,\"hostdevs\":2,"
     "\"hugepage_kib\":2048,\"numa_nodes\":0,\"machine\":\"pc-q35-7.2\",\"cpu_mode\":\"custom\",\"owed_start\":true},\n"
     "  {\"name\":\"vm2\",\"uuid\":\"" UUID_2 "\",\"state\":\"shutoff\",\"job\":\"none\","
     "\"memory_kib\":1024,\"vcpus\":1,\"persistent\":true,\"autostart\":false,"
@@ -111,7 +111,7 @@ START_TEST(every_member_reaches_its_field)
     ck_assert_int_eq(guest->hugepage_kib, 2048);
     ck_assert_int_eq(guest->numa_nodes, 0);
     ck_assert_uint_eq(host->numa_nodes, 2);
-    ck_assert(guest->autostart && guest->held && guest->owed_start);
+    ck_assert(guest->autostart && guest->exempt && guest->held && guest->owed_start);
     ck_assert_int_eq(host->guard, OBSERVED_GUARD_HOLDING);
     ck_assert_str_eq(host->lock_manager, "lockd");
     ck_assert_ptr_null(observed.hosts[1].lock_manager);

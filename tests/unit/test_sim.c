@@ -593,6 +593,28 @@ START_TEST(a_guard_keeps_a_booting_host_from_starting_guests)
 }
 END_TEST
 
+static void exempt_vm1(void *context, struct sim_fleet *fleet)
+{
+    (void)context;
+    sim_fleet_find_guest(sim_fleet_find_host(fleet, "kvm1"), UUID_1)->exempt = true;
+}
+
+START_TEST(who_is_exempt_starts_on_a_booting_host_in_spite_of_its_guard)
+{
+    AUTO(rig) struct rig *rig = rig_guarded();
+    struct op op = release_of(NULL);
+    struct err err = { 0 };
+
+    succeed(rig, &op);
+    ck_assert_int_eq(sim_edit(rig->actuator, exempt_vm1, NULL, &err), 0);
+    switch_power(rig, "kvm1", SIM_POWER_OFF);
+    (void)look(rig, "kvm1");
+    switch_power(rig, "kvm1", SIM_POWER_ON);
+    ck_assert_int_eq(guest_on(rig, "kvm1")->state, GUEST_RUNNING);
+    ck_assert(guest_on(rig, "kvm1")->exempt && !guest_on(rig, "kvm1")->held);
+}
+END_TEST
+
 START_TEST(a_release_starts_what_is_held_and_the_next_boot_holds_it_again)
 {
     AUTO(rig) struct rig *rig = rig_guarded();
@@ -1005,6 +1027,7 @@ int main(void)
         a_guest_that_finds_no_memory_is_refused,
         a_power_cut_ends_guests_and_a_boot_starts_autostart_ones,
         a_guard_keeps_a_booting_host_from_starting_guests,
+        who_is_exempt_starts_on_a_booting_host_in_spite_of_its_guard,
         a_release_starts_what_is_held_and_the_next_boot_holds_it_again,
         a_release_of_one_guest_leaves_its_host_holding,
         a_release_of_a_host_that_is_off_fails_and_does_nothing,
