@@ -113,17 +113,39 @@ static void log_step(const struct event *event)
 {
     struct logline line;
 
-    logline_begin(&line, "step");
+    logline_begin(&line, event_json_name(event));
     logline_add(&line, "guest", "%s", event->guest);
     logline_add(&line, "op", "%s", op_kind_name(event->op));
+    if (event->step != NULL) {
+        logline_add(&line, "step", "%s", event->step);
+    }
+    if (event->supply != SUPPLY_NONE) {
+        logline_add(&line, "supply", "%s", supply_kind_name(event->supply));
+    }
     logline_add(&line, "host", "%s", event->host);
-    logline_add(&line, "result", "%s",
-                event->err == NULL ? "done" : err_code_name(event->err->code));
-    logline_add(&line, "elapsed_ms", "%" PRId64, event->elapsed_ms);
+    if (event->kind == EVENT_STEP_END) {
+        logline_add(&line, "result", "%s",
+                    event->err == NULL ? "done" : err_code_name(event->err->code));
+        logline_add(&line, "elapsed_ms", "%" PRId64, event->elapsed_ms);
+    }
+    if (event->note != NULL) {
+        logline_quote(&line, "note", event->note);
+    }
     if (event->err != NULL) {
         logline_quote(&line, "text", event->err->text);
         line.priority = LOG_WARNING;
     }
+    logline_end(&line);
+}
+
+static void log_skipped(const struct event *event)
+{
+    struct logline line;
+
+    logline_begin(&line, event_json_name(event));
+    logline_add(&line, "guest", "%s", event->guest);
+    logline_add(&line, "step", "%s", event->step);
+    logline_quote(&line, "text", event->text);
     logline_end(&line);
 }
 
@@ -226,8 +248,16 @@ void eventlog_write(const struct eventlog *log, const struct event *event)
     case EVENT_MOVE_STUCK:
         log_move(event);
         break;
+    case EVENT_STEP_BEGIN:
+        if (event->step != NULL) { /* Of the others their end tells it all. */
+            log_step(event);
+        }
+        break;
     case EVENT_STEP_END:
         log_step(event);
+        break;
+    case EVENT_STEP_SKIPPED:
+        log_skipped(event);
         break;
     case EVENT_RETRY:
     case EVENT_CONFIG_RESTART:
@@ -249,7 +279,6 @@ void eventlog_write(const struct eventlog *log, const struct event *event)
         log_text(event, event->err->text);
         break;
     case EVENT_PASS:
-    case EVENT_STEP_BEGIN:
     case EVENT_PROGRESS:
         break;
     }

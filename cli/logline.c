@@ -53,6 +53,8 @@ static const struct kind kinds[] = {
     { "restart-needed", LOG_WARNING, "c7e658096c7d4d5ebbd5cf45307a1f8f" },
     { "started", LOG_INFO, "0a7b76a1ec34406c9dc6a74806371d14" },
     { "step", LOG_INFO, "3cc986ab6744426096447995592231b8" },
+    { "step-begin", LOG_INFO, "ff7a87eb53b6475ca625390ff666383c" },
+    { "step-skipped", LOG_INFO, "edbda1a2788245d8aa93bf0db63724d0" },
     { "unreadable-config", LOG_ERR, "ab2d3f5b2f414a1eb5fcbe8fa9a19795" },
     { "unreadable-file", LOG_ERR, "1ea7c98c29b542b7bb8011783399477c" },
     { "valid-file", LOG_NOTICE, "5510e1b56a2b473f85891c8edd0e7b14" },

@@ -20,6 +20,7 @@ static const struct kind kinds[] = {
     { "move-resume", EVENT_MOVE_RESUME },
     { "step-begin", EVENT_STEP_BEGIN },
     { "step", EVENT_STEP_END },
+    { "step-skipped", EVENT_STEP_SKIPPED },
     { "progress", EVENT_PROGRESS },
     { "forecast", EVENT_FORECAST },
     { "move-end", EVENT_MOVE_END },
@@ -68,11 +69,16 @@ static bool read_step(struct arena *arena, const struct json_t *root, struct new
 {
     const char *op = document_string(arena, root, "op");
     const char *result = document_string(arena, root, "result");
+    const char *supply = document_string(arena, root, "supply");
 
     if (op == NULL || news->event.host == NULL) {
         return false;
     }
     news->event.op = op_kind_from_name(op);
+    news->event.supply = supply == NULL ? SUPPLY_NONE : supply_kind_from_name(supply);
+    if (news->event.supply == SUPPLY_KIND_COUNT) { /* Of a later version. */
+        news->event.supply = SUPPLY_NONE;
+    }
     if (news->event.kind == EVENT_STEP_END && !text_equal(result, "done")) {
         news->event.err = &news->err;
     }
@@ -146,6 +152,9 @@ static bool read_details(struct arena *arena, const struct json_t *root, struct 
         news->event.err = *news->event.text == '\0' ? NULL : &news->err;
         return news->event.host != NULL;
     }
+    if (kind == EVENT_STEP_SKIPPED) {
+        return news->event.step != NULL;
+    }
     return kind != EVENT_RETRY || news->event.guest != NULL;
 }
 
@@ -166,6 +175,8 @@ bool news_read(struct arena *arena, const char *name, const struct document *dat
     news->event.host = document_string(arena, root, "host");
     news->event.text = document_string(arena, root, "text");
     news->event.text = news->event.text == NULL ? "" : news->event.text;
+    news->event.step = document_string(arena, root, "step");
+    news->event.note = document_string(arena, root, "note");
     news->event.number = amount(root, "number");
     news->event.total = amount(root, "total");
     news->event.elapsed_ms = document_number(root, "elapsed_ms");

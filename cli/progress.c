@@ -159,18 +159,42 @@ static const char *step_sentence(enum op_kind op)
     return sentences[op];
 }
 
+/* "CREATE_BRIDGES: provide its bridges on"; of operations that the procedure has no name for without one. */
+static const char *step_words(struct arena *arena, const struct event *event)
+{
+    static const char *const things[SUPPLY_KIND_COUNT] = {
+        [SUPPLY_BRIDGE] = "bridges",
+        [SUPPLY_NAT_BRIDGE] = "NAT bridges",
+        [SUPPLY_INTERFACE] = "interfaces",
+        [SUPPLY_VOLUME] = "volumes",
+        [SUPPLY_CONFIG] = "configuration volume",
+    };
+    const char *thing = things[event->supply];
+    const char *words = thing == NULL ? step_sentence(event->op)
+                        : event->op == OP_PROVIDE
+                            ? text_format(arena, "provide its %s on", thing)
+                            : text_format(arena, "withdraw its %s from", thing);
+
+    return event->step == NULL ? words : text_format(arena, "%s: %s", event->step, words);
+}
+
 static bool is_plain_step(enum op_kind op)
 {
     return op != OP_PREFLIGHT && op != OP_MIGRATE && op != OP_AUTOSTART;
 }
 
+/* A terminal's line is finished when the step ends; elsewhere each is a line of its own. */
 static void on_step_begin(struct progress *progress, const struct event *event)
 {
-    if (is_plain_step(event->op) && progress->terminal) {
-        clear_bar(progress);
-        (void)fprintf(stderr, "      %s %s ...", step_sentence(event->op), event->host);
-        progress->bar_shown = true;
+    AUTO(arena) struct arena arena = ARENA_INIT;
+
+    if (!is_plain_step(event->op) || (!progress->terminal && event->step == NULL)) {
+        return;
     }
+    clear_bar(progress);
+    (void)fprintf(stderr, "      %s %s ...%s", step_words(&arena, event), event->host,
+                  progress->terminal ? "" : "\n");
+    progress->bar_shown = progress->terminal;
 }
 
 static void on_step_end(struct progress *progress, const struct event *event)
@@ -180,15 +204,24 @@ static void on_step_end(struct progress *progress, const struct event *event)
 
     clear_bar(progress);
     if (event->err != NULL) {
-        (void)fprintf(stderr, "      %s%s%s: %s\n", step_sentence(event->op),
+        (void)fprintf(stderr, "      %s%s%s: %s\n", step_words(&arena, event),
                       event->op == OP_PREFLIGHT ? "" : " ",
                       event->op == OP_PREFLIGHT ? "" : event->host,
                       text_visible(&arena, event->err->text));
         (void)snprintf(progress->told, sizeof(progress->told), "%s", event->err->text);
     } else if (is_plain_step(event->op)) {
-        (void)fprintf(stderr, "      %s %s: %s\n", step_sentence(event->op), event->host,
-                      clock_format_duration(event->elapsed_ms, took));
+        (void)fprintf(stderr, "      %s %s: %s%s%s%s\n", step_words(&arena, event), event->host,
+                      clock_format_duration(event->elapsed_ms, took),
+                      event->note == NULL ? "" : " (",
+                      event->note == NULL ? "" : text_visible(&arena, event->note),
+                      event->note == NULL ? "" : ")");
     }
+}
+
+static void on_step_skipped(struct progress *progress, const struct event *event)
+{
+    clear_bar(progress);
+    (void)fprintf(stderr, "      %s: skipped, %s\n", event->step, event->text);
 }
 
 /* The step that failed has said why already. */
@@ -313,6 +346,9 @@ void progress_show(struct progress *progress, const struct event *event)
         break;
     case EVENT_STEP_END:
         on_step_end(progress, event);
+        break;
+    case EVENT_STEP_SKIPPED:
+        on_step_skipped(progress, event);
         break;
     case EVENT_PROGRESS:
         on_progress(progress, event->progress);

@@ -30,21 +30,22 @@ enum event_kind {
     EVENT_CONFIG_TAKEN,   /* It is in force. */
     EVENT_OBSERVED,       /* 'observed': every host has been looked at. */
     EVENT_NO_LOCKS, /* 'text': hosts where no lock manager keeps a guest from being started twice; once a run. */
-    EVENT_PASS,        /* A pass has decided what to do; 'elapsed_ms' since it began. */
-    EVENT_PLAN,        /* 'plan': a fresh plan is followed from now on. */
-    EVENT_MOVE_BEGIN,  /* 'move', 'number' of 'total'. */
-    EVENT_MOVE_RESUME, /* 'move': left open by an earlier run. */
-    EVENT_STEP_BEGIN,  /* 'move', 'op', 'host'. */
-    EVENT_STEP_END,    /* The same, and 'err' or NULL; 'elapsed_ms'. */
-    EVENT_PROGRESS,    /* 'move', 'progress'. */
-    EVENT_FORECAST,    /* 'move': its predicted_ms is known now; 'text'. */
-    EVENT_MOVE_END,    /* 'move' with its outcome; 'err' or NULL; 'elapsed_ms'. */
-    EVENT_MOVE_STUCK,  /* 'move', 'text': stays open, guest held. */
-    EVENT_RETRY,       /* 'guest', 'text', 'wait_ms' (-1 = parked). */
-    EVENT_ALARM,       /* 'guest' or NULL, 'text': a person must look, now. */
-    EVENT_DRIFT,       /* 'drift': what differs though the file did not change, noticed just now. */
-    EVENT_DRIFT_OVER,  /* 'drift': differs no longer. */
-    EVENT_ORDER,       /* 'order': a person's, carried out. */
+    EVENT_PASS,         /* A pass has decided what to do; 'elapsed_ms' since it began. */
+    EVENT_PLAN,         /* 'plan': a fresh plan is followed from now on. */
+    EVENT_MOVE_BEGIN,   /* 'move', 'number' of 'total'. */
+    EVENT_MOVE_RESUME,  /* 'move': left open by an earlier run. */
+    EVENT_STEP_BEGIN,   /* 'move', 'op', 'host'. */
+    EVENT_STEP_END,     /* The same, and 'err' or NULL; 'elapsed_ms', 'note' or NULL. */
+    EVENT_STEP_SKIPPED, /* 'move', 'step': there is nothing to do in it; 'text'. */
+    EVENT_PROGRESS,     /* 'move', 'progress'. */
+    EVENT_FORECAST,     /* 'move': its predicted_ms is known now; 'text'. */
+    EVENT_MOVE_END,     /* 'move' with its outcome; 'err' or NULL; 'elapsed_ms'. */
+    EVENT_MOVE_STUCK,   /* 'move', 'text': stays open, guest held. */
+    EVENT_RETRY,        /* 'guest', 'text', 'wait_ms' (-1 = parked). */
+    EVENT_ALARM,        /* 'guest' or NULL, 'text': a person must look, now. */
+    EVENT_DRIFT,      /* 'drift': what differs though the file did not change, noticed just now. */
+    EVENT_DRIFT_OVER, /* 'drift': differs no longer. */
+    EVENT_ORDER,      /* 'order': a person's, carried out. */
     EVENT_RELEASE, /* 'host' was told to start what its guard held, 'guest' or all; 'err' or NULL. */
     EVENT_JOURNAL_LOST, /* 'err': the journal cannot be written; acting stops. */
 };
@@ -62,7 +63,10 @@ struct event {
     const char *guest;
     const char *host;
     const char *text;
+    const char *step; /* The procedure's name for the step ("STOP_GUEST"), or NULL. */
+    const char *note; /* Why it had less to do than it could have. */
     enum op_kind op;
+    enum supply_kind supply; /* Of PROVIDE and WITHDRAW. */
     size_t number;
     size_t total;
     int64_t elapsed_ms;

@@ -46,6 +46,8 @@ const char *event_json_name(const struct event *event)
         return "step-begin";
     case EVENT_STEP_END:
         return "step";
+    case EVENT_STEP_SKIPPED:
+        return "step-skipped";
     case EVENT_PROGRESS:
         return "progress";
     case EVENT_FORECAST:
@@ -109,10 +111,25 @@ static void add_plan(struct text *json, const struct plan *plan)
     json_member_flag(json, "complete", plan->complete);
 }
 
+/* Members of steps that only some have. */
+static void add_step_name(struct text *json, const struct event *event)
+{
+    if (event->step != NULL) {
+        json_member_string(json, "step", event->step);
+    }
+    if (event->supply != SUPPLY_NONE) {
+        json_member_string(json, "supply", supply_kind_name(event->supply));
+    }
+    if (event->note != NULL) {
+        json_member_string(json, "note", event->note);
+    }
+}
+
 static void add_step(struct text *json, const struct event *event)
 {
     json_member_string(json, "op", op_kind_name(event->op));
     json_member_string(json, "host", event->host);
+    add_step_name(json, event);
     if (event->kind == EVENT_STEP_END) {
         json_member_string(json, "result",
                            event->err == NULL ? "done" : err_code_name(event->err->code));
@@ -182,6 +199,9 @@ static void add_details(struct text *json, const struct event *event, const stru
     case EVENT_STEP_BEGIN:
     case EVENT_STEP_END:
         add_step(json, event);
+        break;
+    case EVENT_STEP_SKIPPED:
+        add_step_name(json, event);
         break;
     case EVENT_PROGRESS:
         add_progress(json, event, gauge);

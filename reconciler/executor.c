@@ -35,19 +35,33 @@ static const char *step_host(const struct executor *executor)
     return suspect != NULL ? suspect : operation_host(&executor->move, executor->step.side);
 }
 
+/* A live move has steps that the procedure does not know. */
+static const char *step_name(const struct executor *executor)
+{
+    const struct step *step = &executor->step;
+
+    return executor->move.mode != MOVE_LIVE || stage_is_supply_op(step->op)
+               ? stage_name(step->op, step->supply)
+               : NULL;
+}
+
 static void emit(struct executor *executor, enum event_kind kind, const struct err *err,
                  const char *text)
 {
+    bool ends = kind == EVENT_STEP_END;
     struct event event = {
         .kind = kind,
         .move = &executor->move,
         .guest = executor->move.guest,
         .op = executor->step.op,
+        .supply = executor->step.supply,
         .host = step_host(executor),
+        .step = ends || kind == EVENT_STEP_BEGIN ? step_name(executor) : NULL,
+        .note = ends ? executor->record.note : NULL,
         .err = err,
         .text = text,
     };
-    int64_t since = kind == EVENT_STEP_END ? executor->step_begun_ms : executor->begun_ms;
+    int64_t since = ends ? executor->step_begun_ms : executor->begun_ms;
 
     event.elapsed_ms = loop_now_ms(loop_of(executor)) - since;
     event_emit(&executor->world.events, &event);
@@ -624,6 +638,32 @@ static void mark_intent(struct executor *executor, struct batch *batch)
     }
 }
 
+/* Once, before anything is done: what a person who knows the procedure waits for in vain. */
+static void tell_skipped(struct executor *executor)
+{
+    const struct stage_step *steps = stage_steps();
+    struct journal_move *move = &executor->move;
+
+    if (executor->steps_told || executor->resumed || move->mode == MOVE_LIVE ||
+        executor->stage.supplies.count == 0) {
+        return;
+    }
+    executor->steps_told = true;
+    for (size_t i = 0; i < STAGE_STEP_COUNT; i++) {
+        struct event event = {
+            .kind = EVENT_STEP_SKIPPED,
+            .move = move,
+            .guest = move->guest,
+            .step = steps[i].name,
+            .text = stage_skipped(&steps[i], move, &executor->stage.supplies),
+        };
+
+        if (event.text != NULL) {
+            event_emit(&executor->world.events, &event);
+        }
+    }
+}
+
 static void run_step(struct executor *executor)
 {
     struct batch batch = { .count = 0 };
@@ -644,6 +684,7 @@ static void run_step(struct executor *executor)
         start_op(executor);
         return;
     }
+    tell_skipped(executor);
     add_move(executor, &batch);
     add(&batch, JOURNAL_STEP)->step = record;
     executor->record = record;

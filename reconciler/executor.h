@@ -88,6 +88,7 @@ struct executor {
     struct journal_step record; /* The step's record; its outcome goes into the next batch. */
     bool has_record;
     uint32_t steps;
+    bool steps_told;       /* Which of the procedure's are skipped. */
     uint32_t steps_before; /* That were made before it was taken up. */
 
     struct err error; /* Of the last operation. */

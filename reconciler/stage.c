@@ -378,3 +378,38 @@ const char *stage_name(enum op_kind kind, enum supply_kind supply)
     }
     return others[kind];
 }
+
+const struct stage_step *stage_steps(void)
+{
+    static const struct stage_step steps[STAGE_STEP_COUNT] = {
+        { "CREATE_BRIDGES", SUPPLY_BIT(SUPPLY_BRIDGE) },
+        { "CREATE_NAT_BRIDGE_TGT", SUPPLY_BIT(SUPPLY_NAT_BRIDGE) },
+        { "STOP_GUEST", 0 },
+        { "DETACH_INTERFACES", SUPPLY_BIT(SUPPLY_INTERFACE) },
+        { "DETACH_VOLUMES", SUPPLY_BIT(SUPPLY_VOLUME) | SUPPLY_BIT(SUPPLY_CONFIG) },
+        { "ATTACH_VOLUMES", SUPPLY_BIT(SUPPLY_VOLUME) | SUPPLY_BIT(SUPPLY_CONFIG) },
+        { "MIGRATE_GUEST", 0 },
+        { "ATTACH_INTERFACES", SUPPLY_BIT(SUPPLY_INTERFACE) },
+        { "STARTUP_GUEST", 0 },
+        { "REMOVE_BRIDGES", SUPPLY_BIT(SUPPLY_BRIDGE) },
+        { "REMOVE_NAT_BRIDGE_SRC", SUPPLY_BIT(SUPPLY_NAT_BRIDGE) },
+    };
+
+    return steps;
+}
+
+const char *stage_skipped(const struct stage_step *step, const struct journal_move *move,
+                          const struct supply_list *supplies)
+{
+    bool starts = move->original == GUEST_RUNNING;
+
+    if (step->kinds == 0) {
+        return !starts && (strcmp(step->name, "STOP_GUEST") == 0 ||
+                           strcmp(step->name, "STARTUP_GUEST") == 0)
+                   ? "the guest was off before the move"
+                   : NULL;
+    }
+    return (step->kinds & supply_list_kinds(supplies)) == 0
+               ? "the platform provides nothing of the kind for the guest"
+               : NULL;
+}
