@@ -179,6 +179,10 @@ static void ask_both(struct inquiry *source, struct inquiry *target)
     }
 }
 
+/* What comes to the target before the guest: of a live move all that two hosts can have at once. */
+#define BROUGHT_BEFORE \
+    (SUPPLY_BIT(SUPPLY_BRIDGE) | SUPPLY_BIT(SUPPLY_NAT_BRIDGE) | SUPPLY_BIT(SUPPLY_VOLUME))
+
 static void judge_supplies(const struct inquiry *source, const struct inquiry *target,
                            struct check_list *list)
 {
@@ -195,7 +199,7 @@ static void judge_supplies(const struct inquiry *source, const struct inquiry *t
         check_fail(
             list, CHECK_SUPPLIES, silent->err.code == ERR_NONE ? ERR_FAILED : silent->err.code,
             "run that command there by hand, or correct the profile", "%s", silent->err.text);
-    } else if (op->prepared && target->present != kinds) {
+    } else if (op->prepared && (kinds & BROUGHT_BEFORE & ~target->present) != 0) {
         check_fail(list, CHECK_SUPPLIES, ERR_CONFLICT, "see who took it away again",
                    "'%s' does not have all that the platform has provided there",
                    target->host.name);
