@@ -46,11 +46,11 @@ static void join_owed(struct arena *arena, const struct ledger *ledger, struct o
 }
 
 /* What a dead host keeps of a guest that was started elsewhere is not the guest: nobody starts, moves or counts
- * it.  One that runs there is shown as it is. */
+ * it, nor what is remembered of it while the host is silent.  One that runs there is shown as it is. */
 static bool is_left_over(const struct ledger *ledger, const struct observed_host *host,
                          const struct observed_guest *guest)
 {
-    return guest->state == GUEST_SHUTOFF &&
+    return (guest->state == GUEST_SHUTOFF || !host->reachable) &&
            ledger_find_leftover(ledger, guest->uuid, host->name) != NULL;
 }
 
