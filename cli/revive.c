@@ -15,10 +15,9 @@
 
 struct revive {
     struct edit *edit;
-    struct daemon daemon;
     struct summary total;
-    struct es_edit *refused; /* Guests, and the hosts that they had in the file. */
-    size_t refused_count;
+    struct es_edit *given_up; /* Guests, and the hosts that they had in the file. */
+    size_t given_up_count;
     bool ended; /* By a person: nobody else is started. */
 };
 
@@ -42,23 +41,46 @@ int revive_look(struct edit *edit, const char *host)
     return 0;
 }
 
+/* Fails if there is no berthd to ask, though one controls the fleet. */
+static int find_daemon(const struct edit *edit, struct daemon *daemon)
+{
+    struct err err;
+
+    if (daemon_find(edit->cli, daemon, &err) != 0) {
+        return cli_fail(&err);
+    }
+    if (daemon->client == NULL) {
+        cli_error("[api] socket in berth.conf says where it listens",
+                  "%s: berthd (pid %lld) cannot be asked", edit->cli->command,
+                  (long long)edit->controller);
+        return CLI_FAILED;
+    }
+    return 0;
+}
+
 static int move_one(struct revive *revive, struct run_forced *forced)
 {
     struct edit *edit = revive->edit;
+    AUTO(daemon) struct daemon daemon = { .client = NULL };
     const struct run_request request = { .only = forced->request.guest, .forced = forced };
+    int status = edit->controller != 0 ? find_daemon(edit, &daemon) : 0;
 
+    if (status != 0) {
+        return status;
+    }
     return edit->controller != 0
-               ? follow_moves(edit->cli, &revive->daemon, &request, edit->sight.revision.digest)
+               ? follow_moves(edit->cli, &daemon, &request, edit->sight.revision.digest)
                : run_moves(edit->cli, &request);
 }
 
-static void refuse(struct revive *revive, const char *guest)
+/* The guest is down still, and nothing is under way for it. */
+static void give_up(struct revive *revive, const char *guest)
 {
     const char *before = desired_host_of(&revive->edit->before.desired, guest);
 
     revive->total.failed++;
     if (!text_equal(before, desired_host_of(&revive->edit->sight.revision.desired, guest))) {
-        revive->refused[revive->refused_count++] = (struct es_edit){ guest, before };
+        revive->given_up[revive->given_up_count++] = (struct es_edit){ guest, before };
     }
 }
 
@@ -74,9 +96,8 @@ static void revive_one(struct revive *revive, const struct plan_move *move)
     revive->ended = status == CLI_CANCELLED;
     revive->total.moved += forced.summary.moved;
     revive->total.stuck += forced.summary.stuck;
-    revive->total.failed += forced.summary.failed;
-    if (!forced.begun) {
-        refuse(revive, move->guest);
+    if (!forced.begun || forced.summary.failed > 0) {
+        give_up(revive, move->guest);
     }
     if (status != CLI_OK && revive->total.status == CLI_OK) {
         revive->total.status = status;
@@ -96,24 +117,16 @@ static int print_total(const struct revive *revive, struct text *json)
     return cli_print(text.data, text.length);
 }
 
-/* A controller that cannot be asked would leave the guests where they are for ever. */
-static int find_daemon(struct revive *revive)
+static void put_back(const struct revive *revive)
 {
-    struct err err;
+    struct edit *edit = revive->edit;
+    bool one = revive->given_up_count == 1;
 
-    if (revive->edit->controller == 0) {
-        return 0;
+    if (edit_put_back(edit, revive->given_up, revive->given_up_count) == CLI_OK) {
+        (void)fprintf(stderr, "%zu guest%s put back in '%s' where %s before\n",
+                      revive->given_up_count, one ? " is" : "s are", edit->cli->config.es_xml,
+                      one ? "it was" : "they were");
     }
-    if (daemon_find(revive->edit->cli, &revive->daemon, &err) != 0) {
-        return cli_fail(&err);
-    }
-    if (revive->daemon.client == NULL) {
-        cli_error("[api] socket in berth.conf says where berthd listens",
-                  "%s: berthd (pid %lld) cannot be asked", revive->edit->cli->command,
-                  (long long)revive->edit->controller);
-        return CLI_FAILED;
-    }
-    return 0;
 }
 
 int revive_guests(struct edit *edit, struct text *json)
@@ -124,24 +137,15 @@ int revive_guests(struct edit *edit, struct text *json)
         .total = { .blocks = plan->blocked,
                    .block_count = plan->block_count,
                    .blocked = plan->block_count },
-        .refused = ARENA_ARRAY(&edit->cli->arena, struct es_edit, plan->move_count + 1),
+        .given_up = ARENA_ARRAY(&edit->cli->arena, struct es_edit, plan->move_count + 1),
     };
-    int status = find_daemon(&revive);
+    int status;
 
-    revive.total.status = status;
     for (size_t i = 0; i < plan->move_count; i++) {
-        if (status == 0) {
-            revive_one(&revive, &plan->moves[i]);
-        } else {
-            refuse(&revive, plan->moves[i].guest);
-        }
+        revive_one(&revive, &plan->moves[i]);
     }
-    daemon_deinit(&revive.daemon);
-    if (revive.refused_count > 0) {
-        (void)edit_put_back(edit, revive.refused, revive.refused_count);
-        (void)fprintf(stderr, "%zu guest%s put back in '%s' where %s before\n",
-                      revive.refused_count, revive.refused_count == 1 ? " is" : "s are",
-                      edit->cli->config.es_xml, revive.refused_count == 1 ? "it was" : "they were");
+    if (revive.given_up_count > 0) {
+        put_back(&revive);
     }
     status = print_total(&revive, json);
     return revive.total.status != CLI_OK ? revive.total.status : status;

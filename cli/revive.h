@@ -16,5 +16,5 @@ struct text;
 int revive_look(struct edit *edit, const char *host);
 
 /* Makes the moves of edit->plan, in their order; the file is written.  The place of a guest whose move was refused
- * is put back.  Prints what came of it, or gives it to 'json'.  The exit status. */
+ * or has failed is put back.  Prints what came of it, or gives it to 'json'.  The exit status. */
 int revive_guests(struct edit *edit, struct text *json);

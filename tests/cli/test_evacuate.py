@@ -7,7 +7,10 @@ import unittest
 
 from test_edit import EditTest
 from test_terminal import PROMPT
-from world import BLOCKED, CANCELLED, FAILED, GIB, INVALID, OK, es_xml, sim_guest
+from world import BLOCKED, CANCELLED, FAILED, INVALID, OK, await_true, sim_guest
+
+
+FENCE = "[fence device]\nagent = fence_none\n[host kvm1]\nfence = device\n"
 
 
 class FailoverTest(EditTest):
@@ -28,9 +31,21 @@ class FailoverTest(EditTest):
         self.text = self.world.es.read_text()
 
     def power(self, host, state):
-        def switch(fleet):
-            next(h for h in fleet["hosts"] if h["name"] == host)["power"] = state
-        self.world.edit_fleet(switch)
+        self.set_host(host, power=state)
+
+    def set_host(self, name, **members):
+        self.world.edit_fleet(lambda fleet: next(
+            h for h in fleet["hosts"] if h["name"] == name).update(members))
+
+    def wanted(self):
+        """guest -> the host that the file puts it on."""
+        diff = self.world.berth("diff", "--json", "--observed", "-", stdin=json.dumps(
+            {"format": "berth.observed/1", "at": "2026-01-01T00:00:00Z", "hosts": []}))
+        return {g["guest"]: g["wanted"] for g in json.loads(diff.stdout)["guests"]}
+
+    def defined(self, host):
+        fleet = json.loads(self.world.sim.read_text())
+        return [g["name"] for h in fleet["hosts"] if h["name"] == host for g in h.get("guests", [])]
 
     def plan(self, *args, status=OK):
         document = self.edit(*args, "--dry-run", status=status)
@@ -106,6 +121,121 @@ class Plan(FailoverTest):
         result = self.world.berth("migrate", "web", "--to", "kvm3", "--mode", "offline-force", "--yes")
         self.assert_exit(result, INVALID)  # The file itself would be at fault.
         self.assert_unchanged(self.text)
+
+
+class Evacuated(FailoverTest):
+    """By the command itself."""
+
+    def control(self):
+        """From now on whoever controls the fleet does."""
+
+    def evacuate(self, *args, status=OK):
+        self.control()
+        result = self.world.berth("evacuate", "kvm1", "--yes", *args)
+        self.assert_exit(result, status)
+        return result
+
+    def assert_fleet(self, places, down=()):
+        """The guests run there, and are there by the file; those that are down are on kvm1 by it."""
+        self.assertEqual({host: sorted(guests) for host, guests in self.world.places().items()}, places)
+        wanted = {guest: host for host, guests in places.items() for guest in guests}
+        self.assertEqual(self.wanted(), wanted | {guest: "kvm1" for guest in down})
+
+    def test_guests_of_a_host_that_is_attested_dead_run_elsewhere(self):
+        self.power("kvm1", "off")
+        result = self.evacuate("--source-is-dead=kvm1")
+        self.assertIn("2 guests moved", result.stdout)
+        self.assert_fleet({"kvm1": [], "kvm2": ["db", "mail", "web"], "kvm3": []})
+        self.assertEqual(self.world.status()["blocked"], [])
+        self.assertEqual(self.evacuate().stdout, "")
+        self.assertRegex(self.world.berth("history", "db").stdout, "kvm1 -> kvm2 +forced +done")
+
+    def test_guests_of_a_host_that_is_fenced_run_elsewhere(self):
+        self.world.configure(FENCE)
+        self.power("kvm1", "off")
+        self.evacuate()
+        self.assert_fleet({"kvm1": [], "kvm2": ["db", "mail", "web"], "kvm3": []})
+
+    def test_nothing_is_started_while_the_fence_fails(self):
+        self.world.configure(FENCE)
+        self.power("kvm1", "off")
+        self.set_host("kvm1", fence="fails")
+        result = self.evacuate(status=FAILED)
+        self.assertRegex(result.stderr, "its device says that it is still on")
+        self.assertIn("2 guests are put back", result.stderr)
+        self.assert_unchanged(self.text)
+        self.assertEqual(self.world.places(), {"kvm1": [], "kvm2": ["mail"], "kvm3": []})
+        self.set_host("kvm1", fence="works")
+        self.evacuate()
+        self.assert_fleet({"kvm1": [], "kvm2": ["db", "mail", "web"], "kvm3": []})
+
+    def test_json_tells_what_was_started_and_what_stays_down(self):
+        self.world.configure("[host kvm2]\nmemory = 1GiB\n[host kvm3]\nmemory = 1GiB\n")
+        self.power("kvm1", "off")
+        self.control()
+        document = self.edit("evacuate", "kvm1", "--source-is-dead=kvm1", status=BLOCKED)
+        self.assertEqual((document["run"]["moved"], document["run"]["failed"]), (1, 0))
+        self.assertEqual([b["guest"] for b in document["run"]["blocked"]], ["web"])
+        self.assert_fleet({"kvm1": [], "kvm2": ["mail"], "kvm3": ["db"]}, down=["web"])
+
+    def test_what_could_start_again_with_its_host_stays_down(self):
+        self.be({"kvm1": ["db", sim_guest("web", autostart=True)], "kvm2": ["mail"], "kvm3": []})
+        self.power("kvm1", "off")
+        result = self.evacuate("--source-is-dead=kvm1", status=BLOCKED)
+        self.assertRegex(result.stderr, "'web' elsewhere: once 'kvm1' comes back it would run twice")
+        self.assertIn("1 guest is put back", result.stderr)
+        self.assert_fleet({"kvm1": [], "kvm2": ["db", "mail"], "kvm3": []}, down=["web"])
+
+    def test_one_guest_is_started_where_it_is_asked_for(self):
+        self.power("kvm1", "off")
+        self.control()
+        result = self.world.berth("migrate", "db", "--to", "kvm3", "--mode", "offline-force", "--yes",
+                                  "--source-is-dead=kvm1")
+        self.assert_exit(result, OK)
+        self.assert_fleet({"kvm1": [], "kvm2": ["mail"], "kvm3": ["db"]}, down=["web"])
+        self.evacuate("--source-is-dead=kvm1")  # The others.
+        self.assert_fleet({"kvm1": [], "kvm2": ["mail", "web"], "kvm3": ["db"]})
+
+    def test_leftovers_are_swept_and_guests_come_home_once_their_host_is_back(self):
+        self.power("kvm1", "off")
+        self.evacuate("--source-is-dead=kvm1")
+        self.power("kvm1", "on")
+        self.assert_exit(self.world.berth("apply", "--yes"), OK)
+        await_true("kvm1 is swept", lambda: self.defined("kvm1") == [])
+        self.assert_fleet({"kvm1": [], "kvm2": ["db", "mail", "web"], "kvm3": []})
+        self.assert_exit(self.world.berth("undrain", "kvm1", "--yes"), OK)
+        self.assert_fleet({"kvm1": ["db", "web"], "kvm2": ["mail"], "kvm3": []})
+
+
+class EvacuatedByDaemon(Evacuated):
+    """The same where berthd runs."""
+
+    def setUp(self):
+        super().setUp()
+        self.daemon = None
+
+    def control(self):
+        if self.daemon is None:
+            self.daemon = self.start_daemon()
+            await_true("berthd follows the file", lambda: b"event=plan" in self.world.log.read_bytes())
+
+    def test_what_a_dead_host_is_remembered_to_have_is_not_the_guest(self):
+        self.control()  # It has seen the guests there.
+        self.power("kvm1", "off")
+        self.evacuate("--source-is-dead=kvm1")
+        status = self.world.status()
+        self.assertEqual((status["blocked"], status["drift"]), ([], []))
+
+
+class Alive(FailoverTest):
+    def test_a_host_that_only_seems_dead_loses_its_power_before_its_guest_is_started(self):
+        self.be({"kvm1": ["db"], "kvm2": ["mail"], "kvm3": []})
+        self.world.configure(FENCE)
+        self.power("kvm1", "frozen")  # Its guest runs on.
+        result = self.world.berth("evacuate", "kvm1", "--yes")
+        self.assert_exit(result, OK)
+        self.assertLess(result.stderr.index("cut the power of kvm1"), result.stderr.index("start it on kvm2"))
+        self.assertEqual(self.world.places(), {"kvm1": [], "kvm2": ["db", "mail"], "kvm3": []})
 
 
 class Refused(FailoverTest):
