@@ -25,11 +25,12 @@ FUZZERS = cmake -S . -B build/fuzz -G Ninja -DFUZZ=ON -DCMAKE_C_COMPILER=clang \
 # $(call run,PRESET,WHICH): tests that leave the CPUs to those on real hosts.
 run = nice ctest --preset $(1) -j $(TEST_JOBS) $(2)
 
-.PHONY: help build test test-hosts test-elsewhere demo bench install clean
+.PHONY: help build test test-hosts test-elsewhere demo demo-failover bench install clean
 
 help:
 	@echo 'make build     build/berth and build/berthd, as they are shipped'
 	@echo 'make demo      a fleet of real hosts, and berthd keeping it as es.xml says'
+	@echo 'make demo-failover   the same when a host loses its power'
 	@echo 'make test      every test there is; needs root for the real hosts'
 	@echo 'make bench     how fast and how good plans are'
 	@echo 'make install   to $$(DESTDIR)$$(PREFIX), default /usr/local'
@@ -77,6 +78,10 @@ test-elsewhere:
 demo: build
 	$(if $(AS_ROOT),$(call stage,packages of the demonstration,tools/packages.sh demo))
 	$(call stage,demonstration,tools/demo.sh)
+
+demo-failover: build
+	$(if $(AS_ROOT),$(call stage,packages of the demonstration,tools/packages.sh demo))
+	$(call stage,demonstration,tools/demo_failover.sh)
 
 bench: build
 	$(call stage,benchmarks,ctest --preset release -L '^bench$$' -V --no-tests=error)
