@@ -10,6 +10,8 @@
 #include "cli/reach.h"
 #include "cli/run.h"
 #include "diff/render.h"
+#include "model/observed.h"
+#include "reconciler/guard.h"
 
 /* A typing error must not look like 'nothing to do'. */
 static int check_only(struct cli *cli, const char *only, const struct revision *revision)
@@ -22,6 +24,27 @@ static int check_only(struct cli *cli, const char *only, const struct revision *
         status = CLI_INVALID;
     }
     return status;
+}
+
+/* How many hosts may start guests now that their guards hold back; each is said. */
+static size_t count_releases(struct cli *cli, const struct reach_sight *sight)
+{
+    const struct observed *observed = &sight->view.observed;
+    size_t count = 0;
+
+    for (size_t i = 0; cli->config.guard && i < observed->host_count; i++) {
+        const struct observed_host *host = &observed->hosts[i];
+
+        if (guard_holds(host)) {
+            struct guard_judgement judgement =
+                guard_judge(&cli->arena, observed, &sight->ledger, host);
+
+            count += judgement.all || judgement.guest_count > 0 ? 1 : 0;
+            (void)fprintf(stderr, "%s\n",
+                          text_visible(&cli->arena, guard_text(&cli->arena, host, &judgement)));
+        }
+    }
+    return count;
 }
 
 /* Shows what would be done and asks; -1 to go on, with '*agreed', else the exit status. */
@@ -40,7 +63,8 @@ static int ask(struct cli *cli, const char *only, const char **agreed)
     if (cli_print(text.data, text.length) != CLI_OK) {
         return CLI_FAILED; /* Nobody agrees to what they cannot read. */
     }
-    if (plan.move_count == 0 && sight.ledger.move_count == 0 && sight.ledger.owed_count == 0) {
+    if (count_releases(cli, &sight) == 0 && plan.move_count == 0 && sight.ledger.move_count == 0 &&
+        sight.ledger.owed_count == 0) {
         return plan.block_count > 0 ? CLI_BLOCKED : CLI_OK;
     }
     if (sight.ledger.move_count > 0) {

@@ -89,11 +89,8 @@ static const char *judge_guard(struct arena *arena, const struct observed *obser
                                const struct ledger *ledger, const struct observed_host *host)
 {
     struct guard_judgement judgement = guard_judge(arena, observed, ledger, host);
-    const char *why = judgement.waits != NULL    ? judgement.waits
-                      : judgement.kept_count > 0 ? judgement.kept[0].reason
-                                                 : "it is released as soon as that can be done";
 
-    return text_format(arena, "'%s' has booted and is held back: %s", host->name, why);
+    return guard_text(arena, host, &judgement);
 }
 
 static const char *judge_moves(struct arena *arena, const struct observed *observed,

@@ -133,3 +133,13 @@ struct guard_judgement guard_judge(struct arena *arena, const struct observed *o
     judgement.all = judgement.waits == NULL && judgement.kept_count == 0;
     return judgement;
 }
+
+const char *guard_text(struct arena *arena, const struct observed_host *host,
+                       const struct guard_judgement *judgement)
+{
+    const char *why = judgement->waits != NULL    ? judgement->waits
+                      : judgement->kept_count > 0 ? judgement->kept[0].reason
+                                                  : "its guests may start now";
+
+    return text_format(arena, "'%s' has booted and is held back: %s", host->name, why);
+}

@@ -26,9 +26,9 @@ struct guard_kept {
 };
 
 struct guard_judgement {
-    const char *waits; /* Why nothing is released yet, or NULL: a sentence. */
-    bool all;          /* The host is released as a whole; else these guests are, by name. */
-    const char **guests;
+    const char *waits;   /* Why nothing is released yet, or NULL: a sentence. */
+    bool all;            /* The host may be released as a whole. */
+    const char **guests; /* These may be, by name. */
     size_t guest_count;
     struct guard_kept *kept;
     size_t kept_count;
@@ -41,3 +41,7 @@ bool guard_holds(const struct observed_host *host);
  * arguments. */
 struct guard_judgement guard_judge(struct arena *arena, const struct observed *observed,
                                    const struct ledger *ledger, const struct observed_host *host);
+
+/* What 'host', so judged, waits for; one sentence in 'arena'. */
+const char *guard_text(struct arena *arena, const struct observed_host *host,
+                       const struct guard_judgement *judgement);

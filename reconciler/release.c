@@ -110,7 +110,7 @@ static bool begin(struct reconciler *reconciler, const char *host, const char *g
         return false;
     }
     reconciler->releasing = (struct releasing){ host, guest };
-    record = event_record(reconciler, "release", "is told to start what its guard holds back");
+    record = event_record(reconciler, "releasing", "is told to start what its guard holds back");
     ledger_submit(&reconciler->ledger, &record, 1, on_intended, reconciler);
     return true;
 }
@@ -133,13 +133,17 @@ static bool release_host(struct reconciler *reconciler, const struct observed_ho
 {
     struct guard_judgement judgement =
         guard_judge(&reconciler->arena, &reconciler->view.observed, &reconciler->ledger, host);
+    const char *only = reconciler->options.only;
 
-    tell_kept(reconciler, &judgement);
-    if (judgement.all) {
+    if (only == NULL) {
+        tell_kept(reconciler, &judgement);
+    }
+    if (judgement.all && only == NULL) {
         return begin(reconciler, host->name, NULL);
     }
     for (size_t i = 0; i < judgement.guest_count; i++) {
-        if (begin(reconciler, host->name, judgement.guests[i])) {
+        if ((only == NULL || strcmp(judgement.guests[i], only) == 0) &&
+            begin(reconciler, host->name, judgement.guests[i])) {
             return true;
         }
     }

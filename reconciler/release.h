@@ -10,7 +10,7 @@
 
 struct reconciler;
 
-/* Begins the next release that is due; the pass goes on after it.  False if there is none, or berth.conf
+/* Begins the next release that is due, in a run for one guest only that guest's; the pass goes on after it.  False if there is none, or berth.conf
  * knows of no guards.  A person is told of each guest that stays held back for something only a person can
  * end. */
 bool release_next(struct reconciler *reconciler);

@@ -31,7 +31,8 @@ ONLY_HEADERS = {  # (from, to) -> what of a folder others may see
                               "reconciler/order.h", "reconciler/drift.h", "reconciler/status.h",
                               "reconciler/condition.h", "reconciler/gauge.h", "reconciler/hold.h",
                               "reconciler/journal_json.h", "reconciler/json_member.h",
-                              "reconciler/event_json.h", "reconciler/force.h", "reconciler/headline.h",
+                              "reconciler/event_json.h", "reconciler/force.h", "reconciler/guard.h",
+                              "reconciler/headline.h",
                               "reconciler/hook.h", "reconciler/metrics.h",
                               "reconciler/preflight.h", "reconciler/recall.h", "reconciler/reload.h",
                               "reconciler/service.h"}}

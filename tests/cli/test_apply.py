@@ -10,7 +10,7 @@ import signal
 import subprocess
 import unittest
 
-from world import (BLOCKED, CANCELLED, FAILED, INVALID, OK, PATIENCE_S, CliTest, await_true, run)
+from world import (BLOCKED, CANCELLED, FAILED, INVALID, OK, PATIENCE_S, CliTest, await_true, run, sim_guest)
 
 FULL_DISK = """
 mount -t tmpfs -o size=$1,mode=0700 none "$2" || exit 77
@@ -112,6 +112,42 @@ class Reported(ApplyTest):
         self.assertEqual((document["format"], document["moved"], document["failed"]),
                          ("berth.apply/1", 1, 0))
         self.assert_at("kvm2")
+
+
+class Released(ApplyTest):
+    """kvm1 has booted, and its guard holds two guests back."""
+
+    def setUp(self):
+        super().setUp()
+        self.world.conf.write_text(
+            self.world.conf.read_text().replace("[fleet]\n", "[fleet]\nguard = yes\n"))
+        held = {"state": "shutoff", "held": True}
+        self.world.have({"kvm1": [sim_guest("vm1", **held), sim_guest("vm2", **held)], "kvm2": []})
+        self.world.edit_fleet(lambda fleet: fleet["hosts"][0].update(guard="holding"))
+        self.world.want({"kvm1": ["vm1", "vm2"], "kvm2": []})
+
+    def test_a_host_starts_what_its_guard_held_and_that_is_said(self):
+        result = self.world.berth("apply", "--yes")
+        self.assert_exit(result, OK)
+        self.assertIn("kvm1 has booted: its guests may start\n", result.stderr)
+        self.assertEqual(self.world.places(), {"kvm1": ["vm1", "vm2"], "kvm2": []})
+
+    def test_who_asks_for_one_guest_has_no_other_released(self):
+        result = self.world.berth("apply", "--yes", "--only", "vm2")
+        self.assert_exit(result, OK)
+        self.assertIn("kvm1 has booted: vm2 may start\n", result.stderr)
+        self.assertEqual(self.world.places(), {"kvm1": ["vm2"], "kvm2": []})
+
+    def test_a_release_that_fails_is_said_and_is_a_failure(self):
+        self.world.edit_fleet(lambda fleet: fleet.update(
+            faults=[{"op": "release", "error": "unreachable", "text": "no way there", "times": 9}]))
+        result = self.world.berth("apply", "--yes")
+        self.assert_exit(result, FAILED)
+        self.assertIn("NOT RELEASED: kvm1: no way there\n", result.stderr)
+
+    def test_history_tells_of_it(self):
+        self.world.berth("apply", "--yes")
+        self.assertRegex(self.world.berth("history").stdout, r"kvm1 +releasing: .*\n.*kvm1 +released: ")
 
 
 class StateDirectory(ApplyTest):

@@ -155,6 +155,19 @@ class Question(TerminalTest):
         self.assertNotIn("planned anew", shown)
         self.assertEqual(self.world.places(), {"kvm1": ["vm1"], "kvm2": ["vm2"]})
 
+    def test_a_host_that_would_start_guests_is_something_to_do(self):
+        self.world.conf.write_text(
+            self.world.conf.read_text().replace("[fleet]\n", "[fleet]\nguard = yes\n"))
+        self.world.want({"kvm1": ["vm1"], "kvm2": []})
+        self.world.edit_fleet(lambda fleet: fleet["hosts"][0].update(guard="holding"))
+        self.world.edit_fleet(
+            lambda fleet: fleet["hosts"][0]["guests"][0].update(state="shutoff", held=True))
+        for keys, status, running in (("n\n", CANCELLED, []), ("y\n", OK, ["vm1"])):
+            found, shown = self.at_terminal("apply", keys=keys)
+            self.assertEqual(found, status, shown)
+            self.assertIn("'kvm1' has booted and is held back: its guests may start now", shown)
+            self.assertEqual(self.world.places()["kvm1"], running)
+
     def test_the_question_is_no_result(self):
         command = " ".join(self.world.command("apply"))
         out = self.world.folder / "out"

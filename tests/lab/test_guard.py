@@ -84,7 +84,7 @@ class HostFirst(GuardTest):
         self.assert_home()
         self.assertEqual(self.status(), self.status() | {"state": "released", "held": []})
         [kinds] = zip(*fleet.journal("SELECT kind FROM event WHERE host = 'kvm1' ORDER BY seq"))
-        self.assertEqual(kinds, ("release", "released"))
+        self.assertEqual(kinds, ("releasing", "released"))
         self.reboot()
         self.assertEqual(self.status()["state"], "held")
         self.assert_held("g1", "g2")

@@ -147,6 +147,13 @@ static void clean(void *context, struct sim_fleet *fleet)
     fleet->changed = true;
 }
 
+/* A host that was held back since it is there again has been released. */
+static void assert_released(void *context, struct sim_fleet *fleet)
+{
+    (void)context;
+    ck_assert_int_ne(sim_fleet_find_host(fleet, "kvm1")->guard, OBSERVED_GUARD_HOLDING);
+}
+
 static void live(int64_t follow_ms, bool with_request, enum world_kill kill, size_t at)
 {
     cue = (struct loop_timer){ 0 };
@@ -171,6 +178,7 @@ static void begin(const struct scene *with, const char *faults)
         world.config.policy.hosts = fenced;
         world.config.policy.host_count = 1;
     }
+    world.config.guard = scene.guarded;
     world_edit(&world, prepare, NULL);
     live(MINUTE_MS, false, WORLD_KILL_NEVER, 0);
     world_edit(&world, die, NULL);
@@ -405,6 +413,7 @@ START_TEST(definition_is_swept_when_the_host_returns_by_each_way_of_protection)
         world_edit(&world, lift_fence, NULL);
         live(10 * MINUTE_MS, false, WORLD_KILL_NEVER, 0);
         assert_swept();
+        world_edit(&world, assert_released, NULL);
         ck_assert_uint_eq(world.alarms, 0);
         world_deinit(&world);
     }
