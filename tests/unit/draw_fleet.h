@@ -62,7 +62,11 @@ static inline void draw_guest(struct build *build, struct dice *dice, uint64_t n
         draw_troubles(build, dice, name, guest, at);
     }
     if (!calm && dice_one_in(dice, 25)) {
-        *build_sighting(build, name, gib, draw_host(build, dice)) = *guest;
+        const char *other = draw_host(build, dice);
+
+        if (strcmp(other, at) != 0) { /* No host has two guests of one name. */
+            *build_sighting(build, name, gib, other) = *guest;
+        }
     }
 }
 
