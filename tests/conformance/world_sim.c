@@ -223,25 +223,6 @@ const char *world_volume_name(struct world *world, struct arena *arena, const ch
     return arena_strdup(arena, volume);
 }
 
-static void add_bridge(json_t *owner, const char *bridge)
-{
-    (void)json_object_set_new(owner, "bridges", json_pack("[s]", bridge));
-}
-
-void world_make_neighbour(struct world *world, const char *name, const char *host,
-                          const char *bridge)
-{
-    json_t *guests;
-    json_t *fleet;
-
-    world_make_guest(world, name, host, WORLD_OFF, NULL);
-    fleet = take(world);
-    guests = json_object_get(host_of(fleet, host), "guests");
-    add_bridge(json_array_get(guests, json_array_size(guests) - 1), bridge);
-    add_bridge(host_of(fleet, host), bridge);
-    put(world, fleet);
-}
-
 static json_t *guest_of(json_t *fleet, const char *name, const char *host)
 {
     json_t *guest;
@@ -254,6 +235,23 @@ static json_t *guest_of(json_t *fleet, const char *name, const char *host)
         }
     }
     ck_abort_msg("no guest '%s' on '%s'", name, host);
+}
+
+static void add_bridge(json_t *owner, const char *bridge)
+{
+    (void)json_object_set_new(owner, "bridges", json_pack("[s]", bridge));
+}
+
+void world_make_neighbour(struct world *world, const char *name, const char *host,
+                          const char *bridge)
+{
+    json_t *fleet;
+
+    world_make_guest(world, name, host, WORLD_OFF, NULL);
+    fleet = take(world);
+    add_bridge(guest_of(fleet, name, host), bridge);
+    add_bridge(host_of(fleet, host), bridge);
+    put(world, fleet);
 }
 
 static void set_state(struct world *world, const char *name, const char *host, enum world_kind kind)
