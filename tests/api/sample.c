@@ -61,6 +61,7 @@ static void count_all(struct metrics *metrics)
 {
     static const enum event_kind once[] = { EVENT_OBSERVED, EVENT_OBSERVED,     EVENT_RETRY,
                                             EVENT_ALARM,    EVENT_JOURNAL_LOST, EVENT_PROGRESS };
+    const struct err failure = { .code = ERR_UNREACHABLE };
     struct journal_move move = {
         .guest = "db1",
         .from = "a",
@@ -92,6 +93,9 @@ static void count_all(struct metrics *metrics)
     end_move(metrics, move, 5); /* A restart. */
     metrics_count(metrics, &(struct event){ .kind = EVENT_PASS, .elapsed_ms = 7 });
     metrics_count(metrics, &(struct event){ .kind = EVENT_PASS });
+    metrics_count(metrics, &(struct event){ .kind = EVENT_RELEASE });
+    metrics_count(metrics, &(struct event){ .kind = EVENT_RELEASE });
+    metrics_count(metrics, &(struct event){ .kind = EVENT_RELEASE, .err = &failure });
 }
 
 static struct journal_move sample_move(void)
@@ -182,7 +186,7 @@ static const char observed_json[] =
     "\"memory_kib\":1048576,\"vcpus\":1,\"persistent\":true,\"autostart\":false},"
     "{\"name\":\"stranger\",\"uuid\":\"00000000-0000-4000-8000-000000000002\","
     "\"state\":\"shutoff\",\"memory_kib\":1048576,\"vcpus\":1,\"persistent\":true,"
-    "\"autostart\":false}]},"
+    "\"autostart\":true,\"held\":true}]},"
     "{\"name\":\"b\",\"reachable\":false,\"error\":\"no answer\",\"memory_kib\":0,\"cpus\":0,"
     "\"guests\":[]}],\"in_flight\":[]}";
 

@@ -64,6 +64,10 @@ class Metrics(unittest.TestCase):
         self.assertEqual(self.value("berth_pass_duration_seconds_bucket", le="0.001"), 1)
         self.assertEqual(self.value("berth_pass_duration_seconds_bucket", le="0.010"), 2)
 
+    def test_releases_are_counted_by_what_came_of_them(self):
+        self.assertEqual(self.value("berth_releases_total", result="done"), 2)
+        self.assertEqual(self.value("berth_releases_total", result="failed"), 1)
+
     def test_how_things_are_is_of_the_status(self):
         self.assertEqual(self.value("berth_guests", **{"class": "placed"}), 1)
         self.assertEqual(self.value("berth_guests", **{"class": "unmanaged"}), 1)
@@ -79,6 +83,8 @@ class Metrics(unittest.TestCase):
         self.assertEqual(self.value("berth_drift_age_seconds"), 90)
         self.assertEqual(self.value("berth_host_reachable", host="a"), 1)
         self.assertEqual(self.value("berth_host_reachable", host="b"), 0)
+        self.assertEqual(self.value("berth_host_held_guests", host="a"), 1)
+        self.assertEqual(self.value("berth_host_held_guests", host="b"), 0)
         self.assertEqual(self.value("berth_host_last_seen_timestamp_seconds", host="a"), 1764000000)
         self.assertEqual(self.value("berth_desired_valid"), 1)
 

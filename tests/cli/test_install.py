@@ -87,8 +87,27 @@ class Service(InstallTest):
         theirs = [p.name for p in pathlib.Path("/lib/systemd/system").glob("libvirtd*.s*")]
         self.assertIn("libvirtd.socket", theirs)
         self.assertEqual([name for name in theirs if name not in before], [])
-        # Sockets come before what units wait for by default: a unit that did both would be left out.
-        self.assertIn("\nDefaultDependencies=no\n", text)
+
+    def boot(self, text):
+        """What systemd says of a boot with libvirt and the guard, whose unit this is, enabled."""
+        units = self.folder / "units"
+        shutil.rmtree(units, ignore_errors=True)
+        for target, unit in (("sockets", "libvirtd.socket"), ("multi-user", "libvirtd.service"),
+                             ("multi-user", "berth-guard.service")):
+            wants = units / f"{target}.target.wants"
+            wants.mkdir(parents=True, exist_ok=True)
+            (wants / unit).symlink_to(f"/lib/systemd/system/{unit}")
+        (units / "berth-guard.service").write_text(text)
+        return run(["systemd-analyze", "verify", "--man=no", units / "berth-guard.service",
+                    "sockets.target", "multi-user.target"],
+                   env={"SYSTEMD_UNIT_PATH": f"{units}:/lib/systemd/system"}).stderr
+
+    def test_nothing_is_left_out_of_a_boot_because_of_the_guard(self):
+        """Sockets come before what units wait for by default: one that did both would be in a cycle."""
+        text = self.guard.read_text()
+        self.assertNotIn("cycle", self.boot(text))
+        self.assertIn("deleted to break ordering cycle",
+                      self.boot(text.replace("DefaultDependencies=no\n", "")))
 
     def test_a_fault_in_the_unit_would_be_told(self):
         self.unit.write_text(self.unit.read_text().replace("ProtectHome=yes", "ProtectHom=yes"))
