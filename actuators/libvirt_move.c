@@ -451,13 +451,20 @@ static int run_autostart(const struct libvirt_move *move, struct err *err)
  * look that follows tells. */
 static int create(const struct libvirt_move *move, virDomainPtr domain, struct err *err)
 {
+    struct err refusal;
+
     if (check_save(move, domain, err) < 0) {
         return -1;
     }
-    if (virDomainCreateWithFlags(domain, 0) == 0 || virDomainIsActive(domain) == 1) {
+    if (virDomainCreateWithFlags(domain, 0) == 0) {
         return 0;
     }
-    return libvirt_move_fail_libvirt(move, err);
+    (void)libvirt_move_fail_libvirt(move, &refusal); /* Before the next call loses the reason. */
+    if (virDomainIsActive(domain) == 1) {
+        return 0;
+    }
+    *err = refusal;
+    return -1;
 }
 
 static int wait_running(const struct libvirt_move *move, virDomainPtr domain, struct err *err)
