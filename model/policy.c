@@ -20,6 +20,7 @@ struct policy policy_default(void)
         .mode = POLICY_MODE_AUTO,
         .timeout_ms = INT64_C(10) * 60 * 1000,
         .stop_timeout_ms = INT64_C(5) * 60 * 1000,
+        .start_timeout_ms = INT64_C(2) * 60 * 1000,
         .max_downtime_ms = 1000,
         .auto_converge = true,
         .profile = profile_default(),

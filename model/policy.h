@@ -73,6 +73,7 @@ struct policy {
     enum policy_mode mode; /* [migrate] mode */
     int64_t timeout_ms;
     int64_t stop_timeout_ms;
+    int64_t start_timeout_ms;
     uint32_t max_downtime_ms; /* <= 2000 */
     uint64_t bandwidth_mib_s; /* 0 = no limit. */
     uint32_t parallel;        /* Connections of one migration; 0 or 1 = one. */

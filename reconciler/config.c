@@ -591,9 +591,10 @@ void config_policy_digest(const struct config *config, char hex[65])
     text_printf(&text, "capacity %" PRIu64 " %" PRIu32 " %" PRIu64 " %" PRIu32 " %d %d\n",
                 policy->reserve.kib, policy->reserve.percent, policy->guest_overhead_kib,
                 policy->cpu_overcommit_milli, (int)policy->cpu_policy, policy->charge_off);
-    text_printf(&text, "migrate %d %" PRId64 " %" PRId64 " %" PRIu32 " %" PRIu64 " %" PRIu32,
-                (int)policy->mode, policy->timeout_ms, policy->stop_timeout_ms,
-                policy->max_downtime_ms, policy->bandwidth_mib_s, policy->parallel);
+    text_printf(
+        &text, "migrate %d %" PRId64 " %" PRId64 " %" PRId64 " %" PRIu32 " %" PRIu64 " %" PRIu32,
+        (int)policy->mode, policy->timeout_ms, policy->stop_timeout_ms, policy->start_timeout_ms,
+        policy->max_downtime_ms, policy->bandwidth_mib_s, policy->parallel);
     text_printf(&text, " %d %d %d %d %d %d %s\n", policy->tls, policy->auto_converge,
                 policy->postcopy, (int)policy->fallback, policy->allow_downgrade,
                 policy->adopt_pending_actions,

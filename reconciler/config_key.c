@@ -553,6 +553,7 @@ static const struct key keys[] = {
     KEY(MIGRATE, "mode", mode, IS_MODE, policy, mode),
     KEY(MIGRATE, "timeout", duration, IS_DURATION, policy, timeout_ms),
     KEY(MIGRATE, "stop_timeout", duration, IS_DURATION, policy, stop_timeout_ms),
+    KEY(MIGRATE, "start_timeout", duration, IS_DURATION, policy, start_timeout_ms),
     KEY(MIGRATE, "max_downtime", downtime, "must be a duration of at most 2s, such as 500ms",
         policy, max_downtime_ms),
     KEY(MIGRATE, "bandwidth", bandwidth,

@@ -11,7 +11,6 @@
 #include "reconciler/look.h"
 #include "reconciler/stage.h"
 
-#define START_TIMEOUT_MS  INT64_C(120000)
 #define QUICK_TIMEOUT_MS  INT64_C(60000)
 #define SUPPLY_TIMEOUT_MS INT64_C(120000)
 
@@ -38,7 +37,7 @@ int64_t operation_timeout_ms(enum op_kind kind, const struct policy *policy,
     if (kind == OP_FENCE) {
         return FENCING_TIMEOUT_MS;
     }
-    return kind == OP_START ? START_TIMEOUT_MS : QUICK_TIMEOUT_MS;
+    return kind == OP_START ? policy->start_timeout_ms : QUICK_TIMEOUT_MS;
 }
 
 const char *operation_host(const struct journal_move *move, unsigned side)

@@ -147,6 +147,7 @@ START_TEST(every_key_reaches_its_field)
                 "[capacity]\nhost_reserve = 10%\nguest_overhead = 512MiB\ncpu_overcommit = 1.25\n"
                 "cpu_policy = strict\ncharge_off = no\n"
                 "[migrate]\nmode = offline\ntimeout = 90s\nstop_timeout = 2h\n"
+                "start_timeout = 3m\n"
                 "max_downtime = 300ms\nbandwidth = 1GiB\nparallel = 4\ntls = yes\n"
                 "migrate_uri = tcp://%s.mig\npostcopy = yes\nallow_downgrade = yes\n"
                 "auto_converge = no\nfallback = postcopy\n"
@@ -172,6 +173,7 @@ START_TEST(every_key_reaches_its_field)
     ck_assert_int_eq(policy->mode, POLICY_MODE_OFFLINE);
     ck_assert_int_eq(policy->timeout_ms, 90000);
     ck_assert_int_eq(policy->stop_timeout_ms, 7200000);
+    ck_assert_int_eq(policy->start_timeout_ms, 180000);
     ck_assert_uint_eq(policy->max_downtime_ms, 300);
     ck_assert_uint_eq(policy->bandwidth_mib_s, 1024);
     ck_assert_uint_eq(policy->parallel, 4);
@@ -521,6 +523,7 @@ static const struct {
     { "migrate", "timeout", "0s", DURATION },
     { "migrate", "timeout", "10", DURATION },
     { "migrate", "stop_timeout", "5 minutes", DURATION },
+    { "migrate", "start_timeout", "0s", DURATION },
     { "migrate", "max_downtime", "2001ms", DOWNTIME },
     { "migrate", "max_downtime", "3s", DOWNTIME },
     { "migrate", "bandwidth", "100KiB", RATE },
@@ -807,6 +810,7 @@ static const char *const decisive[] = {
     "[migrate]\nmode = live\n",
     "[migrate]\ntimeout = 11m\n",
     "[migrate]\nstop_timeout = 6m\n",
+    "[migrate]\nstart_timeout = 3m\n",
     "[migrate]\nmax_downtime = 300ms\n",
     "[migrate]\nbandwidth = 1MiB\n",
     "[migrate]\nparallel = 2\n",
