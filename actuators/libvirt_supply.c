@@ -21,7 +21,9 @@
 
 #define POLL_MS   INT64_C(250)
 #define SETTLE_MS INT64_C(10000) /* A device may come or go a little later than its command ends. */
-#define ABSENT    1              /* What a probe says of a thing that is not there. */
+#define OWNERS_MS \
+    INT64_C(20000) /* To ask who else has a guest's volumes, however long its start may take. */
+#define ABSENT 1   /* What a probe says of a thing that is not there. */
 
 enum presence {
     PRESENCE_NONE,
@@ -358,6 +360,7 @@ int libvirt_supply_check_owners(const struct libvirt_move *move, struct err *err
     const struct supply_list items = supply_list_of(&move->op->supplies, SUPPLY_VOLUME);
     struct libvirt_command_host host = command_host(move);
 
+    host.end_ms = libvirt_pool_now_ms() + OWNERS_MS;
     for (size_t i = 0; i < items.count; i++) {
         const struct errand errand =
             errand_for(move, &host, move->source.host.name, &items.items[i]);
