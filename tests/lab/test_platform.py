@@ -126,9 +126,15 @@ class Faults(FleetTest):
         fleet.disturb("fault", "kvm1", "clear")
         self.assertEqual(self.add("br7").returncode, 0)
 
-    def test_one_that_hangs_ends_by_force_only(self):
+    def test_one_that_hangs_ends_when_it_is_asked_to(self):
         fleet.disturb("fault", "kvm1", "ip link add", "hang", "1")
-        self.assertNotEqual(self.add("br7").returncode, 0)
+        self.assertEqual(self.add("br7").returncode, 124)
+        self.assertEqual(fleet.bridged("br7"), [])
+        self.assertNotIn("sleep", fleet.lab("on", "kvm1", "ps", "-eo", "comm"))
+
+    def test_one_that_is_deaf_ends_by_force_only(self):
+        fleet.disturb("fault", "kvm1", "ip link add", "deaf", "1")
+        self.assertNotIn(self.add("br7").returncode, (0, 124))
         self.assertEqual(fleet.bridged("br7"), [])
         self.assertNotIn("sleep", fleet.lab("on", "kvm1", "ps", "-eo", "comm"))
 

@@ -243,6 +243,14 @@ class Live(StepsTest):
         self.make()
         self.disturb_all(LIVE, ("lost", "hang", "late"))
 
+    def test_a_command_that_hears_nothing_is_ended_by_force(self):
+        self.make()
+        self.want()
+        self.fault("target", "escli mkvolumeattachment", "deaf", "1")
+        self.apply()
+        self.assert_safe()
+        self.assert_ends()
+
 
 class Starts(StepsTest):
     def test_a_start_that_fails_gives_the_guest_back_to_its_source(self):
