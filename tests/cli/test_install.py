@@ -11,7 +11,7 @@ import stat
 import tempfile
 import unittest
 
-from world import BERTH, BERTHD, CliTest, FAILED, OK, run
+from world import BERTH, BERTHD, CliTest, FAILED, INVALID, OK, run
 
 BUILD = pathlib.Path(BERTH).resolve().parent
 MODULE = next(BUILD.glob("berth-libvirt-*.so"))
@@ -37,6 +37,19 @@ class Installed(InstallTest):
     def test_an_installed_program_finds_its_module_wherever_the_prefix_is(self):
         self.install("--prefix", self.folder / "prefix")
         self.assert_complains(ask_libvirt(self.folder / "prefix/bin/berth"), FAILED, NOSUCH)
+
+    def test_an_installed_program_finds_the_profiles_that_are_shipped(self):
+        self.install("--prefix", self.folder / "prefix")
+        conf = self.folder / "berth.conf"
+        conf.write_text("[fleet]\nprofile = exascale\n")
+        small = pathlib.Path(__file__).resolve().parents[2] / "configs" / "examples" / "small.xml"
+        program = [self.folder / "prefix/bin/berth", "validate", "-c", conf, small]
+        self.assert_exit(run(program), OK)
+        for path in self.folder.rglob("exascale.conf"):
+            path.unlink()
+        lost = run(program)
+        self.assert_exit(lost, INVALID)
+        self.assertIn("share/berth/profiles/exascale.conf' is not there", lost.stderr)
 
     def test_a_staged_installation_has_both_programs_and_the_module(self):
         self.install("--prefix", "/opt/berth", DESTDIR=str(self.folder))
