@@ -500,7 +500,7 @@ static int read_facts(struct arena *arena, json_t *json, const char *where, stru
                       struct err *err)
 {
     json_t *facts = json_object_get(json, "facts");
-    char path[PATH_SIZE];
+    char path[PATH_SIZE + 32]; /* Within 'where', which has PATH_SIZE. */
 
     (void)snprintf(path, sizeof(path), "%s.facts", where);
     return facts == NULL ? 0 : sim_member_read(arena, facts, &fact_table, path, host->facts, err);

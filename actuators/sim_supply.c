@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "actuators/sim_supply.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "actuators/sim_fleet.h"
@@ -30,9 +31,11 @@ static int fail(const struct place *place, struct err *err, enum err_code code, 
 
 static void add_name(struct sim_fleet *fleet, struct sim_names *names, const char *name)
 {
-    const char **items = ARENA_ARRAY(fleet->arena, const char *, names->count + 1);
+    const char **items;
     size_t at = 0;
 
+    assert(names != NULL); /* Of a kind that is kept by name. */
+    items = ARENA_ARRAY(fleet->arena, const char *, names->count + 1);
     while (at < names->count && strcmp(names->items[at], name) < 0) {
         items[at] = names->items[at];
         at++;
