@@ -13,11 +13,12 @@
 typedef const struct cli_command *command_fn(void);
 
 static command_fn *const commands[] = {
-    cmd_validate_command, cmd_discover_command, cmd_observe_command,  cmd_diff_command,
-    cmd_plan_command,     cmd_apply_command,    cmd_migrate_command,  cmd_drain_command,
-    cmd_evacuate_command, cmd_undrain_command,  cmd_rollback_command, cmd_status_command,
-    cmd_watch_command,    cmd_history_command,  cmd_explain_command,  cmd_steer_cancel,
-    cmd_steer_hold,       cmd_steer_release,    cmd_steer_retry,      cmd_steer_check,
+    cmd_validate_command, cmd_discover_command, cmd_observe_command, cmd_diff_command,
+    cmd_plan_command,     cmd_apply_command,    cmd_migrate_command, cmd_steps_command,
+    cmd_drain_command,    cmd_evacuate_command, cmd_undrain_command, cmd_rollback_command,
+    cmd_status_command,   cmd_watch_command,    cmd_history_command, cmd_explain_command,
+    cmd_steer_cancel,     cmd_steer_hold,       cmd_steer_release,   cmd_steer_retry,
+    cmd_steer_check,
 };
 
 static const struct cli_command *find_command(const char *name)

@@ -16,6 +16,7 @@ const struct cli_command *cmd_diff_command(void);
 const struct cli_command *cmd_plan_command(void);
 const struct cli_command *cmd_apply_command(void);
 const struct cli_command *cmd_migrate_command(void);
+const struct cli_command *cmd_steps_command(void);
 const struct cli_command *cmd_drain_command(void);
 const struct cli_command *cmd_evacuate_command(void);
 const struct cli_command *cmd_undrain_command(void);

@@ -54,13 +54,14 @@ void records_print_move(struct text *text, const struct journal_move *move, int6
 
 void records_print_step(struct text *text, const struct journal_step *step)
 {
+    const char *why = step->error_text != NULL ? step->error_text : step->note;
     char at[CLOCK_TEXT_SIZE];
 
-    text_printf(text, "    %s  %2" PRIu32 " %-10s on %s: %s%s%s\n",
+    text_printf(text, "    %s  %2" PRIu32 " %-10s%s%s on %s: %s%s%s\n",
                 clock_format(step->begun_ms, at), step->number, op_kind_name(step->kind),
-                step->host, journal_step_state_name(step->state),
-                step->error_text == NULL ? "" : ": ",
-                step->error_text == NULL ? "" : text_visible(text->arena, step->error_text));
+                step->supply == SUPPLY_NONE ? "" : " ", supply_kind_name(step->supply), step->host,
+                journal_step_state_name(step->state), why == NULL ? "" : ": ",
+                why == NULL ? "" : text_visible(text->arena, why));
 }
 
 void records_print_event(struct text *text, const struct journal_event *event)

@@ -13,6 +13,7 @@
 #include "reconciler/definition.h"
 #include "reconciler/force.h"
 #include "reconciler/operation.h"
+#include "reconciler/procedure.h"
 
 #define LOOK_AGAIN_MS INT64_C(1000)
 #define WAIT_LIMIT_MS \
@@ -41,7 +42,7 @@ static const char *step_name(const struct executor *executor)
     const struct step *step = &executor->step;
 
     return executor->move.mode != MOVE_LIVE || stage_is_supply_op(step->op)
-               ? stage_name(step->op, step->supply)
+               ? procedure_name(step->op, step->supply)
                : NULL;
 }
 
@@ -641,24 +642,25 @@ static void mark_intent(struct executor *executor, struct batch *batch)
 /* Once, before anything is done: what a person who knows the procedure waits for in vain. */
 static void tell_skipped(struct executor *executor)
 {
-    const struct stage_step *steps = stage_steps();
-    struct journal_move *move = &executor->move;
+    const struct journal_move *move = &executor->move;
+    struct procedure_row rows[PROCEDURE_STEPS];
 
     if (executor->steps_told || executor->resumed || move->mode == MOVE_LIVE ||
         executor->stage.supplies.count == 0) {
         return;
     }
     executor->steps_told = true;
-    for (size_t i = 0; i < STAGE_STEP_COUNT; i++) {
-        struct event event = {
+    procedure_tell(move, &executor->stage.supplies, NULL, 0, rows);
+    for (size_t i = 0; i < PROCEDURE_STEPS; i++) {
+        const struct event event = {
             .kind = EVENT_STEP_SKIPPED,
             .move = move,
             .guest = move->guest,
-            .step = steps[i].name,
-            .text = stage_skipped(&steps[i], move, &executor->stage.supplies),
+            .step = rows[i].name,
+            .text = rows[i].text,
         };
 
-        if (event.text != NULL) {
+        if (rows[i].state == PROCEDURE_SKIPPED) {
             event_emit(&executor->world.events, &event);
         }
     }

@@ -43,6 +43,12 @@ void journal_json_step(struct text *json, const struct journal_step *step)
     text_append(json, "{");
     json_member_number(json, "number", step->number);
     json_member_string(json, "op", op_kind_name(step->kind));
+    if (step->supply != SUPPLY_NONE) {
+        json_member_string(json, "supply", supply_kind_name(step->supply));
+    }
+    if (step->note != NULL) {
+        json_member_string(json, "note", step->note);
+    }
     json_member_string(json, "host", step->host);
     json_member_string(json, "state", journal_step_state_name(step->state));
     json_member_string(json, "text", step->error_text);

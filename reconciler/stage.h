@@ -69,22 +69,3 @@ void stage_note_outcome(struct stage *stage, const struct step *step, const stru
 
 /* What the checks before a move told of its supplies. */
 void stage_note_checks(struct stage *stage, const struct actuator_completion *completion);
-
-/* A step of an offline move as the procedure that Berth replaces has it. */
-struct stage_step {
-    const char *name; /* "DETACH_VOLUMES" */
-    uint32_t kinds;   /* Of supplies that it is about; 0 = it is about the guest itself. */
-};
-
-#define STAGE_STEP_COUNT 11
-
-/* All of them, in the order in which they are done. */
-const struct stage_step *stage_steps(void);
-
-/* Why there is nothing to do in 'step' for a move with 'supplies', or NULL. */
-const char *stage_skipped(const struct stage_step *step, const struct journal_move *move,
-                          const struct supply_list *supplies);
-
-/* The name that the procedure which Berth replaces has for an operation, as in "DETACH_VOLUMES"; NULL where it
- * has none. */
-const char *stage_name(enum op_kind kind, enum supply_kind supply);

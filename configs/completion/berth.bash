@@ -32,7 +32,7 @@ _berth_expects() { # COMMAND OPTION|argument
         migrate:--to | migrate:--timeout | *:--source-is-dead | hold:-r | hold:--reason) echo other ;;
         *:-c | *:--config | *:--es | *:--observed | *:--schema | observe:-o | observe:--out) echo file ;;
         apply:--only | cancel:argument | explain:argument | history:argument | hold:argument | \
-            migrate:argument | release:argument | retry:argument) echo guest ;;
+            migrate:argument | release:argument | retry:argument | steps:argument) echo guest ;;
         history:-n | history:--limit) echo number ;;
         validate:argument) echo file ;;
     esac
@@ -88,7 +88,7 @@ _berth() { # PROGRAM WORD PREVIOUS: as bash calls it
     case $expects in
         command)
             _berth_match "$word" < <(printf '%s\n' validate discover observe diff plan apply \
-                migrate drain evacuate undrain rollback status watch history explain cancel hold release retry check)
+                migrate steps drain evacuate undrain rollback status watch history explain cancel hold release retry check)
             [[ -n $command ]] || _berth_match "$word" < <(printf '%s\n' help --help --version)
             ;;
         option) _berth_match "$word" < <(_berth_options "$command") ;;

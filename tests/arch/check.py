@@ -34,7 +34,7 @@ ONLY_HEADERS = {  # (from, to) -> what of a folder others may see
                               "reconciler/event_json.h", "reconciler/force.h", "reconciler/guard.h",
                               "reconciler/headline.h",
                               "reconciler/hook.h", "reconciler/metrics.h",
-                              "reconciler/preflight.h", "reconciler/recall.h", "reconciler/reload.h",
+                              "reconciler/preflight.h", "reconciler/procedure.h", "reconciler/recall.h", "reconciler/reload.h",
                               "reconciler/service.h"}}
 CONFINED = {  # external header -> the only files that may include it
     r"libxml/": r"(model/es_xml|actuators/libvirt_xml|cli/relaxng)\.c",

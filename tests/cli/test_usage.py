@@ -18,6 +18,7 @@ ARGUMENTS = {
     "plan": ([], []),
     "apply": ([], []),
     "migrate": (["vm1"], []),
+    "steps": (["vm1"], []),
     "drain": (["kvm1"], []),
     "evacuate": (["kvm1"], []),
     "undrain": (["kvm1"], []),
@@ -118,6 +119,7 @@ class Output(CliTest):
             ("status",): OK,
             ("explain", "vm1"): OK,
             ("history", "vm1"): OK,
+            ("steps", "vm1"): OK,
         }
 
     def setUp(self):

@@ -449,15 +449,6 @@ START_TEST(whatever_fails_dies_or_is_cancelled_the_guest_runs_once_with_its_supp
 }
 END_TEST
 
-START_TEST(a_step_has_the_name_that_the_procedure_gives_it)
-{
-    ck_assert_str_eq(stage_name(OP_WITHDRAW, SUPPLY_CONFIG), "DETACH_VOLUMES");
-    ck_assert_str_eq(stage_name(OP_PROVIDE, SUPPLY_BRIDGE), "CREATE_BRIDGES");
-    ck_assert_str_eq(stage_name(OP_UNDEFINE, SUPPLY_NONE), "MIGRATE_GUEST");
-    ck_assert_ptr_null(stage_name(OP_PREFLIGHT, SUPPLY_NONE));
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("stage");
@@ -473,7 +464,6 @@ int main(void)
     tcase_add_test(tcase, what_somebody_else_uses_on_the_target_is_not_taken_from_there);
     tcase_add_test(tcase,
                    whatever_fails_dies_or_is_cancelled_the_guest_runs_once_with_its_supplies);
-    tcase_add_test(tcase, a_step_has_the_name_that_the_procedure_gives_it);
     suite_add_tcase(suite, tcase);
     return runner_run(suite);
 }

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdint.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/records.h"
+#include "model/supply_json.h"
+#include "reconciler/journal/journal.h"
+#include "reconciler/json_member.h"
+#include "reconciler/procedure.h"
+
+#define STEPS_FORMAT "berth.steps/1"
+
+/* A move and all that the journal has of it. */
+struct tale {
+    const struct journal_move *move;
+    struct journal_step *steps;
+    size_t count;
+    struct supply_list supplies;
+    struct procedure_row rows[PROCEDURE_STEPS];
+};
+
+/* The open move of 'guest', or else its last one; NULL in '*move' if it has none. */
+static int find_move(struct cli *cli, struct journal *journal, const char *guest,
+                     const struct journal_move **move, struct err *err)
+{
+    struct journal_move *moves;
+    size_t count;
+
+    *move = NULL;
+    if (journal->ops->moves(journal, &cli->arena, true, guest, 1, &moves, &count, err) != 0 ||
+        (count == 0 &&
+         journal->ops->moves(journal, &cli->arena, false, guest, 1, &moves, &count, err) != 0)) {
+        return -1;
+    }
+    *move = count > 0 ? &moves[count - 1] : NULL;
+    return 0;
+}
+
+static int read_supplies(struct cli *cli, struct journal *journal, struct tale *tale,
+                         struct err *err)
+{
+    char *bytes;
+    size_t length;
+
+    if (tale->move->supplies_digest[0] == '\0') {
+        return 0;
+    }
+    return journal->ops->object(journal, &cli->arena, tale->move->supplies_digest, &bytes, &length,
+                                err) != 0
+               ? -1
+               : supply_json_read(&cli->arena, bytes, length, &tale->supplies, err);
+}
+
+static int read_tale(struct cli *cli, struct journal *journal, struct tale *tale, struct err *err)
+{
+    if (journal->ops->steps(journal, &cli->arena, tale->move->key, &tale->steps, &tale->count,
+                            err) != 0 ||
+        read_supplies(cli, journal, tale, err) != 0) {
+        return -1;
+    }
+    if (tale->move->mode != MOVE_LIVE) {
+        procedure_tell(tale->move, &tale->supplies, tale->steps, tale->count, tale->rows);
+    }
+    return 0;
+}
+
+static void print_row(struct text *text, const struct procedure_row *row)
+{
+    char took[CLOCK_TEXT_SIZE];
+
+    text_printf(text, "    %-9s  %s", procedure_state_name(row->state), row->name);
+    if (row->state == PROCEDURE_SKIPPED) {
+        text_printf(text, ": %s\n", row->text);
+        return;
+    }
+    text_printf(text, " on %s", row->host);
+    if (row->ended_ms > 0) {
+        text_printf(text, ", %s", clock_format_duration(row->ended_ms - row->begun_ms, took));
+    }
+    if (row->text != NULL) {
+        text_printf(text, ": %s", text_visible(text->arena, row->text));
+    }
+    text_append(text, "\n");
+}
+
+static void print_tale(struct text *text, const struct tale *tale)
+{
+    const struct journal_move *move = tale->move;
+
+    records_print_move(text, move, cli_now_ms());
+    if (move->mode == MOVE_LIVE) {
+        for (size_t i = 0; i < tale->count; i++) {
+            records_print_step(text, &tale->steps[i]);
+        }
+        return;
+    }
+    for (size_t i = 0; i < PROCEDURE_STEPS; i++) {
+        print_row(text, &tale->rows[i]);
+    }
+    if (move->state == JOURNAL_MOVE_OPEN && (move->back || move->cancel_requested)) {
+        text_printf(text, "    it goes back to %s\n", move->from);
+    } else if (move->state == JOURNAL_MOVE_OPEN && move->by_hand) {
+        text_append(text, "    it is run by hand, step by step\n");
+    }
+}
+
+static void write_row(struct text *json, const struct procedure_row *row)
+{
+    text_append(json, "{");
+    json_member_string(json, "step", row->name);
+    json_member_string(json, "state", procedure_state_name(row->state));
+    json_member_string(json, "host", row->host);
+    json_member_string(json, "text", row->text);
+    json_member_instant(json, "begun", row->begun_ms);
+    json_member_instant(json, "ended", row->ended_ms);
+    text_append(json, "}");
+}
+
+/* Of a live move, which the procedure does not know, operations are told. */
+static void write_operation(struct text *json, const struct journal_step *step)
+{
+    const char *name = procedure_name(step->kind, step->supply);
+
+    text_append(json, "{");
+    json_member_string(json, "step", name != NULL ? name : op_kind_name(step->kind));
+    json_member_string(json, "state", journal_step_state_name(step->state));
+    json_member_string(json, "host", step->host);
+    json_member_string(json, "text", step->error_text != NULL ? step->error_text : step->note);
+    json_member_instant(json, "begun", step->begun_ms);
+    json_member_instant(json, "ended", step->ended_ms);
+    text_append(json, "}");
+}
+
+static const char *find_next(const struct tale *tale)
+{
+    for (size_t i = 0; tale->move->mode != MOVE_LIVE && i < PROCEDURE_STEPS; i++) {
+        if (tale->rows[i].state == PROCEDURE_NEXT) {
+            return tale->rows[i].name;
+        }
+    }
+    return NULL;
+}
+
+static void write_tale(struct text *json, const struct tale *tale)
+{
+    const struct journal_move *move = tale->move;
+    bool live = move->mode == MOVE_LIVE;
+
+    json_member_string(json, "from", move->from);
+    json_member_string(json, "to", move->to);
+    json_member_string(json, "mode", op_mode_name(move->mode));
+    json_member_string(json, "state", journal_move_state_name(move->state));
+    json_member_flag(json, "back", move->back);
+    json_member_flag(json, "by_hand", move->by_hand);
+    json_member_string(json, "next", find_next(tale));
+    json_member_name(json, "steps");
+    text_append(json, "[");
+    for (size_t i = 0; i < (live ? tale->count : PROCEDURE_STEPS); i++) {
+        json_member_next(json);
+        text_append(json, "\n ");
+        if (live) {
+            write_operation(json, &tale->steps[i]);
+        } else {
+            write_row(json, &tale->rows[i]);
+        }
+    }
+    text_append(json, "]");
+}
+
+static int print(struct cli *cli, const char *guest, const struct tale *tale)
+{
+    struct text text = text_new(&cli->arena);
+
+    if (!cli->json && tale->move == NULL) {
+        text_printf(&text, "%s has not been moved\n", text_visible(&cli->arena, guest));
+    } else if (!cli->json) {
+        print_tale(&text, tale);
+    } else {
+        text_append(&text, "{");
+        json_member_string(&text, "format", STEPS_FORMAT);
+        json_member_string(&text, "guest", guest);
+        if (tale->move == NULL) {
+            json_member_name(&text, "steps");
+            text_append(&text, "[]");
+        } else {
+            write_tale(&text, tale);
+        }
+        text_append(&text, "}\n");
+    }
+    return cli_print(text.data, text.length);
+}
+
+static int tell(struct cli *cli, struct journal *journal, const char *guest)
+{
+    struct tale tale = { .move = NULL };
+    struct err err;
+
+    if (find_move(cli, journal, guest, &tale.move, &err) != 0 ||
+        (tale.move != NULL && read_tale(cli, journal, &tale, &err) != 0)) {
+        return cli_fail(&err);
+    }
+    return print(cli, guest, &tale);
+}
+
+static const struct cli_command command;
+
+static int run(struct cli *cli, int argc, char **argv)
+{
+    int status = cli_start(cli, &command, NULL, 0, &argc, argv, 1, 1);
+    struct journal *journal;
+    struct err err;
+
+    if (status >= 0) {
+        return status;
+    }
+    journal = journal_open_readonly(cli->config.state_dir, &err);
+    if (journal == NULL) { /* No journal yet: nothing was ever done. */
+        return err.code == ERR_NOT_FOUND ? print(cli, argv[0], &(struct tale){ .move = NULL })
+                                         : cli_fail(&err);
+    }
+    status = tell(cli, journal, argv[0]);
+    journal_close(journal);
+    return status;
+}
+
+static const struct cli_command command = {
+    .name = "steps",
+    .arguments = "GUEST",
+    .summary = "the steps of a guest's move: done, next, left, and skipped, with the reason",
+    .details =
+        "Of the move that is under way or stands still, or else of the guest's last one.  A move that stops\n"
+        "the guest is told in the steps of the procedure that Berth replaces, STOP_GUEST for example.",
+    .run = run,
+};
+
+const struct cli_command *cmd_steps_command(void)
+{
+    return &command;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* A move told in the steps of the procedure that Berth replaces. */
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "reconciler/procedure.h"
+#include "tests/runner.h"
+
+static const struct supply some_supplies[] = { { SUPPLY_BRIDGE, "br7", NULL },
+                                               { SUPPLY_VOLUME, "v", "/dev/v" },
+                                               { SUPPLY_CONFIG, "c", "/dev/c" } };
+static const struct supply_list supplies = { some_supplies, ARRAY_LEN(some_supplies) };
+
+static struct journal_move move_of(enum move_mode mode, enum guest_state original)
+{
+    return (struct journal_move){
+        .guest = "vm1", .from = "kvm1", .to = "kvm2", .mode = mode, .original = original
+    };
+}
+
+static struct journal_step done(enum op_kind op, enum supply_kind supply, const char *host)
+{
+    return (struct journal_step){
+        .kind = op,
+        .supply = supply,
+        .host = host,
+        .state = JOURNAL_STEP_DONE,
+        .begun_ms = 1000,
+        .ended_ms = 2000,
+    };
+}
+
+/* The states of all steps, a letter each: done, next, remaining, skipped, failed, unclear, in progress. */
+static const char *letters(const struct procedure_row rows[PROCEDURE_STEPS])
+{
+    static char text[PROCEDURE_STEPS + 1];
+    static const char of_states[] = { 'r', 'n', 'i', 'd', 'f', 'u', 's' };
+
+    for (size_t i = 0; i < PROCEDURE_STEPS; i++) {
+        text[i] = of_states[rows[i].state];
+    }
+    return text;
+}
+
+static const char *tell(const struct journal_move *move, const struct journal_step *steps,
+                        size_t count)
+{
+    static struct procedure_row rows[PROCEDURE_STEPS];
+
+    procedure_tell(move, &supplies, steps, count, rows);
+    return letters(rows);
+}
+
+START_TEST(a_move_that_has_just_begun_has_its_first_step_next)
+{
+    const struct journal_move move = move_of(MOVE_OFFLINE, GUEST_RUNNING);
+
+    /* Bridges, NAT, stop, interfaces, volumes off, on, migrate, interfaces, start, bridges, NAT. */
+    ck_assert_str_eq(tell(&move, NULL, 0), "nsrsrrrsrrs");
+}
+END_TEST
+
+START_TEST(a_step_is_done_when_each_of_its_parts_is)
+{
+    const struct journal_move move = move_of(MOVE_OFFLINE, GUEST_RUNNING);
+    struct journal_step steps[] = {
+        done(OP_PROVIDE, SUPPLY_BRIDGE, "kvm2"),  done(OP_STOP, SUPPLY_NONE, "kvm1"),
+        done(OP_WITHDRAW, SUPPLY_CONFIG, "kvm1"), done(OP_WITHDRAW, SUPPLY_VOLUME, "kvm1"),
+        done(OP_PROVIDE, SUPPLY_VOLUME, "kvm2"),  done(OP_PROVIDE, SUPPLY_CONFIG, "kvm2"),
+        done(OP_DEFINE, SUPPLY_NONE, "kvm2"),     done(OP_UNDEFINE, SUPPLY_NONE, "kvm1"),
+        done(OP_START, SUPPLY_NONE, "kvm2"),
+    };
+    static const char *const after[] = { "dsnsrrrsrrs", "dsdsnrrsrrs", "dsdsnrrsrrs",
+                                         "dsdsdnrsrrs", "dsdsdnrsrrs", "dsdsddnsrrs",
+                                         "dsdsddnsrrs", "dsdsdddsnrs", "dsdsdddsdns" };
+
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        ck_assert_str_eq(tell(&move, steps, i + 1), after[i]);
+    }
+}
+END_TEST
+
+START_TEST(a_step_that_failed_or_was_cut_short_says_so_and_nothing_is_next)
+{
+    const struct journal_move move = move_of(MOVE_OFFLINE, GUEST_RUNNING);
+    struct journal_step step = done(OP_PROVIDE, SUPPLY_BRIDGE, "kvm2");
+
+    step.state = JOURNAL_STEP_FAILED;
+    ck_assert_str_eq(tell(&move, &step, 1), "fsrsrrrsrrs");
+    step.state = JOURNAL_STEP_UNCLEAR;
+    ck_assert_str_eq(tell(&move, &step, 1), "usrsrrrsrrs");
+    step.state = JOURNAL_STEP_INTENDED;
+    ck_assert_str_eq(tell(&move, &step, 1), "isrsrrrsrrs");
+}
+END_TEST
+
+START_TEST(what_was_done_on_the_way_back_counts_for_no_step)
+{
+    struct journal_move move = move_of(MOVE_OFFLINE, GUEST_RUNNING);
+    struct journal_step steps[] = { done(OP_PROVIDE, SUPPLY_BRIDGE, "kvm2"),
+                                    done(OP_PROVIDE, SUPPLY_VOLUME, "kvm1"),
+                                    done(OP_START, SUPPLY_NONE, "kvm1") };
+
+    move.back = true;
+    ck_assert_str_eq(tell(&move, steps, ARRAY_LEN(steps)), "dsrsrrrsrrs");
+}
+END_TEST
+
+START_TEST(a_move_that_is_done_has_every_step_done_or_skipped)
+{
+    struct journal_move move = move_of(MOVE_OFFLINE, GUEST_RUNNING);
+
+    move.state = JOURNAL_MOVE_DONE;
+    ck_assert_str_eq(tell(&move, NULL, 0), "dsdsdddsdds");
+    move = move_of(MOVE_COLD, GUEST_SHUTOFF);
+    move.state = JOURNAL_MOVE_DONE;
+    ck_assert_str_eq(tell(&move, NULL, 0), "dsssdddssds");
+}
+END_TEST
+
+START_TEST(of_a_host_that_cannot_be_asked_nothing_is_asked)
+{
+    const struct journal_move move = move_of(MOVE_FORCED, GUEST_RUNNING);
+    const struct journal_step step = done(OP_DEFINE, SUPPLY_NONE, "kvm2");
+
+    ck_assert_str_eq(tell(&move, NULL, 0), "nssssrrsrss");
+    ck_assert_str_eq(tell(&move, &step, 1), "nssssrdsrss");
+}
+END_TEST
+
+START_TEST(an_operation_belongs_to_the_step_that_the_procedure_has_for_it)
+{
+    ck_assert_str_eq(procedure_name(OP_WITHDRAW, SUPPLY_CONFIG), "DETACH_VOLUMES");
+    ck_assert_str_eq(procedure_name(OP_PROVIDE, SUPPLY_BRIDGE), "CREATE_BRIDGES");
+    ck_assert_str_eq(procedure_name(OP_WITHDRAW, SUPPLY_NAT_BRIDGE), "REMOVE_NAT_BRIDGE_SRC");
+    ck_assert_str_eq(procedure_name(OP_UNDEFINE, SUPPLY_NONE), "MIGRATE_GUEST");
+    ck_assert_str_eq(procedure_name(OP_STOP, SUPPLY_NONE), "STOP_GUEST");
+    ck_assert_ptr_null(procedure_name(OP_PREFLIGHT, SUPPLY_NONE));
+    ck_assert_ptr_null(procedure_name(OP_MIGRATE, SUPPLY_NONE));
+    ck_assert_uint_eq(procedure_find("STARTUP_GUEST"), 8);
+    ck_assert_uint_eq(procedure_find("startup_guest"), PROCEDURE_STEPS);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("procedure");
+    TCase *tcase = tcase_create("procedure");
+
+    tcase_add_test(tcase, a_move_that_has_just_begun_has_its_first_step_next);
+    tcase_add_test(tcase, a_step_is_done_when_each_of_its_parts_is);
+    tcase_add_test(tcase, a_step_that_failed_or_was_cut_short_says_so_and_nothing_is_next);
+    tcase_add_test(tcase, what_was_done_on_the_way_back_counts_for_no_step);
+    tcase_add_test(tcase, a_move_that_is_done_has_every_step_done_or_skipped);
+    tcase_add_test(tcase, of_a_host_that_cannot_be_asked_nothing_is_asked);
+    tcase_add_test(tcase, an_operation_belongs_to_the_step_that_the_procedure_has_for_it);
+    suite_add_tcase(suite, tcase);
+    return runner_run(suite);
+}
