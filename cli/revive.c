@@ -11,7 +11,10 @@
 #include "cli/follow.h"
 #include "cli/run.h"
 #include "model/es_edit.h"
+#include "model/profile.h"
+#include "reconciler/force.h"
 #include "reconciler/recall.h"
+#include "reconciler/view.h"
 
 struct revive {
     struct edit *edit;
@@ -20,6 +23,58 @@ struct revive {
     size_t given_up_count;
     bool ended; /* By a person: nobody else is started. */
 };
+
+/* A host that a guest may be started on, as far as it matters to the conditions of that; or NULL. */
+static const char *find_answering(const struct observed *observed)
+{
+    for (size_t i = 0; i < observed->host_count; i++) {
+        if (observed->hosts[i].reachable) {
+            return observed->hosts[i].name;
+        }
+    }
+    return NULL;
+}
+
+/* Keeps a guest out of the plan that the controller would refuse, which has the last word. */
+static void judge_guest(struct edit *edit, const char *guest, const char *to)
+{
+    struct cli *cli = edit->cli;
+    struct reach_sight *sight = &edit->sight;
+    const struct force_request request = {
+        .guest = guest,
+        .to = to,
+        .dead = edit->dead,
+        .user = cli_user(cli),
+        .revokes = profile_revokes(cli->config.policy.profile), /* If it has volumes. */
+    };
+    struct force_order order;
+    struct err err;
+
+    if (force_judge(&cli->arena, &request, &sight->view.observed, &cli->config.policy,
+                    &sight->ledger, &order, &err) != 0) {
+        view_exclude(&sight->view, guest, PLAN_UNSAFE, arena_strdup(&cli->arena, err.text));
+    }
+}
+
+/* Of those that ran on silent hosts: it is told before anything is changed that one may not be started. */
+static void judge_guests(struct edit *edit)
+{
+    const struct observed *observed = &edit->sight.view.observed;
+    const char *to = find_answering(observed);
+
+    for (size_t h = 0; to != NULL && h < observed->host_count; h++) {
+        const struct observed_host *host = &observed->hosts[h];
+
+        for (size_t i = 0; i < host->guest_count && !host->reachable; i++) {
+            const struct observed_guest *guest = &host->guests[i];
+
+            if ((observed_is_active(guest) || guest->owed_start) &&
+                desired_find_guest(edit->sight.view.input.desired, guest->name) != DESIRED_NONE) {
+                judge_guest(edit, guest->name, to);
+            }
+        }
+    }
+}
 
 int revive_look(struct edit *edit, const char *host)
 {
@@ -38,6 +93,7 @@ int revive_look(struct edit *edit, const char *host)
             host);
         return CLI_FAILED;
     }
+    judge_guests(edit);
     return 0;
 }
 

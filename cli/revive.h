@@ -6,13 +6,11 @@
  * else by itself.  Whether a guest may be started is the controller's to judge (reconciler/force.h).
  */
 
-#include <stdint.h>
-
 struct edit;
 struct text;
 
-/* What 'edit' begins with: looks at the hosts, and at what the journal knows of those that do not answer.  0, or the
- * exit status after printing why not, also if 'host', which may be NULL, answers. */
+/* What 'edit' begins with: looks at the hosts, and at what the journal knows of those that do not answer; whoever may
+ * not be started elsewhere for all that is known now is kept out of the plan.  0, or the exit status after printing why not, also if 'host', which may be NULL, answers. */
 int revive_look(struct edit *edit, const char *host);
 
 /* Makes the moves of edit->plan, in their order; the file is written.  The place of a guest whose move was refused
