@@ -239,13 +239,14 @@ static int check_off(const struct libvirt_move *move, struct err *err)
                : libvirt_move_fail(move, err, ERR_BUSY, "it is not off there, and needs them");
 }
 
-static struct libvirt_command_host command_host(const struct libvirt_move *move)
+static struct libvirt_command_host command_host(const struct libvirt_move *move,
+                                                const struct libvirt_move_end *end)
 {
     return (struct libvirt_command_host){
         .arena = move->arena,
         .profile = move->op->profile == NULL ? profile_default() : move->op->profile,
         .ssh = move->ssh,
-        .address = move->source.ssh,
+        .address = end->ssh,
         .end_ms = libvirt_pool_now_ms() + move->op->timeout_ms,
     };
 }
@@ -329,7 +330,7 @@ static int change_item(struct libvirt_move *move, const struct errand *errand, b
 int libvirt_supply_run(struct libvirt_move *move, struct err *err)
 {
     const struct supply_list items = supply_list_of(&move->op->supplies, move->op->supply);
-    struct libvirt_command_host host = command_host(move);
+    struct libvirt_command_host host = command_host(move, &move->source);
     bool any = false;
 
     if (!profile_provides(host.profile, move->op->supply)) {
@@ -358,7 +359,7 @@ int libvirt_supply_run(struct libvirt_move *move, struct err *err)
 int libvirt_supply_check_owners(const struct libvirt_move *move, struct err *err)
 {
     const struct supply_list items = supply_list_of(&move->op->supplies, SUPPLY_VOLUME);
-    struct libvirt_command_host host = command_host(move);
+    struct libvirt_command_host host = command_host(move, &move->source);
 
     host.end_ms = libvirt_pool_now_ms() + OWNERS_MS;
     for (size_t i = 0; i < items.count; i++) {
@@ -375,6 +376,40 @@ int libvirt_supply_check_owners(const struct libvirt_move *move, struct err *err
                                      "volume '%s' is attached to another host too (%.60s): take it "
                                      "away from there first",
                                      items.items[i].name, text_visible(move->arena, others[0]));
+        }
+    }
+    return 0;
+}
+
+static int ask_identity(const struct errand *errand, const char **identity, struct err *err)
+{
+    const struct profile_commands *commands = &errand->supply->verbs[PROFILE_IDENTITY];
+    struct ssh_output output = { 0 };
+
+    *identity = NULL;
+    if (commands->count == 0) {
+        return 0;
+    }
+    return run_command(errand, &commands->items[0], PROFILE_IDENTITY, &output, err) < 0 ||
+                   libvirt_command_check(errand->host, describe(errand, PROFILE_IDENTITY), &output,
+                                         err) < 0
+               ? -1
+               : libvirt_command_pick(errand->host->arena, output.out, NULL,
+                                      profile_verb_name(PROFILE_IDENTITY), identity, err);
+}
+
+int libvirt_supply_identity(const struct libvirt_move *move, const struct libvirt_move_end *end,
+                            const char *path, const char **identity, struct err *err)
+{
+    const struct supply_list items = supply_list_of(&move->op->supplies, SUPPLY_VOLUME);
+    struct libvirt_command_host host = command_host(move, end);
+
+    *identity = NULL;
+    for (size_t i = 0; i < items.count; i++) {
+        if (text_equal(items.items[i].device, path)) {
+            const struct errand errand = errand_for(move, &host, end->host.name, &items.items[i]);
+
+            return ask_identity(&errand, identity, err);
         }
     }
     return 0;

@@ -14,6 +14,7 @@
 struct err;
 struct libvirt_command_host;
 struct libvirt_move;
+struct libvirt_move_end;
 struct supply_list;
 
 /* Carries out move->op, which is PROVIDE or WITHDRAW, on move->source; move->note says why there was less to do
@@ -23,6 +24,11 @@ int libvirt_supply_run(struct libvirt_move *move, struct err *err);
 /* Fails with ERR_UNSAFE if the platform tells that another host than move->source has a volume of move->op
  * attached: nobody may start its guest then. */
 int libvirt_supply_check_owners(const struct libvirt_move *move, struct err *err);
+
+/* Which volume the platform says is behind 'path' on 'end', in move->arena; NULL if 'path' is none of move->op's,
+ * or the platform does not tell. */
+int libvirt_supply_identity(const struct libvirt_move *move, const struct libvirt_move_end *end,
+                            const char *path, const char **identity, struct err *err);
 
 /* The kinds of which everything in move->op is there on 'host', which is called 'name', and those of which that
  * could be found out.  '*err' says of the first other one why not. */

@@ -7,6 +7,7 @@
 #include "actuators/libvirt_move.h"
 #include "actuators/libvirt_pool.h"
 #include "actuators/libvirt_question.h"
+#include "actuators/libvirt_supply.h"
 #include "actuators/libvirt_xml.h"
 #include "actuators/ssh_address.h"
 #include "base/arena.h"
@@ -287,33 +288,60 @@ static const char *identity_end(const char *identity)
     return length > IDENTITY_SHOWN ? identity + length - IDENTITY_SHOWN : identity;
 }
 
+static void compare_claim(const struct survey *survey, const struct claim *claim, const char *from,
+                          const char *to)
+{
+    const struct op *op = survey->move->op;
+
+    if (from == NULL || to == NULL) {
+        check_fail(survey->list, CHECK_STORAGE, ERR_UNSAFE, "use storage that reports an identity",
+                   "cannot prove that %s (%s) is the same storage on '%s' and '%s'", claim->what,
+                   claim->path, op->host, op->peer);
+    } else if (strcmp(from, to) != 0) {
+        check_fail(survey->list, CHECK_STORAGE, ERR_UNSAFE, "attach the same volume to both",
+                   "%s (%s) is not the same storage on '%s' (%s) as on '%s' (%s)", claim->what,
+                   claim->path, op->peer, identity_end(to), op->host, identity_end(from));
+    } else {
+        check_pass(survey->list, CHECK_STORAGE, "%s (%s) is the same storage on both hosts (%s)",
+                   claim->what, claim->path, identity_end(to));
+    }
+}
+
+/* A device that does not tell itself which storage it is may be one that the platform has attached. */
+static void judge_by_platform(const struct survey *survey, const struct claim *claim)
+{
+    const struct libvirt_move *move = survey->move;
+    const char *from = NULL;
+    const char *to = NULL;
+    struct err err;
+
+    if (libvirt_supply_identity(move, &move->source, claim->path, &from, &err) < 0 ||
+        (from != NULL &&
+         libvirt_supply_identity(move, &move->target, claim->path, &to, &err) < 0)) {
+        check_fail_err(survey->list, CHECK_STORAGE, &err);
+    } else {
+        compare_claim(survey, claim, from, to);
+    }
+}
+
 static void judge_claim(const struct survey *survey, const struct claim *claim,
                         const struct libvirt_question *from, const struct libvirt_question *to)
 {
     const struct op *op = survey->move->op;
-    struct check_list *list = survey->list;
-
     bool missing =
         to->answer == LIBVIRT_QUESTION_MISSING || from->answer == LIBVIRT_QUESTION_MISSING;
 
     if (missing && is_brought(survey, CHECK_STORAGE, claim->path)) {
-        check_skip(list, CHECK_STORAGE, NULL, "%s (%s): " BROUGHT, claim->what, claim->path);
+        check_skip(survey->list, CHECK_STORAGE, NULL, "%s (%s): " BROUGHT, claim->what,
+                   claim->path);
     } else if (missing) {
-        check_fail(list, CHECK_STORAGE, ERR_INCOMPATIBLE, "attach it there",
+        check_fail(survey->list, CHECK_STORAGE, ERR_INCOMPATIBLE, "attach it there",
                    "%s (%s) does not exist on '%s'", claim->what, claim->path,
                    to->answer == LIBVIRT_QUESTION_MISSING ? op->peer : op->host);
-    } else if (from->answer != LIBVIRT_QUESTION_KNOWN || to->answer != LIBVIRT_QUESTION_KNOWN) {
-        check_fail(list, CHECK_STORAGE, ERR_UNSAFE, "use storage that reports an identity",
-                   "cannot prove that %s (%s) is the same storage on '%s' and '%s'", claim->what,
-                   claim->path, op->host, op->peer);
-    } else if (strcmp(from->text, to->text) != 0) {
-        check_fail(list, CHECK_STORAGE, ERR_UNSAFE, "attach the same volume to both",
-                   "%s (%s) is not the same storage on '%s' (%s) as on '%s' (%s)", claim->what,
-                   claim->path, op->peer, identity_end(to->text), op->host,
-                   identity_end(from->text));
+    } else if (from->answer == LIBVIRT_QUESTION_KNOWN && to->answer == LIBVIRT_QUESTION_KNOWN) {
+        compare_claim(survey, claim, from->text, to->text);
     } else {
-        check_pass(list, CHECK_STORAGE, "%s (%s) is the same storage on both hosts (%s)",
-                   claim->what, claim->path, identity_end(to->text));
+        judge_by_platform(survey, claim);
     }
 }
 

@@ -14,7 +14,7 @@
 
 static const char *const verb_names[PROFILE_VERB_COUNT] = {
     [PROFILE_PROBE] = "probe",   [PROFILE_PROVIDE] = "provide", [PROFILE_WITHDRAW] = "withdraw",
-    [PROFILE_OWNERS] = "owners", [PROFILE_REVOKE] = "revoke",
+    [PROFILE_OWNERS] = "owners", [PROFILE_REVOKE] = "revoke",   [PROFILE_IDENTITY] = "identity",
 };
 
 /* What is replaced without a lookup. */

@@ -232,6 +232,7 @@ static const struct key {
       false, true },
     { SECTION_SUPPLY, "owner", parse_word, offsetof(struct profile_supply, owner), false, true },
     { SECTION_SUPPLY, "revoke", parse_commands, VERB(REVOKE), true, true },
+    { SECTION_SUPPLY, "identity", parse_commands, VERB(IDENTITY), false, true },
     { SECTION_LOOKUP, "command", parse_command, offsetof(struct profile_lookup, command), false,
       false },
     { SECTION_LOOKUP, "match", parse_regex, offsetof(struct profile_lookup, match), false, false },

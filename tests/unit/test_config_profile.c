@@ -165,6 +165,7 @@ START_TEST(every_key_is_read)
                                                       "owners_match = ([a-z]+)\n"
                                                       "owner = {host}\n"
                                                       "revoke = detach {volume-id} {peer}\n"
+                "identity = identity {device}\n"
                                                       "[fact release]\n"
                                                       "from = command\n"
                                                       "command = imageinfo -ver\n"
@@ -204,6 +205,7 @@ START_TEST(every_key_is_read)
     ck_assert(volume->shared);
     ck_assert_str_eq(volume->owner, "{host}");
     ck_assert_uint_eq(volume->verbs[PROFILE_REVOKE].count, 1);
+    ck_assert_str_eq(volume->verbs[PROFILE_IDENTITY].items[0].words[0], "identity");
     ck_assert_int_eq(profile->facts[PLATFORM_GENERATION].source, PROFILE_SOURCE_ES);
     ck_assert_int_eq(profile->facts[PLATFORM_CPUS].source, PROFILE_SOURCE_LIBVIRT);
     ck_assert_str_eq(profile->facts[PLATFORM_LIVE_UPDATE].is, "outstanding");
