@@ -150,5 +150,9 @@ int libvirt_guard_release(const struct libvirt_move *move, struct err *err)
     if (ssh_run(move->ssh, move->arena, move->source.ssh, &call, &output, err) != 0) {
         return err_wrap(err, "cannot %s on '%s'", what, op->host);
     }
+    if (output.status == NOT_THERE) {
+        return err_set(err, ERR_NOT_FOUND, "cannot %s on '%s': there is no berth-guard", what,
+                       op->host);
+    }
     return ssh_check(move->arena, move->source.ssh, what, &output, err);
 }

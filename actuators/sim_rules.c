@@ -486,11 +486,26 @@ static int destroy(struct sim_fleet *fleet, const struct op *op, struct sim_host
     return 0;
 }
 
+static bool has_guard(const struct sim_host *host)
+{
+    bool has = host->guard == OBSERVED_GUARD_HOLDING || host->guard == OBSERVED_GUARD_RELEASED;
+
+    for (size_t i = 0; !has && i < host->guest_count; i++) {
+        has = host->guests[i].held;
+    }
+    return has;
+}
+
 /* As berth-guard does it: what cannot be started stays held back, and so does the host. */
 static int release(struct sim_fleet *fleet, const struct op *op, struct sim_host *host,
                    struct err *err)
 {
     bool all = true;
+
+    if (!has_guard(host)) {
+        return err_set(err, ERR_NOT_FOUND, "cannot release guests on '%s': there is no berth-guard",
+                       host->name);
+    }
 
     for (size_t i = 0; i < host->guest_count; i++) {
         struct sim_guest *guest = &host->guests[i];

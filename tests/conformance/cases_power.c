@@ -192,6 +192,18 @@ START_TEST(destroy_of_what_has_no_process_holds_already)
 }
 END_TEST
 
+START_TEST(release_of_a_host_without_a_guard_fails_and_starts_nobody)
+{
+    AUTO(rig) struct rig *rig = rig_open(WORLD_OFF, false);
+    struct op op = { .kind = OP_RELEASE, .host = "kvm1", .timeout_ms = 10000 };
+
+    (void)rig_fail(rig, &op, ERR_NOT_FOUND);
+    op.guest = rig->guest;
+    (void)rig_fail(rig, &op, ERR_NOT_FOUND);
+    rig_assert_only_on(rig, "kvm1", GUEST_SHUTOFF);
+}
+END_TEST
+
 TCase *cases_power(void)
 {
     TCase *cases = tcase_create("power");
@@ -211,5 +223,6 @@ TCase *cases_power(void)
     tcase_add_test(cases, resume_of_a_running_guest_holds_already);
     tcase_add_test(cases, destroy_ends_nothing_that_runs_or_that_its_user_paused);
     tcase_add_test(cases, destroy_of_what_has_no_process_holds_already);
+    tcase_add_test(cases, release_of_a_host_without_a_guard_fails_and_starts_nobody);
     return cases;
 }
