@@ -213,14 +213,25 @@ static bool announces_code(const char *word)
            (word[length - 1] == 'c' || word[length - 1] == 'e');
 }
 
+/* To these "-e" is something else. */
+static bool takes_no_code(const char *program)
+{
+    static const char *const programs[] = { "test", "[", "grep" };
+    const char *slash = strrchr(program, '/');
+
+    return text_index(programs, ARRAY_LEN(programs), slash == NULL ? program : slash + 1) <
+           ARRAY_LEN(programs);
+}
+
 const char *profile_judge(struct arena *arena, const char *const *words,
                           const struct profile_lookup *lookups, size_t lookup_count)
 {
     const char *wrong = words[0][0] == '\0' ? "has an empty name of a program" : NULL;
+    bool plain = takes_no_code(words[0]);
 
     for (size_t i = 0; words[i] != NULL && wrong == NULL; i++) {
         const char *refused = i == 0 ? "the name of a program"
-                              : announces_code(words[i - 1])
+                              : !plain && announces_code(words[i - 1])
                                   ? "program text: give it as an argument"
                                   : NULL;
 

@@ -213,8 +213,13 @@ START_TEST(neither_a_program_nor_its_text_may_hold_a_placeholder)
         "perl -e {name}",
         "env sh -c {guest}",
     };
-    static const char *const fine[] = { "x {name}", "sh -c 'rm $1' sh {name}", "x --c {name}",
-                                        "x - {name}", "x -cx {name}" };
+    static const char *const fine[] = { "x {name}",
+                                        "sh -c 'rm $1' sh {name}",
+                                        "x --c {name}",
+                                        "x - {name}",
+                                        "x -cx {name}",
+                                        "test -e {name}",
+                                        "/bin/grep -e {name} /etc/fstab" };
     AUTO(arena) struct arena arena = ARENA_INIT;
 
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
