@@ -252,12 +252,14 @@ static void begin(struct follow *follow)
         tell_running_move(follow);
     }
     follow->begun = true;
-    if (!follow->over && daemon_order(follow->daemon, &look, &said, &err) != 0 &&
-        !err_is_retryable(&err) && err.code != ERR_DENIED) {
-        fail(follow, &err);
+    if (follow->over) {
+        return;
     }
-    if (!follow->over && is_to_force(follow)) {
+    if (is_to_force(follow)) { /* It is looked at the hosts for that. */
         force(follow);
+    } else if (daemon_order(follow->daemon, &look, &said, &err) != 0 && !err_is_retryable(&err) &&
+               err.code != ERR_DENIED) {
+        fail(follow, &err);
     }
 }
 
