@@ -59,7 +59,9 @@ struct actuator_completion {
     uint32_t known[2];
     const char
         *note; /* Of PROVIDE and WITHDRAW that had less to do than asked: why ("already there",
-                         "kept: used by 'g2'"), or NULL.  Valid during the call. */
+                         "kept: used by 'g2'"); of MIGRATE and ADOPT that succeeded all the same:
+                         what did not ("QEMU on 'kvm2' did not announce ..."); or NULL.  Valid
+                         during the call. */
 };
 
 enum actuator_phase {

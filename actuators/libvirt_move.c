@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actuators/libvirt_announce.h"
 #include "actuators/libvirt_connection.h"
 #include "actuators/libvirt_error.h"
 #include "actuators/libvirt_guard.h"
@@ -608,15 +609,23 @@ static int run_destroy(const struct libvirt_move *move, struct err *err)
                : libvirt_move_fail_libvirt(move, err);
 }
 
+static int announced(struct libvirt_move *move, int status)
+{
+    if (status == 0) {
+        libvirt_announce_run(move);
+    }
+    return status;
+}
+
 int libvirt_move_run(struct libvirt_move *move, struct err *err)
 {
     switch (move->op->kind) {
     case OP_PREFLIGHT:
         return libvirt_preflight_run(move, &move->checks, err);
     case OP_MIGRATE:
-        return libvirt_migrate_run(move, err);
+        return announced(move, libvirt_migrate_run(move, err));
     case OP_ADOPT:
-        return libvirt_migrate_adopt(move, err);
+        return announced(move, libvirt_migrate_adopt(move, err));
     case OP_STOP:
         return run_stop(move, err);
     case OP_DEFINE:

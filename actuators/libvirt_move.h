@@ -42,7 +42,7 @@ struct libvirt_move {
     struct check_list checks;       /* Out: of PREFLIGHT, in 'arena'. */
     uint32_t present[2];            /* Out: of PREFLIGHT, as in struct actuator_completion. */
     uint32_t known[2];
-    const char *note; /* Out: of PROVIDE and WITHDRAW, in 'arena'. */
+    const char *note; /* Out: of PROVIDE, WITHDRAW, MIGRATE and ADOPT, in 'arena'. */
 };
 
 /* Carries out move->op. */

@@ -62,6 +62,7 @@ struct op_live {
     bool postcopy;       /* It may finish on the target once nothing else has helped. */
     bool postcopy_first; /* With 'postcopy': already after one pass over its memory. */
     bool allow_downgrade;
+    bool announce; /* QEMU at the target is asked to announce the guest's addresses once more. */
     const char *migrate_uri; /* Resolved for the target, or NULL. */
 };
 
@@ -79,7 +80,7 @@ struct op {
     enum move_mode mode;     /* PREFLIGHT: of the move it is for. */
     bool enable;             /* AUTOSTART. */
     int64_t timeout_ms;      /* STOP, START: how long to wait for the guest. */
-    struct op_live live;     /* PREFLIGHT, MIGRATE. */
+    struct op_live live;     /* PREFLIGHT, MIGRATE, ADOPT. */
     enum supply_kind supply; /* PROVIDE, WITHDRAW. */
     struct supply_list
         supplies; /* PREFLIGHT, PROVIDE, WITHDRAW, START: all that the platform provides

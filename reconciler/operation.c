@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "model/desired.h"
 #include "model/policy.h"
+#include "model/profile.h"
 #include "reconciler/config.h"
 #include "reconciler/fencing.h"
 #include "reconciler/ledger.h"
@@ -58,6 +59,7 @@ static int read_live(struct arena *arena, const struct policy *policy,
         .postcopy = policy_guest_postcopy(policy, move->guest) || move->fallback,
         .postcopy_first = move->fallback,
         .allow_downgrade = policy->allow_downgrade,
+        .announce = policy->profile->announce,
     };
     if (policy->migrate_uri == NULL) {
         return 0;

@@ -221,13 +221,13 @@ class Fleet:
             timeout=timeout,
         )
 
-    def start_process(self, *argv, env=None, log=subprocess.PIPE):
-        """Starts a program where the controller runs; its pid is the program's own.  'log' is an open
-        file that takes what it says to stderr."""
+    def start_process(self, *argv, env=None, out=subprocess.PIPE, log=subprocess.PIPE):
+        """Starts a program where the controller runs; its pid is the program's own.  'out' and 'log' are
+        open files that take what it says to stdout and stderr."""
         process = subprocess.Popen(
             [str(LAB), "ctl", *map(str, argv)],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=out,
             stderr=log,
             text=True,
             errors="replace",

@@ -8,9 +8,21 @@ import os
 import re
 import shutil
 import signal
+import time
 import unittest
 
 from fleet import Fleet, FleetTest, await_true, berth_path
+
+# Prints a line for each RARP frame, which is how QEMU tells switches where a guest is, of guest's address.
+LISTENER = """
+import socket, sys
+with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x8035)) as wire:
+    wire.bind(("br0", 0))
+    print("ready", flush=True)
+    while True:
+        if wire.recv(2048)[6:12].hex(":") == sys.argv[1]:
+            print("announced", flush=True)
+"""
 
 # A host of this size has room for two small guests beside the reserve.
 ROOM_FOR_TWO = "256MiB"
@@ -199,6 +211,37 @@ class Moves(BerthTest):
             sorted(fleet.listed("kvm2", "--all", "--autostart")), ["again", "cold", "live"]
         )
         self.assertEqual(sorted(fleet.listed("kvm2")), ["again", "live"])
+
+    def announcements(self, mac):
+        """A question: how often the network has been told of the address from now on."""
+        told = fleet.work / "told"
+        with told.open("w") as output:
+            fleet.start_process("python3", "-c", LISTENER, mac, out=output)
+        await_true("the listener listens", lambda: "ready" in told.read_text())
+        return lambda: told.read_text().count("announced")
+
+    def test_a_profile_may_want_a_guest_to_be_announced_again(self):
+        fleet.guest("g1", "kvm1", ip=101)
+        announced = self.announcements("52:54:00:99:00:65")
+        fleet.want(g1="kvm2")
+        self.assert_exit(self.apply(), DONE)
+        await_true("QEMU has announced it by itself", lambda: self.is_quiet(announced))
+        once = announced()
+        self.assertGreater(once, 0)
+        profile = fleet.work / "announce.conf"
+        profile.write_text("[rules]\nannounce = yes\n")
+        fleet.want({"fleet.profile": str(profile)}, g1="kvm1")
+        result = self.apply()
+        self.assert_exit(result, DONE)
+        await_true("it is announced more often", lambda: announced() > 2 * once)
+        self.assertNotIn("did not announce", self.text(result))
+        self.assert_runs_once("g1", "kvm1")
+        self.assert_alive("g1")
+
+    def is_quiet(self, announced):
+        before = announced()
+        time.sleep(2)
+        return announced() == before
 
     def test_discover_describes_a_fleet_that_is_in_its_place(self):
         fleet.guest("g1", "kvm1")
