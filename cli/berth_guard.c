@@ -444,6 +444,7 @@ static int parse(struct guard *guard, int argc, char **argv)
         { 0 },
     };
     const char *virsh = NULL;
+    bool elsewhere = false;
     int found;
 
     while ((found = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -456,6 +457,7 @@ static int parse(struct guard *guard, int argc, char **argv)
             break;
         case OPTION_ROOT:
             guard->root = optarg;
+            elsewhere = true;
             break;
         case OPTION_VIRSH:
             virsh = optarg;
@@ -470,7 +472,7 @@ static int parse(struct guard *guard, int argc, char **argv)
             return bad_usage();
         }
     }
-    guard->virsh = virsh != NULL ? virsh : guard->root[0] == '\0' ? "virsh" : NULL;
+    guard->virsh = virsh != NULL || elsewhere ? virsh : "virsh";
     return -1;
 }
 
