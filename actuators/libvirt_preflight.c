@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <libvirt/virterror.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "actuators/libvirt_connection.h"
 #include "actuators/libvirt_error.h"
@@ -536,7 +537,8 @@ static void survey(const struct preflight *preflight)
 }
 
 enum need {
-    NEED_NOTHING, /* The target alone can tell. */
+    NEED_NOTHING,    /* The target alone can tell. */
+    NEED_DEFINITION, /* It can with the guest's definition. */
     NEED_GUEST,
     NEED_LIVE, /* The guest, and only of a live move. */
 };
@@ -557,16 +559,16 @@ static const struct {
     { CHECK_BLOCK_JOB, NEED_GUEST, check_block_job },
     { CHECK_ARCH, NEED_GUEST, check_arch },
     { CHECK_VERSION, NEED_LIVE, check_version },
-    { CHECK_MACHINE, NEED_GUEST, check_machine },
-    { CHECK_EMULATOR, NEED_GUEST, check_emulator },
-    { CHECK_CPU, NEED_GUEST, check_cpu },
-    { CHECK_CPUS, NEED_GUEST, check_cpus },
-    { CHECK_MEMORY, NEED_GUEST, check_memory },
-    { CHECK_PAGES, NEED_GUEST, check_pages },
-    { CHECK_NODES, NEED_GUEST, check_nodes },
+    { CHECK_MACHINE, NEED_DEFINITION, check_machine },
+    { CHECK_EMULATOR, NEED_DEFINITION, check_emulator },
+    { CHECK_CPU, NEED_DEFINITION, check_cpu },
+    { CHECK_CPUS, NEED_DEFINITION, check_cpus },
+    { CHECK_MEMORY, NEED_DEFINITION, check_memory },
+    { CHECK_PAGES, NEED_DEFINITION, check_pages },
+    { CHECK_NODES, NEED_DEFINITION, check_nodes },
     { CHECK_CACHE, NEED_LIVE, check_cache },
-    { CHECK_NETWORKS, NEED_GUEST, check_networks },
-    { CHECK_STORAGE, NEED_GUEST, survey },
+    { CHECK_NETWORKS, NEED_DEFINITION, check_networks },
+    { CHECK_STORAGE, NEED_DEFINITION, survey },
 };
 
 /* A host that has stopped answering would be waited for again by each check that asks it. */
@@ -583,11 +585,21 @@ static bool is_lost(const struct check_list *list)
     return false;
 }
 
+/* Of a forced move there is a definition, and nobody who could be asked for more of the guest. */
 static bool is_asked(const struct preflight *preflight, enum need need)
 {
     bool forced = preflight->move->op->mode == MOVE_FORCED;
 
-    return need == NEED_NOTHING || (!forced && (need == NEED_GUEST || preflight->live));
+    switch (need) {
+    case NEED_NOTHING:
+    case NEED_DEFINITION:
+        return true;
+    case NEED_GUEST:
+        return !forced;
+    case NEED_LIVE:
+        break;
+    }
+    return preflight->live;
 }
 
 static void run_checks(const struct preflight *preflight)
@@ -609,25 +621,37 @@ static void run_checks(const struct preflight *preflight)
     }
 }
 
+static int read_definition(struct preflight *preflight, struct err *err)
+{
+    const struct op *op = preflight->move->op;
+
+    preflight->persistent = true;
+    preflight->state = GUEST_SHUTOFF;
+    return op->xml == NULL
+               ? err_set(err, ERR_NOT_FOUND, "its definition is not known")
+               : libvirt_xml_read_guest(preflight->move->arena, op->xml, &preflight->guest, err);
+}
+
 /* A forced move is one whose source cannot be asked. */
 static void begin(struct preflight *preflight)
 {
     const struct op *op = preflight->move->op;
+    bool forced = op->mode == MOVE_FORCED;
     struct err err;
 
-    if (op->mode == MOVE_FORCED) {
+    if (forced) {
         check_pass(preflight->list, CHECK_HOSTS, "libvirt of '%s' answers", op->peer);
-        return;
+    } else {
+        check_pass(preflight->list, CHECK_HOSTS, "libvirt of '%s' and '%s' answers", op->host,
+                   op->peer);
     }
-    check_pass(preflight->list, CHECK_HOSTS, "libvirt of '%s' and '%s' answers", op->host,
-               op->peer);
-    if (read_source(preflight, &err) < 0) {
+    if ((forced ? read_definition(preflight, &err) : read_source(preflight, &err)) < 0) {
         preflight->guest = (struct libvirt_xml_guest){ 0 };
         check_fail_err(preflight->list, CHECK_STATE, &err);
     }
 }
 
-int libvirt_preflight_run(struct libvirt_move *move, struct check_list *list, struct err *err)
+static int run_preflight(struct libvirt_move *move, struct check_list *list, struct err *err)
 {
     struct preflight preflight = {
         .move = move,
@@ -644,4 +668,23 @@ int libvirt_preflight_run(struct libvirt_move *move, struct check_list *list, st
         (void)virDomainFree(preflight.domain);
     }
     return check_judge(list, move->op->guest, move->op->host, move->op->peer, err);
+}
+
+/* A forced move has one host here: whatever compares two finds it equal to itself. */
+int libvirt_preflight_run(struct libvirt_move *move, struct check_list *list, struct err *err)
+{
+    struct libvirt_move alone = *move;
+    struct op op = *move->op;
+    int status;
+
+    if (op.mode != MOVE_FORCED) {
+        return run_preflight(move, list, err);
+    }
+    op.peer = op.host;
+    alone.op = &op;
+    alone.target = move->source;
+    status = run_preflight(&alone, list, err);
+    memcpy(move->present, alone.present, sizeof(move->present));
+    memcpy(move->known, alone.known, sizeof(move->known));
+    return status;
 }

@@ -338,6 +338,10 @@ static void judge_claim(const struct survey *survey, const struct claim *claim,
         check_fail(survey->list, CHECK_STORAGE, ERR_INCOMPATIBLE, "attach it there",
                    "%s (%s) does not exist on '%s'", claim->what, claim->path,
                    to->answer == LIBVIRT_QUESTION_MISSING ? op->peer : op->host);
+    } else if (op->mode == MOVE_FORCED) {
+        check_warn(survey->list, CHECK_STORAGE, NULL,
+                   "%s (%s) exists on '%s'; its dead host cannot tell whether it is the same",
+                   claim->what, claim->path, op->peer);
     } else if (from->answer == LIBVIRT_QUESTION_KNOWN && to->answer == LIBVIRT_QUESTION_KNOWN) {
         compare_claim(survey, claim, from->text, to->text);
     } else {

@@ -123,6 +123,10 @@ int check_judge(const struct check_list *list, const char *guest, const char *fr
     for (size_t i = 0; i < list->count; i++) {
         const struct check *check = &list->items[i];
 
+        if (check->result == CHECK_FAILED && (from == NULL || strcmp(from, to) == 0)) {
+            return err_set(err, check->code, "cannot start guest '%s' on '%s': check '%s': %s",
+                           guest, to, check_kind_name(check->kind), check_text(list->arena, check));
+        }
         if (check->result == CHECK_FAILED) {
             return err_set(err, check->code,
                            "cannot move guest '%s' from '%s' to '%s': check '%s': %s", guest, from,

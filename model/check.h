@@ -109,7 +109,7 @@ void check_add(struct check_list *list, const struct check *items, size_t count)
 size_t check_count(const struct check *items, size_t count, enum check_result result);
 
 /* 0 if no check failed; else -1, and '*err' says with name, evidence and change why 'guest' cannot be moved:
- * because of the first that did. */
+ * because of the first that did.  'from' is NULL, or equal to 'to', where there is no host that it comes from. */
 int check_judge(const struct check_list *list, const char *guest, const char *from, const char *to,
                 struct err *err);
 
