@@ -21,9 +21,10 @@
 #define STATUS_ON  0
 #define STATUS_OFF 2
 
-#define AGAIN_MS     INT64_C(1000) /* Between two questions for the status. */
-#define SAID_MAX     120u          /* Bytes of the agent's words in our own. */
-#define OPTIONS_ROOM 64u           /* For 'action' and line ends. */
+#define AGAIN_MS     INT64_C(1000)  /* Between two questions for the status. */
+#define DOUBT_MS     INT64_C(10000) /* For that, if 'off' says that it has failed. */
+#define SAID_MAX     120u           /* Bytes of the agent's words in our own. */
+#define OPTIONS_ROOM 64u            /* For 'action' and line ends. */
 
 struct fence {
     struct loop *loop;
@@ -209,6 +210,10 @@ static void on_ended(void *context, const struct process_end *end)
         return;
     }
     fence->asks = true;
+    if (end->outcome == PROCESS_EXITED && end->value != 0 &&
+        loop_now_ms(fence->loop) + DOUBT_MS < fence->deadline_ms) {
+        fence->deadline_ms = loop_now_ms(fence->loop) + DOUBT_MS;
+    }
     run(fence);
 }
 

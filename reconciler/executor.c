@@ -503,6 +503,8 @@ static void start_fencing(struct executor *executor)
         .host = step_host(executor),
         .guest = executor->move.guest,
         .uuid = executor->move.uuid,
+        .silent = executor->look.views[0] == SETTLE_UNREACHABLE &&
+                  strcmp(step_host(executor), executor->move.from) == 0,
         .done = on_fencing_done,
         .context = executor,
     };
@@ -1082,6 +1084,7 @@ void executor_force(struct executor *executor, const struct executor_force *forc
     memcpy(move.xml_digest, order->xml_digest, DIGEST_TEXT_SIZE);
     (void)snprintf(move.target_digest, sizeof(move.target_digest), "%s", order->target_digest);
     copy_move(executor, &move);
+    look_hasten(&executor->look);
     records = force_state_begin(&executor->force, &executor->arena, ledger, order, move.key, now);
     submit_before(executor, &records);
     add_supplies(executor, &batch, &force->supplies);

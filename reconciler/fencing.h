@@ -8,6 +8,7 @@
  * whether it knows the guest.  One that does not answer loses its power.  Loop thread.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -24,13 +25,14 @@ struct fencing {
     const char *host;
     const char *guest;
     const char *uuid;
+    bool silent; /* It was found so just now, and need not be asked again. */
     fencing_done_fn *done;
     void *context;
     uint64_t ticket; /* 0 = nothing is under way. */
 };
 
-/* A minute for a device, and as long for it to be believed. */
-#define FENCING_TIMEOUT_MS INT64_C(120000)
+/* For a device to do it, and to be believed. */
+#define FENCING_TIMEOUT_MS INT64_C(60000)
 
 /* Begins; done(context) is called once, from the loop.  Strings must stay until then.  ERR_CONFLICT: the host
  * answers and knows the guest. */

@@ -70,21 +70,34 @@ static void on_observed(void *context, const struct actuator_completion *complet
         look->readings[side].error = arena_strdup(&look->arena, completion->err.text);
     }
     look->views[side] = settle_view_of(&look->readings[side], look->guest, look->uuid);
+    look->silent = look->views[0] == SETTLE_UNREACHABLE;
     advance(look, before);
 }
 
 static void read_host(struct look *look, enum stage stage)
 {
+    size_t side = side_of(stage);
+    bool hurry = side == 0 && look->hasty && look->silent;
+
     look->stage = stage;
-    look->ticket = calls_observe(look->calls, look->hosts[side_of(stage)], LOOK_DEADLINE_MS,
-                                 on_observed, look);
+    look->ticket = calls_observe(look->calls, look->hosts[side],
+                                 hurry ? LOOK_HASTY_MS : LOOK_DEADLINE_MS, on_observed, look);
+}
+
+void look_hasten(struct look *look)
+{
+    look->hasty = true;
 }
 
 void look_begin(struct look *look, struct calls *calls, const char *guest, const char *uuid,
                 const char *source, const char *target, look_done_fn *done, void *context)
 {
+    const struct look before = *look;
+
     look_deinit(look);
     *look = (struct look){
+        .hasty = before.hasty,
+        .silent = before.silent,
         .calls = calls,
         .guest = guest,
         .uuid = uuid,

@@ -6,6 +6,7 @@
  * readings differ in what matters, again (migration.md).  Loop thread.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,7 @@
 struct calls;
 
 #define LOOK_DEADLINE_MS INT64_C(10000)
+#define LOOK_HASTY_MS    INT64_C(3000)
 
 typedef void look_done_fn(void *context);
 
@@ -33,7 +35,12 @@ struct look {
     uint64_t ticket; /* 0 = nothing under way. */
     unsigned stage;
     unsigned rounds;
+    bool hasty;  /* Its source is taken for dead: once it has been silent it gets LOOK_HASTY_MS. */
+    bool silent; /* It was, in the last look. */
 };
+
+/* A look whose source is taken for dead; those that begin after it are, too. */
+void look_hasten(struct look *look);
 
 /* Begins to look; done(context) is called when 'views' and 'readings' are filled.  Strings must stay
  * until then.  A target equal to the source is read once. */
