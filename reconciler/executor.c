@@ -91,11 +91,11 @@ static void add_move(struct executor *executor, struct batch *batch)
 }
 
 /* The source's definition as it is now, so that it can be made again anywhere. */
-static void add_definition(struct executor *executor, struct batch *batch, const char *xml,
-                           char digest[DIGEST_TEXT_SIZE])
+static void add_definition(struct executor *executor, struct batch *batch,
+                           const struct observed_guest *guest, char digest[DIGEST_TEXT_SIZE])
 {
     assert(batch->count + 2 <= BATCH_MAX);
-    definition_record(&batch->records[batch->count], executor->move.uuid, executor->move.guest, xml,
+    definition_record(&executor->arena, &batch->records[batch->count], guest,
                       loop_wall_ms(loop_of(executor)));
     memcpy(digest, batch->records[batch->count].object.digest, DIGEST_TEXT_SIZE);
     batch->count += 2;
@@ -618,7 +618,7 @@ static void mark_intent(struct executor *executor, struct batch *batch)
         move->tried = true;
         move->target_made |= side == 1;
         if (side == 1 && source != NULL && source->xml != NULL) {
-            add_definition(executor, batch, source->xml, move->xml_digest);
+            add_definition(executor, batch, source, move->xml_digest);
         }
         break;
     case OP_UNDEFINE:
@@ -1042,7 +1042,7 @@ void executor_begin(struct executor *executor, const struct executor_intent *int
     memcpy(move.es_digest, intent->es_digest, DIGEST_TEXT_SIZE);
     copy_move(executor, &move);
     if (intent->observed->xml != NULL) {
-        add_definition(executor, &batch, intent->observed->xml, executor->move.xml_digest);
+        add_definition(executor, &batch, intent->observed, executor->move.xml_digest);
     }
     add_supplies(executor, &batch, &intent->supplies);
     if (intent->refused != NULL) { /* As if the checks had told. */

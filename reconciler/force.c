@@ -9,6 +9,7 @@
 #include "diff/settle.h"
 #include "model/observed.h"
 #include "model/policy.h"
+#include "reconciler/definition.h"
 #include "reconciler/ledger.h"
 
 struct judge {
@@ -22,23 +23,6 @@ struct judge {
     struct force_suspect *suspects;
     size_t count;
 };
-
-/* The newest of its name: another UUID was another guest. */
-static const struct journal_definition *find_definition(const struct ledger *ledger,
-                                                        const char *guest)
-{
-    const struct journal_definition *newest = NULL;
-
-    for (size_t i = 0; i < ledger->definition_count; i++) {
-        const struct journal_definition *definition = &ledger->definitions[i];
-
-        if (strcmp(definition->guest, guest) == 0 &&
-            (newest == NULL || definition->at_ms > newest->at_ms)) {
-            newest = definition;
-        }
-    }
-    return newest;
-}
 
 /* The guest as 'host' had it when it last answered, or NULL. */
 static const struct observed_guest *last_known(const struct judge *judge, const char *host)
@@ -307,7 +291,7 @@ int force_judge(struct arena *arena, const struct force_request *request,
         .fleet = fleet,
         .policy = policy,
         .ledger = ledger,
-        .definition = find_definition(ledger, request->guest),
+        .definition = definition_newest(ledger, request->guest),
         .place = ledger_find_place(ledger, request->guest),
         .open = ledger_find_move(ledger, request->guest),
         .suspects = ARENA_ARRAY(arena, struct force_suspect, FORCE_SUSPECTS_MAX),

@@ -9,8 +9,10 @@
 #include "model/desired.h"
 #include "model/fault.h"
 #include "model/profile.h"
+#include "model/supply_json.h"
 #include "reconciler/config.h"
 #include "reconciler/controller.h"
+#include "reconciler/definition.h"
 #include "reconciler/fallback.h"
 #include "reconciler/force.h"
 #include "reconciler/order.h"
@@ -181,19 +183,20 @@ bool moves_resume_next(struct reconciler *reconciler)
     return false;
 }
 
-/* What the platform provides for a guest that no host may tell of: its bridges are known as long as this run has
- * seen them. */
+/* What the platform provides for a guest that no host may tell of: by es.xml and its last known definition. */
 static int supply_of_dead(struct reconciler *reconciler, const struct force_request *request,
                           struct supply_list *supplies, struct err *err)
 {
-    const struct observed *fleet = &reconciler->snapshot.observed;
-    const struct observed_guest *known = NULL;
+    const struct journal_definition *known = definition_newest(&reconciler->ledger, request->guest);
+    struct observed_guest guest = { .name = request->guest };
 
-    for (size_t i = 0; i < fleet->host_count && known == NULL; i++) {
-        known = observed_find_guest_named(&fleet->hosts[i], request->guest);
+    if (known != NULL && known->supplies != NULL &&
+        supply_json_read(&reconciler->arena, known->supplies, strlen(known->supplies),
+                         &guest.supplies, err) != 0) {
+        return -1;
     }
     return supply_of_guest(&reconciler->arena, reconciler->world.config->policy.profile,
-                           &reconciler->revision.desired, request->guest, known, supplies, err);
+                           &reconciler->revision.desired, request->guest, &guest, supplies, err);
 }
 
 static int judge_force(struct reconciler *reconciler, const struct force_request *request,

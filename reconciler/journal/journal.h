@@ -153,6 +153,8 @@ struct journal_definition {
     const char *guest;
     char digest[DIGEST_TEXT_SIZE];
     int64_t at_ms;
+    const char
+        *supplies; /* What it names that a platform may provide ("berth.supplies/1"), or NULL. */
 };
 
 /* One run of 'berth apply', or one life of berthd. */

@@ -189,6 +189,7 @@ static const struct field definition_fields[] = {
     { "guest", FIELD_NAME, offsetof(struct journal_definition, guest) },
     { "digest", FIELD_DIGEST, offsetof(struct journal_definition, digest) },
     { "at_ms", FIELD_TIME, offsetof(struct journal_definition, at_ms) },
+    { "supplies", FIELD_TEXT_OR_NULL, offsetof(struct journal_definition, supplies) },
 };
 
 static const struct field run_fields[] = {

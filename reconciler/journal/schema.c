@@ -92,6 +92,7 @@ static const char version_5[] =
     "ALTER TABLE move ADD COLUMN by_hand INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE step ADD COLUMN supply TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE step ADD COLUMN note TEXT;"
+    "ALTER TABLE definition ADD COLUMN supplies TEXT;"
     "ALTER TABLE place ADD COLUMN autostart INTEGER NOT NULL DEFAULT 1;"
     "ALTER TABLE place ADD COLUMN guarded INTEGER NOT NULL DEFAULT 0;"
     "CREATE TABLE attest ("

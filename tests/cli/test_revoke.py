@@ -15,6 +15,12 @@ probe    = test -b {device}
 provide  = attach {name}
 withdraw = detach {name}
 """
+BRIDGES = """\
+[bridge]
+probe    = test -d /sys/class/net/{name}/bridge
+provide  = ip link add name {name} type bridge
+withdraw = ip link delete dev {name} type bridge
+"""
 REVOKES = PROFILE + "owners = owners {name}\nowner = {host}\nrevoke = detach {name} {peer}\n"
 AT_HOME = {"kvm1": ["vm1"], "kvm2": []}
 VOLUMES = {"vm1": ["v1"]}
@@ -27,9 +33,10 @@ class Revoke(CliTest):
         path.write_text(profile)
         self.world.configure(fleet=f"profile = {path}\n")
         disk = {"path": "/dev/exc/v1", "identity": "v1"}
-        self.world.have({"kvm1": [sim_guest("vm1", autostart=True, disks=[disk])], "kvm2": []},
-                        volumes=[{"name": "v1"}])
-        self.world.edit_fleet(lambda fleet: fleet["hosts"][0].update(storage={"/dev/exc/v1": "v1"}))
+        guest = sim_guest("vm1", autostart=True, disks=[disk], bridges=["br7"])
+        self.world.have({"kvm1": [guest], "kvm2": []}, volumes=[{"name": "v1"}])
+        there = {"storage": {"/dev/exc/v1": "v1"}, "bridges": ["br7"]}
+        self.world.edit_fleet(lambda fleet: fleet["hosts"][0].update(there))
         self.world.want(AT_HOME, VOLUMES)
         self.assert_exit(self.world.berth("apply", "--yes"), OK)
         self.power("off")
@@ -46,7 +53,7 @@ class Revoke(CliTest):
         return {host["name"]: host for host in json.loads(self.world.sim.read_text())["hosts"]}
 
     def test_the_guest_runs_elsewhere_and_its_volume_is_nowhere_else(self):
-        self.live_with(REVOKES)
+        self.live_with(REVOKES + BRIDGES)
         result = self.force()
         self.assert_exit(result, OK)
         self.assertEqual(self.world.places()["kvm2"], ["vm1"])
@@ -55,6 +62,7 @@ class Revoke(CliTest):
         fleet = self.fleet()
         self.assertEqual(fleet["kvm1"].get("storage", {}), {})
         self.assertEqual(fleet["kvm2"]["storage"], {"/dev/exc/v1": "v1"})
+        self.assertEqual(fleet["kvm2"]["bridges"], ["br7"])  # By the definition that the journal has.
         self.assertEqual(fleet["kvm1"]["guests"], [])
         self.assertEqual(self.world.places()["kvm2"], ["vm1"])
 

@@ -709,9 +709,9 @@ START_TEST(definition_of_a_guest_is_its_last_one)
     struct journal_record new = object_record("<domain>2</domain>");
     struct journal_record records[] = {
         old,
-        { .kind = JOURNAL_DEFINITION, .definition = { UUID_A, "vm1", "", 10 } },
+        { .kind = JOURNAL_DEFINITION, .definition = { UUID_A, "vm1", "", 10, NULL } },
         new,
-        { .kind = JOURNAL_DEFINITION, .definition = { UUID_A, "vm1", "", 20 } },
+        { .kind = JOURNAL_DEFINITION, .definition = { UUID_A, "vm1", "", 20, "told" } },
     };
     struct journal_definition *definitions;
     struct err err;
@@ -727,6 +727,7 @@ START_TEST(definition_of_a_guest_is_its_last_one)
     ck_assert_str_eq(definitions[0].uuid, UUID_A);
     ck_assert_str_eq(definitions[0].guest, "vm1");
     ck_assert_int_eq(definitions[0].at_ms, 20);
+    ck_assert_str_eq(definitions[0].supplies, "told");
     ck_assert_int_eq(read_object(journal, definitions[0].digest, &bytes, &err), 0);
     ck_assert_str_eq(bytes, "<domain>2</domain>");
     journal_close(journal);
