@@ -114,11 +114,11 @@ const char *vigil_text(struct arena *arena, enum vigil_trouble trouble, const ch
     (void)clock_format_duration(vigil_patience_ms(trouble), waited);
     switch (trouble) {
     case VIGIL_SILENT:
-        return text_format(arena,
-                           "'%s' may be paused: '%s' does not answer in the middle of its "
-                           "migration to '%s'; restart libvirt on '%s', and do not start '%s' "
-                           "anywhere else",
-                           guest, from, to, from, guest);
+        return text_format(
+            arena,
+            "'%s' may be paused: '%s' has told nothing of its migration for %s; restart libvirt on '%s', or on "
+            "'%s' if that is the one that does not answer, and do not start '%s' anywhere else",
+            guest, from, waited, from, to, guest);
     case VIGIL_COPY:
         return text_format(arena,
                            "nothing of '%s' was copied to '%s' for %s; it runs on at '%s': see to "

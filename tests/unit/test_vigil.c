@@ -166,7 +166,7 @@ START_TEST(nothing_is_told_after_the_end)
 END_TEST
 
 static const char *const advices[VIGIL_TROUBLE_COUNT] = {
-    [VIGIL_SILENT] = "restart libvirt on 'here', and do not start 'vm' anywhere else",
+    [VIGIL_SILENT] = "restart libvirt on 'here', or on 'there' if that is the one",
     [VIGIL_COPY] = "it runs on at 'here': see to the network between them, or cancel",
     [VIGIL_SWITCHOVER] = "see to libvirt on 'there'",
     [VIGIL_POSTCOPY] = "neither may be restarted",
