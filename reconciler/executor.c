@@ -898,6 +898,7 @@ static struct step_facts read_facts(struct executor *executor)
     struct step_facts facts = {
         .guests = { look_guest(&executor->look, 0), look_guest(&executor->look, 1) },
         .resumed = executor->resumed,
+        .stranger = executor->look.views[1] == SETTLE_OTHER,
         .proven = executor->proven,
         .owed = executor->owed,
         .early = executor->early,

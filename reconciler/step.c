@@ -247,6 +247,15 @@ static bool is_of_another(const struct journal_move *move, enum settle_verdict v
     return (others >> verdict & 1U) != 0;
 }
 
+/* Nothing was done yet, and the hosts do not look any more as they did when it was planned. */
+static const char *changed_text(const struct step_facts *facts)
+{
+    return facts->stranger
+               ? "the target has got a guest of its name meanwhile, or what cannot be told from it: "
+                 "rename or remove that one"
+               : "its hosts have changed since it was planned, before anything was done";
+}
+
 static struct step by_verdict(const struct journal_move *move, const struct step_facts *facts)
 {
     if (is_of_another(move, facts->verdict)) {
@@ -284,8 +293,7 @@ static struct step by_verdict(const struct journal_move *move, const struct step
     case SETTLE_ALARM:
     case SETTLE_HOLD:
         if (!move->tried) {
-            return end(JOURNAL_MOVE_FAILED,
-                       "its hosts have changed since it was planned, before anything was done");
+            return end(JOURNAL_MOVE_FAILED, changed_text(facts));
         }
         break;
     case SETTLE_VERDICT_COUNT:

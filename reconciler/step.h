@@ -29,10 +29,11 @@ enum step_action {
 struct step_facts {
     enum settle_verdict verdict;
     const struct observed_guest *guests[2]; /* At the source and target; NULL = not seen there. */
-    bool resumed; /* The move was begun by an earlier run, or an earlier pass gave it up. */
-    bool proven;  /* PREFLIGHT passed since this controller took the move up. */
-    bool owed;    /* Its guest was owed a start before this move. */
-    bool early;   /* Its guest was stopped early: others may have its room at the source by now. */
+    bool resumed;  /* The move was begun by an earlier run, or an earlier pass gave it up. */
+    bool stranger; /* The target has something of its name or UUID that is not simply this guest. */
+    bool proven;   /* PREFLIGHT passed since this controller took the move up. */
+    bool owed;     /* Its guest was owed a start before this move. */
+    bool early;    /* Its guest was stopped early: others may have its room at the source by now. */
     const struct err *error; /* Of the last operation, or NULL if it succeeded or none was tried. */
     enum op_kind failed;     /* The operation 'error' is of. */
     unsigned failures;       /* Operations that failed since the move was taken up. */

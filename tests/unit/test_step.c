@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/base.h"
 #include "model/observed.h"
@@ -59,6 +60,8 @@ START_TEST(move_whose_hosts_change_before_it_began_is_over_and_holds_nobody)
 
         move.tried = false;
         assert_ends(step_next(&move, &facts), JOURNAL_MOVE_FAILED);
+        facts.stranger = true;
+        ck_assert_ptr_nonnull(strstr(step_next(&move, &facts).text, "a guest of its name"));
         move.tried = true;
         ck_assert_int_eq(step_next(&move, &facts).action, STEP_STUCK);
     }
