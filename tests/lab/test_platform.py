@@ -139,7 +139,7 @@ class Faults(FleetTest):
         self.assertNotIn("sleep", fleet.lab("on", "kvm1", "ps", "-eo", "comm"))
 
     def test_one_that_is_late_acts_after_it_was_asked_to_end(self):
-        fleet.disturb("fault", "kvm1", "ip link add", "late", "1")
+        fleet.disturb("fault", "kvm1", "ip link add", "late4", "1")
         self.assertEqual(self.add("br7").returncode, 124)
         self.assertEqual(fleet.bridged("br7"), ["kvm1"])
 

@@ -202,7 +202,7 @@ class Offline(StepsTest):
 
     def test_steps_that_hang_or_come_late_or_lose_their_reply_are_done_again(self):
         self.make()
-        self.disturb_all(OFFLINE, ("lost", "hang", "late"))
+        self.disturb_all(OFFLINE, ("lost", "hang", "late6"))
 
 
 class Live(StepsTest):
@@ -241,7 +241,7 @@ class Live(StepsTest):
 
     def test_steps_that_hang_or_come_late_or_lose_their_reply_are_done_again(self):
         self.make()
-        self.disturb_all(LIVE, ("lost", "hang", "late"))
+        self.disturb_all(LIVE, ("lost", "hang", "late6"))
 
     def test_a_command_that_hears_nothing_is_ended_by_force(self):
         self.make()
