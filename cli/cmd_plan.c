@@ -4,6 +4,7 @@
 #include "cli/checks.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/forecast.h"
 #include "cli/reach.h"
 #include "diff/plan.h"
 #include "diff/plan_json.h"
@@ -68,7 +69,10 @@ static int show(struct cli *cli, struct reach_sight *sight, const struct wish *w
     if (verify_plan(&sight->view.input, &plan, 0, &err) != 0) {
         return cli_fail(&err);
     }
-    status = wish->checks ? checks_make(cli, sight, &plan) : 0;
+    status = forecast_make(cli, sight->observed != NULL, &plan);
+    if (status == 0 && wish->checks) {
+        status = checks_make(cli, sight, &plan);
+    }
     if (status == 0) {
         status = print_plan(cli, &plan, wish);
     }
@@ -108,7 +112,7 @@ static const struct cli_command command = {
     .summary = "show the ordered moves, why each, and what is blocked",
     .details =
         "The moves are in an order in which no host exceeds its memory at any instant; --json has the\n"
-        "proof of each.  With --observed nothing is asked of any host, daemon or state directory.\n"
+        "proof of each.  How long a live move takes is told from earlier ones where there were any.  With --observed nothing is asked of any host, daemon or state directory.\n"
         "--checks makes the checks before each move now, and moves nothing: it shows those that failed, that\n"
         "warn, or that could not be made, with what to change.\n"
         "Exit status 4: some guest is blocked, also when other moves are possible, or a check failed.",

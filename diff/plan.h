@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "diff/estimate.h"
 #include "model/op.h"
 
 struct arena;
@@ -91,6 +92,8 @@ struct plan_move {
     struct plan_side source;
     struct plan_side target;
     const char *reason;
+    struct estimate_forecast
+        forecast; /* Of a live move, where earlier ones were looked up; else 0. */
     const struct check
         *checks; /* That hosts have answered, if somebody has asked them; else none. */
     size_t check_count;

@@ -70,6 +70,24 @@ static const struct record_json_field check_fields[] = {
 };
 static const struct record_json_table check_table = RECORD_JSON_TABLE(check, check_fields);
 
+static const char *source_name(uint32_t source)
+{
+    return estimate_source_name((enum estimate_source)source);
+}
+
+static const struct record_json_field forecast_fields[] = {
+    { RECORD_JSON_FIELD(estimate_forecast, source, "from", ENUM, REQUIRED), .name_of = source_name,
+      .value_count = ESTIMATE_SOURCE_COUNT },
+    { RECORD_JSON_FIELD(estimate_forecast, moves, "moves", U64, REQUIRED) },
+    { RECORD_JSON_FIELD(estimate_forecast, likely_ms, "likely_ms", U64, REQUIRED) },
+    { RECORD_JSON_FIELD(estimate_forecast, least_ms, "least_ms", U64, REQUIRED) },
+    { RECORD_JSON_FIELD(estimate_forecast, most_ms, "most_ms", U64, REQUIRED) },
+    { RECORD_JSON_FIELD(estimate_forecast, overran, "overran", BOOL, OPTIONAL) },
+    { RECORD_JSON_FIELD(estimate_forecast, written_bytes_s, "written_bytes_s", U64, OPTIONAL) },
+};
+static const struct record_json_table forecast_table =
+    RECORD_JSON_TABLE(estimate_forecast, forecast_fields);
+
 static const struct record_json_field move_fields[] = {
     { RECORD_JSON_FIELD(plan_move, seq, "seq", U32, REQUIRED) },
     { RECORD_JSON_FIELD(plan_move, guest, "guest", NAME, REQUIRED) },
@@ -87,6 +105,8 @@ static const struct record_json_field move_fields[] = {
       .presence = RECORD_JSON_REQUIRED,
       .table = &proof_table },
     { RECORD_JSON_FIELD(plan_move, reason, "reason", TEXT, ALWAYS) },
+    { RECORD_JSON_FIELD(plan_move, forecast, "forecast", OBJECT, OPTIONAL),
+      .table = &forecast_table },
     { RECORD_JSON_FIELD(plan_move, checks, "checks", LIST, OPTIONAL),
       .count_offset = offsetof(struct plan_move, check_count), .table = &check_table,
       .before_item = "\n  " },

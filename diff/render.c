@@ -136,7 +136,15 @@ static const char *hop_text(enum hop hop)
 
 static int64_t duration_of(const struct plan *plan, const struct plan_move *move)
 {
-    return estimate_move_ms(move->mode, move->memory_kib, plan->bandwidth_mib_s);
+    return move->forecast.source != ESTIMATE_NONE
+               ? (int64_t)move->forecast.likely_ms
+               : estimate_move_ms(move->mode, move->memory_kib, plan->bandwidth_mib_s);
+}
+
+/* Somebody has seen how long such moves take. */
+static bool is_experience(const struct plan_move *move)
+{
+    return move->forecast.source == ESTIMATE_FLEET || move->forecast.source == ESTIMATE_GUEST;
 }
 
 static const char *duration_text(struct arena *arena, int64_t ms)
@@ -144,6 +152,18 @@ static const char *duration_text(struct arena *arena, int64_t ms)
     char buffer[CLOCK_TEXT_SIZE];
 
     return ms < 1000 ? "a moment" : arena_strdup(arena, clock_format_duration(ms, buffer));
+}
+
+/* "41 s", or "41 s (35 s to 52 s)" where earlier moves tell. */
+static const char *takes_text(struct arena *arena, const struct plan *plan,
+                              const struct plan_move *move)
+{
+    const char *likely = duration_text(arena, duration_of(plan, move));
+
+    return is_experience(move) ? text_format(arena, "%s (%s to %s)", likely,
+                                             duration_text(arena, (int64_t)move->forecast.least_ms),
+                                             duration_text(arena, (int64_t)move->forecast.most_ms))
+                               : likely;
 }
 
 #define MOVE_COLUMNS 9
@@ -171,11 +191,44 @@ static void print_moves(struct arena *arena, struct text *text, const struct pla
         *cell++ = text_format(arena, "→ %s%s", move->to, hop_text(hops[i]));
         *cell++ = op_mode_name(move->mode);
         *cell++ = quantity_size_text(arena, move->memory_kib);
-        *cell++ = duration_text(arena, duration_of(plan, move));
+        *cell++ = takes_text(arena, plan, move);
         *cell++ = room_after(arena, move);
         *cell++ = move->reason;
     }
     print_table(arena, text, &table, colour);
+}
+
+static void print_overrun(struct text *text, const struct plan_move *move)
+{
+    text_printf(text, "%s was not done in time when it was last moved live", move->guest);
+    if (move->forecast.written_bytes_s > 0) {
+        text_append(text, ": it wrote ");
+        quantity_print_size(text, move->forecast.written_bytes_s / 1024);
+        text_append(text, " a second");
+    }
+    text_append(text, ".\n");
+}
+
+/* What "takes" goes by, unless it is a guess for all, and who may take longer than it says. */
+static void print_forecast(struct text *text, const struct plan *plan)
+{
+    size_t counts[ESTIMATE_SOURCE_COUNT] = { 0 };
+
+    for (size_t i = 0; i < plan->move_count; i++) {
+        counts[plan->moves[i].forecast.source]++;
+    }
+    if (counts[ESTIMATE_GUEST] + counts[ESTIMATE_FLEET] > 0) {
+        text_printf(
+            text,
+            "How long live moves take: %zu as the same guest's took, %zu by its size as other "
+            "guests' took, %zu by its size alone.\n",
+            counts[ESTIMATE_GUEST], counts[ESTIMATE_FLEET], counts[ESTIMATE_SIZE]);
+    }
+    for (size_t i = 0; i < plan->move_count; i++) {
+        if (plan->moves[i].forecast.overran) {
+            print_overrun(text, &plan->moves[i]);
+        }
+    }
 }
 
 static void print_blocked(struct text *text, const struct plan *plan, bool colour)
@@ -202,12 +255,14 @@ static const char *plural(size_t count)
 static void print_duration(struct text *text, const struct plan *plan)
 {
     int64_t total = 0;
+    bool experience = false;
 
     for (size_t i = 0; i < plan->move_count; i++) {
         total += duration_of(plan, &plan->moves[i]);
+        experience |= is_experience(&plan->moves[i]);
     }
     text_printf(text, ", about %s", duration_text(text->arena, total));
-    if (plan->moves[0].mode != MOVE_FORCED) {
+    if (plan->moves[0].mode != MOVE_FORCED && !experience) {
         text_printf(text, " at %llu MiB/s",
                     (unsigned long long)estimate_rate_mib_s(plan->bandwidth_mib_s));
     }
@@ -258,6 +313,7 @@ void render_plan(struct arena *arena, struct text *text, const struct plan *plan
     if (plan->move_count > 0) {
         print_moves(arena, text, plan, colour);
         text_append(text, "\n");
+        print_forecast(text, plan);
     }
     if (plan->block_count > 0) {
         print_blocked(text, plan, colour);

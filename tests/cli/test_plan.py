@@ -26,6 +26,28 @@ class Statuses(CliTest):
                 self.assert_exit(self.world.berth(command), OK)
                 self.assert_exit(self.world.berth(command, "--exit-code"), PENDING)
 
+    def forecast(self, *args):
+        (move,) = json.loads(self.world.berth("plan", "--json", *args).stdout)["moves"]
+        return move["forecast"]
+
+    def test_earlier_moves_tell_how_long_one_takes_and_without_any_its_size_does(self):
+        self.world.have({"kvm1": ["vm1", "vm2"], "kvm2": []})
+        self.world.want({"kvm1": ["vm2"], "kvm2": ["vm1"]})
+        self.assertEqual((self.forecast()["from"], self.forecast()["moves"]), ("size", 0))
+        self.assertNotIn("How long", self.world.berth("plan").stdout)
+        self.assert_exit(self.world.berth("apply", "--yes"), OK)
+        (move,) = json.loads(self.world.berth("history", "--json").stdout)["moves"]
+        self.world.want({"kvm1": ["vm1", "vm2"], "kvm2": []})
+        own = self.forecast()
+        self.assertEqual((own["from"], own["moves"], own["likely_ms"]),
+                         ("guest", 1, move["total_ms"]))
+        self.assertIn("How long live moves take: 1 as the same guest's", self.world.berth("plan").stdout)
+        self.world.want({"kvm1": [], "kvm2": ["vm1", "vm2"]})
+        self.assertEqual((self.forecast()["from"], self.forecast()["moves"]), ("fleet", 1))
+        recorded = self.world.folder / "recorded.json"
+        recorded.write_text(self.world.berth("observe").stdout)
+        self.assertEqual(self.forecast("--observed", recorded)["from"], "size")
+
     def test_a_blocked_guest_is_told_also_when_other_moves_are_possible(self):
         self.world.have({"kvm1": ["vm1", "vm2"], "kvm2": []}, memory_gib=2)
         self.world.want({"kvm1": ["vm1"], "kvm2": ["vm2", "vm3"]})

@@ -39,6 +39,32 @@ START_TEST(plan_is_a_table_and_a_summary)
 }
 END_TEST
 
+START_TEST(what_earlier_moves_tell_of_a_move_is_told_with_it)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct plan plan = build_plan(small_fleet(&arena));
+    struct text text = text_new(&arena);
+    struct plan_move move = plan.moves[0];
+
+    move.forecast = (struct estimate_forecast){ .source = ESTIMATE_GUEST,
+                                                .moves = 3,
+                                                .likely_ms = 41000,
+                                                .least_ms = 35000,
+                                                .most_ms = 52000,
+                                                .overran = true,
+                                                .written_bytes_s = UINT64_C(30) << 20 };
+    plan.moves = &move;
+    render_plan(&arena, &text, &plan, false);
+    ck_assert_ptr_nonnull(strstr(text.data, "  41 s (35 s to 52 s)  "));
+    ck_assert_ptr_nonnull(strstr(
+        text.data,
+        "\n\nHow long live moves take: 1 as the same guest's took, 0 by its size as other guests' "
+        "took, 0 by its size alone.\n"
+        "a was not done in time when it was last moved live: it wrote 30 MiB a second.\n"
+        "1 move, 4 GiB, no guest interrupted, about 41 s.\n"));
+}
+END_TEST
+
 START_TEST(interrupted_guests_are_counted)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
@@ -211,6 +237,7 @@ int main(void)
     TCase *tcase = tcase_create("core");
 
     tcase_add_test(tcase, plan_is_a_table_and_a_summary);
+    tcase_add_test(tcase, what_earlier_moves_tell_of_a_move_is_told_with_it);
     tcase_add_test(tcase, interrupted_guests_are_counted);
     tcase_add_test(tcase, blocked_guest_comes_with_what_would_unblock_it);
     tcase_add_test(tcase, satisfied_fleet_says_so);
