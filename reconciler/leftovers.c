@@ -6,8 +6,11 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "model/op.h"
+#include "model/policy.h"
 #include "reconciler/controller.h"
 #include "reconciler/leftover.h"
+#include "reconciler/moves.h"
+#include "reconciler/operation.h"
 #include "reconciler/pass.h"
 
 #define SWEEP_TIMEOUT_MS INT64_C(60000)
@@ -43,6 +46,9 @@ static void tell(struct reconciler *reconciler, const struct journal_leftover *l
     }
 }
 
+static void take_next(struct reconciler *reconciler);
+
+/* One thing of it is removed, or could not be. */
 static void on_swept(void *context, const struct actuator_completion *completion)
 {
     struct reconciler *reconciler = context;
@@ -50,15 +56,75 @@ static void on_swept(void *context, const struct actuator_completion *completion
 
     reconciler->leftovers.ticket = 0;
     if (completion->status == 0) {
-        note_cleared(reconciler, leftover, "the definition that a dead host had kept is removed");
-    } else {
-        tell(reconciler, leftover,
-             text_format(&reconciler->arena,
-                         "what '%s' had kept of '%s' while it was dead is not removed: %s",
-                         leftover->host, leftover->guest, completion->err.text));
-        reconciler->leftovers_failed = true;
+        take_next(reconciler);
+        return;
     }
+    tell(reconciler, leftover,
+         text_format(&reconciler->arena,
+                     "what '%s' had kept of '%s' while it was dead is not removed: %s",
+                     leftover->host, leftover->guest, completion->err.text));
+    reconciler->leftovers_failed = true;
     controller_next_pass(reconciler);
+}
+
+static void start(struct reconciler *reconciler, const struct op *op)
+{
+    reconciler->leftovers.ticket = calls_start(&reconciler->calls, op, on_swept, NULL, reconciler);
+}
+
+static struct op op_of(const struct reconciler *reconciler, enum op_kind kind)
+{
+    const struct journal_leftover *leftover = &reconciler->leftovers.sweeping;
+
+    return (struct op){
+        .kind = kind,
+        .epoch = reconciler->ledger.epoch,
+        .guest = leftover->guest,
+        .uuid = leftover->uuid,
+        .host = leftover->host,
+        .timeout_ms = SWEEP_TIMEOUT_MS,
+    };
+}
+
+static void withdraw(struct reconciler *reconciler, enum supply_kind kind)
+{
+    const struct policy *policy = &reconciler->world.config->policy;
+    struct op op = op_of(reconciler, OP_WITHDRAW);
+
+    op.supply = kind;
+    op.supplies = reconciler->leftovers.supplies;
+    op.profile = policy->profile;
+    op.other = reconciler->leftovers.sweeping.to;
+    op.mode = MOVE_OFFLINE;
+    op.timeout_ms = operation_timeout_ms(OP_WITHDRAW, policy, &op.supplies);
+    start(reconciler, &op);
+}
+
+/* The definition is gone: then what the platform provided, a mount before what is mounted. */
+static void take_next(struct reconciler *reconciler)
+{
+    static const enum supply_kind order[] = { SUPPLY_INTERFACE, SUPPLY_CONFIG, SUPPLY_VOLUME,
+                                              SUPPLY_BRIDGE, SUPPLY_NAT_BRIDGE };
+    struct leftovers *left = &reconciler->leftovers;
+
+    while (left->next < ARRAY_LEN(order)) {
+        enum supply_kind kind = order[left->next++];
+
+        if ((supply_list_kinds(&left->supplies) & SUPPLY_BIT(kind)) != 0) {
+            withdraw(reconciler, kind);
+            return;
+        }
+    }
+    note_cleared(reconciler, &left->sweeping, left->text);
+    controller_next_pass(reconciler);
+}
+
+static void undefine(struct reconciler *reconciler, const struct observed_guest *guest)
+{
+    struct op op = op_of(reconciler, OP_UNDEFINE);
+
+    op.xml = guest->xml;
+    start(reconciler, &op);
 }
 
 static void sweep(struct reconciler *reconciler, const struct journal_leftover *leftover)
@@ -66,18 +132,22 @@ static void sweep(struct reconciler *reconciler, const struct journal_leftover *
     const struct observed *observed = &reconciler->snapshot.observed;
     const struct observed_guest *guest =
         observed_find_guest(observed_find_host(observed, leftover->host), leftover->uuid);
-    const struct op op = {
-        .kind = OP_UNDEFINE,
-        .epoch = reconciler->ledger.epoch,
-        .guest = leftover->guest,
-        .uuid = leftover->uuid,
-        .host = leftover->host,
-        .xml = guest->xml,
-        .timeout_ms = SWEEP_TIMEOUT_MS,
-    };
+    struct leftovers *left = &reconciler->leftovers;
+    struct err ignored; /* It could not have been moved either. */
 
-    reconciler->leftovers.sweeping = *leftover;
-    reconciler->leftovers.ticket = calls_start(&reconciler->calls, &op, on_swept, NULL, reconciler);
+    *left = (struct leftovers){
+        .sweeping = *leftover,
+        .text = guest != NULL ? "the definition that a dead host had kept is removed"
+                              : "the host that was dead does not have it any more",
+    };
+    if (moves_supplies_of(reconciler, leftover->guest, &left->supplies, &ignored) != 0) {
+        left->supplies = (struct supply_list){ .count = 0 };
+    }
+    if (guest != NULL) {
+        undefine(reconciler, guest);
+    } else {
+        take_next(reconciler);
+    }
 }
 
 /* What is to be done about it now: told, noted, or (true) swept. */
@@ -92,12 +162,10 @@ static bool settle(struct reconciler *reconciler, const struct journal_leftover 
     case LEFTOVER_NOWHERE:
     case LEFTOVER_STANDING_COUNT:
         break;
-    case LEFTOVER_GONE:
-        note_cleared(reconciler, leftover, "the host that was dead does not have it any more");
-        break;
     case LEFTOVER_RETURNED:
         note_cleared(reconciler, leftover, "it runs on the host that was dead, and nowhere else");
         break;
+    case LEFTOVER_GONE:
     case LEFTOVER_SWEEP:
         return !reconciler->leftovers_failed;
     case LEFTOVER_TWICE:

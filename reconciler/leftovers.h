@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Leftovers: definitions on hosts that were dead, removed once they answer again and the guest is elsewhere; of
- * a guest that runs in both places a person is told, and neither is touched.  For the files of the controller;
+/* Leftovers: definitions on hosts that were dead, removed once they answer again and the guest is elsewhere, and
+ * after them what a platform provided there for the guest; of a guest that runs in both places a person is told, and neither is touched.  For the files of the controller;
  * where one stands is leftover.h's. */
 
 #include <stdbool.h>
 
 #include "base/loop.h"
+#include "model/supply.h"
 #include "reconciler/journal/journal.h"
 
 struct reconciler;
 
 /* The one that is being removed. */
 struct leftovers {
-    struct journal_leftover sweeping; /* Its strings are the pass's. */
-    uint64_t ticket;                  /* 0 = none. */
+    struct journal_leftover sweeping; /* Its strings are the pass's, as the next two. */
+    struct supply_list supplies;
+    const char *text; /* What is noted when it is swept. */
+    size_t next;      /* Kinds of supplies that have been seen to. */
+    uint64_t ticket;  /* 0 = none. */
 };
 
 /* Notes what has become of them, and of what people vouched for, and begins to remove the next; false if there is

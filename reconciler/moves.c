@@ -183,20 +183,19 @@ bool moves_resume_next(struct reconciler *reconciler)
     return false;
 }
 
-/* What the platform provides for a guest that no host may tell of: by es.xml and its last known definition. */
-static int supply_of_dead(struct reconciler *reconciler, const struct force_request *request,
-                          struct supply_list *supplies, struct err *err)
+int moves_supplies_of(struct reconciler *reconciler, const char *guest,
+                      struct supply_list *supplies, struct err *err)
 {
-    const struct journal_definition *known = definition_newest(&reconciler->ledger, request->guest);
-    struct observed_guest guest = { .name = request->guest };
+    const struct journal_definition *known = definition_newest(&reconciler->ledger, guest);
+    struct observed_guest told = { .name = guest };
 
     if (known != NULL && known->supplies != NULL &&
         supply_json_read(&reconciler->arena, known->supplies, strlen(known->supplies),
-                         &guest.supplies, err) != 0) {
+                         &told.supplies, err) != 0) {
         return -1;
     }
     return supply_of_guest(&reconciler->arena, reconciler->world.config->policy.profile,
-                           &reconciler->revision.desired, request->guest, &guest, supplies, err);
+                           &reconciler->revision.desired, guest, &told, supplies, err);
 }
 
 static int judge_force(struct reconciler *reconciler, const struct force_request *request,
@@ -216,7 +215,7 @@ static int judge_force(struct reconciler *reconciler, const struct force_request
                        "cannot move '%.64s' to '%.64s' by force: the file names no such host",
                        request->guest, request->to);
     }
-    if (supply_of_dead(reconciler, request, supplies, err) != 0) {
+    if (moves_supplies_of(reconciler, request->guest, supplies, err) != 0) {
         return -1;
     }
     revoking.revokes = profile_revokes(policy->profile) &&

@@ -8,8 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct err;
 struct executor_intent;
 struct reconciler;
+struct supply_list;
 
 /* Takes up the next move that an earlier run left open; false if there is none. */
 bool moves_resume_next(struct reconciler *reconciler);
@@ -17,6 +19,11 @@ bool moves_resume_next(struct reconciler *reconciler);
 /* Begins the next move that somebody has asked to be made by force, and answers those that may not be; false if
  * none is left. */
 bool moves_force_next(struct reconciler *reconciler);
+
+/* What the platform provides for the guest called 'guest', of which no host may tell: by es.xml and its last known
+ * definition; in the pass's arena. */
+int moves_supplies_of(struct reconciler *reconciler, const char *guest,
+                      struct supply_list *supplies, struct err *err);
 
 /* Takes the next move of the plan that is followed; false if there is none. */
 bool moves_take_next(struct reconciler *reconciler);

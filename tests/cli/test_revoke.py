@@ -61,6 +61,7 @@ class Revoke(CliTest):
         self.assert_exit(self.world.berth("apply", "--yes"), OK)
         fleet = self.fleet()
         self.assertEqual(fleet["kvm1"].get("storage", {}), {})
+        self.assertEqual(fleet["kvm1"].get("bridges", []), [])  # Swept with the definition.
         self.assertEqual(fleet["kvm2"]["storage"], {"/dev/exc/v1": "v1"})
         self.assertEqual(fleet["kvm2"]["bridges"], ["br7"])  # By the definition that the journal has.
         self.assertEqual(fleet["kvm1"]["guests"], [])
