@@ -145,5 +145,26 @@ class ControllerFirst(GuardTest):
         self.assertEqual(daemon.end(), 0)
 
 
+class Forced(GuardTest):
+    """A guard that was seen at work lets the guests of a dead host run elsewhere."""
+
+    def test_guests_of_a_dead_host_run_elsewhere_and_once_when_it_returns(self):
+        self.autostart_guests()
+        fleet.want(GUARDED, **GUESTS)
+        self.reboot()
+        self.assert_exit(fleet.berth("apply", "--yes"), 0)
+        self.assert_home()
+        fleet.disturb("crash", "kvm1")
+        self.assert_exit(fleet.berth("evacuate", "kvm1", "--source-is-dead", "kvm1", "--yes"), 0)
+        fleet.disturb("boot", "kvm1")
+        self.assert_held("g1", "g2")
+        self.assert_exit(fleet.berth("apply", "--yes"), 0)
+        for guest in GUESTS:
+            self.assert_runs_once(guest, "kvm2")
+            self.assert_defined_only_on(guest, "kvm2")
+            self.assertTrue(self.autostarts(guest, "kvm2"))
+        self.assertEqual(self.status(), self.status() | {"state": "released", "held": []})
+
+
 if __name__ == "__main__":
     unittest.main()
