@@ -126,6 +126,8 @@ def main():
     print(f"{'ratio of the medians':<34} {ours / theirs:>9.3f}")
     row("guest's pause, berth", [b[1] for b in berth], "ms", 0)
     row("guest's pause, virsh", [v[1] for v in virsh], "ms", 0)
+    row("QEMU's copying, berth", [b[2] for b in berth], "ms", 0)
+    row("QEMU's copying, virsh", [v[2] for v in virsh], "ms", 0)
     row("beyond QEMU's copying, berth", [b[0] * 1000 - b[2] for b in berth], "ms", 0)
     row("beyond QEMU's copying, virsh", [v[0] * 1000 - v[2] for v in virsh], "ms", 0)
     row("of which proof, berth", [b[3] for b in berth], "ms", 0)
