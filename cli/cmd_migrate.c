@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/edit.h"
+#include "cli/handrun.h"
 #include "cli/revive.h"
 #include "diff/resurrect.h"
 #include "model/es_edit.h"
@@ -16,6 +17,7 @@ struct wish {
     const char *to;
     const char *mode; /* Or NULL, as the next: what berth.conf says. */
     const char *timeout;
+    const char *step; /* The only one that is taken, or NULL. */
 };
 
 /* A mode that only this command has. */
@@ -81,6 +83,15 @@ static int take_wish(struct edit *edit, const struct wish *wish, const char *gue
             return refuse_wish(edit, "mode");
         }
         set_mode(edit->cli, guest, mode);
+    }
+    if (wish->step != NULL) {
+        int status = mode == POLICY_MODE_OFFLINE
+                         ? handrun_check(edit, wish->step)
+                         : bad_option("step", wish->step, "is for --mode offline");
+
+        if (status != 0) {
+            return status;
+        }
     }
     if (wish->timeout != NULL) {
         if (!quantity_parse_duration(wish->timeout, &timeout_ms) || timeout_ms == 0) {
@@ -171,17 +182,40 @@ static int force(struct edit *edit, const struct wish *wish, const char *guest)
     return edit->blocked_count > 0 ? edit_refuse(edit) : edit_carry_out(edit);
 }
 
+static int carry_out(struct edit *edit, const struct es_edit *place)
+{
+    int status;
+
+    edit_add_blocks(edit, place, 1);
+    if (edit->blocked_count > 0) {
+        return edit_refuse(edit);
+    }
+    status = edit_carry_out(edit);
+    if (edit->step != NULL && !edit->dry_run) {
+        handrun_tell_next(edit, place->guest);
+    }
+    return status;
+}
+
 static int migrate(struct edit *edit, const struct wish *wish, const char *guest)
 {
     const struct es_edit place = { .guest = guest, .host = wish->to };
+    bool by_hand = false;
     int status = edit_begin(edit);
 
     edit->only = guest;
+    edit->step = wish->step;
     if (status == 0) {
         status = check_names(edit, &place);
     }
     if (status == 0) {
         status = take_wish(edit, wish, guest);
+    }
+    if (status == 0 && edit->controller == 0) {
+        status = handrun_go_on(edit, &place, &by_hand);
+    }
+    if (by_hand) {
+        return status;
     }
     if (status == 0) {
         status = edit_place(edit, &place, 1);
@@ -189,11 +223,10 @@ static int migrate(struct edit *edit, const struct wish *wish, const char *guest
     if (status == 0) {
         status = edit_plan(edit);
     }
-    if (status != 0) {
-        return status;
+    if (status == 0 && edit->step != NULL) {
+        status = handrun_check_first(edit, &place);
     }
-    edit_add_blocks(edit, &place, 1);
-    return edit->blocked_count > 0 ? edit_refuse(edit) : edit_carry_out(edit);
+    return status != 0 ? status : carry_out(edit, &place);
 }
 
 static const struct cli_command command;
@@ -212,6 +245,10 @@ static int run(struct cli *cli, int argc, char **argv)
           .value = "HOST",
           .help = "with offline-force: you have made sure that HOST is off and stays so",
           .text = &edit.dead },
+        { .name = "step",
+          .value = "STEP",
+          .help = "with offline: only this step, the move stays open",
+          .text = &wish.step },
         { .name = "timeout",
           .value = "DURATION",
           .help = "cancel a live migration after DURATION, for this run",
@@ -226,6 +263,9 @@ static int run(struct cli *cli, int argc, char **argv)
     if (wish.to == NULL) {
         cli_error("try 'berth migrate --help'", "migrate: --to HOST is missing");
         return CLI_INVALID;
+    }
+    if (wish.mode != NULL && strcmp(wish.mode, FORCED) == 0 && wish.step != NULL) {
+        return bad_option("step", wish.step, "is for --mode offline");
     }
     if (wish.mode != NULL && strcmp(wish.mode, FORCED) == 0) {
         return wish.timeout == NULL ? force(&edit, &wish, argv[0])
@@ -245,6 +285,8 @@ static const struct cli_command command = {
         "is changed.  In es.xml only the lines of its placement change; the file is replaced whole, and\n"
         "not if somebody else has changed it meanwhile.  --dry-run also makes the checks before the move, and\n"
         "shows those that did not pass; it exits with 4 if one failed.\n"
+        "--step takes one step of an offline move and leaves the rest to you: 'berth steps GUEST' tells which\n"
+        "comes next, and without --step every step that is left is taken.\n"
         "--mode offline-force is for a guest whose host is dead: it is started on the other one from its last\n"
         "known definition, on the conditions of 'berth evacuate'.",
     .run = run,

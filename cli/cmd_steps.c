@@ -8,66 +8,12 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/records.h"
-#include "model/supply_json.h"
+#include "cli/tale.h"
 #include "reconciler/journal/journal.h"
 #include "reconciler/json_member.h"
 #include "reconciler/procedure.h"
 
 #define STEPS_FORMAT "berth.steps/1"
-
-/* A move and all that the journal has of it. */
-struct tale {
-    const struct journal_move *move;
-    struct journal_step *steps;
-    size_t count;
-    struct supply_list supplies;
-    struct procedure_row rows[PROCEDURE_STEPS];
-};
-
-/* The open move of 'guest', or else its last one; NULL in '*move' if it has none. */
-static int find_move(struct cli *cli, struct journal *journal, const char *guest,
-                     const struct journal_move **move, struct err *err)
-{
-    struct journal_move *moves;
-    size_t count;
-
-    *move = NULL;
-    if (journal->ops->moves(journal, &cli->arena, true, guest, 1, &moves, &count, err) != 0 ||
-        (count == 0 &&
-         journal->ops->moves(journal, &cli->arena, false, guest, 1, &moves, &count, err) != 0)) {
-        return -1;
-    }
-    *move = count > 0 ? &moves[count - 1] : NULL;
-    return 0;
-}
-
-static int read_supplies(struct cli *cli, struct journal *journal, struct tale *tale,
-                         struct err *err)
-{
-    char *bytes;
-    size_t length;
-
-    if (tale->move->supplies_digest[0] == '\0') {
-        return 0;
-    }
-    return journal->ops->object(journal, &cli->arena, tale->move->supplies_digest, &bytes, &length,
-                                err) != 0
-               ? -1
-               : supply_json_read(&cli->arena, bytes, length, &tale->supplies, err);
-}
-
-static int read_tale(struct cli *cli, struct journal *journal, struct tale *tale, struct err *err)
-{
-    if (journal->ops->steps(journal, &cli->arena, tale->move->key, &tale->steps, &tale->count,
-                            err) != 0 ||
-        read_supplies(cli, journal, tale, err) != 0) {
-        return -1;
-    }
-    if (tale->move->mode != MOVE_LIVE) {
-        procedure_tell(tale->move, &tale->supplies, tale->steps, tale->count, tale->rows);
-    }
-    return 0;
-}
 
 static void print_row(struct text *text, const struct procedure_row *row)
 {
@@ -197,11 +143,10 @@ static int print(struct cli *cli, const char *guest, const struct tale *tale)
 
 static int tell(struct cli *cli, struct journal *journal, const char *guest)
 {
-    struct tale tale = { .move = NULL };
+    struct tale tale;
     struct err err;
 
-    if (find_move(cli, journal, guest, &tale.move, &err) != 0 ||
-        (tale.move != NULL && read_tale(cli, journal, &tale, &err) != 0)) {
+    if (tale_read(&cli->arena, journal, guest, &tale, &err) != 0) {
         return cli_fail(&err);
     }
     return print(cli, guest, &tale);

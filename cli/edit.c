@@ -348,6 +348,7 @@ static int move_guests(struct edit *edit, const char *agreed, struct text *run)
 {
     const struct run_request request = {
         .only = edit->only,
+        .step = edit->step,
         .agreed = agreed,
         .json = edit->cli->json ? run : NULL,
     };

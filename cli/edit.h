@@ -24,6 +24,7 @@ struct es_edit;
 struct edit {
     struct cli *cli;
     const char *only; /* Plan and move this guest alone, or NULL. */
+    const char *step; /* Take this step of its move alone, or NULL (cli/handrun.h). */
     bool yes;
     bool dry_run;
     bool checks;        /* A dry run asks the hosts whether each move can be made. */

@@ -126,6 +126,7 @@ static int act(struct run *run)
         .program = text_format(&cli->arena, "berth %s", cli->command),
         .user = cli_user(cli),
         .only = run->request->only,
+        .step = run->request->step,
     };
     struct reconciler_world world = {
         .loop = run->loop,

@@ -897,7 +897,7 @@ static struct step_facts read_facts(struct executor *executor)
 {
     struct step_facts facts = {
         .guests = { look_guest(&executor->look, 0), look_guest(&executor->look, 1) },
-        .resumed = executor->resumed,
+        .resumed = executor->resumed && !executor->by_hand, /* It goes on where it was left. */
         .stranger = executor->look.views[1] == SETTLE_OTHER,
         .proven = executor->proven,
         .owed = executor->owed,
@@ -932,6 +932,27 @@ static struct step end_elsewhere(struct executor *executor, const struct step_fa
     return stage_before(&executor->move, facts, &executor->stage, &end);
 }
 
+static void on_pause_committed(void *context, enum journal_result result, const struct err *err)
+{
+    struct executor *executor = context;
+    const struct err *failed = executor->stage.failures > 0 ? &executor->stage.error
+                               : executor->has_error        ? &executor->error
+                                                            : NULL;
+
+    if (is_committed(executor, result, err)) {
+        finish(executor, EXECUTOR_PAUSED, failed);
+    }
+}
+
+/* What comes next was not asked for. */
+static void pause_move(struct executor *executor)
+{
+    struct batch batch = { .count = 0 };
+
+    add_move(executor, &batch);
+    submit(executor, &batch, on_pause_committed);
+}
+
 static void decide(void *context)
 {
     struct executor *executor = context;
@@ -945,7 +966,11 @@ static void decide(void *context)
     if (executor->step.action == STEP_SEARCH && executor->elsewhere != NULL) {
         executor->step = end_elsewhere(executor, &facts);
     }
-    carry_out(executor);
+    if (hand_allows(&executor->hand, &executor->move, &executor->step)) {
+        carry_out(executor);
+    } else {
+        pause_move(executor);
+    }
 }
 
 static void look_now(void *context)
@@ -1035,6 +1060,7 @@ void executor_begin(struct executor *executor, const struct executor_intent *int
         .original = original_state(intent->observed),
         .autostart = intent->observed->autostart,
         .persistent = intent->observed->persistent,
+        .by_hand = intent->step != NULL,
         .begun_ms = now,
         .deadline_ms = now + executor->world.policy->timeout_ms,
     };
@@ -1045,6 +1071,7 @@ void executor_begin(struct executor *executor, const struct executor_intent *int
     if (intent->observed->xml != NULL) {
         add_definition(executor, &batch, intent->observed, executor->move.xml_digest);
     }
+    executor->hand.step = intent->step;
     add_supplies(executor, &batch, &intent->supplies);
     if (intent->refused != NULL) { /* As if the checks had told. */
         executor->step.op = OP_PREFLIGHT;
@@ -1130,6 +1157,7 @@ static int take_up_steps(struct executor *executor, struct err *err)
         executor->steps_before = executor->steps;
         read_steps(executor, steps, count);
     }
+    hand_read(&executor->hand, &executor->move, &executor->stage.supplies, steps, count);
     if (executor->move.mode == MOVE_FORCED) {
         force_state_resume(&executor->force, executor->world.ledger, executor->move.key, steps,
                            count);
@@ -1179,9 +1207,12 @@ static void forget_unclear(struct journal_move *move)
 }
 
 void executor_resume(struct executor *executor, const struct journal_move *move,
-                     const struct observed *fleet, executor_done_fn *done, void *context)
+                     const struct observed *fleet, const char *step, executor_done_fn *done,
+                     void *context)
 {
+    struct err supplies_err;
     struct err err;
+    bool supplied;
 
     reset(executor, done, context);
     copy_move(executor, move);
@@ -1189,19 +1220,23 @@ void executor_resume(struct executor *executor, const struct journal_move *move,
     forget_unclear(&executor->move);
     note_others(executor, fleet);
     executor->resumed = true;
+    executor->hand.step = step;
+    executor->by_hand = move->by_hand;
+    executor->move.by_hand = step != NULL;
     if (executor->move.error != ERR_NONE) {
         err_set(&executor->error, move->error, "%s", move->error_text);
     }
+    supplied = take_up_supplies(executor, &supplies_err) == 0;
     if (take_up_steps(executor, &err) != 0) {
         finish(executor, EXECUTOR_STOPPED, &err);
         return;
     }
-    if (take_up_supplies(executor, &err) != 0) {
-        give_up(executor, err.code,
+    if (!supplied) {
+        give_up(executor, supplies_err.code,
                 text_format(&executor->arena,
-                            "what the platform provides for "
-                            "the guest cannot be read from the journal: %s",
-                            err.text));
+                            "what the platform provides for the guest cannot be read from the "
+                            "journal: %s",
+                            supplies_err.text));
         return;
     }
     look_now(executor);

@@ -17,6 +17,7 @@
 #include "reconciler/event.h"
 #include "reconciler/fencing.h"
 #include "reconciler/force_state.h"
+#include "reconciler/hand.h"
 #include "reconciler/journal/journal.h"
 #include "reconciler/ledger.h"
 #include "reconciler/look.h"
@@ -34,10 +35,11 @@ struct policy;
 enum executor_outcome {
     EXECUTOR_ENDED,   /* The move is over; its state says how. */
     EXECUTOR_STUCK,   /* It stays open and holds its guest; the slot is free. */
+    EXECUTOR_PAUSED,  /* Likewise: a person runs it step by step. 'err' if the step failed. */
     EXECUTOR_STOPPED, /* The journal cannot be written: nothing more may be done. */
 };
 
-/* 'move' and 'err' (of EXECUTOR_STOPPED, else NULL) are valid during the call. */
+/* 'move' and 'err' (of EXECUTOR_STOPPED and EXECUTOR_PAUSED, else NULL) are valid during the call. */
 typedef void executor_done_fn(void *context, enum executor_outcome outcome,
                               const struct journal_move *move, const struct err *err);
 
@@ -74,6 +76,8 @@ struct executor {
     int64_t seen_since_ms;
     int64_t waiting_since_ms; /* 0 = not waiting. */
 
+    struct hand hand;   /* The step that a person asked for. */
+    bool by_hand;       /* A person ran it step by step before, or does so now. */
     struct stage stage; /* What the platform provides for the guest. */
     struct step step;   /* What is being done. */
     struct force_state force;
@@ -119,6 +123,7 @@ struct executor_intent {
     const char *es_digest;
     struct supply_list supplies; /* What the platform provides for it. */
     const struct err *refused;   /* Why it cannot be moved as it is, or NULL. */
+    const char *step; /* The only step of the procedure that is taken, or NULL; must stay. */
 };
 
 /* A new forced move, its source dead.  begun(context) is called once its intent is committed, before anything is
@@ -142,9 +147,11 @@ void executor_begin(struct executor *executor, const struct executor_intent *int
 void executor_force(struct executor *executor, const struct executor_force *force,
                     executor_done_fn *done, void *context);
 
-/* Takes up a move that is open in the journal; 'fleet' is what all hosts said just now. */
+/* Takes up a move that is open in the journal; 'fleet' is what all hosts said just now.  'step' is the only one
+ * that is taken of it, or NULL; it must stay. */
 void executor_resume(struct executor *executor, const struct journal_move *move,
-                     const struct observed *fleet, executor_done_fn *done, void *context);
+                     const struct observed *fleet, const char *step, executor_done_fn *done,
+                     void *context);
 
 /* Asks the active move to end with the guest where it was; nothing happens if none is active.  After
  * post-copy has begun there is no way back: then an alarm says so, and nothing else happens. */

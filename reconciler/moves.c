@@ -142,6 +142,19 @@ static void count_ended(struct reconciler *reconciler, const struct journal_move
     note_retry(reconciler, move);
 }
 
+/* Who runs one step wants no more of this run. */
+static enum reconciler_status status_of_step(enum executor_outcome outcome,
+                                             const struct journal_move *move, const struct err *err)
+{
+    if (outcome == EXECUTOR_PAUSED) {
+        return err == NULL ? RECONCILER_DONE : RECONCILER_FAILED;
+    }
+    if (move->state == JOURNAL_MOVE_CANCELLED) {
+        return RECONCILER_CANCELLED;
+    }
+    return move->state == JOURNAL_MOVE_DONE ? RECONCILER_DONE : RECONCILER_FAILED;
+}
+
 static void on_move_done(void *context, enum executor_outcome outcome,
                          const struct journal_move *move, const struct err *err)
 {
@@ -155,11 +168,31 @@ static void on_move_done(void *context, enum executor_outcome outcome,
         reconciler->following.valid = false;
         remember_stuck(reconciler, move->key.seq);
         break;
+    case EXECUTOR_PAUSED:
+        break;
     case EXECUTOR_STOPPED:
         controller_lost(reconciler, err);
         return;
     }
-    controller_next_pass(reconciler);
+    if (reconciler->options.step != NULL) {
+        controller_end(reconciler, status_of_step(outcome, move, err));
+    } else {
+        controller_next_pass(reconciler);
+    }
+}
+
+/* It is left to the person who runs it, whom the plan waits for; told once. */
+static void tell_by_hand(struct reconciler *reconciler, const struct journal_move *move)
+{
+    struct event event = { .kind = EVENT_MOVE_STUCK, .move = move, .guest = move->guest };
+
+    event.text = text_format(&reconciler->arena,
+                             "its move to '%s' is run by hand, step by step, and goes on by 'berth "
+                             "migrate %s --to %s --mode offline' alone, with berthd stopped",
+                             move->to, move->guest, move->to);
+    if (controller_is_new(&reconciler->told_by_hand, event.text)) {
+        controller_emit(reconciler, &event);
+    }
 }
 
 /* A move that an earlier run left open is settled before anything new is begun. */
@@ -168,15 +201,17 @@ bool moves_resume_next(struct reconciler *reconciler)
     for (size_t i = 0; i < reconciler->ledger.move_count; i++) {
         const struct journal_move *move = &reconciler->ledger.moves[i];
 
-        if (!is_stuck(reconciler, move->key.seq)) {
+        if (move->by_hand && !text_equal(reconciler->options.only, move->guest)) {
+            tell_by_hand(reconciler, move);
+        } else if (!is_stuck(reconciler, move->key.seq)) {
             struct event event = { .kind = EVENT_MOVE_RESUME, .move = move, .guest = move->guest };
 
             controller_emit(reconciler, &event);
             reconciler->resumed = true;
             reconciler->overruled = false;
             gauge_reset(&reconciler->gauge);
-            executor_resume(&reconciler->executor, move, &reconciler->view.observed, on_move_done,
-                            reconciler);
+            executor_resume(&reconciler->executor, move, &reconciler->view.observed,
+                            reconciler->options.step, on_move_done, reconciler);
             return true;
         }
     }
@@ -326,6 +361,7 @@ bool moves_take_next(struct reconciler *reconciler)
                                     move->guest, reconciler->revision.digest, move->mode),
         .es_digest = reconciler->revision.digest,
     };
+    intent.step = reconciler->options.step;
     intent.observed = observed_find_guest_named(
         observed_find_host(&reconciler->view.observed, move->from), move->guest);
     intent.uuid = intent.observed->uuid;

@@ -266,5 +266,6 @@ void reconciler_free(struct reconciler *reconciler)
     arena_deinit(&reconciler->down_arena);
     arena_deinit(&reconciler->guard_arena);
     arena_deinit(&reconciler->told_left.arena);
+    arena_deinit(&reconciler->told_by_hand.arena);
     free(reconciler);
 }

@@ -39,6 +39,7 @@ struct reconciler_options {
     const char *program; /* For the journal: "berth apply". */
     const char *user;    /* Who runs it. */
     const char *only;    /* Move this guest alone, or NULL. */
+    const char *step;    /* Take this step of its move (reconciler/procedure.h) and end; or NULL. */
     bool follow;         /* Go on when nothing is left to do: watch the file, look again. */
 };
 

@@ -12,7 +12,7 @@ _berth_options() { # COMMAND
         diff) printf '%s\n' --es --observed --exit-code ;;
         plan) printf '%s\n' --es --observed --dot --exit-code --checks --all ;;
         apply) printf '%s\n' -y --yes --only ;;
-        migrate) printf '%s\n' --to --mode --source-is-dead --timeout --dry-run -y --yes ;;
+        migrate) printf '%s\n' --to --mode --source-is-dead --step --timeout --dry-run -y --yes ;;
         evacuate) printf '%s\n' --source-is-dead --dry-run -y --yes ;;
         drain) printf '%s\n' --partial --dry-run -y --yes ;;
         undrain | rollback) printf '%s\n' --dry-run -y --yes ;;
@@ -24,11 +24,12 @@ _berth_options() { # COMMAND
     printf '%s\n' -c --config --json -h --help
 }
 
-# What stands behind an option, or as the argument of a command: 'guest', 'file', 'mode', 'number',
+# What stands behind an option, or as the argument of a command: 'guest', 'file', 'mode', 'step', 'number',
 # 'other', or nothing.
 _berth_expects() { # COMMAND OPTION|argument
     case $1:$2 in
         migrate:--mode) echo mode ;;
+        migrate:--step) echo step ;;
         migrate:--to | migrate:--timeout | *:--source-is-dead | hold:-r | hold:--reason) echo other ;;
         *:-c | *:--config | *:--es | *:--observed | *:--schema | observe:-o | observe:--out) echo file ;;
         apply:--only | cancel:argument | explain:argument | history:argument | hold:argument | \
@@ -94,6 +95,11 @@ _berth() { # PROGRAM WORD PREVIOUS: as bash calls it
         option) _berth_match "$word" < <(_berth_options "$command") ;;
         guest) _berth_match "$word" < <(_berth_guests "$1" "${source[@]}") ;;
         mode) _berth_match "$word" < <(printf '%s\n' auto live offline offline-force) ;;
+        step)
+            _berth_match "$word" < <(printf '%s\n' CREATE_BRIDGES CREATE_NAT_BRIDGE_TGT STOP_GUEST \
+                DETACH_INTERFACES DETACH_VOLUMES ATTACH_VOLUMES MIGRATE_GUEST ATTACH_INTERFACES \
+                STARTUP_GUEST REMOVE_BRIDGES REMOVE_NAT_BRIDGE_SRC)
+            ;;
         file) compopt -o default ;;
     esac
 }

@@ -5,7 +5,8 @@ person runs them one by one."""
 import json
 import unittest
 
-from world import FAILED, OK, CliTest, sim_guest
+from daemon import DaemonTest
+from world import BLOCKED, FAILED, INVALID, OK, sim_guest
 
 PROFILE = """\
 [bridge]
@@ -24,7 +25,7 @@ SKIPPED = {"CREATE_NAT_BRIDGE_TGT", "DETACH_INTERFACES", "ATTACH_INTERFACES", "R
 DONE = [name for name in NAMES if name not in SKIPPED]
 
 
-class StepsTest(CliTest):
+class StepsTest(DaemonTest):
     """vm1, with a volume and a bridge, is to go from kvm1 to kvm2, where vm2 is."""
 
     def setUp(self):
@@ -124,6 +125,124 @@ class Telling(StepsTest):
         about = [(step["op"], step.get("supply")) for step in moves[0]["steps"]]
         self.assertIn(("withdraw", "volume"), about)
         self.assertRegex(self.world.berth("history", "vm1").stdout, r"withdraw +volume on kvm1: done")
+
+
+class ByHand(StepsTest):
+    def setUp(self):
+        super().setUp()
+        self.world.want({"kvm1": ["vm1"], "kvm2": ["vm2"]}, volumes={"vm1": ["v1"]})
+
+    def migrate(self, *args):
+        return self.world.berth("migrate", "vm1", "--to", "kvm2", "--mode", "offline", "--yes", *args)
+
+    def take(self, *names):
+        for name in names:
+            self.assert_exit(self.migrate("--step", name), OK)
+
+    def guest(self, host):
+        return {guest["name"]: guest for guest in self.hosts()[host].get("guests", [])}.get("vm1")
+
+    def test_a_move_goes_step_by_step_to_its_end(self):
+        for i, name in enumerate(DONE):
+            result = self.migrate("--step", name)
+            self.assert_exit(result, OK)
+            states = self.states()
+            self.assertEqual([states[done] for done in DONE[:i + 1]], ["done"] * (i + 1), name)
+            if i + 1 < len(DONE):
+                self.assertEqual(self.steps()["next"], DONE[i + 1])
+                self.assertTrue(self.steps()["by_hand"])
+                self.assertIn(f"{DONE[i + 1]} comes next", result.stderr)
+        self.assertEqual(self.steps()["state"], "done")
+        self.assert_moved()
+        self.assert_exit(self.world.berth("apply", "--yes"), OK)
+
+    def test_one_step_does_what_it_says_and_nothing_more(self):
+        self.take("CREATE_BRIDGES")
+        self.assertEqual(self.hosts()["kvm2"]["bridges"], ["br7"])
+        self.assertEqual(self.guest("kvm1").get("state", "running"), "running")
+        self.take("STOP_GUEST")
+        self.assertEqual(self.guest("kvm1")["state"], "shutoff")
+        self.assertEqual(self.hosts()["kvm1"]["storage"], {"/dev/exc/v1": "v1"})
+        self.take("DETACH_VOLUMES")
+        self.assertNotIn("storage", self.hosts()["kvm1"])
+        self.assertNotIn("storage", self.hosts()["kvm2"])
+        self.assertIsNone(self.guest("kvm2"))
+
+    def test_a_step_whose_turn_it_is_not_is_refused_with_the_one_that_comes_first(self):
+        before = self.world.es.read_text()
+        result = self.migrate("--step", "STOP_GUEST")
+        self.assert_complains(result, BLOCKED, "CREATE_BRIDGES must come before STOP_GUEST")
+        self.assertEqual(self.world.es.read_text(), before)
+        self.assertEqual(self.steps()["steps"], [])
+        self.take("CREATE_BRIDGES")
+        result = self.migrate("--step", "STARTUP_GUEST")
+        self.assert_complains(result, BLOCKED, "STOP_GUEST must come before STARTUP_GUEST")
+        self.assertEqual(self.guest("kvm1").get("state", "running"), "running")
+
+    def test_a_step_that_is_done_or_skipped_is_not_taken_again(self):
+        self.take("CREATE_BRIDGES")
+        result = self.migrate("--step", "CREATE_BRIDGES")
+        self.assert_exit(result, OK)
+        self.assertIn("CREATE_BRIDGES is done already", result.stderr)
+        result = self.migrate("--step", "DETACH_INTERFACES")
+        self.assert_exit(result, OK)
+        self.assertIn("DETACH_INTERFACES is skipped: the platform provides nothing", result.stderr)
+        self.assertEqual(self.states()["STOP_GUEST"], "next")
+
+    def test_without_a_step_all_that_is_left_is_done(self):
+        for taken in (["CREATE_BRIDGES"], ["CREATE_BRIDGES", "STOP_GUEST", "DETACH_VOLUMES"]):
+            with self.subTest(taken):
+                self.setUp()
+                self.take(*taken)
+                self.assert_exit(self.migrate(), OK)
+                self.assert_moved()
+                self.assertEqual(self.steps()["state"], "done")
+
+    def test_nobody_else_goes_on_with_it_or_starts_its_guest(self):
+        self.take("CREATE_BRIDGES", "STOP_GUEST")
+        result = self.world.berth("apply", "--yes")
+        self.assertIn("is run by hand", result.stderr)
+        self.assertEqual(self.guest("kvm1")["state"], "shutoff")
+        self.assertEqual(self.states()["DETACH_VOLUMES"], "next")
+        self.take("DETACH_VOLUMES")
+
+    def test_a_step_that_fails_leaves_the_move_where_it_was_and_may_be_taken_again(self):
+        self.take("CREATE_BRIDGES", "STOP_GUEST", "DETACH_VOLUMES")
+        self.world.edit_fleet(lambda fleet: fleet["hosts"][1].update(storage={"/dev/exc/v1": "another"}))
+        result = self.migrate("--step", "ATTACH_VOLUMES")
+        self.assert_exit(result, FAILED)
+        self.assertIn("another volume is at '/dev/exc/v1'", result.stderr)
+        self.assertEqual(self.states()["ATTACH_VOLUMES"], "failed")
+        self.assertNotIn("storage", self.hosts()["kvm1"])
+        self.world.edit_fleet(lambda fleet: fleet["hosts"][1].pop("storage"))
+        self.take("ATTACH_VOLUMES", "MIGRATE_GUEST", "STARTUP_GUEST", "REMOVE_BRIDGES")
+        self.assert_moved()
+
+    def test_while_berthd_runs_it_is_refused_with_what_to_do(self):
+        self.start_daemon()
+        self.await_said("following")
+        result = self.migrate("--step", "CREATE_BRIDGES")
+        self.assert_complains(result, INVALID, r"--step: berthd \(pid \d+\) makes the moves")
+        self.assertIn("hint: stop berthd", result.stderr)
+        self.assertNotIn("bridges", self.hosts()["kvm2"])
+
+    def test_a_berthd_that_is_started_in_between_leaves_the_guest_as_it_is(self):
+        self.take("CREATE_BRIDGES", "STOP_GUEST")
+        daemon = self.start_daemon()
+        self.await_said("move-unclear", "is run by hand")
+        self.await_said("following")
+        self.assert_ends(daemon)
+        self.assertEqual(self.guest("kvm1")["state"], "shutoff")
+        self.assertEqual(self.states()["DETACH_VOLUMES"], "next")
+        self.assert_exit(self.migrate(), OK)
+        self.assert_moved()
+
+    def test_a_step_is_one_of_an_offline_move_and_has_a_name(self):
+        self.assert_complains(self.migrate("--step", "STOP"), INVALID, "'STOP' is none of CREATE_BRIDGES .*STOP_GUEST")
+        for mode in ("live", "auto", "offline-force"):
+            result = self.world.berth("migrate", "vm1", "--to", "kvm2", "--mode", mode, "--yes", "--step",
+                                      "STOP_GUEST")
+            self.assert_complains(result, INVALID, "is for --mode offline")
 
 
 if __name__ == "__main__":

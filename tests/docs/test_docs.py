@@ -295,6 +295,9 @@ class Completion(unittest.TestCase):
                         self.assertEqual(offered, ["db1", "db2", "web1", "web2"])
                     elif value == "MODE":
                         self.assertEqual(offered, ["auto", "live", "offline", "offline-force"])
+                    elif value == "STEP":
+                        source = (ROOT / "reconciler" / "procedure.c").read_text()
+                        self.assertEqual(sorted(offered), sorted(set(re.findall(r'^    \{ "([A-Z_]+)"', source, re.M))))
                     elif value:
                         self.assertEqual(offered, [])
                     else:

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/handrun.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/text.h"
+#include "cli/cli.h"
+#include "cli/edit.h"
+#include "cli/run.h"
+#include "cli/tale.h"
+#include "model/es_edit.h"
+#include "model/policy.h"
+#include "reconciler/journal/journal.h"
+#include "reconciler/procedure.h"
+
+int handrun_check(const struct edit *edit, const char *step)
+{
+    struct procedure_row rows[PROCEDURE_STEPS];
+    struct text names = text_new(&edit->cli->arena);
+
+    if (edit->controller != 0) {
+        cli_error("stop berthd, or leave the move to it: 'berth hold GUEST' keeps it from a guest",
+                  "migrate: --step: berthd (pid %" PRId64 ") makes the moves", edit->controller);
+        return CLI_INVALID;
+    }
+    if (procedure_find(step) < PROCEDURE_STEPS) {
+        return 0;
+    }
+    procedure_tell(&(struct journal_move){ .from = "", .to = "" }, &(struct supply_list){ 0 }, NULL,
+                   0, rows);
+    for (size_t i = 0; i < PROCEDURE_STEPS; i++) {
+        text_printf(&names, "%s%s", i == 0 ? "" : " ", rows[i].name);
+    }
+    cli_error(NULL, "migrate: --step: '%s' is none of %s", step, names.data);
+    return CLI_INVALID;
+}
+
+/* Whether 'step' can be taken: -1 if it can, else the exit status after saying why there is nothing to do or
+ * what comes first. */
+static int judge(const struct procedure_row rows[PROCEDURE_STEPS], const char *step)
+{
+    const struct procedure_row *row = &rows[procedure_find(step)];
+    size_t first = 0;
+
+    if (row->state == PROCEDURE_DONE) {
+        (void)fprintf(stderr, "%s is done already\n", step);
+        return CLI_OK;
+    }
+    if (row->state == PROCEDURE_SKIPPED) {
+        (void)fprintf(stderr, "%s is skipped: %s\n", step, row->text);
+        return CLI_OK;
+    }
+    while (rows[first].state == PROCEDURE_DONE || rows[first].state == PROCEDURE_SKIPPED) {
+        first++;
+    }
+    if (&rows[first] != row) {
+        cli_error("'berth steps GUEST' tells what is done and what is left",
+                  "migrate: --step: %s must come before %s", rows[first].name, step);
+        return CLI_BLOCKED;
+    }
+    return -1;
+}
+
+/* The open move of 'guest' and what the journal has of it; its move is NULL if there is none. */
+static int read_open(struct cli *cli, const char *guest, struct tale *tale)
+{
+    struct err err;
+    struct journal *journal = journal_open_readonly(cli->config.state_dir, &err);
+    int status;
+
+    *tale = (struct tale){ .move = NULL };
+    if (journal == NULL) {
+        return err.code == ERR_NOT_FOUND ? 0 : cli_fail(&err);
+    }
+    status = tale_read(&cli->arena, journal, guest, tale, &err) == 0 ? 0 : cli_fail(&err);
+    journal_close(journal);
+    if (tale->move != NULL && tale->move->state != JOURNAL_MOVE_OPEN) {
+        tale->move = NULL;
+    }
+    return status;
+}
+
+static int run_step(struct edit *edit, const char *guest)
+{
+    struct text json = text_new(&edit->cli->arena);
+    const struct run_request request = {
+        .only = guest,
+        .step = edit->step,
+        .json = edit->cli->json ? &json : NULL,
+    };
+    int status;
+    int printed;
+
+    if (!edit->yes && !run_is_wanted()) {
+        return CLI_CANCELLED;
+    }
+    status = run_moves(edit->cli, &request);
+    printed = edit->cli->json ? cli_print(json.data, json.length) : CLI_OK;
+    handrun_tell_next(edit, guest);
+    return status == CLI_OK ? printed : status;
+}
+
+/* With nothing that could be shown before it but the step. */
+static int go_on(struct edit *edit, const struct tale *tale)
+{
+    const struct journal_move *move = tale->move;
+    int judged = edit->step == NULL ? -1 : judge(tale->rows, edit->step);
+
+    if (judged >= 0) {
+        return judged;
+    }
+    (void)fprintf(stderr, "%s: %s -> %s, by hand: %s\n", move->guest, move->from, move->to,
+                  edit->step == NULL ? "every step that is left" : edit->step);
+    return edit->dry_run ? CLI_OK : run_step(edit, move->guest);
+}
+
+int handrun_go_on(struct edit *edit, const struct es_edit *place, bool *handled)
+{
+    struct tale tale;
+    int status = read_open(edit->cli, place->guest, &tale);
+
+    *handled = true;
+    if (status != 0) {
+        return status;
+    }
+    if (tale.move == NULL || (!tale.move->by_hand && edit->step == NULL)) {
+        *handled = false;
+        return 0;
+    }
+    if (!tale.move->by_hand) {
+        cli_error("'berth apply' settles it",
+                  "migrate: --step: an earlier run left a move of '%s' "
+                  "open",
+                  place->guest);
+        return CLI_BLOCKED;
+    }
+    if (strcmp(tale.move->to, place->host) != 0) {
+        cli_error("'berth steps GUEST' tells how far it is",
+                  "migrate: '%s' is on its way to '%s', by "
+                  "hand",
+                  place->guest, tale.move->to);
+        return CLI_BLOCKED;
+    }
+    return go_on(edit, &tale);
+}
+
+int handrun_check_first(struct edit *edit, const struct es_edit *place)
+{
+    const struct policy *policy = &edit->cli->config.policy;
+    struct procedure_row rows[PROCEDURE_STEPS];
+    struct supply_list supplies;
+    struct err err;
+    int judged;
+
+    for (size_t i = 0; i < edit->plan.move_count; i++) {
+        const struct plan_move *planned = &edit->plan.moves[i];
+        const struct observed_guest *guest = observed_find_guest_named(
+            observed_find_host(&edit->sight.view.observed, planned->from), planned->guest);
+        const struct journal_move move = {
+            .from = planned->from,
+            .to = planned->to,
+            .mode = planned->mode,
+            .original = guest == NULL ? GUEST_SHUTOFF : guest->state,
+        };
+
+        if (strcmp(planned->guest, place->guest) != 0) {
+            continue;
+        }
+        if (supply_of_guest(&edit->cli->arena, policy->profile, &edit->sight.revision.desired,
+                            place->guest, guest, &supplies, &err) != 0) {
+            return cli_fail(&err);
+        }
+        procedure_tell(&move, &supplies, NULL, 0, rows);
+        judged = judge(rows, edit->step);
+        return judged < 0 ? 0 : judged == CLI_OK ? CLI_BLOCKED : judged;
+    }
+    return 0; /* There is no move: whatever keeps it from being made is told elsewhere. */
+}
+
+void handrun_tell_next(struct edit *edit, const char *guest)
+{
+    struct tale tale;
+
+    if (read_open(edit->cli, guest, &tale) != 0 || tale.move == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < PROCEDURE_STEPS; i++) {
+        if (tale.rows[i].state == PROCEDURE_NEXT) {
+            (void)fprintf(stderr, "%s comes next; 'berth steps %s' tells them all\n",
+                          tale.rows[i].name, guest);
+        }
+    }
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * handrun: 'berth migrate --step': a person runs an offline move step by step.
+ *
+ * The journal keeps the move open between two steps, and nobody else goes on with it.
+ */
+
+#include <stdbool.h>
+
+struct edit;
+struct es_edit;
+
+/* Checks that 'step' may be taken by hand at all.  0, or the exit status after printing why not. */
+int handrun_check(const struct edit *edit, const char *step);
+
+/* Goes on with the move of 'place' if one is run by hand already, with edit->step or, if that is NULL, to its
+ * end; '*handled' tells.  The exit status. */
+int handrun_go_on(struct edit *edit, const struct es_edit *place, bool *handled);
+
+/* Checks that edit->step is the first of the move that the plan has for 'place'.  0, or the exit status after
+ * printing what comes first. */
+int handrun_check_first(struct edit *edit, const struct es_edit *place);
+
+/* Tells on stderr which step comes next, if the move is still open. */
+void handrun_tell_next(struct edit *edit, const char *guest);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/tale.h"
+
+#include "base/err.h"
+#include "model/supply_json.h"
+#include "reconciler/journal/journal.h"
+
+static int find_move(struct arena *arena, struct journal *journal, const char *guest,
+                     const struct journal_move **move, struct err *err)
+{
+    struct journal_move *moves;
+    size_t count;
+
+    if (journal->ops->moves(journal, arena, true, guest, 1, &moves, &count, err) != 0 ||
+        (count == 0 &&
+         journal->ops->moves(journal, arena, false, guest, 1, &moves, &count, err) != 0)) {
+        return -1;
+    }
+    *move = count > 0 ? &moves[count - 1] : NULL;
+    return 0;
+}
+
+static int read_supplies(struct arena *arena, struct journal *journal, struct tale *tale,
+                         struct err *err)
+{
+    char *bytes;
+    size_t length;
+
+    if (tale->move->supplies_digest[0] == '\0') {
+        return 0;
+    }
+    return journal->ops->object(journal, arena, tale->move->supplies_digest, &bytes, &length,
+                                err) != 0
+               ? -1
+               : supply_json_read(arena, bytes, length, &tale->supplies, err);
+}
+
+int tale_read(struct arena *arena, struct journal *journal, const char *guest, struct tale *tale,
+              struct err *err)
+{
+    *tale = (struct tale){ .move = NULL };
+    if (find_move(arena, journal, guest, &tale->move, err) != 0) {
+        return -1;
+    }
+    if (tale->move == NULL) {
+        return 0;
+    }
+    if (journal->ops->steps(journal, arena, tale->move->key, &tale->steps, &tale->count, err) !=
+            0 ||
+        read_supplies(arena, journal, tale, err) != 0) {
+        return -1;
+    }
+    if (tale->move->mode != MOVE_LIVE) {
+        procedure_tell(tale->move, &tale->supplies, tale->steps, tale->count, tale->rows);
+    }
+    return 0;
+}
