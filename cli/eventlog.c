@@ -191,6 +191,17 @@ static void log_order(const struct order *order)
     logline_end(&line);
 }
 
+static void log_swept(const struct event *event)
+{
+    struct logline line;
+
+    logline_begin(&line, event_json_name(event));
+    logline_add(&line, "host", "%s", event->host);
+    logline_add(&line, "guest", "%s", event->guest);
+    logline_quote(&line, "text", event->text);
+    logline_end(&line);
+}
+
 static void log_release(const struct event *event)
 {
     struct logline line;
@@ -274,6 +285,9 @@ void eventlog_write(const struct eventlog *log, const struct event *event)
         break;
     case EVENT_RELEASE:
         log_release(event);
+        break;
+    case EVENT_SWEPT:
+        log_swept(event);
         break;
     case EVENT_JOURNAL_LOST:
         log_text(event, event->err->text);

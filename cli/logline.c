@@ -55,6 +55,7 @@ static const struct kind kinds[] = {
     { "step", LOG_INFO, "3cc986ab6744426096447995592231b8" },
     { "step-begin", LOG_INFO, "ff7a87eb53b6475ca625390ff666383c" },
     { "step-skipped", LOG_INFO, "edbda1a2788245d8aa93bf0db63724d0" },
+    { "swept", LOG_NOTICE, "5d2f8e0c6b1a4f37a9c4e7130b86d2f9" },
     { "unreadable-config", LOG_ERR, "ab2d3f5b2f414a1eb5fcbe8fa9a19795" },
     { "unreadable-file", LOG_ERR, "1ea7c98c29b542b7bb8011783399477c" },
     { "valid-file", LOG_NOTICE, "5510e1b56a2b473f85891c8edd0e7b14" },

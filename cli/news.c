@@ -31,6 +31,7 @@ static const struct kind kinds[] = {
     { "drift", EVENT_DRIFT },
     { "released", EVENT_RELEASE },
     { "release-failed", EVENT_RELEASE },
+    { "swept", EVENT_SWEPT },
     { "journal-lost", EVENT_JOURNAL_LOST },
 };
 
@@ -151,6 +152,9 @@ static bool read_details(struct arena *arena, const struct json_t *root, struct 
     } else if (kind == EVENT_RELEASE) {
         news->event.err = *news->event.text == '\0' ? NULL : &news->err;
         return news->event.host != NULL;
+    }
+    if (kind == EVENT_SWEPT) {
+        return news->event.host != NULL && news->event.guest != NULL;
     }
     if (kind == EVENT_STEP_SKIPPED) {
         return news->event.step != NULL;

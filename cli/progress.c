@@ -323,6 +323,12 @@ static void on_release(struct progress *progress, const struct event *event)
                   event->guest == NULL ? "its guests" : "", event->guest == NULL ? "" : subject);
 }
 
+static void on_swept(struct progress *progress, const struct event *event)
+{
+    clear_bar(progress);
+    (void)fprintf(stderr, "%s on %s: %s\n", event->guest, event->host, event->text);
+}
+
 struct progress progress_new(void)
 {
     return (struct progress){
@@ -367,6 +373,9 @@ void progress_show(struct progress *progress, const struct event *event)
         break;
     case EVENT_RELEASE:
         on_release(progress, event);
+        break;
+    case EVENT_SWEPT:
+        on_swept(progress, event);
         break;
     case EVENT_ALARM:
         on_warning(progress, "ALARM", event->guest, event->text);

@@ -13,12 +13,12 @@
 #define WEBHOOK_TIMEOUT_MS 10000
 
 static const char *const known[] = {
-    "alarm",      "backoff",        "drift",        "drift-over",        "following",
-    "forecast",   "invalid-config", "invalid-file", "journal-lost",      "move-begin",
-    "move-end",   "move-resume",    "move-unclear", "no-lock-manager",   "order",
-    "parked",     "plan",           "polled-file",  "release-failed",    "released",
-    "reloaded",   "restart-needed", "step",         "unreadable-config", "unreadable-file",
-    "valid-file",
+    "alarm",           "backoff",        "drift",        "drift-over",      "following",
+    "forecast",        "invalid-config", "invalid-file", "journal-lost",    "move-begin",
+    "move-end",        "move-resume",    "move-unclear", "no-lock-manager", "order",
+    "parked",          "plan",           "polled-file",  "release-failed",  "released",
+    "reloaded",        "restart-needed", "step",         "swept",           "unreadable-config",
+    "unreadable-file", "valid-file",
 };
 
 static const char *const usual[] = {

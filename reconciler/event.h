@@ -47,6 +47,7 @@ enum event_kind {
     EVENT_DRIFT_OVER, /* 'drift': differs no longer. */
     EVENT_ORDER,      /* 'order': a person's, carried out. */
     EVENT_RELEASE, /* 'host' was told to start what its guard held, 'guest' or all; 'err' or NULL. */
+    EVENT_SWEPT,   /* 'guest', 'host', 'text': what a dead host had kept of it is gone there. */
     EVENT_JOURNAL_LOST, /* 'err': the journal cannot be written; acting stops. */
 };
 

@@ -68,6 +68,8 @@ const char *event_json_name(const struct event *event)
         return "order";
     case EVENT_RELEASE:
         return event->err == NULL ? "released" : "release-failed";
+    case EVENT_SWEPT:
+        return "swept";
     case EVENT_JOURNAL_LOST:
         return "journal-lost";
     }
@@ -217,6 +219,7 @@ static void add_details(struct text *json, const struct event *event, const stru
         add_order(json, event->order);
         break;
     case EVENT_RELEASE:
+    case EVENT_SWEPT:
         json_member_string(json, "host", event->host);
         break;
     case EVENT_PASS:

@@ -1114,7 +1114,9 @@ void executor_force(struct executor *executor, const struct executor_force *forc
     copy_move(executor, &move);
     look_hasten(&executor->look);
     records = force_state_begin(&executor->force, &executor->arena, ledger, order, move.key, now);
-    submit_before(executor, &records);
+    for (size_t i = 0; i < records.count; i++) { /* All or none: a word is of this move alone. */
+        *add(&batch, records.items[i].kind) = records.items[i];
+    }
     add_supplies(executor, &batch, &force->supplies);
     add_move(executor, &batch);
     submit(executor, &batch, on_begin_committed);

@@ -114,7 +114,7 @@ static int find_protection(const struct judge *judge, struct force_suspect *susp
         suspect->protection = JOURNAL_PROTECTION_AUTOSTART_OFF;
     } else if (is_guarded(judge, suspect->host)) {
         suspect->protection = JOURNAL_PROTECTION_GUARDED;
-    } else if (judge->request->revokes) {
+    } else if (judge->request->revokes && suspect->attested) { /* Of the move's source alone. */
         suspect->protection = JOURNAL_PROTECTION_REVOKED;
     } else if (!suspect->attested) {
         suspect->protection = JOURNAL_PROTECTION_FENCED;

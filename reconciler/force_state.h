@@ -38,7 +38,7 @@ struct force_records {
     size_t count;
 };
 
-/* Takes up 'order' for the move 'key'; copies what it keeps into 'arena'.  The records to submit before those of
+/* Takes up 'order' for the move 'key'; copies what it keeps into 'arena'.  The records to submit with those of
  * the move: who vouched for what, who asked, and the end of the move that this one takes the place of. */
 struct force_records force_state_begin(struct force_state *state, struct arena *arena,
                                        struct ledger *ledger, const struct force_order *order,

@@ -20,6 +20,9 @@ static void note_cleared(struct reconciler *reconciler, const struct journal_lef
 {
     struct journal_record records[2] = { { .kind = JOURNAL_LEFTOVER, .leftover = *leftover },
                                          { .kind = JOURNAL_EVENT } };
+    struct event event = {
+        .kind = EVENT_SWEPT, .guest = leftover->guest, .host = leftover->host, .text = text
+    };
 
     records[0].leftover.cleared = true;
     records[1].event = (struct journal_event){
@@ -31,6 +34,7 @@ static void note_cleared(struct reconciler *reconciler, const struct journal_lef
         .text = text,
     };
     controller_note(reconciler, records, ARRAY_LEN(records));
+    controller_emit(reconciler, &event);
 }
 
 /* Once for each time that it comes to this. */
@@ -159,6 +163,15 @@ static bool settle(struct reconciler *reconciler, const struct journal_leftover 
 
     switch (leftover_judge(leftover, &reconciler->snapshot.observed)) {
     case LEFTOVER_SILENT:
+        if (leftover->protection == JOURNAL_PROTECTION_FENCED) {
+            tell(reconciler, leftover,
+                 text_format(arena,
+                             "'%s' must stay without power: as it boots, libvirt would start '%s', "
+                             "which runs on '%s'; let it boot without libvirt, and remove "
+                             "/etc/libvirt/qemu/autostart/%s.xml there first",
+                             host, guest, leftover->to, guest));
+        }
+        break;
     case LEFTOVER_NOWHERE:
     case LEFTOVER_STANDING_COUNT:
         break;

@@ -172,6 +172,7 @@ void metrics_count(struct metrics *metrics, const struct event *event)
     case EVENT_DRIFT:
     case EVENT_DRIFT_OVER:
     case EVENT_ORDER:
+    case EVENT_SWEPT:
         break;
     }
 }

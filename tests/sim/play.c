@@ -318,6 +318,7 @@ static const char *const event_words[] = {
     [EVENT_DRIFT_OVER] = "drift",
     [EVENT_ORDER] = "order",
     [EVENT_RELEASE] = "release",
+    [EVENT_SWEPT] = "swept",
     [EVENT_JOURNAL_LOST] = "journal lost",
 };
 

@@ -248,6 +248,8 @@ START_TEST(guest_of_a_fenced_host_runs_elsewhere_with_its_autostart)
     force();
     assert_moved();
     ck_assert(world_has_autostart(&world, "vm1", "kvm2"));
+    ck_assert_uint_eq(world.alarms, 1);
+    ck_assert_ptr_nonnull(strstr(world.last_alarm, "'kvm1' must stay without power"));
     ck_assert_uint_eq(leftovers(), 1);
     world_deinit(&world);
 }
@@ -459,11 +461,15 @@ START_TEST(controller_that_dies_anywhere_neither_starts_the_guest_twice_nor_forg
 {
     static const enum world_kill kills[] = { WORLD_KILL_BEFORE_COMMIT, WORLD_KILL_AFTER_COMMIT,
                                              WORLD_KILL_BEFORE_CALL, WORLD_KILL_AFTER_CALL };
+    static const struct scene scenes[] = {
+        { .fence = true, .autostart = true, .frozen = true },
+        { .attested = true },
+    };
     bool killed = true;
 
     for (size_t at = 1; killed; at++) {
-        begin(&(struct scene){ .fence = true, .autostart = true, .frozen = true }, "");
-        live(5 * MINUTE_MS, true, kills[_i], at);
+        begin(&scenes[_i / 4], "");
+        live(5 * MINUTE_MS, true, kills[_i % 4], at);
         killed = world.killed;
         live(5 * MINUTE_MS, false, WORLD_KILL_NEVER, 0);
         ck_assert_uint_eq(world_open_moves(&world), 0);
@@ -507,7 +513,7 @@ int main(void)
     tcase_add_loop_test(
         tcase, host_that_returns_at_any_instant_does_not_run_the_guest_a_second_time, 0, 4);
     tcase_add_loop_test(
-        tcase, controller_that_dies_anywhere_neither_starts_the_guest_twice_nor_forgets_it, 0, 4);
+        tcase, controller_that_dies_anywhere_neither_starts_the_guest_twice_nor_forgets_it, 0, 8);
     suite_add_tcase(suite, tcase);
     status = runner_run(suite);
     world_tear_down();
