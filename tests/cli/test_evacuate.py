@@ -7,7 +7,7 @@ import unittest
 
 from test_edit import EditTest
 from test_terminal import PROMPT
-from world import BLOCKED, CANCELLED, FAILED, INVALID, OK, await_true, sim_guest
+from world import BLOCKED, CANCELLED, FAILED, FOR_EVER_MS, INVALID, OK, await_true, sim_guest
 
 
 FENCE = "[fence device]\nagent = fence_none\n[host kvm1]\nfence = device\n"
@@ -205,6 +205,42 @@ class Evacuated(FailoverTest):
         self.assert_fleet({"kvm1": [], "kvm2": ["db", "mail", "web"], "kvm3": []})
         self.assert_exit(self.world.berth("undrain", "kvm1", "--yes"), OK)
         self.assert_fleet({"kvm1": ["db", "web"], "kvm2": ["mail"], "kvm3": []})
+
+
+class BrokenOff(FailoverTest):
+    ALL_ON_KVM2 = {"kvm1": [], "kvm2": ["db", "mail", "web"], "kvm3": []}
+
+    def kill(self, process):
+        process.kill()
+        process.wait()
+
+    def assert_evacuated(self):
+        result = self.world.berth("evacuate", "kvm1", "--yes", "--source-is-dead=kvm1")
+        self.assert_exit(result, OK)
+        self.assertIn("2 guests moved", result.stdout)
+        self.assertEqual({h: sorted(g) for h, g in self.world.places().items()}, self.ALL_ON_KVM2)
+        plan = json.loads(self.world.berth("plan", "--json").stdout)
+        self.assertEqual((plan["moves"], plan["blocked"]), ([], []))
+
+    def test_a_guest_whose_host_died_in_the_middle_of_its_move_runs_where_it_was_to_go(self):
+        self.be(self.PLACES, durations={"migrate_ms": FOR_EVER_MS})
+        self.world.want({"kvm1": ["web"], "kvm2": ["mail", "db"], "kvm3": []})
+        apply = self.world.start_apply()
+        self.world.await_move()
+        self.power("kvm1", "off")
+        self.kill(apply)
+        self.assert_evacuated()
+        self.assertRegex(self.world.berth("history", "db").stdout, "live +failed .*given up: 'kvm1' is dead")
+
+    def test_an_evacuation_that_was_killed_is_completed_by_the_next(self):
+        self.be(self.PLACES, durations={"define_ms": FOR_EVER_MS})
+        self.power("kvm1", "off")
+        command = self.world.start(*self.world.command("evacuate", "kvm1", "--yes", "--source-is-dead=kvm1"))
+        await_true("a move has begun", lambda: b"db: kvm1 -> kvm2, forced" in self.world.log.read_bytes())
+        self.kill(command)
+        self.assertEqual(self.wanted(), {"db": "kvm2", "mail": "kvm2", "web": "kvm2"})
+        self.world.edit_fleet(lambda fleet: fleet["durations"].update(define_ms=0))
+        self.assert_evacuated()
 
 
 class EvacuatedByDaemon(Evacuated):
