@@ -72,15 +72,6 @@ give_power_back() { # HOST
     if [ -n "$real" ]; then "$here/tests/lab/lab" boot "$1"; else switch "$1" on; fi
 }
 
-wait_until_swept() { # GUEST
-    for _ in $(seq 60); do
-        if run berth history "$1" | grep swept; then return; fi
-        sleep 1
-    done
-    echo "demo: what kvm1 has left of $1 was not removed within a minute" >&2
-    exit 1
-}
-
 prove() { # by libvirt, by the process table, and by what the guests found on their disks
     [ -n "$real" ] || return 0
     say "Each guest runs exactly once, and no disk had two writers:"
@@ -111,8 +102,9 @@ show berth status
 say "kvm1 gets its power back, with its old definitions of db1 and web1. berthd removes them before they harm."
 give_power_back kvm1
 show berth check
-wait_until_swept db1
-wait_until_swept web1
+wait_for "event=swept host=kvm1 guest=db1"
+wait_for "event=swept host=kvm1 guest=web1"
+grep "event=swept" "$work/log"
 prove
 say "What happened, and why db1 is where it is now:"
 show berth history
