@@ -326,8 +326,7 @@ bool moves_begin(struct reconciler *reconciler, const struct executor_intent *in
     };
     struct err err;
 
-    if (intent->mode != MOVE_STOP && /* Which has no part in the target. */
-        supply_of_guest(&reconciler->arena, reconciler->world.config->policy.profile,
+    if (supply_of_guest(&reconciler->arena, reconciler->world.config->policy.profile,
                         &reconciler->revision.desired, intent->guest, intent->observed,
                         &supplied.supplies, &err) != 0) {
         supplied.refused = &err;

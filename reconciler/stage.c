@@ -151,8 +151,8 @@ static bool is_concerned(const struct gate *gate, const struct need *need)
     uint32_t bit = SUPPLY_BIT(need->supply);
     bool ends = gate->step->action == STEP_END;
 
-    if ((supply_list_kinds(&stage->supplies) & bit) == 0) {
-        return false;
+    if ((supply_list_kinds(&stage->supplies) & bit) == 0 || gate->move->mode == MOVE_STOP) {
+        return false; /* An early stop has no part in the target: the move that follows it has. */
     }
     if (is_restart(gate->move)) {
         return need->side == SOURCE;

@@ -14,8 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actuators/sim_fleet.h"
 #include "base/base.h"
 #include "base/text.h"
+#include "model/profile.h"
 #include "tests/runner.h"
 #include "tests/unit/dice.h"
 #include "world.h"
@@ -34,6 +36,17 @@
 #define PICK(dice, list) ((list)[dice_roll((dice), ARRAY_LEN(list))])
 
 static const char *const hosts[] = { "kvm1", "kvm2", "kvm3" };
+
+/* Each guest's own, where the platform provides such things: "v1" and "br1" of vm1. */
+static const char *const volumes[GUESTS_MAX] = { "v1", "v2", "v3", "v4", "v5" };
+static const char *const devices[GUESTS_MAX] = { "/dev/v1", "/dev/v2", "/dev/v3", "/dev/v4",
+                                                 "/dev/v5" };
+static const char *const bridges[GUESTS_MAX] = { "br1", "br2", "br3", "br4", "br5" };
+
+static const struct profile platform = {
+    .name = "test",
+    .supplies = { [SUPPLY_BRIDGE] = { .given = true }, [SUPPLY_VOLUME] = { .given = true } },
+};
 
 static size_t make_guests(struct dice *dice, struct world_guest guests[GUESTS_MAX])
 {
@@ -108,6 +121,82 @@ static const char *make_faults(struct dice *dice, struct arena *arena)
         text_append(&text, "}");
     }
     return text.data;
+}
+
+/* Gives every guest a volume and a bridge of its own. */
+static void make_needs(struct arena *arena, struct world_guest *guests, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        guests[i].more = text_format(arena,
+                                     ",\"bridges\":[\"%s\"],\"disks\":[{\"path\":\"%s\","
+                                     "\"identity\":\"%s\"}]",
+                                     bridges[i], devices[i], volumes[i]);
+    }
+}
+
+struct cast {
+    const struct world_guest *guests;
+    size_t count;
+    uint64_t seed;
+};
+
+/* Puts that where each guest is. */
+static void furnish(void *context, struct sim_fleet *fleet)
+{
+    const struct cast *cast = context;
+    struct sim_volume *shared = ARENA_ARRAY(fleet->arena, struct sim_volume, cast->count);
+
+    for (size_t h = 0; h < fleet->host_count; h++) {
+        struct sim_host *host = &fleet->hosts[h];
+        struct sim_disk *storage = ARENA_ARRAY(fleet->arena, struct sim_disk, cast->count);
+        const char **names = ARENA_ARRAY(fleet->arena, const char *, cast->count);
+
+        for (size_t i = 0; i < cast->count; i++) {
+            shared[i] = (struct sim_volume){ volumes[i], NULL, true };
+            if (strcmp(cast->guests[i].host, host->name) == 0) {
+                storage[host->storage_count++] = (struct sim_disk){ devices[i], volumes[i], NULL };
+                names[host->bridges.count++] = bridges[i];
+            }
+        }
+        host->storage = storage;
+        host->bridges.items = names;
+    }
+    fleet->volumes = shared;
+    fleet->volume_count = cast->count;
+    fleet->changed = true;
+}
+
+static const char *make_supply_faults(struct dice *dice, struct arena *arena)
+{
+    static const char *const whens[] = { "before", "after", "hang" };
+    static const char *const errors[] = { "timeout", "busy", "denied" };
+    struct text text = text_new(arena);
+
+    for (uint64_t left = dice_roll(dice, 4); left > 0; left--) {
+        text_printf(&text, "%s{\"op\":\"%s\",\"when\":\"%s\",\"error\":\"%s\",\"times\":%u}",
+                    text.length == 0 ? "" : ",", dice_roll(dice, 2) == 0 ? "provide" : "withdraw",
+                    PICK(dice, whens), PICK(dice, errors), (unsigned)(1 + dice_roll(dice, 4)));
+    }
+    return text.data;
+}
+
+/* What a guest needs is where it is, and nowhere else. */
+static void inspect(void *context, struct sim_fleet *fleet)
+{
+    const struct cast *cast = context;
+
+    for (size_t h = 0; h < fleet->host_count; h++) {
+        const struct sim_host *host = &fleet->hosts[h];
+
+        for (size_t i = 0; i < cast->count; i++) {
+            bool here = sim_fleet_find_guest_named(host, cast->guests[i].name) != NULL;
+
+            ck_assert_msg((sim_fleet_find_identity(host, devices[i]) != NULL) == here &&
+                              sim_fleet_has_name(&host->bridges, bridges[i]) == here,
+                          "seed %" PRIu64 ": what %s needs is not where it is alone, see %s",
+                          cast->seed, cast->guests[i].name, host->name);
+        }
+    }
 }
 
 /* Where the guest is now, and that it is nowhere else. */
@@ -188,18 +277,39 @@ static void run_seed(uint64_t seed)
     size_t count = make_guests(&dice, guests);
     AUTO(arena) struct arena arena = ARENA_INIT;
     const char *faults = make_faults(&dice, &arena);
+    struct cast cast = { guests, count, seed };
+    bool supplied;
     unsigned memory_mib[ARRAY_LEN(hosts)];
     struct policy_guest park[GUESTS_MAX];
     struct world world;
+    enum policy_mode mode;
+    size_t parked;
 
     make_hosts(&dice, guests, count, memory_mib);
+    parked = make_park(&dice, guests, count, park);
+    mode = dice_roll(&dice, 2) == 0 ? POLICY_MODE_AUTO : POLICY_MODE_OFFLINE;
+    supplied = dice_roll(&dice, 2) == 0;
+    if (supplied) {
+        const char *more = make_supply_faults(&dice, &arena);
+
+        make_needs(&arena, guests, count);
+        faults = text_format(&arena, "%s%s%s", faults, *faults == '\0' || *more == '\0' ? "" : ",",
+                             more);
+    }
     world_init_hosts(&world, memory_mib, ARRAY_LEN(hosts), guests, count, faults);
     world.config.policy.guests = park;
-    world.config.policy.guest_count = make_park(&dice, guests, count, park);
-    world.config.policy.mode = dice_roll(&dice, 2) == 0 ? POLICY_MODE_AUTO : POLICY_MODE_OFFLINE;
+    world.config.policy.guest_count = parked;
+    world.config.policy.mode = mode;
+    if (supplied) {
+        world.config.policy.profile = &platform;
+        world_edit(&world, furnish, &cast);
+    }
     live_and_die(&world, &dice);
     live_until_quiet(&world, seed);
     assert_settled(&world, guests, count, seed);
+    if (supplied) {
+        world_edit(&world, inspect, &cast);
+    }
     world_deinit(&world);
 }
 

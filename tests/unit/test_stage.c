@@ -341,6 +341,20 @@ START_TEST(a_move_without_supplies_has_no_step_more)
 }
 END_TEST
 
+START_TEST(an_early_stop_leaves_everything_to_the_move_that_follows)
+{
+    struct world world;
+
+    world_init(&world, MOVE_STOP, true);
+    play(&world);
+    assert_done(&world);
+    ck_assert_str_eq(world.log.data, "preflight  0, stop  0");
+    ck_assert_uint_eq(world.there[0], ALL);
+    ck_assert_uint_eq(world.there[1], 0);
+    world_deinit(&world);
+}
+END_TEST
+
 START_TEST(a_bridge_that_was_there_before_stays_when_the_move_turns_round)
 {
     const struct actuator_completion checks = {
@@ -459,6 +473,7 @@ int main(void)
                    an_offline_move_has_its_network_before_the_stop_and_its_volumes_on_one_host);
     tcase_add_test(tcase, a_cold_move_takes_everything_along_and_starts_nothing);
     tcase_add_test(tcase, a_move_without_supplies_has_no_step_more);
+    tcase_add_test(tcase, an_early_stop_leaves_everything_to_the_move_that_follows);
     tcase_add_test(tcase, a_bridge_that_was_there_before_stays_when_the_move_turns_round);
     tcase_add_test(tcase, a_guest_that_is_to_run_again_where_it_is_gets_back_what_it_needs);
     tcase_add_test(tcase, what_somebody_else_uses_on_the_target_is_not_taken_from_there);
