@@ -165,7 +165,7 @@ START_TEST(every_key_is_read)
                                                       "owners_match = ([a-z]+)\n"
                                                       "owner = {host}\n"
                                                       "revoke = detach {volume-id} {peer}\n"
-                "identity = identity {device}\n"
+                                                      "identity = identity {device}\n"
                                                       "[fact release]\n"
                                                       "from = command\n"
                                                       "command = imageinfo -ver\n"
