@@ -34,9 +34,7 @@ static int32_t *read_priorities(struct arena *arena, const struct fleet *fleet)
     }
     priorities = ARENA_ARRAY(arena, int32_t, fleet->guest_count);
     for (size_t i = 0; i < fleet->guest_count; i++) {
-        const struct policy_guest *own = policy_find_guest(policy, fleet->guests[i].name);
-
-        priorities[i] = own == NULL ? 0 : own->priority;
+        priorities[i] = policy_guest_priority(policy, fleet->guests[i].name);
     }
     return priorities;
 }

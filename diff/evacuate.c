@@ -221,13 +221,6 @@ static void allow_hosts(struct evacuate *evacuate, struct evacuee *evacuee)
     forbid_rivals(evacuate, evacuee);
 }
 
-static int32_t priority_of(const struct evacuate *evacuate, const char *guest)
-{
-    const struct policy_guest *own = policy_find_guest(evacuate->input->policy, guest);
-
-    return own == NULL ? 0 : own->priority;
-}
-
 static void load_evacuees(struct evacuate *evacuate)
 {
     const struct desired *desired = evacuate->input->desired;
@@ -239,7 +232,7 @@ static void load_evacuees(struct evacuate *evacuate)
 
             *evacuee = (struct evacuee){
                 .guest = i,
-                .priority = priority_of(evacuate, desired->guests[i].name),
+                .priority = policy_guest_priority(evacuate->input->policy, desired->guests[i].name),
                 .kib = size_of(evacuate, i),
                 .vcpus = capacity_vcpus(&desired->guests[i], evacuate->fleet.guests[i].seen),
                 .target = DESIRED_NONE,

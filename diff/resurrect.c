@@ -274,18 +274,11 @@ static void edit_file(struct supposed *supposed, struct resurrection *resurrecti
     supposed->input.desired = &supposed->desired;
 }
 
-static int32_t priority_of(const struct policy *policy, const char *guest)
-{
-    const struct policy_guest *own = policy_find_guest(policy, guest);
-
-    return own == NULL ? 0 : own->priority;
-}
-
 static bool comes_before(const struct policy *policy, const struct plan_move *a,
                          const struct plan_move *b)
 {
-    int32_t left = priority_of(policy, a->guest);
-    int32_t right = priority_of(policy, b->guest);
+    int32_t left = policy_guest_priority(policy, a->guest);
+    int32_t right = policy_guest_priority(policy, b->guest);
 
     if (left != right) {
         return left > right;

@@ -91,6 +91,13 @@ enum policy_fallback policy_guest_fallback(const struct policy *policy, const ch
     return own != NULL && own->has_fallback ? own->fallback : policy->fallback;
 }
 
+int32_t policy_guest_priority(const struct policy *policy, const char *guest)
+{
+    const struct policy_guest *own = policy_find_guest(policy, guest);
+
+    return own == NULL ? 0 : own->priority;
+}
+
 uint64_t policy_usable_kib(const struct policy *policy, const char *host, uint64_t memory_kib)
 {
     const struct policy_host *own = policy_find_host(policy, host);

@@ -112,6 +112,9 @@ bool policy_guest_postcopy(const struct policy *policy, const char *guest);
 bool policy_guest_auto_converge(const struct policy *policy, const char *guest);
 enum policy_fallback policy_guest_fallback(const struct policy *policy, const char *guest);
 
+/* How important 'guest' is: the higher, the more; 0 if nothing is said. */
+int32_t policy_guest_priority(const struct policy *policy, const char *guest);
+
 /* Memory 'host' may give to guests out of 'memory_kib' (what libvirt or es.xml reports): capped by
  * the host's own setting, less its reserve; never below 0. */
 uint64_t policy_usable_kib(const struct policy *policy, const char *host, uint64_t memory_kib);
