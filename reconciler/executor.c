@@ -422,7 +422,7 @@ static const char *overdue_text(struct executor *executor)
                        "hosts keep its memory reserved until both tell what it is (if it stands "
                        "still, restart libvirt on '%s')",
                        op_kind_name(step->op), step_host(executor), executor->move.guest,
-                       executor->move.from);
+                       step_host(executor));
 }
 
 /* The operation has not answered in its time.  A preflight touches nothing and may be forgotten, and so may what
