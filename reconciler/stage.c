@@ -312,8 +312,9 @@ struct step stage_next(const struct journal_move *move, const struct step_facts 
 
 uint32_t stage_made_by(const struct stage *stage, const struct step *step)
 {
+    /* What was touched before was judged then: a later run finds what this move itself has made. */
     return step->op == OP_PROVIDE && step->side == TARGET
-               ? SUPPLY_BIT(step->supply) & ~stage->present[TARGET]
+               ? SUPPLY_BIT(step->supply) & ~stage->present[TARGET] & ~stage->touched[TARGET]
                : 0;
 }
 

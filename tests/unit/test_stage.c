@@ -57,6 +57,7 @@ struct world {
     size_t steps;
     size_t mishap_at; /* Number of the step that meets it; 0 = none. */
     enum mishap mishap;
+    size_t cancel_at;   /* Likewise when a person cancels, whatever else happens. */
     struct step broken; /* Of FOR_EVER. */
     bool is_broken;
     struct step last;
@@ -228,7 +229,7 @@ static void run(struct world *world, const struct step *step)
         crash(world);
         return;
     }
-    if (mishap == MISHAP_CANCEL) {
+    if (mishap == MISHAP_CANCEL || (world->cancel_at > 0 && world->steps >= world->cancel_at)) {
         world->move.cancel_requested = true; /* What was asked for is done. */
     }
     if (mishap == MISHAP_FAILS || (world->is_broken && is_same(&world->broken, step))) {
@@ -376,6 +377,29 @@ START_TEST(a_bridge_that_was_there_before_stays_when_the_move_turns_round)
 }
 END_TEST
 
+START_TEST(a_bridge_that_was_there_before_stays_after_a_crash_too)
+{
+    const struct actuator_completion checks = {
+        .present = { 0, SUPPLY_BIT(SUPPLY_BRIDGE) },
+        .known = { 0, SUPPLY_BIT(SUPPLY_BRIDGE) | SUPPLY_BIT(SUPPLY_NAT_BRIDGE) },
+    };
+    struct world world;
+
+    world_init(&world, MOVE_OFFLINE, true);
+    world.there[1] = SUPPLY_BIT(SUPPLY_BRIDGE);
+    stage_note_checks(&world.stage, &checks);
+    world.mishap_at = 5; /* withdraw interface, once the guest is off */
+    world.mishap = MISHAP_CRASH;
+    world.cancel_at = 9;
+    play(&world);
+    ck_assert_int_eq(world.last.action, STEP_END);
+    ck_assert_int_eq(world.last.state, JOURNAL_MOVE_CANCELLED);
+    ck_assert_uint_eq(world.there[1], SUPPLY_BIT(SUPPLY_BRIDGE));
+    ck_assert_uint_eq(world.there[0], ALL);
+    world_deinit(&world);
+}
+END_TEST
+
 START_TEST(a_guest_that_is_to_run_again_where_it_is_gets_back_what_it_needs)
 {
     struct world world;
@@ -475,6 +499,7 @@ int main(void)
     tcase_add_test(tcase, a_move_without_supplies_has_no_step_more);
     tcase_add_test(tcase, an_early_stop_leaves_everything_to_the_move_that_follows);
     tcase_add_test(tcase, a_bridge_that_was_there_before_stays_when_the_move_turns_round);
+    tcase_add_test(tcase, a_bridge_that_was_there_before_stays_after_a_crash_too);
     tcase_add_test(tcase, a_guest_that_is_to_run_again_where_it_is_gets_back_what_it_needs);
     tcase_add_test(tcase, what_somebody_else_uses_on_the_target_is_not_taken_from_there);
     tcase_add_test(tcase,
