@@ -8,17 +8,16 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "model/policy.h"
-#include "model/supply_json.h"
 #include "reconciler/calls.h"
-#include "reconciler/definition.h"
 #include "reconciler/force.h"
+#include "reconciler/intent.h"
 #include "reconciler/operation.h"
 #include "reconciler/procedure.h"
+#include "reconciler/takeup.h"
 
 #define LOOK_AGAIN_MS INT64_C(1000)
 #define WAIT_LIMIT_MS \
     INT64_C(90000) /* Longer than SETTLE_PATIENCE_MS: a half state gets its chance. */
-#define BATCH_MAX    8
 #define STATS_MAX_MS (INT64_C(366) * 24 * 3600 * 1000) /* No migration takes a year. */
 
 static void look_now(void *context);
@@ -68,69 +67,6 @@ static void emit(struct executor *executor, enum event_kind kind, const struct e
     event_emit(&executor->world.events, &event);
 }
 
-struct batch {
-    struct journal_record records[BATCH_MAX];
-    size_t count;
-};
-
-static struct journal_record *add(struct batch *batch, enum journal_kind kind)
-{
-    assert(batch->count < BATCH_MAX);
-    batch->records[batch->count].kind = kind;
-    return &batch->records[batch->count++];
-}
-
-/* Every batch carries the move as it is now and the outcome of the step before. */
-static void add_move(struct executor *executor, struct batch *batch)
-{
-    add(batch, JOURNAL_MOVE)->move = executor->move;
-    if (executor->has_record) {
-        add(batch, JOURNAL_STEP)->step = executor->record;
-        executor->has_record = false;
-    }
-}
-
-/* The source's definition as it is now, so that it can be made again anywhere. */
-static void add_definition(struct executor *executor, struct batch *batch,
-                           const struct observed_guest *guest, char digest[DIGEST_TEXT_SIZE])
-{
-    assert(batch->count + 2 <= BATCH_MAX);
-    definition_record(&executor->arena, &batch->records[batch->count], guest,
-                      loop_wall_ms(loop_of(executor)));
-    memcpy(digest, batch->records[batch->count].object.digest, DIGEST_TEXT_SIZE);
-    batch->count += 2;
-}
-
-/* What the platform provides for the guest, as it is when the move begins: a resume goes by the same list. */
-static void add_supplies(struct executor *executor, struct batch *batch,
-                         const struct supply_list *supplies)
-{
-    struct journal_object *object;
-
-    executor->stage.supplies = supply_list_copy(&executor->arena, supplies);
-    if (supplies->count == 0) {
-        return;
-    }
-    object = &add(batch, JOURNAL_OBJECT)->object;
-    object->bytes = supply_json_write(&executor->arena, supplies);
-    object->length = strlen(object->bytes);
-    digest_of(object->bytes, object->length, object->digest);
-    memcpy(executor->move.supplies_digest, object->digest, DIGEST_TEXT_SIZE);
-}
-
-static void add_owed(struct executor *executor, struct batch *batch, bool paid)
-{
-    add(batch, JOURNAL_OWED)->owed = (struct journal_owed){
-        .uuid = executor->move.uuid,
-        .guest = executor->move.guest,
-        .host = executor->move.from,
-        .since_ms = loop_wall_ms(loop_of(executor)),
-        .paid = paid,
-        .autostart = executor->move.autostart,
-        .early = executor->early,
-    };
-}
-
 static void finish(struct executor *executor, enum executor_outcome outcome, const struct err *err)
 {
     executor->active = false;
@@ -139,7 +75,8 @@ static void finish(struct executor *executor, enum executor_outcome outcome, con
     executor->done(executor->context, outcome, &executor->move, err);
 }
 
-static void submit(struct executor *executor, const struct batch *batch, journal_done_fn *done)
+static void submit(struct executor *executor, const struct intent_batch *batch,
+                   journal_done_fn *done)
 {
     ledger_submit(executor->world.ledger, batch->records, batch->count, done, executor);
 }
@@ -387,7 +324,7 @@ static void tell_stuck(struct executor *executor, bool again)
 /* 'code' unless an operation has failed before. */
 static void give_up(struct executor *executor, enum err_code code, const char *text)
 {
-    struct batch batch = { .count = 0 };
+    struct intent_batch batch = { .count = 0 };
 
     vigil_end(&executor->vigil);
     calls_drop(executor->world.calls, executor->ticket);
@@ -402,7 +339,7 @@ static void give_up(struct executor *executor, enum err_code code, const char *t
     executor->move.error = executor->move.error == ERR_NONE ? code : executor->move.error;
     executor->move.error_text = arena_strdup(&executor->arena, text);
     tell_stuck(executor, false);
-    add_move(executor, &batch);
+    intent_add_move(executor, &batch);
     submit(executor, &batch, on_stuck_committed);
 }
 
@@ -596,51 +533,6 @@ static void mark_start(struct executor *executor)
     }
 }
 
-/* What the intent changes of the move, before it is committed. */
-static void mark_intent(struct executor *executor, struct batch *batch)
-{
-    struct journal_move *move = &executor->move;
-    const struct observed_guest *source = look_guest(&executor->look, 0);
-    unsigned side = executor->step.side;
-
-    move->back |= executor->step.back;
-    move->made |= stage_made_by(&executor->stage, &executor->step);
-    switch (executor->step.op) {
-    case OP_MIGRATE:
-        move->tried = true;
-        break;
-    case OP_STOP:
-        move->tried = true;
-        executor->early = move->mode == MOVE_STOP;
-        add_owed(executor, batch, false);
-        break;
-    case OP_DEFINE:
-        move->tried = true;
-        move->target_made |= side == 1;
-        if (side == 1 && source != NULL && source->xml != NULL) {
-            add_definition(executor, batch, source, move->xml_digest);
-        }
-        break;
-    case OP_UNDEFINE:
-        move->source_removed |= side == 0;
-        break;
-    case OP_START:
-        mark_start(executor);
-        break;
-    case OP_PREFLIGHT:
-    case OP_ADOPT:
-    case OP_AUTOSTART:
-    case OP_RESUME:
-    case OP_DESTROY:
-    case OP_PROVIDE:
-    case OP_WITHDRAW:
-    case OP_FENCE:
-    case OP_RELEASE:
-    case OP_KIND_COUNT:
-        break;
-    }
-}
-
 /* Once, before anything is done: what a person who knows the procedure waits for in vain. */
 static void tell_skipped(struct executor *executor)
 {
@@ -670,7 +562,7 @@ static void tell_skipped(struct executor *executor)
 
 static void run_step(struct executor *executor)
 {
-    struct batch batch = { .count = 0 };
+    struct intent_batch batch = { .count = 0 };
     struct journal_step record = {
         .move = executor->move.key,
         .number = ++executor->steps,
@@ -681,7 +573,10 @@ static void run_step(struct executor *executor)
         .begun_ms = loop_wall_ms(loop_of(executor)),
     };
 
-    mark_intent(executor, &batch);
+    if (executor->step.op == OP_START) {
+        mark_start(executor);
+    }
+    intent_mark(executor, &batch);
     stage_note_intent(&executor->stage, record.kind, record.supply, executor->step.side);
     if (executor->step.op == OP_PREFLIGHT) { /* Touches nothing: needs no intent. */
         executor->record = record;
@@ -689,8 +584,8 @@ static void run_step(struct executor *executor)
         return;
     }
     tell_skipped(executor);
-    add_move(executor, &batch);
-    add(&batch, JOURNAL_STEP)->step = record;
+    intent_add_move(executor, &batch);
+    intent_add(&batch, JOURNAL_STEP)->step = record;
     executor->record = record;
     submit(executor, &batch, on_intent_committed);
 }
@@ -706,27 +601,10 @@ static void on_end_committed(void *context, enum journal_result result, const st
     }
 }
 
-/* An owed start is paid when the guest is seen running.  A shutdown request that was never answered, of this
- * move or of one before, may still take effect: then the debt stays until a later pass finds the guest running
- * for good. */
-static void pay_owed(struct executor *executor, struct batch *batch)
-{
-    unsigned side = executor->move.state == JOURNAL_MOVE_DONE ? 1 : 0;
-    const struct observed_guest *guest = look_guest(&executor->look, side);
-    enum move_mode mode = executor->move.mode;
-    bool stopped_here = executor->move.tried && (mode == MOVE_OFFLINE || mode == MOVE_STOP);
-
-    if (guest != NULL && guest->state == GUEST_RUNNING && !executor->stop_unanswered &&
-        (executor->seen_off || !executor->owed_before) &&
-        (stopped_here || ledger_find_owed(executor->world.ledger, executor->move.uuid) != NULL)) {
-        add_owed(executor, batch, true);
-    }
-}
-
 static void end_move(struct executor *executor)
 {
     struct journal_move *move = &executor->move;
-    struct batch batch = { .count = 0 };
+    struct intent_batch batch = { .count = 0 };
 
     move->state = executor->step.state;
     move->ended_ms = loop_wall_ms(loop_of(executor));
@@ -749,8 +627,8 @@ static void end_move(struct executor *executor)
 
         submit_before(executor, &records);
     }
-    add_move(executor, &batch);
-    pay_owed(executor, &batch);
+    intent_add_move(executor, &batch);
+    intent_pay_owed(executor, &batch);
     submit(executor, &batch, on_end_committed);
 }
 
@@ -947,9 +825,9 @@ static void on_pause_committed(void *context, enum journal_result result, const 
 /* What comes next was not asked for. */
 static void pause_move(struct executor *executor)
 {
-    struct batch batch = { .count = 0 };
+    struct intent_batch batch = { .count = 0 };
 
-    add_move(executor, &batch);
+    intent_add_move(executor, &batch);
     submit(executor, &batch, on_pause_committed);
 }
 
@@ -1046,7 +924,7 @@ void executor_begin(struct executor *executor, const struct executor_intent *int
 {
     struct ledger *ledger = executor->world.ledger;
     int64_t now = loop_wall_ms(loop_of(executor));
-    struct batch batch = { .count = 0 };
+    struct intent_batch batch = { .count = 0 };
     struct journal_move move = {
         .key = ledger_key(ledger),
         .run = ledger->run,
@@ -1069,15 +947,15 @@ void executor_begin(struct executor *executor, const struct executor_intent *int
     memcpy(move.es_digest, intent->es_digest, DIGEST_TEXT_SIZE);
     copy_move(executor, &move);
     if (intent->observed->xml != NULL) {
-        add_definition(executor, &batch, intent->observed, executor->move.xml_digest);
+        intent_add_definition(executor, &batch, intent->observed, executor->move.xml_digest);
     }
     executor->hand.step = intent->step;
-    add_supplies(executor, &batch, &intent->supplies);
+    intent_add_supplies(executor, &batch, &intent->supplies);
     if (intent->refused != NULL) { /* As if the checks had told. */
         executor->step.op = OP_PREFLIGHT;
         note_failure(executor, intent->refused);
     }
-    add_move(executor, &batch);
+    intent_add_move(executor, &batch);
     submit(executor, &batch, on_begin_committed);
 }
 
@@ -1088,7 +966,7 @@ void executor_force(struct executor *executor, const struct executor_force *forc
     struct ledger *ledger = executor->world.ledger;
     int64_t now = loop_wall_ms(loop_of(executor));
     struct force_records records;
-    struct batch batch = { .count = 0 };
+    struct intent_batch batch = { .count = 0 };
     struct journal_move move = {
         .key = ledger_key(ledger),
         .run = ledger->run,
@@ -1115,88 +993,11 @@ void executor_force(struct executor *executor, const struct executor_force *forc
     look_hasten(&executor->look);
     records = force_state_begin(&executor->force, &executor->arena, ledger, order, move.key, now);
     for (size_t i = 0; i < records.count; i++) { /* All or none: a word is of this move alone. */
-        *add(&batch, records.items[i].kind) = records.items[i];
+        *intent_add(&batch, records.items[i].kind) = records.items[i];
     }
-    add_supplies(executor, &batch, &force->supplies);
-    add_move(executor, &batch);
+    intent_add_supplies(executor, &batch, &force->supplies);
+    intent_add_move(executor, &batch);
     submit(executor, &batch, on_begin_committed);
-}
-
-/* A shutdown request that nobody saw obeyed may still take effect; what comes after it needs a guest that is off. */
-static void read_steps(struct executor *executor, const struct journal_step *steps, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        stage_note_intent(&executor->stage, steps[i].kind, steps[i].supply,
-                          strcmp(steps[i].host, executor->move.from) == 0 ? 0 : 1);
-        if (steps[i].kind == OP_STOP) {
-            executor->stop_unanswered = steps[i].state != JOURNAL_STEP_DONE;
-        } else if (steps[i].kind == OP_DEFINE || steps[i].kind == OP_UNDEFINE ||
-                   steps[i].kind == OP_START) {
-            executor->stop_unanswered = false;
-            executor->seen_off = true;
-        }
-    }
-}
-
-/* Steps of the earlier run keep their numbers; one without an outcome was ended by a crash. */
-static int take_up_steps(struct executor *executor, struct err *err)
-{
-    struct journal *journal = executor->world.ledger->journal;
-    struct journal_step *steps;
-    size_t count;
-
-    if (journal->ops->steps(journal, &executor->arena, executor->move.key, &steps, &count, err) !=
-        0) {
-        return -1;
-    }
-    if (count > 0) {
-        executor->steps = steps[count - 1].number;
-        executor->record = steps[count - 1];
-        executor->has_record = executor->record.state == JOURNAL_STEP_INTENDED;
-        executor->record.state =
-            executor->has_record ? JOURNAL_STEP_UNCLEAR : executor->record.state;
-        executor->record.ended_ms = loop_wall_ms(loop_of(executor));
-        executor->steps_before = executor->steps;
-        read_steps(executor, steps, count);
-    }
-    hand_read(&executor->hand, &executor->move, &executor->stage.supplies, steps, count);
-    if (executor->move.mode == MOVE_FORCED) {
-        force_state_resume(&executor->force, executor->world.ledger, executor->move.key, steps,
-                           count);
-    }
-    return 0;
-}
-
-static int take_up_supplies(struct executor *executor, struct err *err)
-{
-    struct journal *journal = executor->world.ledger->journal;
-    char *bytes;
-    size_t length;
-
-    if (executor->move.supplies_digest[0] == '\0') {
-        return 0;
-    }
-    return journal->ops->object(journal, &executor->arena, executor->move.supplies_digest, &bytes,
-                                &length, err) != 0
-               ? -1
-               : supply_json_read(&executor->arena, bytes, length, &executor->stage.supplies, err);
-}
-
-static void note_others(struct executor *executor, const struct observed *fleet)
-{
-    for (size_t i = 0; i < fleet->host_count; i++) {
-        const struct observed_host *host = &fleet->hosts[i];
-
-        if (strcmp(host->name, executor->move.from) == 0 ||
-            strcmp(host->name, executor->move.to) == 0) {
-            continue;
-        }
-        if (!host->reachable) {
-            executor->silent = arena_strdup(&executor->arena, host->name);
-        } else if (observed_find_guest(host, executor->move.uuid) != NULL) {
-            executor->elsewhere = arena_strdup(&executor->arena, host->name);
-        }
-    }
 }
 
 /* What an earlier run could not tell is no failure of the move: this one looks anew. */
@@ -1220,7 +1021,7 @@ void executor_resume(struct executor *executor, const struct journal_move *move,
     copy_move(executor, move);
     executor->unclear_text = executor->move.unclear ? executor->move.error_text : NULL;
     forget_unclear(&executor->move);
-    note_others(executor, fleet);
+    takeup_others(executor, fleet);
     executor->resumed = true;
     executor->hand.step = step;
     executor->by_hand = move->by_hand;
@@ -1228,8 +1029,8 @@ void executor_resume(struct executor *executor, const struct journal_move *move,
     if (executor->move.error != ERR_NONE) {
         err_set(&executor->error, move->error, "%s", move->error_text);
     }
-    supplied = take_up_supplies(executor, &supplies_err) == 0;
-    if (take_up_steps(executor, &err) != 0) {
+    supplied = takeup_supplies(executor, &supplies_err) == 0;
+    if (takeup_steps(executor, &err) != 0) {
         finish(executor, EXECUTOR_STOPPED, &err);
         return;
     }
@@ -1253,7 +1054,7 @@ static void on_cancel_committed(void *context, enum journal_result result, const
  * down later, with nobody there to start it: so the wait goes on, and then it is started where it was. */
 void executor_cancel(struct executor *executor)
 {
-    struct batch batch = { .count = 0 };
+    struct intent_batch batch = { .count = 0 };
 
     if (!executor->active || executor->move.cancel_requested) {
         return;
@@ -1263,7 +1064,7 @@ void executor_cancel(struct executor *executor)
         return;
     }
     executor->move.cancel_requested = true;
-    add(&batch, JOURNAL_MOVE)->move = executor->move;
+    intent_add(&batch, JOURNAL_MOVE)->move = executor->move;
     submit(executor, &batch, on_cancel_committed);
     if (executor->step.op != OP_STOP) {
         calls_cancel(executor->world.calls, executor->ticket);
