@@ -20,6 +20,7 @@
 
 #define STATUS_ON  0
 #define STATUS_OFF 2
+#define OFF_BAD    2 /* Of 'off': it does not understand what it was given. */
 
 #define AGAIN_MS     INT64_C(1000)  /* Between two questions for the status. */
 #define DOUBT_MS     INT64_C(10000) /* For that, if 'off' says that it has failed. */
@@ -207,6 +208,11 @@ static void on_ended(void *context, const struct process_end *end)
 
     if (fence->asks) {
         judge(fence, end);
+        return;
+    }
+    /* A status would end likewise, and not because the host is off. */
+    if (end->outcome == PROCESS_EXITED && end->value == OFF_BAD) {
+        fail(fence, ERR_FAILED, "does not understand 'off', or its options");
         return;
     }
     fence->asks = true;

@@ -232,6 +232,18 @@ START_TEST(agent_that_is_not_there_or_not_named_is_an_error)
 }
 END_TEST
 
+/* To agents it also means that they do not understand what they were given, and then they say it to everything. */
+START_TEST(agent_that_ends_off_as_it_ends_a_status_of_off_has_switched_nothing_off)
+{
+    AUTO(rig) struct rig rig;
+
+    rig_init(&rig, "echo 'bad option' >&2; exit 2");
+    cut(&rig, "", LONG_MS);
+    ck_assert_int_eq(rig.err.code, ERR_FAILED);
+    ck_assert_ptr_nonnull(strstr(rig.err.text, "bad option"));
+}
+END_TEST
+
 START_TEST(what_is_given_up_tells_nobody)
 {
     AUTO(rig) struct rig rig;
@@ -261,6 +273,7 @@ int main(void)
     tcase_add_test(tcase, secrets_that_others_can_read_are_not_used);
     tcase_add_test(tcase, options_that_cannot_be_given_are_refused_before_anything_runs);
     tcase_add_test(tcase, agent_that_is_not_there_or_not_named_is_an_error);
+    tcase_add_test(tcase, agent_that_ends_off_as_it_ends_a_status_of_off_has_switched_nothing_off);
     tcase_add_test(tcase, what_is_given_up_tells_nobody);
     suite_add_tcase(suite, tcase);
     return runner_run(suite);
