@@ -210,9 +210,7 @@ static void note_outcome(struct executor *executor, const struct err *err)
         note_failure(executor, err);
     }
     emit(executor, EVENT_STEP_END, err, NULL);
-    if (err == NULL) {
-        force_state_note(&executor->force, executor->step.op);
-    }
+    force_state_note(&executor->force, executor->step.op, err == NULL);
 }
 
 /* Why a migration was not done in its time. */

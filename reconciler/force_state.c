@@ -131,9 +131,9 @@ void force_state_tell(struct force_state *state, const struct look *look, struct
     facts->voided = state->voided;
 }
 
-void force_state_note(struct force_state *state, enum op_kind op)
+void force_state_note(struct force_state *state, enum op_kind op, bool worked)
 {
-    state->next = op == OP_FENCE ? state->next + 1 : 0;
+    state->next = op == OP_FENCE && worked ? state->next + 1 : 0;
 }
 
 static struct journal_record leftover_record(const struct force_suspect *suspect,

@@ -54,8 +54,9 @@ const char *force_state_host(const struct force_state *state);
 /* Fills what step_facts have of it, from the last look. */
 void force_state_tell(struct force_state *state, const struct look *look, struct step_facts *facts);
 
-/* 'op' has ended well: of FENCE the next suspect's turn comes, and anything else makes all of them uncertain. */
-void force_state_note(struct force_state *state, enum op_kind op);
+/* 'op' has ended, well or not: after a FENCE that worked the next suspect's turn comes, and anything else makes all of
+ * them uncertain. */
+void force_state_note(struct force_state *state, enum op_kind op, bool worked);
 
 /* The records to submit before the intent to start: the word of whoever vouched is used, and the definitions
  * that stay behind on dead hosts. */

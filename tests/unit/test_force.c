@@ -11,6 +11,7 @@
 #include "model/observed.h"
 #include "model/policy.h"
 #include "reconciler/force.h"
+#include "reconciler/force_state.h"
 #include "reconciler/ledger.h"
 #include "reconciler/leftover.h"
 #include "tests/runner.h"
@@ -295,6 +296,24 @@ START_TEST(words_that_do_not_fit_are_refused)
 }
 END_TEST
 
+/* Whatever was tried took its time, in which somebody may have switched a host on. */
+START_TEST(every_fenced_host_is_uncertain_again_after_anything_else_was_tried)
+{
+    const struct force_suspect suspects[] = { { .host = "kvm1" }, { .host = "kvm3" } };
+    struct force_state state = { .suspects = suspects, .count = ARRAY_LEN(suspects) };
+
+    force_state_note(&state, OP_FENCE, true);
+    ck_assert_str_eq(force_state_host(&state), "kvm3");
+    force_state_note(&state, OP_FENCE, true);
+    ck_assert_ptr_null(force_state_host(&state));
+    force_state_note(&state, OP_START, false);
+    ck_assert_str_eq(force_state_host(&state), "kvm1");
+    force_state_note(&state, OP_FENCE, true);
+    force_state_note(&state, OP_FENCE, false);
+    ck_assert_str_eq(force_state_host(&state), "kvm1");
+}
+END_TEST
+
 struct standing {
     int host;  /* State there; -1 absent, -2 silent. */
     int to;    /* The same of the host where it runs since. */
@@ -354,6 +373,7 @@ int main(void)
     tcase_add_test(tcase, both_ends_of_an_unfinished_move_are_suspects);
     tcase_add_test(tcase, host_that_the_file_names_no_more_is_a_suspect_if_the_guest_was_there);
     tcase_add_test(tcase, words_that_do_not_fit_are_refused);
+    tcase_add_test(tcase, every_fenced_host_is_uncertain_again_after_anything_else_was_tried);
     tcase_add_loop_test(tcase, what_a_dead_host_kept_is_swept_only_when_the_guest_is_elsewhere, 0,
                         (int)ARRAY_LEN(standings));
     suite_add_tcase(suite, tcase);
