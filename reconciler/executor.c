@@ -525,8 +525,8 @@ static void mark_start(struct executor *executor)
     struct force_records records;
 
     if (executor->move.mode == MOVE_FORCED) {
-        records = force_state_start(&executor->force, &executor->arena, &executor->move,
-                                    loop_wall_ms(loop_of(executor)));
+        records = force_state_start(&executor->force, &executor->arena, executor->world.ledger,
+                                    &executor->move, loop_wall_ms(loop_of(executor)));
         submit_before(executor, &records);
     }
 }

@@ -150,8 +150,18 @@ static struct journal_record leftover_record(const struct force_suspect *suspect
     };
 }
 
+/* What a host has kept since an earlier move says so for as long as it is there. */
+static int64_t since_ms(const struct ledger *ledger, const struct journal_move *move,
+                        const char *host, int64_t now_ms)
+{
+    const struct journal_leftover *earlier = ledger_find_leftover(ledger, move->uuid, host);
+
+    return earlier == NULL ? now_ms : earlier->since_ms;
+}
+
 struct force_records force_state_start(struct force_state *state, struct arena *arena,
-                                       const struct journal_move *move, int64_t now_ms)
+                                       const struct ledger *ledger, const struct journal_move *move,
+                                       int64_t now_ms)
 {
     struct journal_record *records = ARENA_ARRAY(arena, struct journal_record, state->count + 1);
     size_t count = 0;
@@ -164,21 +174,33 @@ struct force_records force_state_start(struct force_state *state, struct arena *
             (struct journal_record){ .kind = JOURNAL_ATTEST, .attest = state->attest };
     }
     for (size_t i = 0; i < state->count; i++) {
-        if (state->suspects[i].holds) {
-            records[count++] = leftover_record(&state->suspects[i], move, now_ms);
+        const struct force_suspect *suspect = &state->suspects[i];
+
+        if (suspect->holds) {
+            records[count++] =
+                leftover_record(suspect, move, since_ms(ledger, move, suspect->host, now_ms));
         }
     }
     return (struct force_records){ records, count };
 }
 
-/* What was to stay behind on 'host' does not, as the guest has not left. */
-static struct journal_record cleared_record(const struct journal_move *move, const char *host,
-                                            int64_t now_ms)
+/* What was to stay behind on 'host' does not, as the guest has not left.  What an earlier move has left there is
+ * left there still. */
+static struct journal_record undone_record(const struct ledger *ledger,
+                                           const struct journal_move *move, const char *host)
 {
     const struct force_suspect suspect = { .host = host };
-    struct journal_record record = leftover_record(&suspect, move, now_ms);
+    const struct journal_leftover *known = ledger_find_leftover(ledger, move->uuid, host);
+    struct journal_record record = leftover_record(&suspect, move, move->ended_ms);
 
-    record.leftover.cleared = true;
+    if (known == NULL || known->since_ms >= move->begun_ms) {
+        record.leftover.cleared = true;
+        return record;
+    }
+    record.leftover = *known;
+    if (strcmp(known->to, move->to) == 0 && strcmp(host, move->from) != 0) {
+        record.leftover.to = move->from; /* Where the guest was when this move began. */
+    }
     return record;
 }
 
@@ -191,7 +213,7 @@ struct force_records force_state_end(struct force_state *state, struct arena *ar
     size_t count = 0;
 
     if (arrived && !state->started) { /* It was off, and is only defined. */
-        return force_state_start(state, arena, move, move->ended_ms);
+        return force_state_start(state, arena, ledger, move, move->ended_ms);
     }
     if (state->attested) {
         state->attest.withdrawn = true;
@@ -201,14 +223,14 @@ struct force_records force_state_end(struct force_state *state, struct arena *ar
     }
     for (size_t i = 0; !arrived && state->started && i < state->count; i++) {
         if (state->suspects[i].holds) {
-            records[count++] = cleared_record(move, state->suspects[i].host, move->ended_ms);
+            records[count++] = undone_record(ledger, move, state->suspects[i].host);
         }
     }
     /* Of an earlier run; this run's are not in the reading of the journal that it began with. */
     for (size_t i = 0; !arrived && state->count == 0 && i < ledger->leftover_count; i++) {
         if (strcmp(ledger->leftovers[i].uuid, move->uuid) == 0 &&
             strcmp(ledger->leftovers[i].to, move->to) == 0) {
-            records[count++] = cleared_record(move, ledger->leftovers[i].host, move->ended_ms);
+            records[count++] = undone_record(ledger, move, ledger->leftovers[i].host);
         }
     }
     return (struct force_records){ records, count };

@@ -61,7 +61,8 @@ void force_state_note(struct force_state *state, enum op_kind op, bool worked);
 /* The records to submit before the intent to start: the word of whoever vouched is used, and the definitions
  * that stay behind on dead hosts. */
 struct force_records force_state_start(struct force_state *state, struct arena *arena,
-                                       const struct journal_move *move, int64_t now_ms);
+                                       const struct ledger *ledger, const struct journal_move *move,
+                                       int64_t now_ms);
 
 /* The records to submit before the end of 'move'. */
 struct force_records force_state_end(struct force_state *state, struct arena *arena,

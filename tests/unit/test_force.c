@@ -314,6 +314,61 @@ START_TEST(every_fenced_host_is_uncertain_again_after_anything_else_was_tried)
 }
 END_TEST
 
+/* A forced move to kvm3 after one to kvm2, which has died, too: kvm1 still has what it kept then. */
+static void assert_keeps_earlier_leftover(bool resumed)
+{
+    const struct force_suspect suspects[] = {
+        { .host = "kvm1", .holds = true, .protection = JOURNAL_PROTECTION_FENCED },
+        { .host = "kvm2", .holds = true, .protection = JOURNAL_PROTECTION_FENCED },
+    };
+    const struct journal_move move = { .uuid = UUID,
+                                       .guest = "vm1",
+                                       .from = "kvm2",
+                                       .to = "kvm3",
+                                       .state = JOURNAL_MOVE_FAILED,
+                                       .begun_ms = 100,
+                                       .ended_ms = 120 };
+    struct journal_leftover left[2] = { { .uuid = UUID,
+                                          .guest = "vm1",
+                                          .host = "kvm1",
+                                          .to = "kvm2",
+                                          .since_ms = 50,
+                                          .protection = JOURNAL_PROTECTION_FENCED } };
+    struct ledger ledger = { .leftovers = left, .leftover_count = 1 };
+    struct force_state state = { .suspects = suspects, .count = ARRAY_LEN(suspects) };
+    struct force_records records;
+    AUTO(rig) struct rig rig;
+
+    rig_init(&rig);
+    records = force_state_start(&state, &rig.arena, &ledger, &move, 110);
+    ck_assert_uint_eq(records.count, 2);
+    if (resumed) {
+        left[0] = records.items[0].leftover;
+        left[1] = records.items[1].leftover;
+        ledger.leftover_count = 2;
+        state = (struct force_state){ .started = true };
+    }
+    records = force_state_end(&state, &rig.arena, &ledger, &move);
+    ck_assert_uint_eq(records.count, 2);
+    ck_assert_str_eq(records.items[0].leftover.host, "kvm1");
+    ck_assert(!records.items[0].leftover.cleared);
+    ck_assert_str_eq(records.items[0].leftover.to, "kvm2");
+    ck_assert_str_eq(records.items[1].leftover.host, "kvm2");
+    ck_assert(records.items[1].leftover.cleared);
+}
+
+START_TEST(start_that_comes_to_nothing_does_not_forget_what_a_host_had_kept_before)
+{
+    assert_keeps_earlier_leftover(false);
+}
+END_TEST
+
+START_TEST(start_that_a_later_run_gives_up_does_not_forget_what_a_host_had_kept_before)
+{
+    assert_keeps_earlier_leftover(true);
+}
+END_TEST
+
 struct standing {
     int host;  /* State there; -1 absent, -2 silent. */
     int to;    /* The same of the host where it runs since. */
@@ -374,6 +429,9 @@ int main(void)
     tcase_add_test(tcase, host_that_the_file_names_no_more_is_a_suspect_if_the_guest_was_there);
     tcase_add_test(tcase, words_that_do_not_fit_are_refused);
     tcase_add_test(tcase, every_fenced_host_is_uncertain_again_after_anything_else_was_tried);
+    tcase_add_test(tcase, start_that_comes_to_nothing_does_not_forget_what_a_host_had_kept_before);
+    tcase_add_test(tcase,
+                   start_that_a_later_run_gives_up_does_not_forget_what_a_host_had_kept_before);
     tcase_add_loop_test(tcase, what_a_dead_host_kept_is_swept_only_when_the_guest_is_elsewhere, 0,
                         (int)ARRAY_LEN(standings));
     suite_add_tcase(suite, tcase);
