@@ -58,6 +58,7 @@ static struct life *living;
 /* What goes wrong: the 'at'-th operation meets 'fault'. */
 static struct sim_fault fault;
 static size_t fault_at;
+static int64_t delay_ms;
 static size_t operations;
 static char story[2048];
 
@@ -238,7 +239,8 @@ static bool meet_fault(size_t at, enum sim_when when, enum err_code error, uint6
 
     (void)snprintf(what, sizeof(what), "operation %zu, when %d, %s, %d times", at, (int)when,
                    err_code_name(error), (int)times);
-    fault = (struct sim_fault){ .when = when, .error = error, .times = times };
+    fault =
+        (struct sim_fault){ .when = when, .error = error, .times = times, .delay_ms = delay_ms };
     fault_at = at;
     begin();
     world.hooks = &hooks;
@@ -294,6 +296,16 @@ START_TEST(an_operation_that_is_done_and_always_told_as_failed)
 {
     kind = (enum kind)_i;
     meet_all_faults(SIM_WHEN_AFTER, ERR_TIMEOUT, MANY);
+}
+END_TEST
+
+/* Longer than anybody waits for it. */
+START_TEST(an_operation_that_succeeds_late)
+{
+    kind = (enum kind)_i;
+    delay_ms = INT64_C(3000000);
+    meet_all_faults(SIM_WHEN_BEFORE, ERR_NONE, 1);
+    delay_ms = 0;
 }
 END_TEST
 
@@ -438,6 +450,7 @@ int main(void)
     tcase_add_loop_test(tcase, an_operation_that_keeps_failing, 0, KINDS);
     tcase_add_loop_test(tcase, an_operation_that_is_done_and_told_as_failed, 0, KINDS);
     tcase_add_loop_test(tcase, an_operation_that_is_done_and_always_told_as_failed, 0, KINDS);
+    tcase_add_loop_test(tcase, an_operation_that_succeeds_late, 0, KINDS);
     tcase_add_loop_test(tcase, an_operation_that_never_answers, 0, KINDS);
     tcase_add_loop_test(
         tcase, a_controller_that_dies_at_any_commit_or_call_is_followed_by_one_that_goes_on, 0,
