@@ -977,6 +977,7 @@ void executor_force(struct executor *executor, const struct executor_force *forc
         .autostart = order->autostart,
         .persistent = true,
         .target_made = order->target_made,
+        .source_removed = order->source_removed,
         .begun_ms = now,
         .deadline_ms = now + executor->world.policy->timeout_ms,
     };

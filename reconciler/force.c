@@ -279,6 +279,7 @@ static void fill(const struct judge *judge, struct force_order *order)
     if (observed_find_guest(target, order->uuid) != NULL) {
         order->target_made = true;
         order->target_digest = judge->open->target_digest;
+        order->source_removed = judge->open->source_removed;
     }
 }
 

@@ -57,7 +57,7 @@ static const char *objection(const struct journal_move *move, const struct step_
     return move->cancel_requested ? "cancelled" : NULL;
 }
 
-/* Without a definition on the target nothing is left to undo. */
+/* Nothing is left to undo on the target. */
 static struct step failed(const struct journal_move *move, const struct step_facts *facts)
 {
     enum journal_move_state state =
@@ -66,10 +66,14 @@ static struct step failed(const struct journal_move *move, const struct step_fac
     return end(state, objection(move, facts));
 }
 
-/* The guest has never run on the target: its definition goes again. */
-static struct step take_away(const struct step_facts *facts)
+/* The guest has never run on the target: its definition goes again, unless no other may be left. */
+static struct step take_away(const struct journal_move *move, const struct step_facts *facts)
 {
     struct step step = run(OP_UNDEFINE);
+
+    if (move->source_removed) {
+        return failed(move, facts);
+    }
 
     if (has_failed(facts, OP_UNDEFINE) && facts->failures > UNDEFINE_TRIES) {
         return stuck("its definition on the target could not be removed");
@@ -114,7 +118,7 @@ static struct step off(const struct journal_move *move, const struct step_facts 
     if (move->back || objection(move, facts) != NULL || has_failed(facts, OP_FENCE) ||
         (has_failed(facts, OP_START) &&
          (facts->failures >= START_TRIES || !err_is_retryable(facts->error)))) {
-        return take_away(facts);
+        return take_away(move, facts);
     }
     if (!facts->fenced) {
         return run(OP_FENCE);

@@ -396,6 +396,32 @@ START_TEST(guest_that_was_off_is_defined_elsewhere_and_stays_off)
 }
 END_TEST
 
+/* An offline move has taken it from kvm1, which dies before it runs on kvm2: no other host has it. */
+START_TEST(only_definition_of_a_guest_stays_when_it_cannot_be_started_by_force)
+{
+    size_t at = 0;
+
+    do {
+        begin(&(struct scene){ .attested = true, .frozen = true },
+              "{\"op\":\"start\",\"host\":\"kvm2\",\"error\":\"failed\",\"times\":9}");
+        world_edit(&world, switch_on, NULL);
+        world.config.policy.mode = POLICY_MODE_OFFLINE;
+        live(MINUTE_MS, false, WORLD_KILL_AFTER_CALL, ++at);
+        ck_assert(world.killed);
+    } while (strcmp(world_state(&world, "vm1", "kvm1"), "absent") != 0);
+    world_assert_is(&world, "vm1", "kvm2", "shutoff");
+    ck_assert_uint_eq(world_owed(&world), 1);
+    scene.frozen = false;
+    world_edit(&world, die, NULL);
+    force();
+    ck_assert_msg(answer.code == ERR_NONE, "%s", answer.text);
+    world_assert_is(&world, "vm1", "kvm2", "running"); /* In the end: it is owed a start. */
+    ck_assert_uint_eq(world_open_moves(&world), 0);
+    ck_assert_uint_eq(leftovers(), 0);
+    world_deinit(&world);
+}
+END_TEST
+
 START_TEST(definition_is_swept_when_the_host_returns_by_each_way_of_protection)
 {
     static const struct scene ways[] = {
@@ -509,6 +535,7 @@ int main(void)
     tcase_add_test(tcase, start_whose_answer_is_lost_is_seen_to_have_worked);
     tcase_add_test(tcase, guest_that_cannot_start_leaves_nothing_behind_on_the_target);
     tcase_add_test(tcase, guest_that_was_off_is_defined_elsewhere_and_stays_off);
+    tcase_add_test(tcase, only_definition_of_a_guest_stays_when_it_cannot_be_started_by_force);
     tcase_add_test(tcase, definition_is_swept_when_the_host_returns_by_each_way_of_protection);
     tcase_add_loop_test(
         tcase, host_that_returns_at_any_instant_does_not_run_the_guest_a_second_time, 0, 4);
