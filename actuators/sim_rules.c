@@ -832,6 +832,20 @@ bool sim_rules_cancel(struct sim_fleet *fleet, const struct op *op, int64_t wall
     return true;
 }
 
+uint64_t sim_rules_pass(const struct sim_fleet *fleet, const struct sim_host *host,
+                        const struct sim_guest *guest, int64_t wall_ms)
+{
+    const struct sim_migration *migration =
+        sim_fleet_find_migration(fleet, guest->uuid, host->name, NULL);
+    struct sim_copy copy;
+
+    if (migration == NULL || migration->pass_ms == 0) {
+        return 0;
+    }
+    copy = copy_of(migration, guest->memory_kib);
+    return sim_copy_at(&copy, wall_ms - migration->begun_ms).pass;
+}
+
 int64_t sim_rules_reply_ms(const struct sim_fleet *fleet, const struct op *op)
 {
     if (op->kind == OP_START) {

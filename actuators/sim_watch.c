@@ -6,6 +6,7 @@
 
 #include "actuators/actuator.h"
 #include "actuators/sim_fleet.h"
+#include "actuators/sim_rules.h"
 #include "actuators/sim_store.h"
 #include "base/arena.h"
 #include "base/loop.h"
@@ -21,6 +22,7 @@ struct seen_guest {
     enum guest_state state;
     enum guest_reason reason;
     enum guest_job job;
+    uint64_t pass; /* Of a migration away from here. */
     bool persistent;
     uint64_t memory_kib;
     uint64_t config_memory_kib;
@@ -139,8 +141,9 @@ static void tell(struct sim_watch *watch, struct sim_fleet *fleet, enum actuator
 
 /* Comparing. */
 
-static struct seen_guest see_guest(struct arena *arena, const struct sim_fleet *fleet,
-                                   const struct sim_host *host, const struct sim_guest *guest)
+static struct seen_guest see_guest(const struct sim_watch *watch, struct arena *arena,
+                                   const struct sim_fleet *fleet, const struct sim_host *host,
+                                   const struct sim_guest *guest)
 {
     return (struct seen_guest){
         .name = arena_strdup(arena, guest->name),
@@ -148,6 +151,7 @@ static struct seen_guest see_guest(struct arena *arena, const struct sim_fleet *
         .state = guest->state,
         .reason = guest->reason,
         .job = sim_fleet_job(fleet, host, guest),
+        .pass = sim_rules_pass(fleet, host, guest, loop_wall_ms(watch->loop)),
         .persistent = guest->persistent,
         .memory_kib = guest->memory_kib,
         .config_memory_kib = guest->config_memory_kib,
@@ -178,7 +182,8 @@ static void tell_change(struct sim_watch *watch, struct sim_fleet *fleet, const 
         tell(watch, fleet, ACTUATOR_NOTICE_LIFECYCLE, host, now->name);
     } else if (before->job == GUEST_JOB_OTHER && now->job == GUEST_JOB_NONE) {
         tell(watch, fleet, ACTUATOR_NOTICE_JOB_ENDED, host, now->name);
-    } else if (before->job != GUEST_JOB_OUTGOING && now->job == GUEST_JOB_OUTGOING) {
+    } else if ((before->job != GUEST_JOB_OUTGOING && now->job == GUEST_JOB_OUTGOING) ||
+               now->pass > before->pass) {
         tell(watch, fleet, ACTUATOR_NOTICE_ITERATION, host, now->name);
     }
 }
@@ -230,7 +235,7 @@ static struct seen_host see_answering(struct sim_watch *watch, struct arena *are
     };
 
     for (size_t i = 0; i < host->guest_count; i++) {
-        now.guests[i] = see_guest(arena, fleet, host, &host->guests[i]);
+        now.guests[i] = see_guest(watch, arena, fleet, host, &host->guests[i]);
     }
     if (before->up) {
         tell_changes(watch, fleet, before, &now);
@@ -275,6 +280,22 @@ static struct seen_host see_host(struct sim_watch *watch, struct arena *arena,
 
 /* Looking. */
 
+/* True if a pass over a guest's memory is on: when the next one begins nobody else tells. */
+static bool has_pass(const struct seen_host *host)
+{
+    for (size_t i = 0; i < host->guest_count; i++) {
+        if (host->guests[i].pass > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* Compares every host; what cannot be read now is compared another time. */
 static void look(struct sim_watch *watch)
 {
@@ -292,17 +313,17 @@ static void look(struct sim_watch *watch)
         hosts[i] = see_host(watch, &arena, fleet, &watch->hosts[i]);
     }
     watch->next_ms = sim_fleet_next_ms(fleet);
+    for (size_t i = 0; i < watch->host_count; i++) {
+        if (has_pass(&hosts[i])) {
+            watch->next_ms = least(watch->next_ms, loop_wall_ms(watch->loop) + LOOK_MS);
+        }
+    }
     arena_deinit(&watch->arena);
     watch->arena = arena;
     watch->hosts = hosts;
     (void)sim_store_leave(watch->store, &ignored);
     watch->version = sim_store_version(watch->store);
     arm_delivery(watch);
-}
-
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
 }
 
 /* Milliseconds until the fleet, or what is heard of it, changes by itself; INT64_MAX = it does not. */

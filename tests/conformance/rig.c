@@ -80,7 +80,8 @@ static void on_progress(void *context, const struct actuator_progress *progress)
     ck_assert(pthread_equal(pthread_self(), rig->thread));
     ck_assert_uint_gt(progress->ticket, 0);
     ck_assert_uint_le(progress->ticket, rig->ticket);
-    rig->progress_count++;
+    ck_assert_uint_lt(rig->progress_count, ARRAY_LEN(rig->progress));
+    rig->progress[rig->progress_count++] = *progress;
     stop_if_satisfied(rig);
 }
 
@@ -236,6 +237,16 @@ void rig_wait_progress(struct rig *rig, size_t count)
     rig->wanted_progress = count;
     ck_assert_msg(run_for(rig, PATIENCE_MS), "%zu of %zu reports of progress came",
                   rig->progress_count, count);
+}
+
+void rig_wait_pass(struct rig *rig, uint64_t pass)
+{
+    size_t done = rig->done_count;
+
+    do {
+        rig_wait_progress(rig, rig->progress_count + 1);
+        ck_assert_msg(rig->done_count == done, "it was over before its pass %u", (unsigned)pass);
+    } while (rig->progress[rig->progress_count - 1].iteration < pass);
 }
 
 void rig_watch(struct rig *rig, const char *first, const char *second)

@@ -20,8 +20,9 @@
 #include "model/op.h"
 #include "tests/conformance/world.h"
 
-#define RIG_DONE_MAX   64
-#define RIG_NOTICE_MAX 256
+#define RIG_DONE_MAX     64
+#define RIG_NOTICE_MAX   256
+#define RIG_PROGRESS_MAX 1024
 
 struct rig_done {
     uint64_t ticket;
@@ -51,6 +52,7 @@ struct rig {
     uint64_t ticket;
     struct rig_done done[RIG_DONE_MAX];
     size_t done_count;
+    struct actuator_progress progress[RIG_PROGRESS_MAX];
     size_t progress_count;
     struct rig_notice notices[RIG_NOTICE_MAX];
     size_t notice_count;
@@ -88,6 +90,9 @@ void rig_cancel(struct rig *rig, uint64_t ticket);
 /* Runs the loop until 'count' completions, or reports of progress, are there in all. */
 void rig_wait(struct rig *rig, size_t count);
 void rig_wait_progress(struct rig *rig, size_t count);
+
+/* Runs the loop until a report is of the 'pass'-th pass over the guest's memory, or of a later one. */
+void rig_wait_pass(struct rig *rig, uint64_t pass);
 
 /* Watches these hosts, either of which may be NULL. */
 void rig_watch(struct rig *rig, const char *first, const char *second);

@@ -20,6 +20,7 @@ struct world;
 enum world_kind {
     WORLD_IDLE, /* Runs, hears a shutdown request. */
     WORLD_DEAF, /* Runs, hears none. */
+    WORLD_BUSY, /* Runs and rewrites its memory without end. */
     WORLD_OFF,
     WORLD_TRANSIENT,
     WORLD_PAUSED, /* By its user. */
@@ -74,3 +75,7 @@ void world_boot(struct world *world, const char *host);
 
 /* Makes migrations away from 'host' take some seconds, or no longer. */
 void world_slow(struct world *world, const char *host, bool slow);
+
+/* Lets 'host' send less than a busy guest writes, and what that writes in a second within some seconds; until
+ * world_slow(false). */
+void world_narrow(struct world *world, const char *host);

@@ -22,6 +22,7 @@
 
 #define ARGUMENTS_MAX 12
 #define SLOW_MBIT     "20"
+#define NARROW_MBIT   "50"
 
 struct world {
     const char *script;
@@ -146,6 +147,9 @@ void world_make_guest(struct world *world, const char *name, const char *host, e
     if (kind == WORLD_DEAF) {
         arguments[count++] = "--kind";
         arguments[count++] = "deaf";
+    } else if (kind == WORLD_BUSY) {
+        arguments[count++] = "--kind";
+        arguments[count++] = "busy";
     } else if (kind == WORLD_OFF) {
         arguments[count++] = "--off";
     } else if (kind == WORLD_TRANSIENT) {
@@ -262,4 +266,9 @@ void world_boot(struct world *world, const char *host)
 void world_slow(struct world *world, const char *host, bool slow)
 {
     LAB(world, "rate", host, slow ? SLOW_MBIT : "0");
+}
+
+void world_narrow(struct world *world, const char *host)
+{
+    LAB(world, "rate", host, NARROW_MBIT);
 }

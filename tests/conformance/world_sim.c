@@ -21,6 +21,8 @@
 #define SLOW_MS 8000
 #define FAST_MS 900
 
+#define BUSY_MIB_S 100000 /* All of its memory in every pass. */
+
 #define LINK_LOST_MS 60000 /* More than a frozen host's link lasts. */
 
 #define FLEET                                                                    \
@@ -146,6 +148,8 @@ static void set_kind(json_t *guest, enum world_kind kind)
                                                                  : "booted"));
     (void)json_object_set_new(guest, "persistent", json_boolean(kind != WORLD_TRANSIENT));
     (void)json_object_set_new(guest, "deaf", json_boolean(kind == WORLD_DEAF));
+    (void)json_object_set_new(guest, "dirty_mib_s",
+                              json_integer(kind == WORLD_BUSY ? BUSY_MIB_S : 0));
     (void)json_object_set_new(guest, "managed_save", json_boolean(kind == WORLD_SAVED));
 }
 
@@ -328,4 +332,10 @@ void world_slow(struct world *world, const char *host, bool slow)
     (void)json_object_set_new(json_object_get(fleet, "durations"), "migrate_ms",
                               json_integer(slow ? SLOW_MS : FAST_MS));
     put(world, fleet);
+}
+
+/* A pass takes as long as an idle guest's migration, and everything is written again meanwhile. */
+void world_narrow(struct world *world, const char *host)
+{
+    world_slow(world, host, false);
 }
