@@ -485,8 +485,9 @@ static void check_cache(const struct preflight *preflight)
     for (size_t i = 0; i < preflight->guest.disk_count; i++) {
         const struct libvirt_xml_disk *disk = &preflight->guest.disks[i];
         bool safe = text_equal(disk->cache, "none") || text_equal(disk->cache, "directsync");
+        bool local = disk->path != NULL || disk->source == LIBVIRT_XML_VOLUME;
 
-        if (!safe && !disk->readonly && disk->path != NULL) {
+        if (!safe && !disk->readonly && local) {
             check_fail(preflight->list, CHECK_CACHE, ERR_UNSAFE, "set cache='none'",
                        "its disk '%s' has cache mode '%s'", disk->target,
                        disk->cache == NULL ? "default" : disk->cache);

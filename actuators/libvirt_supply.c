@@ -171,7 +171,10 @@ static bool uses(const struct libvirt_xml_guest *guest, const struct supply *ite
         }
     }
     for (size_t i = 0; i < guest->disk_count; i++) {
-        if (item->device != NULL && text_equal(guest->disks[i].path, item->device)) {
+        const struct libvirt_xml_disk *disk = &guest->disks[i];
+
+        if (item->device != NULL && (text_equal(disk->path, item->device) ||
+                                     text_equal(disk->volume, strrchr(item->device, '/') + 1))) {
             return true;
         }
     }

@@ -8,6 +8,7 @@
 #include "actuators/libvirt_pool.h"
 #include "actuators/libvirt_question.h"
 #include "actuators/libvirt_supply.h"
+#include "actuators/libvirt_volume.h"
 #include "actuators/libvirt_xml.h"
 #include "actuators/ssh_address.h"
 #include "base/arena.h"
@@ -29,8 +30,9 @@
 
 /* A path that must be proven to be the same storage on both hosts, and what it is to the guest. */
 struct claim {
-    const char *what; /* "disk 'vda'" */
-    const char *path;
+    const char *what;      /* "disk 'vda'" */
+    const char *path;      /* On the source. */
+    const char *peer_path; /* On the target: another only of a volume in a pool. */
 };
 
 /* One host, the questions to it, and how asking went. */
@@ -55,6 +57,8 @@ struct survey {
     bool can_ask;
     struct claim *claims;
     size_t claim_count;
+    bool unproven; /* A disk or the NVRAM is none of them, which has been noted. */
+    bool unfound;  /* A file is none of those asked about, which has been noted. */
     struct side source;
     struct side target;
     struct libvirt_question *files; /* To the target, as the next four. */
@@ -77,11 +81,30 @@ static struct libvirt_question *ask_about(struct side *side, enum libvirt_questi
 
 /* What is claimed of the guest's storage. */
 
-static void add_claim(struct survey *survey, const char *what, const char *path)
+static void add_claim(struct survey *survey, const char *what, const char *path,
+                      const char *peer_path)
 {
-    survey->claims[survey->claim_count++] = (struct claim){ what, path };
+    survey->claims[survey->claim_count++] = (struct claim){ what, path, peer_path };
     (void)ask_about(&survey->source, LIBVIRT_QUESTION_IDENTITY, path);
-    (void)ask_about(&survey->target, LIBVIRT_QUESTION_IDENTITY, path);
+    (void)ask_about(&survey->target, LIBVIRT_QUESTION_IDENTITY, peer_path);
+}
+
+/* Each host has it where its own pool says. */
+static void claim_volume(struct survey *survey, const struct libvirt_xml_disk *disk)
+{
+    const struct libvirt_move *move = survey->move;
+    const char *path = libvirt_volume_path(&move->source, disk, CHECK_STORAGE, survey->list);
+    const char *peer_path =
+        path == NULL ? NULL : libvirt_volume_path(&move->target, disk, CHECK_STORAGE, survey->list);
+
+    if (peer_path != NULL) {
+        add_claim(survey,
+                  text_format(move->arena, "disk '%s', volume '%s' of pool '%s'", disk->target,
+                              disk->volume, disk->pool),
+                  path, peer_path);
+    } else {
+        survey->unproven = true;
+    }
 }
 
 static void claim_disk(struct survey *survey, const struct libvirt_xml_disk *disk)
@@ -93,9 +116,15 @@ static void claim_disk(struct survey *survey, const struct libvirt_xml_disk *dis
         check_fail(
             survey->list, CHECK_STORAGE, ERR_UNSAFE, "use a block device, a file or a network disk",
             "cannot prove that its disk '%s' is the same storage on both hosts", disk->target);
+        survey->unproven = true;
         return;
     }
-    add_claim(survey, text_format(survey->move->arena, "disk '%s'", disk->target), disk->path);
+    if (disk->source == LIBVIRT_XML_VOLUME) {
+        claim_volume(survey, disk);
+        return;
+    }
+    add_claim(survey, text_format(survey->move->arena, "disk '%s'", disk->target), disk->path,
+              disk->path);
 }
 
 static void claim_firmware(struct survey *survey)
@@ -105,12 +134,14 @@ static void claim_firmware(struct survey *survey)
     if (guest->has_nvram && guest->nvram == NULL) {
         check_fail(survey->list, CHECK_STORAGE, ERR_UNSAFE, "start it once",
                    "its definition does not say where its NVRAM is");
+        survey->unproven = true;
     } else if (guest->has_nvram) {
-        add_claim(survey, "the NVRAM", guest->nvram);
+        add_claim(survey, "the NVRAM", guest->nvram, guest->nvram);
     }
     if (guest->has_tpm) {
-        add_claim(survey, "the TPM state",
-                  text_format(survey->move->arena, TPM_STATE_FOLDER "%s", guest->uuid));
+        const char *state = text_format(survey->move->arena, TPM_STATE_FOLDER "%s", guest->uuid);
+
+        add_claim(survey, "the TPM state", state, state);
     }
 }
 
@@ -142,8 +173,15 @@ static void ask_presence(struct survey *survey)
         (void)ask_about(target, LIBVIRT_QUESTION_EXISTS, guest->files[i]);
     }
     for (size_t i = 0; i < guest->disk_count; i++) {
-        if (guest->disks[i].readonly && guest->disks[i].path != NULL) {
-            (void)ask_about(target, LIBVIRT_QUESTION_EXISTS, guest->disks[i].path);
+        const struct libvirt_xml_disk *disk = &guest->disks[i];
+        const char *path = disk->path;
+
+        if (disk->readonly && disk->source == LIBVIRT_XML_VOLUME) {
+            path = libvirt_volume_path(&survey->move->target, disk, CHECK_FILES, survey->list);
+            survey->unfound |= path == NULL;
+        }
+        if (disk->readonly && path != NULL) {
+            (void)ask_about(target, LIBVIRT_QUESTION_EXISTS, path);
         }
     }
     survey->file_count = (size_t)(&target->items[target->count] - survey->files);
@@ -317,7 +355,7 @@ static void judge_by_platform(const struct survey *survey, const struct claim *c
 
     if (libvirt_supply_identity(move, &move->source, claim->path, &from, &err) < 0 ||
         (from != NULL &&
-         libvirt_supply_identity(move, &move->target, claim->path, &to, &err) < 0)) {
+         libvirt_supply_identity(move, &move->target, claim->peer_path, &to, &err) < 0)) {
         check_fail_err(survey->list, CHECK_STORAGE, &err);
     } else {
         compare_claim(survey, claim, from, to);
@@ -331,17 +369,19 @@ static void judge_claim(const struct survey *survey, const struct claim *claim,
     bool missing =
         to->answer == LIBVIRT_QUESTION_MISSING || from->answer == LIBVIRT_QUESTION_MISSING;
 
-    if (missing && is_brought(survey, CHECK_STORAGE, claim->path)) {
+    if (missing && is_brought(survey, CHECK_STORAGE, claim->peer_path)) {
         check_skip(survey->list, CHECK_STORAGE, NULL, "%s (%s): " BROUGHT, claim->what,
-                   claim->path);
+                   claim->peer_path);
     } else if (missing) {
+        bool there = to->answer != LIBVIRT_QUESTION_MISSING;
+
         check_fail(survey->list, CHECK_STORAGE, ERR_INCOMPATIBLE, "attach it there",
-                   "%s (%s) does not exist on '%s'", claim->what, claim->path,
-                   to->answer == LIBVIRT_QUESTION_MISSING ? op->peer : op->host);
+                   "%s (%s) does not exist on '%s'", claim->what,
+                   there ? claim->path : claim->peer_path, there ? op->host : op->peer);
     } else if (op->mode == MOVE_FORCED) {
         check_warn(survey->list, CHECK_STORAGE, NULL,
                    "%s (%s) exists on '%s'; its dead host cannot tell whether it is the same",
-                   claim->what, claim->path, op->peer);
+                   claim->what, claim->peer_path, op->peer);
     } else if (from->answer == LIBVIRT_QUESTION_KNOWN && to->answer == LIBVIRT_QUESTION_KNOWN) {
         compare_claim(survey, claim, from->text, to->text);
     } else {
@@ -354,6 +394,9 @@ static void judge_storage(const struct survey *survey)
     const struct op *op = survey->move->op;
     const struct side *silent = find_silent(survey);
 
+    if (survey->claim_count == 0 && survey->unproven) {
+        return;
+    }
     if (survey->claim_count == 0) {
         check_pass(survey->list, CHECK_STORAGE, "it writes to no disk of its host");
     } else if (!survey->can_ask) {
@@ -588,7 +631,10 @@ static void judge(const struct survey *survey)
 
     judge_leftovers(survey);
     judge_storage(survey);
-    judge_presence(survey, CHECK_FILES, "file", "copy it there", survey->files, survey->file_count);
+    if (survey->file_count > 0 || !survey->unfound) {
+        judge_presence(survey, CHECK_FILES, "file", "copy it there", survey->files,
+                       survey->file_count);
+    }
     judge_presence(survey, CHECK_BRIDGES, "bridge", "create it there", survey->bridges,
                    guest->bridge_count);
     if (survey->live) {

@@ -167,6 +167,22 @@ static enum libvirt_xml_source network_source(struct arena *arena, const xmlNode
                : LIBVIRT_XML_OTHER;
 }
 
+/* An iSCSI volume that QEMU reaches by itself is no device of the host. */
+static void read_volume(struct arena *arena, const xmlNode *source, struct libvirt_xml_disk *disk)
+{
+    const char *pool = attribute(arena, source, "pool");
+    const char *volume = attribute(arena, source, "volume");
+
+    if (source == NULL) {
+        disk->source = LIBVIRT_XML_NONE;
+    } else if (pool != NULL && volume != NULL &&
+               !text_is(attribute(arena, source, "mode"), "direct")) {
+        disk->source = LIBVIRT_XML_VOLUME;
+        disk->pool = pool;
+        disk->volume = volume;
+    }
+}
+
 static void read_source(struct arena *arena, const xmlNode *node, struct libvirt_xml_disk *disk)
 {
     const xmlNode *source = child(node, "source");
@@ -175,6 +191,8 @@ static void read_source(struct arena *arena, const xmlNode *node, struct libvirt
     disk->source = LIBVIRT_XML_OTHER;
     if (text_is(type, "network")) {
         disk->source = network_source(arena, source);
+    } else if (text_is(type, "volume")) {
+        read_volume(arena, source, disk);
     } else if (text_is(type, "block") || text_is(type, "file")) {
         bool block = text_is(type, "block");
 

@@ -23,14 +23,17 @@ enum libvirt_xml_source {
     LIBVIRT_XML_NONE,    /* An empty drive. */
     LIBVIRT_XML_FILE,    /* A file or folder, by path. */
     LIBVIRT_XML_BLOCK,   /* A block device, by path. */
+    LIBVIRT_XML_VOLUME,  /* A volume of a storage pool, by their names. */
     LIBVIRT_XML_NETWORK, /* By protocol and servers: the same from every host ... */
-    LIBVIRT_XML_OTHER,   /* ... and what cannot be told: pools, vhost-user, local sockets. */
+    LIBVIRT_XML_OTHER,   /* ... and what cannot be told: vhost-user, local sockets. */
 };
 
 struct libvirt_xml_disk {
     const char *target; /* "vda" */
     enum libvirt_xml_source source;
-    const char *path;  /* FILE and BLOCK. */
+    const char *path; /* FILE and BLOCK. */
+    const char *pool; /* VOLUME, as the next. */
+    const char *volume;
     const char *cache; /* NULL = the hypervisor's default. */
     bool removable;    /* CD-ROM or floppy. */
     bool readonly;

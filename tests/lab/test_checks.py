@@ -156,6 +156,80 @@ class Checks(FleetTest):
         fleet.guest("g1", "kvm1", disk="v1")
         self.assert_fails("storage", r"'vda' \(/dev/exc/v1\) does not exist on 'kvm2'")
 
+    def pool(self, host, start=True, folder="/dev/exc"):
+        """What is in a folder of the host as its storage pool p1."""
+        self.on(host, f"virsh -q pool-define-as p1 dir --target {folder}")
+        self.addCleanup(self.on, host, "virsh -q pool-destroy p1; virsh -q pool-undefine p1")
+        if start:
+            self.on(host, "virsh -q pool-start p1")
+
+    def guest_on_a_volume(self, volume="v1"):
+        """g1, off on kvm1, whose disk is named as a volume of pool p1.  One that runs takes a file, as libvirt
+        makes no block devices of a folder's."""
+        fleet.guest("g1", "kvm1", disk="v1", off=True)
+        file = fleet.work / "g1.xml"
+        xml = fleet.virsh("kvm1", "dumpxml", "--inactive", "g1")
+        xml = xml.replace("<disk type='block'", "<disk type='volume'")
+        xml = xml.replace("<source dev='/dev/exc/v1'/>", f"<source pool='p1' volume='{volume}'/>")
+        file.write_text(xml.replace("cache='none'", "cache='writethrough'"))  # /run has no O_DIRECT.
+        fleet.virsh("kvm1", "define", file)
+
+    def test_a_disk_in_a_pool_is_proven_where_each_host_has_it(self):
+        self.shared_disk()
+        self.pool("kvm1")
+        self.pool("kvm2")
+        self.guest_on_a_volume()
+        checks = self.checks()
+        self.assertEqual(self.told(checks), {})
+        [passed] = checks["storage"]
+        self.assertIn("'vda', volume 'v1' of pool 'p1' (/dev/exc/v1) is the same", passed["evidence"])
+        self.assert_exit(fleet.berth("apply", "--yes"), 0)
+        self.assert_defined_only_on("g1", "kvm2")
+
+    def test_a_guest_on_a_file_in_a_pool_moves_offline_to_where_the_target_has_it(self):
+        fleet.lab("volume", "v1")
+        self.pool("kvm1", folder=fleet.dir / "store")
+        self.on("kvm2", f"mkdir /run/mine && mount --bind {fleet.dir}/store /run/mine")
+        self.addCleanup(self.on, "kvm2", "umount --lazy /run/mine && rmdir /run/mine")
+        self.pool("kvm2", folder="/run/mine")
+        self.guest_on_a_volume("v1.img")
+        fleet.virsh("kvm1", "start", "g1")
+        fleet.want({"migrate.mode": "offline"}, g1="kvm2")
+        self.assert_exit(fleet.berth("apply", "--yes"), 0)
+        self.assert_runs_once("g1", "kvm2")
+        self.assert_defined_only_on("g1", "kvm2")
+        self.assertIn('"/run/mine/v1.img"', self.on("kvm2", "cat /var/log/libvirt/qemu/g1.log"))
+
+    def test_another_disk_behind_the_same_volume(self):
+        self.shared_disk()
+        fleet.lab("wrongdisk", "kvm2", "v1")
+        self.pool("kvm1")
+        self.pool("kvm2")
+        self.guest_on_a_volume()
+        self.assert_not_proven("'vda', volume 'v1' of pool 'p1' .* is not the same storage on 'kvm2'")
+
+    def assert_not_proven(self, evidence, change=""):
+        checks = self.checks(exit_status=4)
+        self.assertEqual(self.told(checks), {"storage": ["failed"]})
+        [failed] = checks["storage"]
+        self.assertRegex(failed["evidence"], evidence)
+        self.assertIn(change, failed["change"])
+        self.assertNotIn("g1", fleet.listed("kvm2", "--all"))
+
+    def test_a_pool_that_the_target_lacks_has_not_started_or_has_not_looked_at(self):
+        self.shared_disk()
+        self.pool("kvm1")
+        self.guest_on_a_volume()
+        self.assert_not_proven("'kvm2' has no storage pool 'p1'", "define")
+        fleet.lab("detach", "kvm2", "v1")
+        self.pool("kvm2", start=False)
+        self.assert_not_proven("'p1'.*is not active on 'kvm2'", "virsh pool-start p1")
+        self.on("kvm2", "virsh -q pool-start p1")
+        fleet.lab("attach", "kvm2", "v1")
+        self.assert_not_proven("'p1' on 'kvm2' knows no volume 'v1'", "virsh pool-refresh p1")
+        self.on("kvm2", "virsh -q pool-refresh p1")
+        self.assertEqual(self.told(self.checks()), {})
+
     def test_a_bridge_that_the_target_does_not_have_ends_the_move_by_its_name(self):
         self.on("kvm1", "ip link add vmbr7 type bridge && ip link set vmbr7 up")
         self.addCleanup(self.on, "kvm1", "ip link del vmbr7")

@@ -257,11 +257,33 @@ START_TEST(network_disks_reached_through_their_host_are_not_told_apart)
 }
 END_TEST
 
+START_TEST(a_volume_of_a_pool_is_read_by_their_names)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct libvirt_xml_guest guest =
+        read_guest(&arena, "",
+                   "<disk type='volume' device='disk'><driver name='qemu' type='raw' cache='none'/>"
+                   "<source pool='p' volume='v' mode='host' index='1'/><target dev='vda'/></disk>"
+                   "<disk type='volume' device='cdrom'><target dev='sda'/></disk>");
+
+    ck_assert_int_eq(guest.disks[0].source, LIBVIRT_XML_VOLUME);
+    ck_assert_str_eq(guest.disks[0].pool, "p");
+    ck_assert_str_eq(guest.disks[0].volume, "v");
+    ck_assert_ptr_null(guest.disks[0].path);
+    ck_assert_int_eq(guest.disks[1].source, LIBVIRT_XML_NONE);
+}
+END_TEST
+
 START_TEST(sources_we_do_not_understand_are_said_to_be_other)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
 
-    ck_assert_int_eq(source_of(&arena, "<disk type='volume'><source pool='p' volume='v'/></disk>"),
+    ck_assert_int_eq(source_of(&arena, "<disk type='volume'><source pool='p'/></disk>"),
+                     LIBVIRT_XML_OTHER);
+    ck_assert_int_eq(source_of(&arena, "<disk type='volume'><source volume='v'/></disk>"),
+                     LIBVIRT_XML_OTHER);
+    ck_assert_int_eq(source_of(&arena, "<disk type='volume'>"
+                                       "<source pool='p' volume='v' mode='direct'/></disk>"),
                      LIBVIRT_XML_OTHER);
     ck_assert_int_eq(source_of(&arena, "<disk type='vhostuser'><source path='/s'/></disk>"),
                      LIBVIRT_XML_OTHER);
@@ -478,6 +500,7 @@ int main(void)
     tcase_add_test(guests, disks_are_read_with_what_makes_them_safe_to_move);
     tcase_add_test(guests, network_disks_are_the_same_everywhere);
     tcase_add_test(guests, network_disks_reached_through_their_host_are_not_told_apart);
+    tcase_add_test(guests, a_volume_of_a_pool_is_read_by_their_names);
     tcase_add_test(guests, sources_we_do_not_understand_are_said_to_be_other);
     tcase_add_test(guests, devices_of_the_host_are_counted);
     tcase_add_test(guests, what_several_interfaces_join_is_named_once);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * libvirt_volume: where a disk is that its guest names as a volume of a storage pool.
+ *
+ * A pool is its host's: each has one of its own by that name, which must be active and know the volume
+ * before the guest can start there, and the volume's path may differ from host to host.  Nothing is started or
+ * refreshed here: a pool's start may mount or log in to what its host was kept away from on purpose.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "model/check.h"
+
+struct libvirt_move_end;
+struct libvirt_xml_disk;
+
+/* The longest path that is believed. */
+#define LIBVIRT_VOLUME_PATH_MAX_BYTES ((size_t)4096)
+
+/* The path of 'disk', whose source is LIBVIRT_XML_VOLUME, on 'end', in the arena of 'list'; NULL if it has none
+ * there that could be asked about, which has been noted as a failed check of 'kind' with what to do.  Blocking, on
+ * the connection of 'end'. */
+const char *libvirt_volume_path(const struct libvirt_move_end *end,
+                                const struct libvirt_xml_disk *disk, enum check_kind kind,
+                                struct check_list *list);
+
+/* True if 's' can be a volume's path: absolute, not too long, and without control characters.  Pure. */
+bool libvirt_volume_is_path(const char *s);
