@@ -94,9 +94,11 @@ static void claim_volume(struct survey *survey, const struct libvirt_xml_disk *d
 {
     const struct libvirt_move *move = survey->move;
     const char *path = libvirt_volume_path(&move->source, disk, CHECK_STORAGE, survey->list);
-    const char *peer_path =
-        path == NULL ? NULL : libvirt_volume_path(&move->target, disk, CHECK_STORAGE, survey->list);
+    const char *peer_path = NULL;
 
+    if (path != NULL && libvirt_volume_is_used(move, disk, path, survey->list)) {
+        peer_path = libvirt_volume_path(&move->target, disk, CHECK_STORAGE, survey->list);
+    }
     if (peer_path != NULL) {
         add_claim(survey,
                   text_format(move->arena, "disk '%s', volume '%s' of pool '%s'", disk->target,

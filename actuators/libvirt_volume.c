@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actuators/libvirt_connection.h"
 #include "actuators/libvirt_error.h"
 #include "actuators/libvirt_move.h"
 #include "actuators/libvirt_xml.h"
@@ -123,6 +124,36 @@ const char *libvirt_volume_path(const struct libvirt_move_end *end,
         return NULL;
     }
     return read_path(&inquiry, volume);
+}
+
+/* libvirt tells of a disk that it finds by path, and shows only the pool in a definition. */
+bool libvirt_volume_is_used(const struct libvirt_move *move, const struct libvirt_xml_disk *disk,
+                            const char *path, struct check_list *list)
+{
+    AUTO(domain) virDomain *domain = NULL;
+    virDomainBlockInfo info;
+    struct err err;
+    int active;
+
+    if (libvirt_move_find(move, &move->source, &domain, &err) < 0) {
+        check_fail_err(list, CHECK_STORAGE, &err);
+        return false;
+    }
+    active = domain == NULL ? 0 : virDomainIsActive(domain);
+    if (active == 0 || (active > 0 && virDomainGetBlockInfo(domain, path, &info, 0) == 0)) {
+        return true;
+    }
+    if (active < 0 || !libvirt_error_is(VIR_ERR_INVALID_ARG)) {
+        (void)libvirt_error_set(&err, "cannot look at disk '%s' on '%s'", disk->target,
+                                move->op->host);
+        check_fail_err(list, CHECK_STORAGE, &err);
+        return false;
+    }
+    check_fail(list, CHECK_STORAGE, ERR_UNSAFE, "put the pool back as it was, or start it anew",
+               "disk '%s' of the guest that runs is not what pool '%s' on '%s' has as volume '%s' "
+               "now (%s)",
+               disk->target, disk->pool, move->op->host, disk->volume, path);
+    return false;
 }
 
 bool libvirt_volume_is_path(const char *s)

@@ -14,6 +14,7 @@
 
 #include "model/check.h"
 
+struct libvirt_move;
 struct libvirt_move_end;
 struct libvirt_xml_disk;
 
@@ -26,6 +27,13 @@ struct libvirt_xml_disk;
 const char *libvirt_volume_path(const struct libvirt_move_end *end,
                                 const struct libvirt_xml_disk *disk, enum check_kind kind,
                                 struct check_list *list);
+
+/* True if the guest of move->op, if it runs on the source, has 'path' there for 'disk', whose pool has it there
+ * now and may not have when the guest was started.  False: it has not, or that could not be told, which has
+ * been noted as a failed check of storage.  Blocking.  libvirt asks the pool again when its daemon starts anew, and
+ * knows no better then. */
+bool libvirt_volume_is_used(const struct libvirt_move *move, const struct libvirt_xml_disk *disk,
+                            const char *path, struct check_list *list);
 
 /* True if 's' can be a volume's path: absolute, not too long, and without control characters.  Pure. */
 bool libvirt_volume_is_path(const char *s);

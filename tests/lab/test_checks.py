@@ -159,7 +159,7 @@ class Checks(FleetTest):
     def pool(self, host, start=True, folder="/dev/exc"):
         """What is in a folder of the host as its storage pool p1."""
         self.on(host, f"virsh -q pool-define-as p1 dir --target {folder}")
-        self.addCleanup(self.on, host, "virsh -q pool-destroy p1; virsh -q pool-undefine p1")
+        self.addCleanup(self.on, host, "virsh -q pool-destroy p1; virsh -q pool-undefine p1 || true")
         if start:
             self.on(host, "virsh -q pool-start p1")
 
@@ -200,6 +200,19 @@ class Checks(FleetTest):
         self.assert_defined_only_on("g1", "kvm2")
         self.assertIn('"/run/mine/v1.img"', self.on("kvm2", "cat /var/log/libvirt/qemu/g1.log"))
 
+    def test_a_pool_that_has_become_another_since_the_guest_started(self):
+        fleet.lab("volume", "v1")
+        self.on("kvm1", "mkdir /run/old && truncate -s 8M /run/old/v1.img")
+        self.addCleanup(self.on, "kvm1", "rm -r /run/old")
+        self.pool("kvm1", folder="/run/old")
+        self.pool("kvm2", folder=fleet.dir / "store")
+        self.guest_on_a_volume("v1.img")
+        fleet.virsh("kvm1", "start", "g1")
+        self.on("kvm1", "virsh -q pool-destroy p1; virsh -q pool-undefine p1")
+        self.pool("kvm1", folder=fleet.dir / "store")
+        self.assert_not_proven("'vda' of the guest that runs is not .*/store/v1.img", "start it anew",
+                               {"migrate.mode": "offline"})
+
     def test_another_disk_behind_the_same_volume(self):
         self.shared_disk()
         fleet.lab("wrongdisk", "kvm2", "v1")
@@ -208,8 +221,8 @@ class Checks(FleetTest):
         self.guest_on_a_volume()
         self.assert_not_proven("'vda', volume 'v1' of pool 'p1' .* is not the same storage on 'kvm2'")
 
-    def assert_not_proven(self, evidence, change=""):
-        checks = self.checks(exit_status=4)
+    def assert_not_proven(self, evidence, change="", settings=None):
+        checks = self.checks(settings, exit_status=4)
         self.assertEqual(self.told(checks), {"storage": ["failed"]})
         [failed] = checks["storage"]
         self.assertRegex(failed["evidence"], evidence)
