@@ -906,6 +906,7 @@ static void copy_move(struct executor *executor, const struct journal_move *move
     executor->owed = owed != NULL;
     executor->owed_before = owed != NULL && owed->since_ms < move->begun_ms;
     executor->early = owed != NULL && owed->early;
+    executor->stage.touched[1] |= move->made; /* Of a forced move also by the one before it. */
 }
 
 static enum guest_state original_state(const struct observed_guest *guest)
@@ -978,6 +979,7 @@ void executor_force(struct executor *executor, const struct executor_force *forc
         .persistent = true,
         .target_made = order->target_made,
         .source_removed = order->source_removed,
+        .made = order->made,
         .begun_ms = now,
         .deadline_ms = now + executor->world.policy->timeout_ms,
     };

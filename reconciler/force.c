@@ -281,6 +281,9 @@ static void fill(const struct judge *judge, struct force_order *order)
         order->target_digest = judge->open->target_digest;
         order->source_removed = judge->open->source_removed;
     }
+    if (judge->open != NULL && strcmp(judge->open->to, order->to) == 0) {
+        order->made = judge->open->made;
+    }
 }
 
 int force_judge(struct arena *arena, const struct force_request *request,

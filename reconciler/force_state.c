@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/base.h"
 #include "base/text.h"
 #include "reconciler/force.h"
 #include "reconciler/ledger.h"
@@ -63,11 +64,45 @@ static struct journal_record given_up_record(struct arena *arena, const struct f
     return record;
 }
 
+/* The end 'host' of the move that is given up answers, and may have what was prepared for it, or what it had
+ * not been rid of. */
+static bool is_littered(const struct force_order *order, const char *host)
+{
+    for (size_t i = 0; i < order->suspect_count; i++) {
+        if (strcmp(order->suspects[i].host, host) == 0) {
+            return false;
+        }
+    }
+    return order->given_up->supplies_digest[0] != '\0' && strcmp(host, order->to) != 0;
+}
+
+/* Kept whatever becomes of the forced move: it is older. */
+static size_t add_litter(const struct force_order *order, struct journal_record *records)
+{
+    const struct journal_move *given_up = order->given_up;
+    const char *const ends[] = { given_up->from, given_up->to };
+    size_t count = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+        if (is_littered(order, ends[i])) {
+            records[count].kind = JOURNAL_LEFTOVER;
+            records[count++].leftover =
+                (struct journal_leftover){ .uuid = order->uuid,
+                                           .host = ends[i],
+                                           .guest = order->guest,
+                                           .to = order->to,
+                                           .since_ms = given_up->begun_ms,
+                                           .protection = JOURNAL_PROTECTION_AUTOSTART_OFF };
+        }
+    }
+    return count;
+}
+
 struct force_records force_state_begin(struct force_state *state, struct arena *arena,
                                        struct ledger *ledger, const struct force_order *order,
                                        struct journal_key key, int64_t now_ms)
 {
-    struct journal_record *records = ARENA_ARRAY(arena, struct journal_record, 3);
+    struct journal_record *records = ARENA_ARRAY(arena, struct journal_record, 5);
     const struct force_suspect *attested;
     size_t count = 0;
 
@@ -88,6 +123,7 @@ struct force_records force_state_begin(struct force_state *state, struct arena *
     }
     if (order->given_up != NULL) {
         records[count++] = given_up_record(arena, order, now_ms);
+        count += add_litter(order, &records[count]);
     }
     return (struct force_records){ records, count };
 }

@@ -39,7 +39,8 @@ struct force_records {
 };
 
 /* Takes up 'order' for the move 'key'; copies what it keeps into 'arena'.  The records to submit with those of
- * the move: who vouched for what, who asked, and the end of the move that this one takes the place of. */
+ * the move: who vouched for what, who asked, the end of the move that this one takes the place of, and hosts on which
+ * that may have prepared something. */
 struct force_records force_state_begin(struct force_state *state, struct arena *arena,
                                        struct ledger *ledger, const struct force_order *order,
                                        struct journal_key key, int64_t now_ms);

@@ -15,6 +15,8 @@
 #include "life.h"
 #include "model/op.h"
 #include "model/profile.h"
+#include "reconciler/force.h"
+#include "reconciler/reconciler.h"
 #include "tests/runner.h"
 #include "world.h"
 
@@ -438,12 +440,104 @@ START_TEST(a_withdrawal_that_keeps_failing_keeps_the_move_open_and_says_why)
 }
 END_TEST
 
+/* Nothing is mounted there any more, and its volume may be attached elsewhere, too. */
+static void die(void *context, struct sim_fleet *fleet)
+{
+    static const struct sim_volume shared = { VOLUME, NULL, true };
+
+    (void)context;
+    fleet->volumes = &shared;
+    fleet->volume_count = 1;
+    fleet->hosts[0].power = SIM_POWER_OFF;
+    fleet->hosts[0].configs.count = 0;
+    fleet->hosts[0].interfaces.count = 0;
+    fleet->changed = true;
+}
+
+static void on_forced_answer(void *context, const struct err *err, const char *text)
+{
+    (void)context;
+    (void)text;
+    ck_assert_msg(err == NULL, "%s", err == NULL ? "" : err->text);
+}
+
+static const char *forced_to;
+
+static void on_began_forced(void *context, struct life *life)
+{
+    const struct force_request request = { .guest = "vm1", .to = forced_to, .user = "somebody" };
+
+    (void)context;
+    living = life;
+    reconciler_force(life->reconciler, &request, on_forced_answer, NULL);
+}
+
+static void assert_bare(void *context, struct sim_fleet *fleet)
+{
+    const struct sim_host *host = &fleet->hosts[1];
+
+    (void)context;
+    ck_assert_msg(!sim_fleet_has_name(&host->bridges, "br7") &&
+                      !sim_fleet_has_name(&host->bridges, "nat0") &&
+                      sim_fleet_find_identity(host, DEVICE) == NULL,
+                  "something is left on kvm2:%s", story);
+}
+
+/* The controller dies with bridges made on kvm2, and so does kvm1. */
+static void take_over(const char *to, bool starts)
+{
+    static const struct policy_host fenced[] = { { .name = "kvm1", .fenced = true } };
+    static const struct life_hooks forced = { .began = on_began_forced, .starts = on_starts };
+    struct world_guest wanted[ARRAY_LEN(guests)];
+
+    kind = KIND_OFFLINE;
+    fault_at = 0;
+    begin();
+    world.hooks = &hooks;
+    world.config.policy.hosts = fenced;
+    world.config.policy.host_count = 1;
+    world_live(&world, WORLD_KILL_AFTER_CALL, 3);
+    world_edit(&world, die, NULL);
+    memcpy(wanted, guests, sizeof(guests));
+    wanted[0].wanted = to;
+    world_want(&world, wanted, ARRAY_LEN(wanted));
+    if (!starts) {
+        fault = (struct sim_fault){ .op = OP_START, .error = ERR_DENIED, .times = MANY };
+        world_edit(&world, add_fault, NULL);
+    }
+    forced_to = to;
+    world.hooks = &forced;
+    world.follow_ms = INT64_C(600000);
+    world_live(&world, WORLD_KILL_NEVER, 0);
+    ck_assert_uint_eq(world_open_moves(&world), 0);
+    world_assert_is(&world, "vm1", to, starts ? "running" : "absent");
+    world_edit(&world, assert_bare, NULL);
+    world_deinit(&world);
+}
+
+START_TEST(what_a_move_had_prepared_is_taken_back_when_its_guest_is_forced_to_another_host)
+{
+    take_over("kvm3", true);
+    take_over("kvm3", false);
+}
+END_TEST
+
+START_TEST(what_a_move_had_prepared_is_taken_back_when_a_forced_one_in_its_place_fails)
+{
+    take_over("kvm2", false);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("steps");
     TCase *tcase = tcase_create("steps");
     int status;
 
+    tcase_add_test(tcase,
+                   what_a_move_had_prepared_is_taken_back_when_its_guest_is_forced_to_another_host);
+    tcase_add_test(tcase,
+                   what_a_move_had_prepared_is_taken_back_when_a_forced_one_in_its_place_fails);
     tcase_add_loop_test(tcase, a_move_takes_along_what_the_platform_provides, 0, KINDS);
     tcase_add_loop_test(tcase, an_operation_that_fails_once_may_pass, 0, KINDS);
     tcase_add_loop_test(tcase, an_operation_that_cannot_succeed_until_somebody_helps, 0, KINDS);
