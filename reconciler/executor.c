@@ -747,12 +747,25 @@ static void get_stuck(struct executor *executor)
     give_up(executor, ERR_CONFLICT, text);
 }
 
+/* What an earlier run left going on at a host is waited out before it is undone. */
+static void run_or_wait(struct executor *executor)
+{
+    int64_t wait_ms =
+        stage_wait_ms(&executor->stage, &executor->step, loop_now_ms(loop_of(executor)));
+
+    executor->waiting_since_ms = 0;
+    if (wait_ms == 0) {
+        run_step(executor);
+        return;
+    }
+    loop_timer_start(loop_of(executor), &executor->timer, wait_ms, look_now, executor);
+}
+
 static void carry_out(struct executor *executor)
 {
     switch (executor->step.action) {
     case STEP_RUN:
-        executor->waiting_since_ms = 0;
-        run_step(executor);
+        run_or_wait(executor);
         return;
     case STEP_WAIT:
         wait_and_look(executor);

@@ -10,6 +10,9 @@
 #define SOURCE 0u
 #define TARGET 1u
 
+/* A command that does not end by SIGTERM when its time is over gets SIGKILL 5 s later. */
+#define LOOSE_MS INT64_C(6000)
+
 /* One thing that must hold. */
 struct need {
     enum op_kind op;
@@ -326,6 +329,22 @@ void stage_note_intent(struct stage *stage, enum op_kind kind, enum supply_kind 
         stage->provided[side] &= ~SUPPLY_BIT(supply);
         stage->withdrawn[side] &= ~SUPPLY_BIT(supply);
     }
+}
+
+void stage_note_loose(struct stage *stage, enum op_kind kind, enum supply_kind supply,
+                      unsigned side, int64_t timeout_ms, int64_t now_ms)
+{
+    stage->loose = (struct stage_loose){ kind, supply, side, now_ms + timeout_ms + LOOSE_MS };
+}
+
+int64_t stage_wait_ms(const struct stage *stage, const struct step *step, int64_t now_ms)
+{
+    const struct stage_loose *loose = &stage->loose;
+    bool opposite = stage_is_supply_op(step->op) && stage_is_supply_op(loose->op) &&
+                    step->op != loose->op && step->supply == loose->supply &&
+                    step->side == loose->side;
+
+    return opposite && now_ms < loose->over_ms ? loose->over_ms - now_ms : 0;
 }
 
 void stage_note_outcome(struct stage *stage, const struct step *step, const struct err *err)

@@ -29,6 +29,14 @@ struct actuator_completion;
 #define STAGE_TRIES      2u
 #define STAGE_TRIES_BACK 3u
 
+/* A step that an earlier run had begun when it ended: its host may carry its command out until 'over_ms'. */
+struct stage_loose {
+    enum op_kind op;
+    enum supply_kind supply;
+    unsigned side;
+    int64_t over_ms; /* Monotonic clock; 0 = there is none. */
+};
+
 /* What is known of the supplies of a move; all zero at first.  Masks of kinds (SUPPLY_BIT), of the source and
  * of the target. */
 struct stage {
@@ -42,6 +50,7 @@ struct stage {
     struct err error;    /* Of the last try of 'failed', if 'failures' is not 0. */
     struct step failed;
     unsigned failures; /* In a row. */
+    struct stage_loose loose;
 };
 
 /* True for PROVIDE and WITHDRAW. */
@@ -63,6 +72,13 @@ uint32_t stage_made_by(const struct stage *stage, const struct step *step);
 /* 'step' is intended, by this run or (told by its record) an earlier one: what it changes holds no more. */
 void stage_note_intent(struct stage *stage, enum op_kind kind, enum supply_kind supply,
                        unsigned side);
+
+/* The last step that an earlier run intended has no outcome; its command may go on for 'timeout_ms' from now. */
+void stage_note_loose(struct stage *stage, enum op_kind kind, enum supply_kind supply,
+                      unsigned side, int64_t timeout_ms, int64_t now_ms);
+
+/* How long 'step' must wait, as a command that is still loose could undo it; 0 = not at all. */
+int64_t stage_wait_ms(const struct stage *stage, const struct step *step, int64_t now_ms);
 
 /* 'step' has ended: 'err' is NULL if it succeeded. */
 void stage_note_outcome(struct stage *stage, const struct step *step, const struct err *err);

@@ -7,6 +7,8 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "model/observed.h"
+#include "model/policy.h"
+#include "model/profile.h"
 #include "model/supply_json.h"
 #include "reconciler/executor.h"
 #include "reconciler/force.h"
@@ -24,6 +26,19 @@ static void read_steps(struct executor *executor, const struct journal_step *ste
             executor->stop_unanswered = false;
             executor->seen_off = true;
         }
+    }
+}
+
+/* The host may still do what nobody waits for any more: for as long as a command of that kind may take. */
+static void note_loose(struct executor *executor)
+{
+    const struct journal_step *step = &executor->record;
+
+    if (executor->has_record && stage_is_supply_op(step->kind)) {
+        stage_note_loose(&executor->stage, step->kind, step->supply,
+                         strcmp(step->host, executor->move.from) == 0 ? 0 : 1,
+                         executor->world.policy->profile->supplies[step->supply].timeout_ms,
+                         loop_now_ms(executor->world.loop));
     }
 }
 
@@ -47,6 +62,7 @@ int takeup_steps(struct executor *executor, struct err *err)
         executor->record.ended_ms = loop_wall_ms(executor->world.loop);
         executor->steps_before = executor->steps;
         read_steps(executor, steps, count);
+        note_loose(executor);
     }
     hand_read(&executor->hand, &executor->move, &executor->stage.supplies, steps, count);
     if (executor->move.mode == MOVE_FORCED) {

@@ -20,9 +20,10 @@
 #include "tests/runner.h"
 #include "world.h"
 
-#define VOLUME "vm1_sys"
-#define DEVICE "/dev/exc/vm1_sys"
-#define MANY   1000
+#define VOLUME            "vm1_sys"
+#define DEVICE            "/dev/exc/vm1_sys"
+#define VOLUME_TIMEOUT_MS INT64_C(30000) /* Of a command about volumes. */
+#define MANY              1000
 
 static const char *const nat_names[] = { "nat*", NULL };
 static const struct profile platform = {
@@ -30,7 +31,7 @@ static const struct profile platform = {
     .supplies = { [SUPPLY_BRIDGE] = { .given = true },
                   [SUPPLY_NAT_BRIDGE] = { .given = true, .names = nat_names },
                   [SUPPLY_INTERFACE] = { .given = true },
-                  [SUPPLY_VOLUME] = { .given = true },
+                  [SUPPLY_VOLUME] = { .given = true, .timeout_ms = VOLUME_TIMEOUT_MS },
                   [SUPPLY_CONFIG] = { .given = true } },
 };
 
@@ -63,6 +64,10 @@ static size_t fault_at;
 static int64_t delay_ms;
 static size_t operations;
 static char story[2048];
+
+static bool attaching;      /* The last operation was to attach the volume to kvm2. */
+static int64_t began_ms;    /* The life, by its own clock, ... */
+static int64_t detached_ms; /* ... and how long after that the volume was to leave kvm2. */
 
 static void furnish(void *context, struct sim_fleet *fleet)
 {
@@ -119,11 +124,21 @@ static void on_began(void *context, struct life *life)
 {
     (void)context;
     living = life;
+    began_ms = loop_now_ms(life->loop);
+}
+
+static bool is_volume_of_target(const struct op *op, enum op_kind op_kind)
+{
+    return op->kind == op_kind && op->supply == SUPPLY_VOLUME && strcmp(op->host, "kvm2") == 0;
 }
 
 static void on_starts(void *context, const struct op *op)
 {
     (void)context;
+    attaching = is_volume_of_target(op, OP_PROVIDE);
+    if (is_volume_of_target(op, OP_WITHDRAW)) {
+        detached_ms = loop_now_ms(living->loop) - began_ms;
+    }
     if (++operations == fault_at) {
         fault.op = op->kind;
         life_edit(living, add_fault, NULL);
@@ -376,6 +391,33 @@ START_TEST(an_heir_whose_operations_fail_leaves_nothing_behind_either)
 }
 END_TEST
 
+/* A host may still attach what a dead controller had asked for: whoever detaches it earlier leaves it behind. */
+START_TEST(what_a_dead_controller_had_asked_for_is_waited_out_before_it_is_undone)
+{
+    bool killed = true;
+    size_t met = 0;
+
+    kind = KIND_LIVE;
+    fault_at = 0;
+    for (size_t at = 1; killed; at++) {
+        begin();
+        world.hooks = &hooks;
+        world_live(&world, WORLD_KILL_AFTER_CALL, at);
+        killed = world.killed;
+        if (killed && attaching) {
+            detached_ms = 0;
+            world.cancel_at_call = 1;
+            world_live(&world, WORLD_KILL_NEVER, 0);
+            check("kvm1", "cancelled after a crash");
+            ck_assert_int_ge(detached_ms, VOLUME_TIMEOUT_MS);
+            met++;
+        }
+        world_deinit(&world);
+    }
+    ck_assert_uint_ge(met, 1);
+}
+END_TEST
+
 /* Cancelled: it ends where it was, or where it has arrived, and nothing is left on the other host. */
 static bool cancel_at(size_t commit, size_t call)
 {
@@ -544,6 +586,7 @@ int main(void)
     tcase_add_loop_test(tcase, an_operation_that_keeps_failing, 0, KINDS);
     tcase_add_loop_test(tcase, an_operation_that_is_done_and_told_as_failed, 0, KINDS);
     tcase_add_loop_test(tcase, an_operation_that_is_done_and_always_told_as_failed, 0, KINDS);
+    tcase_add_test(tcase, what_a_dead_controller_had_asked_for_is_waited_out_before_it_is_undone);
     tcase_add_loop_test(tcase, an_operation_that_succeeds_late, 0, KINDS);
     tcase_add_loop_test(tcase, an_operation_that_never_answers, 0, KINDS);
     tcase_add_loop_test(

@@ -473,6 +473,34 @@ static void meet(enum move_mode mode, enum mishap mishap, size_t at)
     world_deinit(&world);
 }
 
+/* Doing the same again does no harm, and other things are not concerned. */
+START_TEST(only_the_opposite_of_what_may_still_be_done_there_waits_for_it)
+{
+    static const struct {
+        enum op_kind op;
+        enum supply_kind supply;
+        unsigned side;
+        bool waits;
+    } cases[] = {
+        { OP_WITHDRAW, SUPPLY_VOLUME, 1, true },  { OP_PROVIDE, SUPPLY_VOLUME, 1, false },
+        { OP_WITHDRAW, SUPPLY_VOLUME, 0, false }, { OP_WITHDRAW, SUPPLY_BRIDGE, 1, false },
+        { OP_START, SUPPLY_NONE, 1, false },
+    };
+    struct stage stage = { 0 };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct step step = { .op = cases[i].op,
+                                   .supply = cases[i].supply,
+                                   .side = cases[i].side };
+
+        ck_assert_int_eq(stage_wait_ms(&(struct stage){ 0 }, &step, 1000), 0);
+        stage_note_loose(&stage, OP_PROVIDE, SUPPLY_VOLUME, 1, 30000, 1000);
+        ck_assert_int_eq(stage_wait_ms(&stage, &step, 31000) > 0, cases[i].waits);
+        ck_assert_int_eq(stage_wait_ms(&stage, &step, 60000), 0);
+    }
+}
+END_TEST
+
 START_TEST(whatever_fails_dies_or_is_cancelled_the_guest_runs_once_with_its_supplies)
 {
     static const enum move_mode modes[] = { MOVE_LIVE, MOVE_OFFLINE, MOVE_COLD };
@@ -501,6 +529,7 @@ int main(void)
     tcase_add_test(tcase, a_bridge_that_was_there_before_stays_when_the_move_turns_round);
     tcase_add_test(tcase, a_bridge_that_was_there_before_stays_after_a_crash_too);
     tcase_add_test(tcase, a_guest_that_is_to_run_again_where_it_is_gets_back_what_it_needs);
+    tcase_add_test(tcase, only_the_opposite_of_what_may_still_be_done_there_waits_for_it);
     tcase_add_test(tcase, what_somebody_else_uses_on_the_target_is_not_taken_from_there);
     tcase_add_test(tcase,
                    whatever_fails_dies_or_is_cancelled_the_guest_runs_once_with_its_supplies);
