@@ -48,7 +48,8 @@ test:
 	@mkdir -p build
 	$(call stage,packages,tools/packages.sh build test)
 	$(call stage,scripts,shellcheck tools/*.sh tests/lab/lab tests/lab/lab-image tests/lab/host-init \
-		tests/lab/fence_lab tests/lab/host-volume tests/lab/standin tests/lab/guest-init)
+		tests/lab/fence_lab tests/lab/host-volume tests/lab/standin tests/lab/guest-init \
+		tests/conformance/on_lab)
 	$(call stage,format,find . -path ./build -prune -o -name '*.[ch]' -print0 | \
 		xargs -0 clang-format --dry-run -Werror)
 	$(call stage,release build,$(call preset,release,-DCMAKE_COMPILE_WARNING_AS_ERROR=ON))
