@@ -173,6 +173,7 @@ static void force(struct follow *follow)
         forced->begun = true;
         follow->passed = false;
     } else if (err.code != ERR_BUSY) {
+        forced->unclear = err.code == ERR_UNREACHABLE || err.code == ERR_TIMEOUT;
         end(follow, run_refuse_forced(&err));
     }
 }

@@ -152,7 +152,13 @@ static void revive_one(struct revive *revive, const struct plan_move *move)
     revive->ended = status == CLI_CANCELLED;
     revive->total.moved += forced.summary.moved;
     revive->total.stuck += forced.summary.stuck;
-    if (!forced.begun || forced.summary.failed > 0) {
+    if (forced.unclear) {
+        revive->total.stuck++;
+        cli_error(
+            text_format(&cli->arena, "'berth history %s' tells, once berthd answers", move->guest),
+            "%s: whether '%s' is started on '%s' is not known: it keeps that place in es.xml",
+            cli->command, move->guest, move->to);
+    } else if (!forced.begun || forced.summary.failed > 0) {
         give_up(revive, move->guest);
     }
     if (status != CLI_OK && revive->total.status == CLI_OK) {

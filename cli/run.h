@@ -20,7 +20,8 @@ struct text;
 /* A guest of a dead host that is to be started elsewhere, and what came of it. */
 struct run_forced {
     struct force_request request;
-    bool begun; /* It was not refused. */
+    bool begun;   /* It was not refused. */
+    bool unclear; /* Nobody answered whether it was. */
     struct summary summary;
 };
 

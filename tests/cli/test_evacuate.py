@@ -2,7 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Guests of a dead host: where they are to run, who stays down, and what becomes of es.xml."""
 
+import contextlib
 import json
+import select
+import socket
+import threading
 import unittest
 
 from test_edit import EditTest
@@ -261,6 +265,58 @@ class EvacuatedByDaemon(Evacuated):
         self.evacuate("--source-is-dead=kvm1")
         status = self.world.status()
         self.assertEqual((status["blocked"], status["drift"]), ([], []))
+
+
+class Unanswered(FailoverTest):
+    """The connection is lost as berthd answers that it will."""
+
+    def control(self):
+        self.start_daemon()
+        await_true("berthd follows the file", lambda: b"event=plan" in self.world.log.read_bytes())
+
+    def relay(self, client):
+        with client, socket.socket(socket.AF_UNIX) as berthd, contextlib.suppress(OSError):
+            berthd.connect(str(self.world.state / "api.sock"))
+            lost = False
+            while True:
+                for ready in select.select([client, berthd], [], [])[0]:
+                    data = ready.recv(65536)
+                    if not data or (ready is berthd and lost):
+                        return
+                    lost |= data.startswith(b"POST /v1/force")
+                    (berthd if ready is client else client).sendall(data)
+
+    @contextlib.contextmanager
+    def relayed(self):
+        path = self.world.folder / "relay.sock"
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+            listener.listen()
+
+            def serve():
+                with contextlib.suppress(OSError):
+                    while True:
+                        threading.Thread(target=self.relay, args=listener.accept()[:1], daemon=True).start()
+
+            thread = threading.Thread(target=serve)
+            thread.start()
+            self.world.configure(f"[api]\nsocket = {path}\n")
+            try:
+                yield
+            finally:
+                listener.shutdown(socket.SHUT_RDWR)
+                thread.join()
+
+    def test_a_guest_that_may_have_been_started_keeps_its_new_place_in_the_file(self):
+        self.control()
+        self.power("kvm1", "off")
+        with self.relayed():
+            result = self.world.berth("evacuate", "kvm1", "--source-is-dead=kvm1", "--yes")
+        self.assert_exit(result, FAILED)
+        self.assertRegex(result.stderr, "whether 'db' is started on 'kvm2' is not known")
+        self.assertNotIn("put back", result.stderr)
+        await_true("db runs", lambda: "db" in self.world.places()["kvm2"])
+        self.assertEqual(self.wanted()["db"], "kvm2")
 
 
 class Refused(FailoverTest):
