@@ -142,7 +142,7 @@ static void sweep(struct reconciler *reconciler, const struct journal_leftover *
     *left = (struct leftovers){
         .sweeping = *leftover,
         .text = guest != NULL ? "the definition that a dead host had kept is removed"
-                              : "the host that was dead does not have it any more",
+                              : "the host does not have it any more",
     };
     if (moves_supplies_of(reconciler, leftover->guest, &left->supplies, &ignored) != 0) {
         left->supplies = (struct supply_list){ .count = 0 };
@@ -173,6 +173,13 @@ static bool settle(struct reconciler *reconciler, const struct journal_leftover 
         }
         break;
     case LEFTOVER_NOWHERE:
+        tell(reconciler, leftover,
+             text_format(arena,
+                         "'%s', which was dead, has '%s' shut off, and no host that answers has it "
+                         "since it was started on '%s': it stays so; if it is certain to run "
+                         "nowhere, start it on '%s' ('virsh start %s')",
+                         host, guest, leftover->to, host, guest));
+        break;
     case LEFTOVER_STANDING_COUNT:
         break;
     case LEFTOVER_RETURNED:

@@ -448,6 +448,31 @@ START_TEST(definition_is_swept_when_the_host_returns_by_each_way_of_protection)
 }
 END_TEST
 
+static void die_too(void *context, struct sim_fleet *fleet)
+{
+    (void)context;
+    sim_fleet_find_host(fleet, "kvm2")->power = SIM_POWER_OFF;
+    fleet->changed = true;
+}
+
+START_TEST(what_may_be_the_last_definition_of_a_guest_stays_and_a_person_is_told)
+{
+    begin(&(struct scene){ .attested = true }, "");
+    force();
+    assert_moved();
+    world_edit(&world, die_too, NULL);
+    world_edit(&world, lift_fence, NULL);
+    live(10 * MINUTE_MS, false, WORLD_KILL_NEVER, 0);
+    world_assert_is(&world, "vm1", "kvm1", "shutoff");
+    ck_assert_uint_eq(leftovers(), 1);
+    ck_assert_uint_eq(world.alarms, 1);
+    ck_assert_msg(strstr(world.last_alarm, "if it is certain to run nowhere, start it on 'kvm1'") !=
+                      NULL,
+                  "%s", world.last_alarm);
+    world_deinit(&world);
+}
+END_TEST
+
 /* With every way that protects, at every callback of the controller. */
 START_TEST(host_that_returns_at_any_instant_does_not_run_the_guest_a_second_time)
 {
@@ -536,6 +561,7 @@ int main(void)
     tcase_add_test(tcase, guest_that_cannot_start_leaves_nothing_behind_on_the_target);
     tcase_add_test(tcase, guest_that_was_off_is_defined_elsewhere_and_stays_off);
     tcase_add_test(tcase, only_definition_of_a_guest_stays_when_it_cannot_be_started_by_force);
+    tcase_add_test(tcase, what_may_be_the_last_definition_of_a_guest_stays_and_a_person_is_told);
     tcase_add_test(tcase, definition_is_swept_when_the_host_returns_by_each_way_of_protection);
     tcase_add_loop_test(
         tcase, host_that_returns_at_any_instant_does_not_run_the_guest_a_second_time, 0, 4);
