@@ -63,14 +63,14 @@ test-hosts:
 		ctest --preset release -j $(TEST_JOBS) -L '^lab$$'))
 	@$(if $(AS_ROOT),true,echo 'make test: NOT RUN, because they need root: the tests of label lab')
 
-# Thread checks only where there are threads: not of pure functions, nor of the control API, whose tests
-# wait for clients' time-outs besides.
+# Thread checks only where there are threads: not of pure functions, of the controller on simulated seams, nor
+# of the control API, whose tests wait for clients' time-outs besides.
 test-elsewhere:
 	$(call stage,clang build with address and undefined behaviour checks,$(call preset,asan))
 	$(call stage,tests with address and undefined behaviour checks, \
 		$(call run,asan,-LE '^(lab|bench)$$'))
 	$(call stage,clang build with thread checks,$(call preset,tsan))
-	$(call stage,tests with thread checks,$(call run,tsan,-LE '^(lab|bench|pure|api)$$'))
+	$(call stage,tests with thread checks,$(call run,tsan,-LE '^(lab|bench|pure|deterministic|api)$$'))
 	$(call stage,clang build of the fuzzers,$(FUZZERS))
 	$(call stage,a moment of fuzzing,nice ctest --test-dir build/fuzz --output-on-failure -j $(TEST_JOBS) \
 		-L '^fuzz$$')
