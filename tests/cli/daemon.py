@@ -31,7 +31,7 @@ class DaemonTest(CliTest):
         return self.world.log.read_text() if self.world.log.exists() else ""
 
     def said(self, event, pattern=""):
-        return len(re.findall(rf"^event={event}\b.*{pattern}", self.log(), re.M))
+        return len(re.findall(rf"^event={event}(?!\S).*{pattern}", self.log(), re.M))
 
     def await_said(self, event, pattern="", times=1):
         await_true(f"'{event}' is logged", lambda: self.said(event, pattern) >= times)

@@ -70,7 +70,7 @@ class Daemon:
 
     def said(self, event, pattern=""):
         """How often, of all that have lived on this fleet since its reset()."""
-        return len(re.findall(rf"^event={event}\b.*{pattern}", self.log(), re.M))
+        return len(re.findall(rf"^event={event}(?!\S).*{pattern}", self.log(), re.M))
 
     def until_said(self, event, pattern="", times=1):
         self.until(f"'{event} {pattern}' is logged", lambda: self.said(event, pattern) >= times)
