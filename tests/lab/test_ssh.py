@@ -240,8 +240,9 @@ class Logins(SshTest):
         sessions, daemon = self.sessions(), self.daemon()
         argv = self.on("cat", f"/proc/{daemon}/cmdline").split("\0")[0]
         self.on("kill", "-KILL", daemon, *sessions)
-        # sshd says in its title how it was started.
-        command = argv.removeprefix("sshd: ").split(" [listener]")[0].split()
+        # sshd says in its title how it was started; blanks are in values of options alone.
+        program, *options = argv.removeprefix("sshd: ").split(" [listener]")[0].split(" -o ")
+        command = program.split() + [word for option in options for word in ("-o", option)]
         self.on("sh", "-c", 'exec "$@" </dev/null >/dev/null 2>&1', "sh", *command)
         await_true("sshd listens", lambda: not self.probe.run("true").failed)
 
