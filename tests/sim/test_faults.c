@@ -31,7 +31,7 @@
 #define SEEDS_A_TEST 50 /* One process each. */
 #define GUESTS_MAX   5
 #define HOST_MIB     1024
-#define LIVES_MAX    12
+#define LIVES_MAX    24
 
 #define PICK(dice, list) ((list)[dice_roll((dice), ARRAY_LEN(list))])
 
