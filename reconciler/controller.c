@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/text.h"
 #include "reconciler/pass.h"
 #include "reconciler/rest.h"
 
@@ -44,21 +45,24 @@ void controller_lost(struct reconciler *reconciler, const struct err *err)
 
 bool controller_is_new(struct kept_names *kept, const char *name)
 {
-    struct names *names = &kept->names;
     const char **grown;
 
-    for (size_t i = 0; i < names->count; i++) {
-        if (strcmp(names->items[i], name) == 0) {
-            return false;
-        }
+    if (text_index(kept->items, kept->count, name) < kept->count) {
+        return false;
     }
-    grown = ARENA_ARRAY(&kept->arena, const char *, names->count + 1);
-    if (names->count > 0) {
-        memcpy(grown, names->items, names->count * sizeof(*grown));
+    grown = ARENA_ARRAY(&kept->arena, const char *, kept->count + 1);
+    if (kept->count > 0) {
+        memcpy(grown, kept->items, kept->count * sizeof(*grown));
     }
-    grown[names->count++] = arena_strdup(&kept->arena, name);
-    names->items = grown;
+    grown[kept->count++] = arena_strdup(&kept->arena, name);
+    kept->items = grown;
     return true;
+}
+
+void controller_forget_names(struct kept_names *kept)
+{
+    arena_deinit(&kept->arena);
+    *kept = (struct kept_names){ .count = 0 };
 }
 
 static void on_noted(void *context, enum journal_result result, const struct err *err)

@@ -42,11 +42,6 @@ struct finding {
     int64_t looked_ms; /* 0 = nothing was found. */
 };
 
-struct names {
-    const char **items;
-    size_t count;
-};
-
 /* A host, or one guest of it, that is being released. */
 struct releasing {
     const char *host;
@@ -56,7 +51,8 @@ struct releasing {
 /* Names with storage of their own. */
 struct kept_names {
     struct arena arena;
-    struct names names;
+    const char **items;
+    size_t count;
 };
 
 struct reconciler {
@@ -98,13 +94,11 @@ struct reconciler {
     struct arena run_arena;
     uint64_t *stuck; /* seq of moves seen stuck in this run. */
     size_t stuck_count;
-    struct names restarted; /* Owed starts that were tried in this run. */
-    struct arena down_arena;
-    struct names told_down;     /* Those that a person was told of. */
-    struct names released;      /* What was released since the last rest, or tried. */
-    struct releasing releasing; /* Under way; strings of the pass. */
-    struct arena guard_arena;
-    struct names
+    struct kept_names restarted; /* Owed starts that were tried in this run. */
+    struct kept_names told_down; /* Those that a person was told of. */
+    struct kept_names released;  /* What was released since the last rest, or tried. */
+    struct releasing releasing;  /* Under way; strings of the pass. */
+    struct kept_names
         told_kept; /* Why guests stay held back, and releases failed, as a person was told. */
     struct journal_run run;
     struct reconciler_result result;
@@ -149,6 +143,9 @@ void controller_note(struct reconciler *reconciler, const struct journal_record 
 
 /* True once for each 'name'. */
 bool controller_is_new(struct kept_names *kept, const char *name);
+
+/* All of them are new again. */
+void controller_forget_names(struct kept_names *kept);
 
 /* The journal cannot be written or read: the run ends. */
 void controller_lost(struct reconciler *reconciler, const struct err *err);

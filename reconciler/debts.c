@@ -15,23 +15,11 @@
 #define MOVES_BACK 8
 
 /* True once for each debt: a guest that was stopped again is owed another start. */
-static bool is_new_debt(struct arena *arena, struct names *names, const struct journal_owed *owed)
+static bool is_new_debt(struct reconciler *reconciler, struct kept_names *kept,
+                        const struct journal_owed *owed)
 {
-    char *name = text_format(arena, "%s %" PRId64, owed->uuid, owed->since_ms);
-    const char **grown;
-
-    for (size_t i = 0; i < names->count; i++) {
-        if (strcmp(names->items[i], name) == 0) {
-            return false;
-        }
-    }
-    grown = ARENA_ARRAY(arena, const char *, names->count + 1);
-    if (names->count > 0) {
-        memcpy(grown, names->items, names->count * sizeof(*grown));
-    }
-    grown[names->count++] = name;
-    names->items = grown;
-    return true;
+    return controller_is_new(
+        kept, text_format(&reconciler->arena, "%s %" PRId64, owed->uuid, owed->since_ms));
 }
 
 /* A shutdown request that timed out may still take effect for this long. */
@@ -103,7 +91,7 @@ static void tell_down(struct reconciler *reconciler, const struct journal_owed *
 {
     struct event event = { .kind = EVENT_ALARM, .guest = owed->guest };
 
-    if (is_new_debt(&reconciler->down_arena, &reconciler->told_down, owed)) {
+    if (is_new_debt(reconciler, &reconciler->told_down, owed)) {
         event.text = owed_text(&reconciler->arena, owed, standing, place);
         reconciler->result.failed++;
         controller_emit(reconciler, &event);
@@ -159,15 +147,14 @@ static bool restart(struct reconciler *reconciler, const struct journal_owed *ow
         .es_digest = reconciler->revision.digest,
     };
 
-    return is_new_debt(&reconciler->run_arena, &reconciler->restarted, owed) &&
+    return is_new_debt(reconciler, &reconciler->restarted, owed) &&
            moves_begin(reconciler, &intent, 1, 1);
 }
 
 bool debts_restart_next(struct reconciler *reconciler)
 {
     if (reconciler->ledger.owed_count == 0) { /* Whoever is down after that is told of anew. */
-        reconciler->told_down = (struct names){ 0 };
-        arena_deinit(&reconciler->down_arena);
+        controller_forget_names(&reconciler->told_down);
     }
     for (size_t i = 0; i < reconciler->ledger.owed_count; i++) {
         const struct journal_owed *owed = &reconciler->ledger.owed[i];

@@ -263,9 +263,11 @@ void reconciler_free(struct reconciler *reconciler)
     arena_deinit(&reconciler->arena);
     arena_deinit(&reconciler->before.arena);
     arena_deinit(&reconciler->run_arena);
-    arena_deinit(&reconciler->down_arena);
-    arena_deinit(&reconciler->guard_arena);
-    arena_deinit(&reconciler->told_left.arena);
-    arena_deinit(&reconciler->told_by_hand.arena);
+    controller_forget_names(&reconciler->restarted);
+    controller_forget_names(&reconciler->released);
+    controller_forget_names(&reconciler->told_down);
+    controller_forget_names(&reconciler->told_kept);
+    controller_forget_names(&reconciler->told_left);
+    controller_forget_names(&reconciler->told_by_hand);
     free(reconciler);
 }

@@ -12,28 +12,6 @@
 /* A host starts one guest after the other; what is not done by then is when it is told again. */
 #define TIMEOUT_MS INT64_C(120000)
 
-static bool has_name(const struct names *names, const char *name)
-{
-    return text_index(names->items, names->count, name) < names->count;
-}
-
-/* False if it is there already. */
-static bool add_name(struct arena *arena, struct names *names, const char *name)
-{
-    const char **grown;
-
-    if (has_name(names, name)) {
-        return false;
-    }
-    grown = ARENA_ARRAY(arena, const char *, names->count + 1);
-    for (size_t i = 0; i < names->count; i++) {
-        grown[i] = names->items[i];
-    }
-    grown[names->count++] = arena_strdup(arena, name);
-    names->items = grown;
-    return true;
-}
-
 static struct journal_record event_record(struct reconciler *reconciler, const char *kind,
                                           const char *text)
 {
@@ -53,7 +31,7 @@ static struct journal_record event_record(struct reconciler *reconciler, const c
 /* The same failure again is no news. */
 static bool is_news(struct reconciler *reconciler, const struct err *err)
 {
-    return err == NULL || add_name(&reconciler->guard_arena, &reconciler->told_kept, err->text);
+    return err == NULL || controller_is_new(&reconciler->told_kept, err->text);
 }
 
 static void on_released(void *context, const struct actuator_completion *completion)
@@ -106,7 +84,7 @@ static bool begin(struct reconciler *reconciler, const char *host, const char *g
     const char *what = text_format(&reconciler->arena, "%s/%s", host, guest == NULL ? "" : guest);
     struct journal_record record;
 
-    if (!add_name(&reconciler->run_arena, &reconciler->released, what)) {
+    if (!controller_is_new(&reconciler->released, what)) {
         return false;
     }
     reconciler->releasing = (struct releasing){ host, guest };
@@ -121,8 +99,7 @@ static void tell_kept(struct reconciler *reconciler, const struct guard_judgemen
         const struct guard_kept *kept = &judgement->kept[i];
         struct event event = { .kind = EVENT_ALARM, .guest = kept->guest, .text = kept->reason };
 
-        if (kept->needs_a_person &&
-            add_name(&reconciler->guard_arena, &reconciler->told_kept, kept->reason)) {
+        if (kept->needs_a_person && controller_is_new(&reconciler->told_kept, kept->reason)) {
             reconciler->result.failed++;
             controller_emit(reconciler, &event);
         }
@@ -167,8 +144,7 @@ bool release_next(struct reconciler *reconciler)
         }
     }
     if (!holds) { /* Whatever comes after that is told anew. */
-        reconciler->told_kept = (struct names){ 0 };
-        arena_deinit(&reconciler->guard_arena);
+        controller_forget_names(&reconciler->told_kept);
     }
     return false;
 }

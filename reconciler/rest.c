@@ -34,8 +34,8 @@ static void look_again(void *context)
 
     loop_timer_stop(reconciler->world.loop, &reconciler->timer);
     reconciler->stuck_count = 0; /* What was stuck is looked at again, once a pass. */
-    reconciler->restarted = (struct names){ 0 };
-    reconciler->released = (struct names){ 0 };
+    controller_forget_names(&reconciler->restarted);
+    controller_forget_names(&reconciler->released);
     arena_deinit(&reconciler->run_arena);
     reconciler->stuck = NULL;
     controller_post_pass(reconciler);
