@@ -262,20 +262,10 @@ static void release_guest(struct guard *guard, const char *guest)
     }
 }
 
-static bool has_name(const struct holdback_names *names, const char *name)
-{
-    for (size_t i = 0; i < names->count; i++) {
-        if (strcmp(names->items[i], name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void release_named(struct guard *guard, const struct holdback_names *held, char **names)
 {
     for (; *names != NULL; names++) {
-        if (has_name(held, *names)) {
+        if (text_index(held->items, held->count, *names) < held->count) {
             release_guest(guard, *names);
         } else {
             complain("guest '%.200s' is not held back: nothing to do", *names);
