@@ -7,22 +7,7 @@
 #include "model/observed.h"
 #include "reconciler/journal/journal.h"
 
-/* On another host that answers: running, or (for 'to' alone) there at all. */
-static bool is_elsewhere(const struct journal_leftover *leftover, const struct observed *observed)
-{
-    for (size_t i = 0; i < observed->host_count; i++) {
-        const struct observed_host *host = &observed->hosts[i];
-        const struct observed_guest *guest =
-            host->reachable ? observed_find_guest(host, leftover->uuid) : NULL;
-
-        if (guest != NULL && strcmp(host->name, leftover->host) != 0 &&
-            (observed_is_active(guest) || strcmp(host->name, leftover->to) == 0)) {
-            return true;
-        }
-    }
-    return false;
-}
-
+/* On another host that answers. */
 static bool runs_elsewhere(const struct journal_leftover *leftover, const struct observed *observed)
 {
     for (size_t i = 0; i < observed->host_count; i++) {
@@ -35,6 +20,16 @@ static bool runs_elsewhere(const struct journal_leftover *leftover, const struct
         }
     }
     return false;
+}
+
+/* It runs there, or is on 'to' at all. */
+static bool is_elsewhere(const struct journal_leftover *leftover, const struct observed *observed)
+{
+    const struct observed_host *to = observed_find_host(observed, leftover->to);
+
+    return runs_elsewhere(leftover, observed) ||
+           (to != NULL && to->reachable && strcmp(leftover->to, leftover->host) != 0 &&
+            observed_find_guest(to, leftover->uuid) != NULL);
 }
 
 static enum leftover_standing judge_running(const struct journal_leftover *leftover,
