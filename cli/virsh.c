@@ -12,7 +12,6 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "base/fd.h"
 #include "base/text.h"
 
 /* A start may wait for storage; timeout(1) ends it for certain. */

@@ -6,7 +6,6 @@
  * one of them is true in a fleet that needs nobody's attention.  Pure.
  */
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #define CONDITION_MESSAGE_SIZE 512u

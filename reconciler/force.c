@@ -5,7 +5,6 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "base/text.h"
 #include "diff/settle.h"
 #include "model/observed.h"
 #include "model/policy.h"

@@ -15,7 +15,6 @@
 #include "reconciler/look.h"
 
 struct arena;
-struct err;
 struct force_order;
 struct force_suspect;
 struct ledger;

@@ -6,8 +6,6 @@
  * by force, once that host answers again (migration.md, 'The returning host').  Pure.
  */
 
-#include <stdbool.h>
-
 struct journal_leftover;
 struct observed;
 

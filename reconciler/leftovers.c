@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/leftovers.h"
 
-#include <string.h>
-
 #include "base/err.h"
 #include "base/text.h"
 #include "model/op.h"
@@ -58,7 +56,6 @@ static void on_swept(void *context, const struct actuator_completion *completion
     struct reconciler *reconciler = context;
     const struct journal_leftover *leftover = &reconciler->leftovers.sweeping;
 
-    reconciler->leftovers.ticket = 0;
     if (completion->status == 0) {
         take_next(reconciler);
         return;
@@ -73,7 +70,7 @@ static void on_swept(void *context, const struct actuator_completion *completion
 
 static void start(struct reconciler *reconciler, const struct op *op)
 {
-    reconciler->leftovers.ticket = calls_start(&reconciler->calls, op, on_swept, NULL, reconciler);
+    (void)calls_start(&reconciler->calls, op, on_swept, NULL, reconciler);
 }
 
 static struct op op_of(const struct reconciler *reconciler, enum op_kind kind)

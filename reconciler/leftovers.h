@@ -6,8 +6,8 @@
  * where one stands is leftover.h's. */
 
 #include <stdbool.h>
+#include <stddef.h>
 
-#include "base/loop.h"
 #include "model/supply.h"
 #include "reconciler/journal/journal.h"
 
@@ -19,7 +19,6 @@ struct leftovers {
     struct supply_list supplies;
     const char *text; /* What is noted when it is swept. */
     size_t next;      /* Kinds of supplies that have been seen to. */
-    uint64_t ticket;  /* 0 = none. */
 };
 
 /* Notes what has become of them, and of what people vouched for, and begins to remove the next; false if there is
