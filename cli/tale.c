@@ -2,7 +2,6 @@
 #include "cli/tale.h"
 
 #include "base/err.h"
-#include "model/supply_json.h"
 #include "reconciler/journal/journal.h"
 
 static int find_move(struct arena *arena, struct journal *journal, const char *guest,
@@ -20,21 +19,6 @@ static int find_move(struct arena *arena, struct journal *journal, const char *g
     return 0;
 }
 
-static int read_supplies(struct arena *arena, struct journal *journal, struct tale *tale,
-                         struct err *err)
-{
-    char *bytes;
-    size_t length;
-
-    if (tale->move->supplies_digest[0] == '\0') {
-        return 0;
-    }
-    return journal->ops->object(journal, arena, tale->move->supplies_digest, &bytes, &length,
-                                err) != 0
-               ? -1
-               : supply_json_read(arena, bytes, length, &tale->supplies, err);
-}
-
 int tale_read(struct arena *arena, struct journal *journal, const char *guest, struct tale *tale,
               struct err *err)
 {
@@ -47,7 +31,7 @@ int tale_read(struct arena *arena, struct journal *journal, const char *guest, s
     }
     if (journal->ops->steps(journal, arena, tale->move->key, &tale->steps, &tale->count, err) !=
             0 ||
-        read_supplies(arena, journal, tale, err) != 0) {
+        journal_read_supplies(journal, arena, tale->move, &tale->supplies, err) != 0) {
         return -1;
     }
     if (tale->move->mode != MOVE_LIVE) {

@@ -1043,7 +1043,9 @@ void executor_resume(struct executor *executor, const struct journal_move *move,
     if (executor->move.error != ERR_NONE) {
         err_set(&executor->error, move->error, "%s", move->error_text);
     }
-    supplied = takeup_supplies(executor, &supplies_err) == 0;
+    supplied =
+        journal_read_supplies(executor->world.ledger->journal, &executor->arena, &executor->move,
+                              &executor->stage.supplies, &supplies_err) == 0;
     if (takeup_steps(executor, &err) != 0) {
         finish(executor, EXECUTOR_STOPPED, &err);
         return;

@@ -9,7 +9,6 @@
 #include "model/observed.h"
 #include "model/policy.h"
 #include "model/profile.h"
-#include "model/supply_json.h"
 #include "reconciler/executor.h"
 #include "reconciler/force.h"
 
@@ -70,21 +69,6 @@ int takeup_steps(struct executor *executor, struct err *err)
                            count);
     }
     return 0;
-}
-
-int takeup_supplies(struct executor *executor, struct err *err)
-{
-    struct journal *journal = executor->world.ledger->journal;
-    char *bytes;
-    size_t length;
-
-    if (executor->move.supplies_digest[0] == '\0') {
-        return 0;
-    }
-    return journal->ops->object(journal, &executor->arena, executor->move.supplies_digest, &bytes,
-                                &length, err) != 0
-               ? -1
-               : supply_json_read(&executor->arena, bytes, length, &executor->stage.supplies, err);
 }
 
 void takeup_others(struct executor *executor, const struct observed *fleet)

@@ -10,10 +10,7 @@ struct err;
 struct executor;
 struct observed;
 
-/* Reads what the platform provides for the guest.  Before takeup_steps(). */
-int takeup_supplies(struct executor *executor, struct err *err);
-
-/* Reads the steps of the earlier run, which keep their numbers. */
+/* Reads the steps of the earlier run, which keep their numbers.  The stage has the supplies by then. */
 int takeup_steps(struct executor *executor, struct err *err);
 
 /* Notes a third host of 'fleet' that knows the guest, and one that does not answer. */

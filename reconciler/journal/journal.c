@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/loop.h"
 #include "base/text.h"
+#include "model/supply_json.h"
 #include "reconciler/journal/commit.h"
 #include "reconciler/journal/database.h"
 #include "reconciler/journal/objects.h"
@@ -408,6 +409,22 @@ bool journal_move_has_arrived(const struct journal_move *move)
 {
     return move->state == JOURNAL_MOVE_DONE && move->mode != MOVE_STOP &&
            strcmp(move->from, move->to) != 0;
+}
+
+int journal_read_supplies(struct journal *journal, struct arena *arena,
+                          const struct journal_move *move, struct supply_list *supplies,
+                          struct err *err)
+{
+    char *bytes;
+    size_t length;
+
+    *supplies = (struct supply_list){ 0 };
+    if (move->supplies_digest[0] == '\0') {
+        return 0;
+    }
+    return journal->ops->object(journal, arena, move->supplies_digest, &bytes, &length, err) != 0
+               ? -1
+               : supply_json_read(arena, bytes, length, supplies, err);
 }
 
 const char *journal_move_state_name(enum journal_move_state state)

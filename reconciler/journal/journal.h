@@ -384,6 +384,11 @@ static inline void journal_close(struct journal *journal)
  * a start where the guest is. */
 bool journal_move_has_arrived(const struct journal_move *move);
 
+/* Reads into 'arena' what the platform provides for the guest of 'move': nothing if the move has no list of it. */
+int journal_read_supplies(struct journal *journal, struct arena *arena,
+                          const struct journal_move *move, struct supply_list *supplies,
+                          struct err *err);
+
 /* Stable names for people and JSON; the reverse returns the COUNT value for no such name. */
 const char *journal_move_state_name(enum journal_move_state state);
 enum journal_move_state journal_move_state_from_name(const char *name);
