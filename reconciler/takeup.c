@@ -12,12 +12,17 @@
 #include "reconciler/executor.h"
 #include "reconciler/force.h"
 
+static unsigned side_of(const struct executor *executor, const struct journal_step *step)
+{
+    return strcmp(step->host, executor->move.from) == 0 ? 0 : 1;
+}
+
 /* A shutdown request that nobody saw obeyed may still take effect; what comes after it needs a guest that is off. */
 static void read_steps(struct executor *executor, const struct journal_step *steps, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         stage_note_intent(&executor->stage, steps[i].kind, steps[i].supply,
-                          strcmp(steps[i].host, executor->move.from) == 0 ? 0 : 1);
+                          side_of(executor, &steps[i]));
         if (steps[i].kind == OP_STOP) {
             executor->stop_unanswered = steps[i].state != JOURNAL_STEP_DONE;
         } else if (steps[i].kind == OP_DEFINE || steps[i].kind == OP_UNDEFINE ||
@@ -34,8 +39,7 @@ static void note_loose(struct executor *executor)
     const struct journal_step *step = &executor->record;
 
     if (executor->has_record && stage_is_supply_op(step->kind)) {
-        stage_note_loose(&executor->stage, step->kind, step->supply,
-                         strcmp(step->host, executor->move.from) == 0 ? 0 : 1,
+        stage_note_loose(&executor->stage, step->kind, step->supply, side_of(executor, step),
                          executor->world.policy->profile->supplies[step->supply].timeout_ms,
                          loop_now_ms(executor->world.loop));
     }
