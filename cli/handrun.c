@@ -18,7 +18,6 @@
 
 int handrun_check(const struct edit *edit, const char *step)
 {
-    struct procedure_row rows[PROCEDURE_STEPS];
     struct text names = text_new(&edit->cli->arena);
 
     if (edit->controller != 0) {
@@ -29,10 +28,8 @@ int handrun_check(const struct edit *edit, const char *step)
     if (procedure_find(step) < PROCEDURE_STEPS) {
         return 0;
     }
-    procedure_tell(&(struct journal_move){ .from = "", .to = "" }, &(struct supply_list){ 0 }, NULL,
-                   0, rows);
     for (size_t i = 0; i < PROCEDURE_STEPS; i++) {
-        text_printf(&names, "%s%s", i == 0 ? "" : " ", rows[i].name);
+        text_printf(&names, "%s%s", i == 0 ? "" : " ", procedure_step(i));
     }
     cli_error(NULL, "migrate: --step: '%s' is none of %s", step, names.data);
     return CLI_INVALID;

@@ -41,6 +41,12 @@ const char *procedure_state_name(enum procedure_state state)
     return state_names[state];
 }
 
+const char *procedure_step(size_t place)
+{
+    assert(place < PROCEDURE_STEPS);
+    return steps_of_all[place].name;
+}
+
 size_t procedure_find(const char *name)
 {
     size_t i = 0;

@@ -47,6 +47,9 @@ void procedure_tell(const struct journal_move *move, const struct supply_list *s
                     const struct journal_step *steps, size_t count,
                     struct procedure_row rows[PROCEDURE_STEPS]);
 
+/* The step at 'place' in the procedure, below PROCEDURE_STEPS. */
+const char *procedure_step(size_t place);
+
 /* Place of the step called 'name' in the procedure, or PROCEDURE_STEPS. */
 size_t procedure_find(const char *name);
 
