@@ -82,16 +82,6 @@ static void write_operation(struct text *json, const struct journal_step *step)
     text_append(json, "}");
 }
 
-static const char *find_next(const struct tale *tale)
-{
-    for (size_t i = 0; tale->move->mode != MOVE_LIVE && i < PROCEDURE_STEPS; i++) {
-        if (tale->rows[i].state == PROCEDURE_NEXT) {
-            return tale->rows[i].name;
-        }
-    }
-    return NULL;
-}
-
 static void write_tale(struct text *json, const struct tale *tale)
 {
     const struct journal_move *move = tale->move;
@@ -103,7 +93,7 @@ static void write_tale(struct text *json, const struct tale *tale)
     json_member_string(json, "state", journal_move_state_name(move->state));
     json_member_flag(json, "back", move->back);
     json_member_flag(json, "by_hand", move->by_hand);
-    json_member_string(json, "next", find_next(tale));
+    json_member_string(json, "next", tale_next(tale));
     json_member_name(json, "steps");
     text_append(json, "[");
     for (size_t i = 0; i < (live ? tale->count : PROCEDURE_STEPS); i++) {

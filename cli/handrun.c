@@ -180,14 +180,13 @@ int handrun_check_first(struct edit *edit, const struct es_edit *place)
 void handrun_tell_next(struct edit *edit, const char *guest)
 {
     struct tale tale;
+    const char *next;
 
     if (read_open(edit->cli, guest, &tale) != 0 || tale.move == NULL) {
         return;
     }
-    for (size_t i = 0; i < PROCEDURE_STEPS; i++) {
-        if (tale.rows[i].state == PROCEDURE_NEXT) {
-            (void)fprintf(stderr, "%s comes next; 'berth steps %s' tells them all\n",
-                          tale.rows[i].name, guest);
-        }
+    next = tale_next(&tale);
+    if (next != NULL) {
+        (void)fprintf(stderr, "%s comes next; 'berth steps %s' tells them all\n", next, guest);
     }
 }

@@ -39,3 +39,13 @@ int tale_read(struct arena *arena, struct journal *journal, const char *guest, s
     }
     return 0;
 }
+
+const char *tale_next(const struct tale *tale)
+{
+    for (size_t i = 0; tale->move->mode != MOVE_LIVE && i < PROCEDURE_STEPS; i++) {
+        if (tale->rows[i].state == PROCEDURE_NEXT) {
+            return tale->rows[i].name;
+        }
+    }
+    return NULL;
+}

@@ -27,3 +27,6 @@ struct tale {
 /* Reads the open move of 'guest', or else its last one, into 'arena'. */
 int tale_read(struct arena *arena, struct journal *journal, const char *guest, struct tale *tale,
               struct err *err);
+
+/* The step of the procedure that comes next, or NULL: also of a live move. */
+const char *tale_next(const struct tale *tale);
