@@ -264,15 +264,15 @@ static int run(struct cli *cli, int argc, char **argv)
         cli_error("try 'berth migrate --help'", "migrate: --to HOST is missing");
         return CLI_INVALID;
     }
-    if (wish.mode != NULL && strcmp(wish.mode, FORCED) == 0 && wish.step != NULL) {
+    if (wish.mode == NULL || strcmp(wish.mode, FORCED) != 0) {
+        return edit.dead == NULL ? migrate(&edit, &wish, argv[0])
+                                 : bad_option("source-is-dead", edit.dead, "is for --mode " FORCED);
+    }
+    if (wish.step != NULL) {
         return bad_option("step", wish.step, "is for --mode offline");
     }
-    if (wish.mode != NULL && strcmp(wish.mode, FORCED) == 0) {
-        return wish.timeout == NULL ? force(&edit, &wish, argv[0])
-                                    : bad_option("timeout", wish.timeout, "is for live moves");
-    }
-    return edit.dead == NULL ? migrate(&edit, &wish, argv[0])
-                             : bad_option("source-is-dead", edit.dead, "is for --mode " FORCED);
+    return wish.timeout == NULL ? force(&edit, &wish, argv[0])
+                                : bad_option("timeout", wish.timeout, "is for live moves");
 }
 
 static const struct cli_command command = {
