@@ -191,18 +191,8 @@ static void log_order(const struct order *order)
     logline_end(&line);
 }
 
-static void log_swept(const struct event *event)
-{
-    struct logline line;
-
-    logline_begin(&line, event_json_name(event));
-    logline_add(&line, "host", "%s", event->host);
-    logline_add(&line, "guest", "%s", event->guest);
-    logline_quote(&line, "text", event->text);
-    logline_end(&line);
-}
-
-static void log_release(const struct event *event)
+/* Of a host, and of one guest there or all: 'text' may be NULL. */
+static void log_host(const struct event *event, const char *text)
 {
     struct logline line;
 
@@ -211,8 +201,8 @@ static void log_release(const struct event *event)
     if (event->guest != NULL) {
         logline_add(&line, "guest", "%s", event->guest);
     }
-    if (event->err != NULL) {
-        logline_quote(&line, "text", event->err->text);
+    if (text != NULL) {
+        logline_quote(&line, "text", text);
     }
     logline_end(&line);
 }
@@ -284,10 +274,10 @@ void eventlog_write(const struct eventlog *log, const struct event *event)
         log_order(event->order);
         break;
     case EVENT_RELEASE:
-        log_release(event);
+        log_host(event, event->err == NULL ? NULL : event->err->text);
         break;
     case EVENT_SWEPT:
-        log_swept(event);
+        log_host(event, event->text);
         break;
     case EVENT_JOURNAL_LOST:
         log_text(event, event->err->text);
