@@ -144,37 +144,44 @@ int handrun_go_on(struct edit *edit, const struct es_edit *place, bool *handled)
     return go_on(edit, &tale);
 }
 
+static const struct plan_move *find_planned(const struct plan *plan, const char *guest)
+{
+    for (size_t i = 0; i < plan->move_count; i++) {
+        if (strcmp(plan->moves[i].guest, guest) == 0) {
+            return &plan->moves[i];
+        }
+    }
+    return NULL;
+}
+
 int handrun_check_first(struct edit *edit, const struct es_edit *place)
 {
-    const struct policy *policy = &edit->cli->config.policy;
+    const struct plan_move *planned = find_planned(&edit->plan, place->guest);
     struct procedure_row rows[PROCEDURE_STEPS];
+    const struct observed_guest *guest;
     struct supply_list supplies;
+    struct journal_move move;
     struct err err;
     int judged;
 
-    for (size_t i = 0; i < edit->plan.move_count; i++) {
-        const struct plan_move *planned = &edit->plan.moves[i];
-        const struct observed_guest *guest = observed_find_guest_named(
-            observed_find_host(&edit->sight.view.observed, planned->from), planned->guest);
-        const struct journal_move move = {
-            .from = planned->from,
-            .to = planned->to,
-            .mode = planned->mode,
-            .original = guest == NULL ? GUEST_SHUTOFF : guest->state,
-        };
-
-        if (strcmp(planned->guest, place->guest) != 0) {
-            continue;
-        }
-        if (supply_of_guest(&edit->cli->arena, policy->profile, &edit->sight.revision.desired,
-                            place->guest, guest, &supplies, &err) != 0) {
-            return cli_fail(&err);
-        }
-        procedure_tell(&move, &supplies, NULL, 0, rows);
-        judged = judge(rows, edit->step);
-        return judged < 0 ? 0 : judged == CLI_OK ? CLI_BLOCKED : judged;
+    if (planned == NULL) { /* Whatever keeps it from being made is told elsewhere. */
+        return 0;
     }
-    return 0; /* There is no move: whatever keeps it from being made is told elsewhere. */
+    guest = observed_find_guest_named(observed_find_host(&edit->sight.view.observed, planned->from),
+                                      planned->guest);
+    move = (struct journal_move){
+        .from = planned->from,
+        .to = planned->to,
+        .mode = planned->mode,
+        .original = guest == NULL ? GUEST_SHUTOFF : guest->state,
+    };
+    if (supply_of_guest(&edit->cli->arena, edit->cli->config.policy.profile,
+                        &edit->sight.revision.desired, place->guest, guest, &supplies, &err) != 0) {
+        return cli_fail(&err);
+    }
+    procedure_tell(&move, &supplies, NULL, 0, rows);
+    judged = judge(rows, edit->step);
+    return judged < 0 ? 0 : judged == CLI_OK ? CLI_BLOCKED : judged;
 }
 
 void handrun_tell_next(struct edit *edit, const char *guest)
