@@ -163,7 +163,7 @@ static int change(const struct libvirt_move *move, const struct errand *errand,
 /* Does the guest with this definition use the thing? */
 static bool uses(const struct libvirt_xml_guest *guest, const struct supply *item)
 {
-    bool is_bridge = item->kind == SUPPLY_BRIDGE || item->kind == SUPPLY_NAT_BRIDGE;
+    bool is_bridge = supply_is_bridge(item->kind);
 
     for (size_t i = 0; is_bridge && i < guest->bridge_count; i++) {
         if (strcmp(guest->bridges[i], item->name) == 0) {

@@ -309,10 +309,10 @@ static bool is_brought(const struct survey *survey, enum check_kind kind, const 
 
     for (size_t i = 0; !op->prepared && i < supplies->count; i++) {
         const struct supply *item = &supplies->items[i];
-        bool is_bridge = item->kind == SUPPLY_BRIDGE || item->kind == SUPPLY_NAT_BRIDGE;
 
         if ((kind == CHECK_STORAGE && text_equal(item->device, name)) ||
-            (kind == CHECK_BRIDGES && is_bridge && strcmp(item->name, name) == 0) ||
+            (kind == CHECK_BRIDGES && supply_is_bridge(item->kind) &&
+             strcmp(item->name, name) == 0) ||
             (kind == CHECK_FILES && item->kind == SUPPLY_CONFIG)) {
             return true;
         }

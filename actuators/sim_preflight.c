@@ -283,9 +283,8 @@ static bool comes_later(const struct preflight *preflight, const char *bridge, c
 
     for (size_t i = 0; !preflight->op->prepared && i < supplies->count; i++) {
         const struct supply *item = &supplies->items[i];
-        bool is_bridge = item->kind == SUPPLY_BRIDGE || item->kind == SUPPLY_NAT_BRIDGE;
 
-        if (bridge != NULL ? is_bridge && strcmp(item->name, bridge) == 0
+        if (bridge != NULL ? supply_is_bridge(item->kind) && strcmp(item->name, bridge) == 0
                            : item->kind == SUPPLY_VOLUME && text_equal(item->device, device)) {
             return true;
         }

@@ -312,8 +312,7 @@ static bool is_mounted(const struct place *place)
 static int withdraw_one(const struct place *place, const char **note, struct err *err)
 {
     enum supply_kind kind = place->item->kind;
-    bool bridge = kind == SUPPLY_BRIDGE || kind == SUPPLY_NAT_BRIDGE;
-    const char *other = bridge ? find_joiner(place) : NULL;
+    const char *other = supply_is_bridge(kind) ? find_joiner(place) : NULL;
     const char *user = other == NULL ? find_user(place) : NULL;
 
     if (other != NULL) {

@@ -30,6 +30,11 @@ enum supply_kind supply_kind_from_name(const char *name)
     return (enum supply_kind)text_index(kind_names, SUPPLY_KIND_COUNT, name);
 }
 
+bool supply_is_bridge(enum supply_kind kind)
+{
+    return kind == SUPPLY_BRIDGE || kind == SUPPLY_NAT_BRIDGE;
+}
+
 bool supply_is_name(const char *s)
 {
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"

@@ -57,6 +57,9 @@ struct supply_list {
 const char *supply_kind_name(enum supply_kind kind);
 enum supply_kind supply_kind_from_name(const char *name);
 
+/* True of both kinds of bridges. */
+bool supply_is_bridge(enum supply_kind kind);
+
 /* True if 's' may be the name of a supply: 1 to 128 letters, digits and "._-+:@", no '-' or '.' first. */
 bool supply_is_name(const char *s);
 

@@ -81,11 +81,6 @@ bool stage_is_supply_op(enum op_kind kind)
     return kind == OP_PROVIDE || kind == OP_WITHDRAW;
 }
 
-static bool is_bridge(enum supply_kind kind)
-{
-    return kind == SUPPLY_BRIDGE || kind == SUPPLY_NAT_BRIDGE;
-}
-
 static bool is_restart(const struct journal_move *move)
 {
     return strcmp(move->from, move->to) == 0;
@@ -165,7 +160,7 @@ static bool is_concerned(const struct gate *gate, const struct need *need)
     }
     if (need->op == OP_WITHDRAW && need->side == TARGET) {
         return (stage->touched[TARGET] & bit) != 0 &&
-               (!is_bridge(need->supply) || (gate->move->made & bit) != 0);
+               (!supply_is_bridge(need->supply) || (gate->move->made & bit) != 0);
     }
     if (ends && !has_left(gate)) { /* at_end_back, to the source. */
         return gate->facts->guests[SOURCE] != NULL && (stage->touched[SOURCE] & bit) != 0;
