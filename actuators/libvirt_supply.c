@@ -73,6 +73,15 @@ static int run_command(const struct errand *errand, const struct profile_command
     return 0;
 }
 
+/* The same of one that must succeed. */
+static int run_to_success(const struct errand *errand, const struct profile_command *command,
+                          enum profile_verb verb, struct ssh_output *output, struct err *err)
+{
+    return run_command(errand, command, verb, output, err) < 0
+               ? -1
+               : libvirt_command_check(errand->host, describe(errand, verb), output, err);
+}
+
 static int probe(const struct errand *errand, enum presence *presence, struct err *err)
 {
     const struct profile_commands *probes = &errand->supply->verbs[PROFILE_PROBE];
@@ -103,8 +112,7 @@ static int act(const struct errand *errand, enum profile_verb verb, struct err *
     for (size_t i = 0; i < commands->count; i++) {
         struct ssh_output output = { 0 };
 
-        if (run_command(errand, &commands->items[i], verb, &output, err) < 0 ||
-            libvirt_command_check(errand->host, describe(errand, verb), &output, err) < 0) {
+        if (run_to_success(errand, &commands->items[i], verb, &output, err) < 0) {
             return -1;
         }
     }
@@ -286,8 +294,7 @@ static int find_others(const struct errand *errand, const char ***others, size_t
     }
     if (libvirt_command_word(host, errand->supply->owner, &errand->names,
                              errand->supply->timeout_ms, &self, err) < 0 ||
-        run_command(errand, &owners->items[0], PROFILE_OWNERS, &output, err) < 0 ||
-        libvirt_command_check(host, describe(errand, PROFILE_OWNERS), &output, err) < 0 ||
+        run_to_success(errand, &owners->items[0], PROFILE_OWNERS, &output, err) < 0 ||
         libvirt_command_find(host->arena, output.out, errand->supply->owners_match, others, count,
                              err) < 0) {
         return -1;
@@ -393,9 +400,7 @@ static int ask_identity(const struct errand *errand, const char **identity, stru
     if (commands->count == 0) {
         return 0;
     }
-    return run_command(errand, &commands->items[0], PROFILE_IDENTITY, &output, err) < 0 ||
-                   libvirt_command_check(errand->host, describe(errand, PROFILE_IDENTITY), &output,
-                                         err) < 0
+    return run_to_success(errand, &commands->items[0], PROFILE_IDENTITY, &output, err) < 0
                ? -1
                : libvirt_command_pick(errand->host->arena, output.out, NULL,
                                       profile_verb_name(PROFILE_IDENTITY), identity, err);
