@@ -339,7 +339,7 @@ static bool watch_call(struct call *call, struct watcher *watcher)
 }
 
 /* libvirt does not say at which end something was lost: adds where a person should look. */
-static int advise(const struct call *call, struct err *err)
+static void advise(const struct call *call, struct err *err)
 {
     const struct libvirt_move *move = call->move;
     const char *target = move->op->peer;
@@ -358,10 +358,10 @@ static int advise(const struct call *call, struct err *err)
         (void)snprintf(advice, sizeof(advice), "see /var/log/libvirt/qemu/%.40s.log on '%.40s'",
                        move->op->guest, target);
     } else {
-        return -1;
+        return;
     }
-    return err_set(err, err->code, "%.*s: %s", (int)(sizeof(err->text) - strlen(advice) - 3),
-                   call->err.text, advice);
+    (void)err_set(err, err->code, "%.*s: %s", (int)(sizeof(err->text) - strlen(advice) - 3),
+                  call->err.text, advice);
 }
 
 static int run_and_watch(struct libvirt_move *move, virDomainPtr domain, struct call *call,
@@ -384,7 +384,7 @@ static int run_and_watch(struct libvirt_move *move, virDomainPtr domain, struct 
         return 0;
     }
     move->stats = watcher.stats;
-    (void)advise(call, err);
+    advise(call, err);
     if (aborted) {
         return libvirt_move_fail(move, err, ERR_CANCELLED, "cancelled; it stays where it was");
     }
