@@ -213,14 +213,19 @@ static bool announces_code(const char *word)
            (word[length - 1] == 'c' || word[length - 1] == 'e');
 }
 
+static const char *last_part(const char *path)
+{
+    const char *slash = path == NULL ? NULL : strrchr(path, '/');
+
+    return slash == NULL ? path : slash + 1;
+}
+
 /* To these "-e" is something else. */
 static bool takes_no_code(const char *program)
 {
     static const char *const programs[] = { "test", "[", "grep" };
-    const char *slash = strrchr(program, '/');
 
-    return text_index(programs, ARRAY_LEN(programs), slash == NULL ? program : slash + 1) <
-           ARRAY_LEN(programs);
+    return text_index(programs, ARRAY_LEN(programs), last_part(program)) < ARRAY_LEN(programs);
 }
 
 const char *profile_judge(struct arena *arena, const char *const *words,
@@ -287,13 +292,6 @@ static bool is_plain(const char *s)
         strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:@+/=-");
 
     return length > 0 && length <= VALUE_MAX_BYTES && s[length] == '\0' && *s != '-';
-}
-
-static const char *last_part(const char *path)
-{
-    const char *slash = path == NULL ? NULL : strrchr(path, '/');
-
-    return slash == NULL ? path : slash + 1;
 }
 
 /* What a placeholder stands for, and whether that may stand in a command. */
