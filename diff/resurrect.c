@@ -183,6 +183,14 @@ static const char *refuse_concerned(const struct supposed *supposed, const struc
         return refuse_as_seen(supposed, guest, seen, code);
     }
     *code = PLAN_MISSING;
+    if (supposed->only == NULL &&
+        strcmp(input->desired->hosts[guest->host].name, supposed->host) != 0) {
+        return text_format(
+            supposed->arena,
+            "no host that answers has it, and where it was is not known: if it was on "
+            "'%s', start it by hand from its last definition, which the journal has",
+            supposed->host);
+    }
     return text_format(supposed->arena,
                        "nobody has seen it on '%s' when that answered: it is not known to have run "
                        "there, nor how it is defined",
@@ -198,14 +206,13 @@ static const char *refuse(struct supposed *supposed, const struct plan_input *in
     const struct observed_guest *seen =
         dead == NULL ? NULL : observed_find_guest_named(dead, guest->name);
     const char *running = find_running(input->observed, guest->name);
-    bool belongs = strcmp(input->desired->hosts[guest->host].name, supposed->host) == 0;
 
     *code = PLAN_POLICY;
     if (supposed->only != NULL && strcmp(supposed->only, guest->name) != 0) {
         return "it is not asked for";
     }
     supposed->concerned[index] = supposed->only != NULL || (seen != NULL && running == NULL) ||
-                                 (belongs && !is_seen(input->observed, guest->name));
+                                 !is_seen(input->observed, guest->name);
     if (running != NULL) {
         return text_format(supposed->arena, "it runs on '%s'", running);
     }

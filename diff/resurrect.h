@@ -27,7 +27,7 @@ struct resurrection {
                          and why. */
 };
 
-/* For all guests that were last seen on 'host', or that the file puts there and nobody has seen.  One that the file
+/* For all guests that were last seen on 'host'; one that nobody has seen anywhere stays down.  One that the file
  * puts elsewhere goes there or nowhere.  Who was off stays down.  A host of the highest priority is found first, then one for the largest.
  * 0, or -1 with '*err' (ERR_REFUSED): the verifier objects, which is a fault of the planner.  Everything lives in
  * 'arena' or is shared with the input. */

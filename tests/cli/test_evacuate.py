@@ -100,6 +100,16 @@ class Plan(FailoverTest):
         self.assertEqual([m[0] for m in moves], ["db"])
         self.assertEqual(blocked, {"web": "missing"})
 
+    def test_a_guest_that_was_never_seen_at_home_is_told_wherever_it_belongs(self):
+        self.world.have({"kvm1": ["db", "web"], "kvm2": ["mail"], "kvm3": []})
+        self.world.want({"kvm1": ["db", "web"], "kvm2": ["mail"], "kvm3": ["new"]})
+        self.power("kvm1", "off")
+        moves, blocked = self.plan("evacuate", "kvm1", status=BLOCKED)
+        self.assertEqual([m[0] for m in moves], ["db", "web"])
+        self.assertEqual(blocked, {"new": "missing"})
+        result = self.world.berth("evacuate", "kvm1", "--source-is-dead=kvm1", "--dry-run")
+        self.assertRegex(result.stdout, "new.*no host that answers has it.* if it was on 'kvm1'")
+
     def test_if_nobody_can_be_helped_the_file_stays_as_it_is(self):
         self.power("kvm1", "off")
         self.power("kvm2", "off")

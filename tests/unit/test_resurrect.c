@@ -363,7 +363,7 @@ static bool was_taken_down(const struct build *build, const struct build_wish *w
             here = here || strcmp(build->sightings[i].host, host) == 0;
         }
     }
-    return (here && !runs(build, wish->guest.name)) || (!seen && strcmp(wish->host, host) == 0);
+    return (here && !runs(build, wish->guest.name)) || !seen;
 }
 
 /* Everybody who is down is in the plan once, and nobody else. */
