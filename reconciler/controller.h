@@ -69,7 +69,7 @@ struct reconciler {
     struct errands errands;
     struct force_queue forces;
     struct leftovers leftovers;
-    bool leftovers_failed;          /* The one tried last in this round of passes. */
+    struct kept_names swept;        /* Leftovers that were tried since the last rest. */
     struct kept_names told_left;    /* What of leftovers a person was told. */
     struct kept_names told_by_hand; /* Which moves are run by hand; likewise. */
     struct debounce notices;        /* Of hosts. */

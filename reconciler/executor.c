@@ -627,6 +627,7 @@ static void end_move(struct executor *executor)
     }
     intent_add_move(executor, &batch);
     intent_pay_owed(executor, &batch);
+    intent_clear_leftover(executor, &batch);
     submit(executor, &batch, on_end_committed);
 }
 

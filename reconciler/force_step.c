@@ -101,7 +101,7 @@ static struct step finish(const struct journal_move *move, const struct step_fac
 {
     const struct observed_guest *guest = facts->guests[TARGET];
 
-    if (!move->autostart || guest == NULL || guest->autostart) {
+    if (!move->autostart || guest == NULL || !guest->persistent || guest->autostart) {
         return end(JOURNAL_MOVE_DONE, NULL);
     }
     if (has_failed(facts, OP_AUTOSTART) && facts->failures >= AUTOSTART_TRIES) {

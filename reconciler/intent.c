@@ -121,3 +121,17 @@ void intent_pay_owed(struct executor *executor, struct intent_batch *batch)
         add_owed(executor, batch, true);
     }
 }
+
+void intent_clear_leftover(const struct executor *executor, struct intent_batch *batch)
+{
+    const struct journal_move *move = &executor->move;
+    const struct journal_leftover *known =
+        ledger_find_leftover(executor->world.ledger, move->uuid, move->to);
+
+    if (known != NULL && journal_move_has_arrived(move)) {
+        struct journal_leftover *leftover = &intent_add(batch, JOURNAL_LEFTOVER)->leftover;
+
+        *leftover = *known;
+        leftover->cleared = true;
+    }
+}

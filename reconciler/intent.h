@@ -43,3 +43,6 @@ void intent_mark(struct executor *executor, struct intent_batch *batch);
  * answered, of this move or of one before, may still take effect: then the debt stays until a later pass finds
  * the guest running for good. */
 void intent_pay_owed(struct executor *executor, struct intent_batch *batch);
+
+/* What the move has brought to 'to' is the guest, and nothing that was left over there while the host was dead. */
+void intent_clear_leftover(const struct executor *executor, struct intent_batch *batch);

@@ -64,8 +64,14 @@ static void on_swept(void *context, const struct actuator_completion *completion
          text_format(&reconciler->arena,
                      "what '%s' had kept of '%s' while it was dead is not removed: %s",
                      leftover->host, leftover->guest, completion->err.text));
-    reconciler->leftovers_failed = true;
     controller_next_pass(reconciler);
+}
+
+/* Once between two rests: one that cannot be removed keeps no other from it. */
+static bool is_due(struct reconciler *reconciler, const struct journal_leftover *leftover)
+{
+    return controller_is_new(&reconciler->swept, text_format(&reconciler->arena, "%s/%s",
+                                                             leftover->host, leftover->uuid));
 }
 
 static void start(struct reconciler *reconciler, const struct op *op)
@@ -184,7 +190,7 @@ static bool settle(struct reconciler *reconciler, const struct journal_leftover 
         break;
     case LEFTOVER_GONE:
     case LEFTOVER_SWEEP:
-        return !reconciler->leftovers_failed;
+        return is_due(reconciler, leftover);
     case LEFTOVER_TWICE:
         tell(reconciler, leftover,
              text_format(arena,
@@ -232,6 +238,5 @@ bool leftovers_sweep_next(struct reconciler *reconciler)
             return true;
         }
     }
-    reconciler->leftovers_failed = false;
     return false;
 }

@@ -265,6 +265,7 @@ void reconciler_free(struct reconciler *reconciler)
     arena_deinit(&reconciler->run_arena);
     controller_forget_names(&reconciler->restarted);
     controller_forget_names(&reconciler->released);
+    controller_forget_names(&reconciler->swept);
     controller_forget_names(&reconciler->told_down);
     controller_forget_names(&reconciler->told_kept);
     controller_forget_names(&reconciler->told_left);

@@ -36,6 +36,7 @@ static void look_again(void *context)
     reconciler->stuck_count = 0; /* What was stuck is looked at again, once a pass. */
     controller_forget_names(&reconciler->restarted);
     controller_forget_names(&reconciler->released);
+    controller_forget_names(&reconciler->swept);
     arena_deinit(&reconciler->run_arena);
     reconciler->stuck = NULL;
     controller_post_pass(reconciler);

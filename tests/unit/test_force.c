@@ -12,6 +12,7 @@
 #include "model/policy.h"
 #include "reconciler/force.h"
 #include "reconciler/force_state.h"
+#include "reconciler/force_step.h"
 #include "reconciler/ledger.h"
 #include "reconciler/leftover.h"
 #include "tests/runner.h"
@@ -373,6 +374,22 @@ START_TEST(start_that_a_later_run_gives_up_does_not_forget_what_a_host_had_kept_
 }
 END_TEST
 
+/* Somebody has undefined it there: libvirt knows no autostart of what goes with its process. */
+START_TEST(guest_that_has_become_transient_where_it_was_started_is_owed_no_autostart)
+{
+    const struct journal_move move = { .mode = MOVE_FORCED, .autostart = true };
+    struct observed_guest guest = { .state = GUEST_RUNNING, .persistent = true };
+    struct step_facts facts = { .guests = { NULL, &guest },
+                                .views = { SETTLE_UNREACHABLE, SETTLE_RUNNING },
+                                .started = true };
+
+    ck_assert_int_eq(force_step_next(&move, &facts).op, OP_AUTOSTART);
+    guest.persistent = false;
+    ck_assert_int_eq(force_step_next(&move, &facts).action, STEP_END);
+    ck_assert_int_eq(force_step_next(&move, &facts).state, JOURNAL_MOVE_DONE);
+}
+END_TEST
+
 struct standing {
     int host;  /* State there; -1 absent, -2 silent. */
     int to;    /* The same of the host where it runs since. */
@@ -433,6 +450,8 @@ int main(void)
     tcase_add_test(tcase, host_that_the_file_names_no_more_is_a_suspect_if_the_guest_was_there);
     tcase_add_test(tcase, words_that_do_not_fit_are_refused);
     tcase_add_test(tcase, every_fenced_host_is_uncertain_again_after_anything_else_was_tried);
+    tcase_add_test(tcase,
+                   guest_that_has_become_transient_where_it_was_started_is_owed_no_autostart);
     tcase_add_test(tcase, start_that_comes_to_nothing_does_not_forget_what_a_host_had_kept_before);
     tcase_add_test(tcase,
                    start_that_a_later_run_gives_up_does_not_forget_what_a_host_had_kept_before);

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What dead hosts keep of guests that were started elsewhere by force: removed, given back or told once they return,
+ * whatever fails meanwhile.  life.c fails whenever a guest runs twice. */
+
+#include <check.h>
+#include <string.h>
+
+#include "actuators/sim_fleet.h"
+#include "base/base.h"
+#include "base/err.h"
+#include "life.h"
+#include "model/profile.h"
+#include "reconciler/force.h"
+#include "reconciler/reconciler.h"
+#include "tests/runner.h"
+#include "world.h"
+
+#define MINUTE_MS INT64_C(60000)
+
+static const struct profile platform = {
+    .name = "test",
+    .supplies = { [SUPPLY_BRIDGE] = { .given = true }, [SUPPLY_VOLUME] = { .given = true } },
+};
+
+static const struct world_guest guests[] = {
+    { "vm1", "kvm1", "kvm1", "running", 256, false, false,
+      ",\"bridges\":[\"br1\"],\"disks\":[{\"path\":\"/dev/v1\",\"identity\":\"v1\"}]" },
+    { "vm2", "kvm1", "kvm1", "running", 256, false, false,
+      ",\"bridges\":[\"br2\"],\"disks\":[{\"path\":\"/dev/v2\",\"identity\":\"v2\"}]" },
+};
+
+static struct world world;
+static const struct force_request *requests; /* Made as the next life begins. */
+static size_t request_count;
+static size_t answers;
+static struct err answer;
+
+static void on_answer(void *context, const struct err *err, const char *text)
+{
+    (void)context;
+    (void)text;
+    answers++;
+    answer = err == NULL ? (struct err){ .code = ERR_NONE } : *err;
+}
+
+static void on_began(void *context, struct life *life)
+{
+    (void)context;
+    for (size_t i = 0; i < request_count; i++) {
+        reconciler_force(life->reconciler, &requests[i], on_answer, NULL);
+    }
+}
+
+static const struct life_hooks hooks = { .began = on_began };
+
+/* What each guest needs is where it is. */
+static void furnish(void *context, struct sim_fleet *fleet)
+{
+    static const char *const bridges[] = { "br1", "br2" };
+    static const struct sim_disk storage[] = { { "/dev/v1", "v1", NULL },
+                                               { "/dev/v2", "v2", NULL } };
+    static const struct sim_volume volumes[] = { { "v1", NULL, true }, { "v2", NULL, true } };
+
+    (void)context;
+    fleet->hosts[0].bridges = (struct sim_names){ bridges, ARRAY_LEN(bridges) };
+    fleet->hosts[0].storage = storage;
+    fleet->hosts[0].storage_count = ARRAY_LEN(storage);
+    fleet->volumes = volumes;
+    fleet->volume_count = ARRAY_LEN(volumes);
+    fleet->changed = true;
+}
+
+static void live(const struct force_request *with, size_t count)
+{
+    requests = with;
+    request_count = count;
+    answers = 0;
+    world.follow_ms = 10 * MINUTE_MS;
+    world_live(&world, WORLD_KILL_NEVER, 0);
+    ck_assert_uint_eq(answers, count);
+}
+
+/* A controller has seen both guests on kvm1. */
+static void begin(void)
+{
+    world_init(&world, 2048, guests, ARRAY_LEN(guests), "");
+    world.hooks = &hooks;
+    world.config.policy.profile = &platform;
+    world_edit(&world, furnish, NULL);
+    live(NULL, 0);
+}
+
+struct switching {
+    const char *host;
+    enum sim_power power;
+};
+
+static void switch_host(void *context, struct sim_fleet *fleet)
+{
+    const struct switching *switching = context;
+
+    sim_fleet_find_host(fleet, switching->host)->power = switching->power;
+    fleet->changed = true;
+}
+
+static void power(const char *host, enum sim_power state)
+{
+    struct switching switching = { host, state };
+
+    world_edit(&world, switch_host, &switching);
+}
+
+static void set_fault(void *context, struct sim_fleet *fleet)
+{
+    fleet->faults = context;
+    fleet->fault_count = context == NULL ? 0 : 1;
+    fleet->changed = true;
+}
+
+/* 'op' on 'host' fails from now on, with 'guest' (NULL = any). */
+static void fail_all(enum op_kind op, const char *host, const char *guest)
+{
+    struct sim_fault fault = { .op = op,
+                               .host = host,
+                               .guest = guest,
+                               .error = ERR_FAILED,
+                               .when = SIM_WHEN_BEFORE,
+                               .times = 10000 };
+
+    world_edit(&world, set_fault, &fault);
+}
+
+static void turn_off(void *context, struct sim_fleet *fleet)
+{
+    struct sim_host *host = sim_fleet_find_host(fleet, "kvm2");
+
+    (void)context;
+    sim_fleet_set_state(fleet, &host->guests[0], GUEST_SHUTOFF, GUEST_REASON_SHUTDOWN);
+}
+
+static void want(const char *guest, const char *host)
+{
+    struct world_guest wanted[ARRAY_LEN(guests)];
+
+    memcpy(wanted, guests, sizeof(guests));
+    for (size_t i = 0; i < ARRAY_LEN(guests); i++) {
+        wanted[i].wanted = guest == NULL || strcmp(guest, guests[i].name) == 0 ? host : "kvm2";
+    }
+    world_want(&world, wanted, ARRAY_LEN(wanted));
+}
+
+/* kvm1 has died, and its guests run on kvm2. */
+static void lose_host(void)
+{
+    static const struct force_request forces[] = {
+        { .guest = "vm1", .to = "kvm2", .dead = "kvm1", .user = "somebody" },
+        { .guest = "vm2", .to = "kvm2", .dead = "kvm1", .user = "somebody" },
+    };
+
+    power("kvm1", SIM_POWER_OFF);
+    want(NULL, "kvm2");
+    live(forces, ARRAY_LEN(forces));
+    ck_assert_msg(answer.code == ERR_NONE, "%s", answer.text);
+    world_assert_is(&world, "vm1", "kvm2", "running");
+    world_assert_is(&world, "vm2", "kvm2", "running");
+}
+
+static size_t leftovers(void)
+{
+    struct err err;
+    struct journal *journal = journal_open_readonly(world.state_dir, &err);
+    struct journal_leftover *items;
+    size_t count;
+
+    ck_assert_msg(journal != NULL, "%s", err.text);
+    ck_assert_int_eq(journal->ops->leftovers(journal, &world.arena, &items, &count, &err), 0);
+    journal_close(journal);
+    return count;
+}
+
+/* Its definition is gone from kvm1, but not what the platform had provided there. */
+START_TEST(guest_that_comes_back_off_to_a_host_that_is_not_swept_yet_is_there_and_not_left_over)
+{
+    begin();
+    lose_host();
+    fail_all(OP_WITHDRAW, "kvm1", "vm1");
+    power("kvm1", SIM_POWER_ON);
+    live(NULL, 0);
+    world_assert_is(&world, "vm1", "kvm1", "absent");
+    ck_assert_uint_eq(leftovers(), 1);
+    world_edit(&world, turn_off, NULL);
+    want("vm1", "kvm1");
+    live(NULL, 0);
+    world_assert_is(&world, "vm1", "kvm1", "shutoff");
+    world_assert_is(&world, "vm1", "kvm2", "absent");
+    ck_assert_uint_eq(leftovers(), 0);
+    ck_assert_uint_eq(world.result.blocked, 0); /* Nobody takes it for missing. */
+    live(NULL, 0);
+    ck_assert_uint_eq(world.alarms, 0);
+    world_assert_is(&world, "vm1", "kvm1", "shutoff");
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(one_definition_that_cannot_be_removed_keeps_no_other_from_being_swept)
+{
+    begin();
+    lose_host();
+    fail_all(OP_UNDEFINE, "kvm1", "vm1");
+    power("kvm1", SIM_POWER_ON);
+    live(NULL, 0);
+    world_assert_is(&world, "vm1", "kvm1", "shutoff");
+    world_assert_is(&world, "vm2", "kvm1", "absent");
+    ck_assert_uint_eq(leftovers(), 1);
+    ck_assert_uint_eq(world.alarms, 1);
+    world_edit(&world, set_fault, NULL);
+    live(NULL, 0);
+    world_assert_is(&world, "vm1", "kvm1", "absent");
+    ck_assert_uint_eq(leftovers(), 0);
+    world_deinit(&world);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("leftovers");
+    TCase *tcase = tcase_create("leftovers");
+    int status;
+
+    world_set_up();
+    tcase_set_timeout(tcase, 300);
+    tcase_add_test(
+        tcase,
+        guest_that_comes_back_off_to_a_host_that_is_not_swept_yet_is_there_and_not_left_over);
+    tcase_add_test(tcase, one_definition_that_cannot_be_removed_keeps_no_other_from_being_swept);
+    suite_add_tcase(suite, tcase);
+    status = runner_run(suite);
+    world_tear_down();
+    return status;
+}
