@@ -14,17 +14,17 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/loop.h"
+#include "reconciler/act.h"
 #include "reconciler/event.h"
-#include "reconciler/fencing.h"
+#include "reconciler/evidence.h"
 #include "reconciler/force_state.h"
 #include "reconciler/hand.h"
 #include "reconciler/journal/journal.h"
 #include "reconciler/ledger.h"
 #include "reconciler/look.h"
-#include "reconciler/pace.h"
 #include "reconciler/stage.h"
 #include "reconciler/step.h"
-#include "reconciler/vigil.h"
+#include "reconciler/telling.h"
 
 struct calls;
 struct desired;
@@ -53,8 +53,6 @@ struct executor_world {
     struct event_sink events;
 };
 
-#define EXECUTOR_TOLD 16 /* Of more stuck moves at a time some are told again. */
-
 struct executor {
     struct executor_world world;
     executor_done_fn *done;
@@ -65,15 +63,14 @@ struct executor {
     bool active;
     bool resumed; /* Left open by an earlier run, or seen stuck before. */
 
-    const char *unclear_text;     /* Why it was seen stuck before, or NULL. */
-    uint64_t told[EXECUTOR_TOLD]; /* seq of moves whose being stuck this run has told, in a ring. */
-    size_t told_count;
+    const char *unclear_text; /* Why it was seen stuck before, or NULL. */
+    struct telling telling;
     const char *elsewhere; /* When it was taken up: a third host that knows the guest, or NULL. */
     const char *silent;    /* A third host that did not answer then, or NULL. */
 
     struct look look;
-    enum settle_view seen[2];
-    int64_t seen_since_ms;
+    struct evidence evidence;
+    struct loop_timer timer;  /* Until the next look. */
     int64_t waiting_since_ms; /* 0 = not waiting. */
 
     struct hand hand;   /* The step that a person asked for. */
@@ -81,28 +78,15 @@ struct executor {
     struct stage stage; /* What the platform provides for the guest. */
     struct step step;   /* What is being done. */
     struct force_state force;
-    struct fencing fencing; /* Of the FENCE under way. */
-    uint64_t ticket;
-    int64_t step_begun_ms;
-    struct loop_timer timer;
-    bool past_deadline;
-    struct pace pace;   /* Of the migration under way. */
-    struct vigil vigil; /* Over it. */
+    struct act act;
 
     struct journal_step record; /* The step's record; its outcome goes into the next batch. */
     bool has_record;
     uint32_t steps;
-    bool steps_told;       /* Which of the procedure's are skipped. */
+    bool skipped_told;     /* Which of the procedure's have nothing to do. */
     uint32_t steps_before; /* That were made before it was taken up. */
 
-    struct err error; /* Of the last operation. */
-    bool has_error;
-    enum op_kind failed;
-    unsigned failures;
-    bool proven;
     bool owed_before;             /* It was owed a start before the move began. */
-    bool seen_off;                /* It was, since the move was taken up. */
-    bool stop_unanswered;         /* A shutdown request may still take effect. */
     bool owed;                    /* The guest was owed a start when the move was taken up. */
     bool early;                   /* Its owed start is of an early stop. */
     void (*begun)(void *context); /* Of a forced move, or NULL. */

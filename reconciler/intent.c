@@ -2,14 +2,83 @@
 #include "reconciler/intent.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/loop.h"
 #include "model/observed.h"
+#include "model/policy.h"
 #include "model/supply_json.h"
 #include "reconciler/definition.h"
 #include "reconciler/executor.h"
+#include "reconciler/force.h"
+
+static enum guest_state original_state(const struct observed_guest *guest)
+{
+    if (guest->owed_start) {
+        return GUEST_RUNNING;
+    }
+    return guest->state == GUEST_PAUSED || guest->state == GUEST_SHUTOFF ? guest->state
+                                                                         : GUEST_RUNNING;
+}
+
+/* What every new move has. */
+static struct journal_move new_move(const struct executor *executor)
+{
+    struct ledger *ledger = executor->world.ledger;
+    int64_t now = loop_wall_ms(executor->world.loop);
+
+    return (struct journal_move){
+        .key = ledger_key(ledger),
+        .run = ledger->run,
+        .begun_ms = now,
+        .deadline_ms = now + executor->world.policy->timeout_ms,
+    };
+}
+
+struct journal_move intent_move(const struct executor *executor,
+                                const struct executor_intent *intent)
+{
+    struct journal_move move = new_move(executor);
+
+    move.guest = intent->guest;
+    move.uuid = intent->uuid;
+    move.from = intent->from;
+    move.to = intent->to;
+    move.mode = intent->mode;
+    move.detour = intent->detour;
+    move.fallback = intent->fallback;
+    move.original = original_state(intent->observed);
+    move.autostart = intent->observed->autostart;
+    move.persistent = intent->observed->persistent;
+    move.by_hand = intent->step != NULL;
+    memcpy(move.es_digest, intent->es_digest, DIGEST_TEXT_SIZE);
+    return move;
+}
+
+struct journal_move intent_forced_move(const struct executor *executor,
+                                       const struct executor_force *force)
+{
+    const struct force_order *order = force->order;
+    struct journal_move move = new_move(executor);
+
+    move.guest = order->guest;
+    move.uuid = order->uuid;
+    move.from = order->from;
+    move.to = order->to;
+    move.mode = MOVE_FORCED;
+    move.original = order->original;
+    move.autostart = order->autostart;
+    move.persistent = true;
+    move.target_made = order->target_made;
+    move.source_removed = order->source_removed;
+    move.made = order->made;
+    memcpy(move.es_digest, force->es_digest, DIGEST_TEXT_SIZE);
+    memcpy(move.xml_digest, order->xml_digest, DIGEST_TEXT_SIZE);
+    (void)snprintf(move.target_digest, sizeof(move.target_digest), "%s", order->target_digest);
+    return move;
+}
 
 struct journal_record *intent_add(struct intent_batch *batch, enum journal_kind kind)
 {
@@ -115,8 +184,8 @@ void intent_pay_owed(struct executor *executor, struct intent_batch *batch)
     enum move_mode mode = executor->move.mode;
     bool stopped_here = executor->move.tried && (mode == MOVE_OFFLINE || mode == MOVE_STOP);
 
-    if (guest != NULL && guest->state == GUEST_RUNNING && !executor->stop_unanswered &&
-        (executor->seen_off || !executor->owed_before) &&
+    if (guest != NULL && guest->state == GUEST_RUNNING && !executor->evidence.stop_unanswered &&
+        (executor->evidence.seen_off || !executor->owed_before) &&
         (stopped_here || ledger_find_owed(executor->world.ledger, executor->move.uuid) != NULL)) {
         add_owed(executor, batch, true);
     }

@@ -13,6 +13,8 @@
 #define INTENT_RECORDS_MAX 8
 
 struct executor;
+struct executor_force;
+struct executor_intent;
 struct observed_guest;
 struct supply_list;
 
@@ -21,6 +23,14 @@ struct intent_batch {
     struct journal_record records[INTENT_RECORDS_MAX];
     size_t count;
 };
+
+/* The move that 'intent' describes, begun now; it shares its strings. */
+struct journal_move intent_move(const struct executor *executor,
+                                const struct executor_intent *intent);
+
+/* The same for a forced move. */
+struct journal_move intent_forced_move(const struct executor *executor,
+                                       const struct executor_force *force);
 
 /* One more record of 'kind', to be filled. */
 struct journal_record *intent_add(struct intent_batch *batch, enum journal_kind kind);

@@ -12,6 +12,46 @@
 #include "reconciler/executor.h"
 #include "reconciler/force.h"
 
+/* What an earlier run could not tell is no failure of the move: this one looks anew. */
+static void forget_unclear(struct journal_move *move)
+{
+    if (move->unclear && move->error == ERR_CONFLICT) {
+        move->error = ERR_NONE;
+        move->error_text = NULL;
+    }
+}
+
+/* What the guest is owed from an earlier move goes on with this one. */
+void takeup_move(struct executor *executor, const struct journal_move *move)
+{
+    const struct journal_owed *owed = ledger_find_owed(executor->world.ledger, move->uuid);
+    struct arena *arena = &executor->arena;
+
+    executor->move = *move;
+    executor->move.guest = arena_strdup(arena, move->guest);
+    executor->move.uuid = arena_strdup(arena, move->uuid);
+    executor->move.from = arena_strdup(arena, move->from);
+    executor->move.to = arena_strdup(arena, move->to);
+    executor->move.error_text = arena_strdup_maybe(arena, move->error_text);
+    executor->move.autostart |= owed != NULL && owed->autostart;
+    executor->owed = owed != NULL;
+    executor->owed_before = owed != NULL && owed->since_ms < move->begun_ms;
+    executor->early = owed != NULL && owed->early;
+    executor->unclear_text = move->unclear ? executor->move.error_text : NULL;
+    forget_unclear(&executor->move);
+    executor->stage.touched[1] |= move->made; /* Of a forced move also by the one before it. */
+}
+
+int takeup_supplies(struct executor *executor, struct err *err)
+{
+    if (journal_read_supplies(executor->world.ledger->journal, &executor->arena, &executor->move,
+                              &executor->stage.supplies, err) != 0) {
+        return err_wrap(err, "what the platform provides for the guest cannot be read from the "
+                             "journal");
+    }
+    return 0;
+}
+
 static unsigned side_of(const struct executor *executor, const struct journal_step *step)
 {
     return strcmp(step->host, executor->move.from) == 0 ? 0 : 1;
@@ -24,11 +64,11 @@ static void read_steps(struct executor *executor, const struct journal_step *ste
         stage_note_intent(&executor->stage, steps[i].kind, steps[i].supply,
                           side_of(executor, &steps[i]));
         if (steps[i].kind == OP_STOP) {
-            executor->stop_unanswered = steps[i].state != JOURNAL_STEP_DONE;
+            executor->evidence.stop_unanswered = steps[i].state != JOURNAL_STEP_DONE;
         } else if (steps[i].kind == OP_DEFINE || steps[i].kind == OP_UNDEFINE ||
                    steps[i].kind == OP_START) {
-            executor->stop_unanswered = false;
-            executor->seen_off = true;
+            executor->evidence.stop_unanswered = false;
+            executor->evidence.seen_off = true;
         }
     }
 }
