@@ -61,10 +61,6 @@ struct drift_facts {
  * read. */
 int drift_update(struct drift *drift, const struct drift_facts *facts, struct err *err);
 
-/* Records that keep up what is known of guests in their places, in 'arena'. */
-struct journal_record *drift_places(struct arena *arena, const struct drift_facts *facts,
-                                    const struct drift *drift, size_t *count);
-
 /* Records, in 'arena', that tell of what began and what ended, and that give the answers which need the
  * journal: a hold for what is to be held, an owed start for a guest that is to be started.  Nobody is started
  * while a host is silent, because it may run there, or while a person holds it, its host or the fleet. */

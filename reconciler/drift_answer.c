@@ -8,6 +8,7 @@
 #include "reconciler/adopt.h"
 #include "reconciler/config.h"
 #include "reconciler/controller.h"
+#include "reconciler/place.h"
 
 static void tell_drift(struct reconciler *reconciler)
 {
@@ -109,7 +110,7 @@ int drift_answer_all(struct reconciler *reconciler)
         reconciler->heard |= reconciler->drift.suspect_count > 0; /* Another look tells. */
         adopt(reconciler);
     }
-    records = drift_places(&reconciler->arena, &facts, &reconciler->drift, &count);
+    records = place_changes(&reconciler->arena, &facts, &reconciler->drift, &count);
     if (count > 0) {
         controller_note(reconciler, records, count);
     }

@@ -295,7 +295,7 @@ int force_judge(struct arena *arena, const struct force_request *request,
         .policy = policy,
         .ledger = ledger,
         .definition = definition_newest(ledger, request->guest),
-        .place = ledger_find_place(ledger, request->guest),
+        .place = ledger_last_seen(ledger, request->guest),
         .open = ledger_find_move(ledger, request->guest),
         .suspects = ARENA_ARRAY(arena, struct force_suspect, FORCE_SUSPECTS_MAX),
     };

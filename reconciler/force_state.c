@@ -92,7 +92,8 @@ static size_t add_litter(const struct force_order *order, struct journal_record 
                                            .guest = order->guest,
                                            .to = order->to,
                                            .since_ms = given_up->begun_ms,
-                                           .protection = JOURNAL_PROTECTION_AUTOSTART_OFF };
+                                           .protection = JOURNAL_PROTECTION_AUTOSTART_OFF,
+                                           .key = given_up->key };
         }
     }
     return count;
@@ -172,27 +173,24 @@ void force_state_note(struct force_state *state, enum op_kind op, bool worked)
     state->next = op == OP_FENCE && worked ? state->next + 1 : 0;
 }
 
+/* What a host has kept since an earlier move is of that for as long as it is there. */
 static struct journal_record leftover_record(const struct force_suspect *suspect,
+                                             const struct ledger *ledger,
                                              const struct journal_move *move, int64_t now_ms)
 {
+    const struct journal_leftover *earlier =
+        ledger_find_leftover(ledger, move->uuid, suspect->host);
+
     return (struct journal_record){
         .kind = JOURNAL_LEFTOVER,
         .leftover = { .uuid = move->uuid,
                       .host = suspect->host,
                       .guest = move->guest,
                       .to = move->to,
-                      .since_ms = now_ms,
-                      .protection = suspect->protection },
+                      .since_ms = earlier == NULL ? now_ms : earlier->since_ms,
+                      .protection = suspect->protection,
+                      .key = earlier == NULL ? move->key : earlier->key },
     };
-}
-
-/* What a host has kept since an earlier move says so for as long as it is there. */
-static int64_t since_ms(const struct ledger *ledger, const struct journal_move *move,
-                        const char *host, int64_t now_ms)
-{
-    const struct journal_leftover *earlier = ledger_find_leftover(ledger, move->uuid, host);
-
-    return earlier == NULL ? now_ms : earlier->since_ms;
 }
 
 struct force_records force_state_start(struct force_state *state, struct arena *arena,
@@ -210,14 +208,17 @@ struct force_records force_state_start(struct force_state *state, struct arena *
             (struct journal_record){ .kind = JOURNAL_ATTEST, .attest = state->attest };
     }
     for (size_t i = 0; i < state->count; i++) {
-        const struct force_suspect *suspect = &state->suspects[i];
-
-        if (suspect->holds) {
-            records[count++] =
-                leftover_record(suspect, move, since_ms(ledger, move, suspect->host, now_ms));
+        if (state->suspects[i].holds) {
+            records[count++] = leftover_record(&state->suspects[i], ledger, move, now_ms);
         }
     }
     return (struct force_records){ records, count };
+}
+
+/* 'known' is of 'move' itself, and of none before it.  Clocks are set back: keys alone tell. */
+static bool is_left_by(const struct journal_leftover *known, const struct journal_move *move)
+{
+    return known->key.epoch == move->key.epoch && known->key.seq == move->key.seq;
 }
 
 /* What was to stay behind on 'host' does not, as the guest has not left.  What an earlier move has left there is
@@ -227,9 +228,9 @@ static struct journal_record undone_record(const struct ledger *ledger,
 {
     const struct force_suspect suspect = { .host = host };
     const struct journal_leftover *known = ledger_find_leftover(ledger, move->uuid, host);
-    struct journal_record record = leftover_record(&suspect, move, move->ended_ms);
+    struct journal_record record = leftover_record(&suspect, ledger, move, move->ended_ms);
 
-    if (known == NULL || known->since_ms >= move->begun_ms) {
+    if (known == NULL || is_left_by(known, move)) {
         record.leftover.cleared = true;
         return record;
     }

@@ -62,13 +62,12 @@ static const struct observed_host *find_other(const struct observed *observed,
     return NULL;
 }
 
-/* A silent host on which the guest was where it belonged when it was last seen, by a controller before this
- * one, say; or NULL. */
+/* A silent host on which the guest was when it was last seen, by a controller before this one, say; or NULL. */
 static const char *find_silent_place(const struct observed *observed, const struct ledger *ledger,
                                      const struct observed_host *host,
                                      const struct observed_guest *guest)
 {
-    const struct journal_place *place = ledger_find_place(ledger, guest->name);
+    const struct journal_place *place = ledger_last_seen(ledger, guest->name);
     const struct observed_host *other;
 
     if (place == NULL || strcmp(place->host, host->name) == 0 ||

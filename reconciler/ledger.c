@@ -28,6 +28,8 @@ static int read_all(struct ledger *fresh, struct err *err)
                                   err) != 0 ||
         journal->ops->holds(journal, arena, &fresh->holds, &fresh->hold_count, err) != 0 ||
         journal->ops->places(journal, arena, &fresh->places, &fresh->place_count, err) != 0 ||
+        journal->ops->sightings(journal, arena, &fresh->sightings, &fresh->sighting_count, err) !=
+            0 ||
         journal->ops->attests(journal, arena, &fresh->attests, &fresh->attest_count, err) != 0 ||
         journal->ops->leftovers(journal, arena, &fresh->leftovers, &fresh->leftover_count, err) !=
             0 ||
@@ -99,6 +101,19 @@ const struct journal_definition *ledger_find_definition(const struct ledger *led
 const struct journal_place *ledger_find_place(const struct ledger *ledger, const char *guest)
 {
     return find(guest, ledger->places, ledger->place_count, sizeof(*ledger->places));
+}
+
+const struct journal_place *ledger_find_sighting(const struct ledger *ledger, const char *guest)
+{
+    return find(guest, ledger->sightings, ledger->sighting_count, sizeof(*ledger->sightings));
+}
+
+/* A sighting is forgotten as soon as the guest is in its place: it is the later of both. */
+const struct journal_place *ledger_last_seen(const struct ledger *ledger, const char *guest)
+{
+    const struct journal_place *sighting = ledger_find_sighting(ledger, guest);
+
+    return sighting != NULL ? sighting : ledger_find_place(ledger, guest);
 }
 
 const struct journal_hold *ledger_find_hold(const struct ledger *ledger, enum journal_scope scope,

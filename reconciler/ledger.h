@@ -3,8 +3,7 @@
 
 /*
  * Ledger: what the journal holds that still matters, as one reading: open moves, owed starts, retries,
- * known definitions, holds, places,
- * attestations, leftovers.  The journal stays the only truth: a pass reads anew.  Loop thread.
+ * known definitions, holds, places, sightings, attestations, leftovers.  The journal stays the only truth: a pass reads anew.  Loop thread.
  */
 
 #include <stddef.h>
@@ -33,6 +32,8 @@ struct ledger {
     size_t hold_count;
     struct journal_place *places; /* Not forgotten. */
     size_t place_count;
+    struct journal_place *sightings; /* Likewise. */
+    size_t sighting_count;
     struct journal_attest *attests; /* Neither used nor withdrawn. */
     size_t attest_count;
     struct journal_leftover *leftovers; /* Not cleared. */
@@ -55,6 +56,10 @@ const struct journal_retry *ledger_find_retry(const struct ledger *ledger, const
 const struct journal_definition *ledger_find_definition(const struct ledger *ledger,
                                                         const char *uuid);
 const struct journal_place *ledger_find_place(const struct ledger *ledger, const char *guest);
+const struct journal_place *ledger_find_sighting(const struct ledger *ledger, const char *guest);
+
+/* Where the guest was seen last, in its place or not; or NULL. */
+const struct journal_place *ledger_last_seen(const struct ledger *ledger, const char *guest);
 
 /* The hold of exactly this scope and name ("" for the fleet), or NULL. */
 const struct journal_hold *ledger_find_hold(const struct ledger *ledger, enum journal_scope scope,

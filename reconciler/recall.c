@@ -27,20 +27,29 @@ static struct observed_guest guest_of(const struct ledger *ledger,
     };
 }
 
-static void recall_host(struct arena *arena, const struct ledger *ledger,
-                        struct observed_host *host)
+/* Those of 'places' that say so of 'host'; one that was seen elsewhere since is not there. */
+static void recall_from(const struct ledger *ledger, const struct journal_place *places,
+                        size_t count, struct observed_host *host, struct observed_guest *guests)
 {
-    struct observed_guest *guests =
-        ARENA_ARRAY(arena, struct observed_guest, ledger->place_count + 1);
-
-    for (size_t i = 0; i < ledger->place_count; i++) {
-        const struct journal_place *place = &ledger->places[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct journal_place *place = &places[i];
 
         if (strcmp(place->host, host->name) == 0 &&
+            ledger_last_seen(ledger, place->guest) == place &&
             ledger_find_definition(ledger, place->uuid) != NULL) {
             guests[host->guest_count++] = guest_of(ledger, place);
         }
     }
+}
+
+static void recall_host(struct arena *arena, const struct ledger *ledger,
+                        struct observed_host *host)
+{
+    struct observed_guest *guests =
+        ARENA_ARRAY(arena, struct observed_guest, ledger->place_count + ledger->sighting_count + 1);
+
+    recall_from(ledger, ledger->places, ledger->place_count, host, guests);
+    recall_from(ledger, ledger->sightings, ledger->sighting_count, host, guests);
     observed_sort_guests(guests, host->guest_count);
     host->guests = guests;
 }

@@ -289,8 +289,8 @@ static void close_readonly(struct journal *self)
         .owed = query_owed, .retries = query_retries, .revisions = query_revisions,             \
         .definitions = query_definitions, .runs = query_runs, .active_plan = query_active_plan, \
         .events = query_events, .holds = query_holds, .places = query_places,                   \
-        .attests = query_attests, .leftovers = query_leftovers, .object = query_object,         \
-        .next_seq = query_next_seq, .close = (how),                                             \
+        .sightings = query_sightings, .attests = query_attests, .leftovers = query_leftovers,   \
+        .object = query_object, .next_seq = query_next_seq, .close = (how),                     \
     }
 
 static const struct journal_ops threaded_ops = STORE_OPS(close_threaded);

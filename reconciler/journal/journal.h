@@ -205,15 +205,16 @@ struct journal_hold {
     bool released;
 };
 
-/* Where a guest was last seen to be where the file wanted it: what differs from it later is drift, not a
- * wish of the file that is still to be carried out. */
+/* Where a guest was last seen.  As a place: to be where the file wanted it; what differs from it later is drift, not a
+ * wish of the file that is still to be carried out.  As a sighting: on another host, and in no move. */
 struct journal_place {
     const char *guest;
     const char *uuid;
     const char *host;
     bool running; /* Had a process. */
     int64_t at_ms;
-    bool forgotten; /* The file does not name the guest any more. */
+    bool
+        forgotten; /* The file does not name the guest any more; a sighting: or it is in its place. */
     bool autostart; /* As the next two when last seen there: the host starts it as it boots. */
     bool guarded;   /* berth-guard keeps guests of this host from that. */
 };
@@ -245,7 +246,8 @@ struct journal_leftover {
     const char *to; /* Where it runs since. */
     int64_t since_ms;
     enum journal_protection protection;
-    bool cleared; /* It is gone there. */
+    bool cleared;           /* It is gone there. */
+    struct journal_key key; /* Of the first move that left it there; 0, 0 before format 6. */
 };
 
 struct journal_object {
@@ -268,6 +270,7 @@ enum journal_kind {
     JOURNAL_PLACE,
     JOURNAL_ATTEST,
     JOURNAL_LEFTOVER,
+    JOURNAL_SIGHTING,
     JOURNAL_OBJECT,
 };
 
@@ -287,6 +290,7 @@ struct journal_record {
         struct journal_place place;
         struct journal_attest attest;
         struct journal_leftover leftover;
+        struct journal_place sighting;
         struct journal_object object;
     };
 };
@@ -305,8 +309,8 @@ typedef void journal_done_fn(void *context, enum journal_result result, const st
  * Answers ascend: moves, runs, plans and events by key, revisions by time, steps by number, the rest
  * by guest or UUID.  'limit' (0 = all) keeps the newest, of open moves the oldest; 'guest' NULL means
  * every guest.  owed() leaves out what is paid, retries() what is cleared, holds() what is released,
- * places() what is forgotten, attests() what is used or withdrawn, leftovers() what is cleared.  A guest has one retry, one definition and one place, a UUID one owed
- * start, a scope and name one hold: the last one put.  next_seq() is one more than the greatest
+ * places() and sightings() what is forgotten, attests() what is used or withdrawn, leftovers() what is cleared.  A
+ * guest has one retry, one definition, one place and one sighting, a UUID one owed start, a scope and name one hold: the last one put.  next_seq() is one more than the greatest
  * seq of the current epoch, the greatest that any batch had.  What cannot be a record of ours is
  * ERR_INVALID, on the way in (FAILED) as on the way out.  active_plan() and object() may answer
  * ERR_NOT_FOUND, object() ERR_IO if its bytes do not match the digest.
@@ -337,6 +341,8 @@ struct journal_ops {
                  size_t *count, struct err *err);
     int (*places)(struct journal *self, struct arena *arena, struct journal_place **items,
                   size_t *count, struct err *err);
+    int (*sightings)(struct journal *self, struct arena *arena, struct journal_place **items,
+                     size_t *count, struct err *err);
     int (*attests)(struct journal *self, struct arena *arena, struct journal_attest **items,
                    size_t *count, struct err *err);
     int (*leftovers)(struct journal *self, struct arena *arena, struct journal_leftover **items,

@@ -293,6 +293,16 @@ int query_places(struct journal *self, struct arena *arena, struct journal_place
     return list(self, arena, &query, items, count, err);
 }
 
+int query_sightings(struct journal *self, struct arena *arena, struct journal_place **items,
+                    size_t *count, struct err *err)
+{
+    const struct query query = { .kind = JOURNAL_SIGHTING,
+                                 .where = "forgotten = 0",
+                                 .order = "guest" };
+
+    return list(self, arena, &query, items, count, err);
+}
+
 int query_attests(struct journal *self, struct arena *arena, struct journal_attest **items,
                   size_t *count, struct err *err)
 {

@@ -53,6 +53,8 @@ int query_places(struct journal *self, struct arena *arena, struct journal_place
                  size_t *count, struct err *err);
 
 /* Attestations that are neither used nor withdrawn, by the key of their moves. */
+int query_sightings(struct journal *self, struct arena *arena, struct journal_place **items,
+                    size_t *count, struct err *err);
 int query_attests(struct journal *self, struct arena *arena, struct journal_attest **items,
                   size_t *count, struct err *err);
 

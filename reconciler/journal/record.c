@@ -261,6 +261,8 @@ static const struct field leftover_fields[] = {
     { "since_ms", FIELD_TIME, offsetof(struct journal_leftover, since_ms) },
     { "protection", FIELD_PROTECTION, offsetof(struct journal_leftover, protection) },
     { "cleared", FIELD_FLAG, offsetof(struct journal_leftover, cleared) },
+    { "epoch", FIELD_NUMBER, offsetof(struct journal_leftover, key.epoch) },
+    { "seq", FIELD_NUMBER, offsetof(struct journal_leftover, key.seq) },
 };
 
 #define TABLE(row)                                                                \
@@ -269,13 +271,21 @@ static const struct field leftover_fields[] = {
     }
 
 static const struct record_table tables[] = {
-    [JOURNAL_MOVE] = TABLE(move),         [JOURNAL_STEP] = TABLE(step),
-    [JOURNAL_OWED] = TABLE(owed),         [JOURNAL_RETRY] = TABLE(retry),
-    [JOURNAL_REVISION] = TABLE(revision), [JOURNAL_DEFINITION] = TABLE(definition),
-    [JOURNAL_RUN] = TABLE(run),           [JOURNAL_PLAN] = TABLE(plan),
-    [JOURNAL_EVENT] = TABLE(event),       [JOURNAL_HOLD] = TABLE(hold),
-    [JOURNAL_PLACE] = TABLE(place),       [JOURNAL_ATTEST] = TABLE(attest),
+    [JOURNAL_MOVE] = TABLE(move),
+    [JOURNAL_STEP] = TABLE(step),
+    [JOURNAL_OWED] = TABLE(owed),
+    [JOURNAL_RETRY] = TABLE(retry),
+    [JOURNAL_REVISION] = TABLE(revision),
+    [JOURNAL_DEFINITION] = TABLE(definition),
+    [JOURNAL_RUN] = TABLE(run),
+    [JOURNAL_PLAN] = TABLE(plan),
+    [JOURNAL_EVENT] = TABLE(event),
+    [JOURNAL_HOLD] = TABLE(hold),
+    [JOURNAL_PLACE] = TABLE(place),
+    [JOURNAL_ATTEST] = TABLE(attest),
     [JOURNAL_LEFTOVER] = TABLE(leftover),
+    [JOURNAL_SIGHTING] = { "sighting", place_fields, ARRAY_LEN(place_fields),
+                           sizeof(struct journal_place) },
 };
 
 static bool is_text(enum field_kind kind)

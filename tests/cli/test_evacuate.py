@@ -57,6 +57,15 @@ class FailoverTest(EditTest):
         return moves, {b["guest"]: b["code"] for b in document["blocked"]}
 
 
+    def be_never_home(self):
+        """web was on kvm1 whenever it was seen, and the file wants it on kvm3."""
+        self.world.have({"kvm1": ["db", "web"], "kvm2": ["mail"], "kvm3": []})
+        self.world.want({"kvm1": ["db"], "kvm2": ["mail"], "kvm3": ["web"]})
+        self.assert_exit(self.world.berth("hold", "web"), OK)
+        self.assert_exit(self.world.berth("apply", "--yes"), BLOCKED)
+        self.assert_exit(self.world.berth("release", "web"), OK)
+
+
 class Plan(FailoverTest):
     def test_a_dry_run_shows_where_the_guests_would_run_and_changes_nothing(self):
         self.power("kvm1", "off")
@@ -109,6 +118,13 @@ class Plan(FailoverTest):
         self.assertEqual(blocked, {"new": "missing"})
         result = self.world.berth("evacuate", "kvm1", "--source-is-dead=kvm1", "--dry-run")
         self.assertRegex(result.stdout, "new.*no host that answers has it.* if it was on 'kvm1'")
+
+    def test_a_guest_that_was_seen_but_never_at_home_goes_where_the_file_wants_it(self):
+        self.be_never_home()
+        self.power("kvm1", "off")
+        moves, blocked = self.plan("evacuate", "kvm1")
+        self.assertEqual(moves, [("db", "kvm1", "kvm2", "forced"), ("web", "kvm1", "kvm3", "forced")])
+        self.assertEqual(blocked, {})
 
     def test_if_nobody_can_be_helped_the_file_stays_as_it_is(self):
         self.power("kvm1", "off")
@@ -164,6 +180,22 @@ class Evacuated(FailoverTest):
         self.assertEqual(self.world.status()["blocked"], [])
         self.assertEqual(self.evacuate().stdout, "")
         self.assertRegex(self.world.berth("history", "db").stdout, "kvm1 -> kvm2 +forced +done")
+
+    def test_a_guest_that_was_never_home_runs_where_the_file_wants_it(self):
+        self.be_never_home()
+        self.power("kvm1", "off")
+        self.evacuate("--source-is-dead=kvm1")
+        self.assert_fleet({"kvm1": [], "kvm2": ["db", "mail"], "kvm3": ["web"]})
+
+    def test_a_guest_that_was_never_home_is_protected_like_the_others(self):
+        self.world.have({"kvm1": ["db", sim_guest("web", autostart=True)], "kvm2": ["mail"], "kvm3": []})
+        self.world.want({"kvm1": ["db"], "kvm2": ["mail"], "kvm3": ["web"]})
+        self.assert_exit(self.world.berth("hold", "web"), OK)
+        self.assert_exit(self.world.berth("apply", "--yes"), BLOCKED)
+        self.assert_exit(self.world.berth("release", "web"), OK)
+        self.power("kvm1", "off")
+        result = self.evacuate("--source-is-dead=kvm1", status=BLOCKED)
+        self.assertRegex(result.stdout, "web: unsafe: .*once 'kvm1' comes back it would run twice")
 
     def test_guests_of_a_host_that_is_fenced_run_elsewhere(self):
         self.world.configure(FENCE)

@@ -233,6 +233,14 @@ static int places(struct journal *self, struct arena *arena, struct journal_plac
     return real->ops->places(real, arena, items, count, err);
 }
 
+static int sightings(struct journal *self, struct arena *arena, struct journal_place **items,
+                     size_t *count, struct err *err)
+{
+    struct journal *real = life_of_journal(self)->real_journal;
+
+    return real->ops->sightings(real, arena, items, count, err);
+}
+
 static int attests(struct journal *self, struct arena *arena, struct journal_attest **items,
                    size_t *count, struct err *err)
 {
@@ -283,6 +291,7 @@ static const struct journal_ops journal_ops = {
     .definitions = definitions,
     .holds = holds,
     .places = places,
+    .sightings = sightings,
     .attests = attests,
     .leftovers = leftovers,
     .events = events,

@@ -303,6 +303,24 @@ START_TEST(a_guest_that_was_last_seen_on_a_silent_host_stays_held)
 }
 END_TEST
 
+/* It was on its way home when it was last seen, and its host has not answered to any controller since. */
+START_TEST(a_guest_that_was_last_seen_away_from_home_on_a_silent_host_stays_held)
+{
+    begin(at_home, "");
+    world_edit(&world, cut, kvm1);
+    world_edit(&world, copy_vm1, NULL);
+    follow(MINUTE_MS); /* The file wants it on kvm1, which is silent. */
+    world_freeze(&world, kvm2, true);
+    world_edit(&world, boot, kvm1);
+    follow(5 * MINUTE_MS);
+    follow(5 * MINUTE_MS);
+    assert_runs("vm2", "kvm1");
+    ck_assert_str_eq(world_state(&world, "vm1", "kvm1"), "shutoff");
+    ck_assert_ptr_nonnull(strstr(world.last_alarm, "last seen on 'kvm2', which does not answer"));
+    world_deinit(&world);
+}
+END_TEST
+
 START_TEST(a_release_that_fails_is_tried_again_and_told_once)
 {
     begin(at_home, "{\"op\":\"release\",\"host\":\"kvm1\",\"error\":\"unreachable\",\"times\":3}");
@@ -393,6 +411,7 @@ int main(void)
     tcase_add_test(tcase, where_berth_conf_knows_of_no_guards_nobody_is_released);
     tcase_add_test(tcase, a_guest_that_another_host_knows_stays_held_and_the_others_start);
     tcase_add_test(tcase, a_guest_that_was_last_seen_on_a_silent_host_stays_held);
+    tcase_add_test(tcase, a_guest_that_was_last_seen_away_from_home_on_a_silent_host_stays_held);
     tcase_add_test(tcase, a_release_that_fails_is_tried_again_and_told_once);
     tcase_add_test(tcase, a_release_whose_answer_is_lost_is_found_done);
     tcase_add_test(tcase, what_was_known_of_a_guard_stands_until_it_is_known_otherwise);

@@ -320,13 +320,14 @@ START_TEST(every_fenced_host_is_uncertain_again_after_anything_else_was_tried)
 END_TEST
 
 /* A forced move to kvm3 after one to kvm2, which has died, too: kvm1 still has what it kept then. */
-static void assert_keeps_earlier_leftover(bool resumed)
+static void assert_keeps_earlier_leftover(bool resumed, int64_t since_ms)
 {
     const struct force_suspect suspects[] = {
         { .host = "kvm1", .holds = true, .protection = JOURNAL_PROTECTION_FENCED },
         { .host = "kvm2", .holds = true, .protection = JOURNAL_PROTECTION_FENCED },
     };
-    const struct journal_move move = { .uuid = UUID,
+    const struct journal_move move = { .key = { .epoch = 1, .seq = 9 },
+                                       .uuid = UUID,
                                        .guest = "vm1",
                                        .from = "kvm2",
                                        .to = "kvm3",
@@ -337,7 +338,8 @@ static void assert_keeps_earlier_leftover(bool resumed)
                                           .guest = "vm1",
                                           .host = "kvm1",
                                           .to = "kvm2",
-                                          .since_ms = 50,
+                                          .since_ms = since_ms,
+                                          .key = { .epoch = 1, .seq = 4 },
                                           .protection = JOURNAL_PROTECTION_FENCED } };
     struct ledger ledger = { .leftovers = left, .leftover_count = 1 };
     struct force_state state = { .suspects = suspects, .count = ARRAY_LEN(suspects) };
@@ -364,13 +366,20 @@ static void assert_keeps_earlier_leftover(bool resumed)
 
 START_TEST(start_that_comes_to_nothing_does_not_forget_what_a_host_had_kept_before)
 {
-    assert_keeps_earlier_leftover(false);
+    assert_keeps_earlier_leftover(false, 50);
+}
+END_TEST
+
+START_TEST(clock_that_was_set_back_between_two_forced_moves_makes_nothing_forgotten)
+{
+    assert_keeps_earlier_leftover(false, 150);
+    assert_keeps_earlier_leftover(true, 150);
 }
 END_TEST
 
 START_TEST(start_that_a_later_run_gives_up_does_not_forget_what_a_host_had_kept_before)
 {
-    assert_keeps_earlier_leftover(true);
+    assert_keeps_earlier_leftover(true, 50);
 }
 END_TEST
 
@@ -453,6 +462,7 @@ int main(void)
     tcase_add_test(tcase,
                    guest_that_has_become_transient_where_it_was_started_is_owed_no_autostart);
     tcase_add_test(tcase, start_that_comes_to_nothing_does_not_forget_what_a_host_had_kept_before);
+    tcase_add_test(tcase, clock_that_was_set_back_between_two_forced_moves_makes_nothing_forgotten);
     tcase_add_test(tcase,
                    start_that_a_later_run_gives_up_does_not_forget_what_a_host_had_kept_before);
     tcase_add_loop_test(tcase, what_a_dead_host_kept_is_swept_only_when_the_guest_is_elsewhere, 0,

@@ -174,6 +174,7 @@ START_TEST(a_guest_that_was_last_where_nobody_answers_is_kept)
 {
     AUTO(scene) struct scene scene;
     struct journal_place place = { .guest = "vm1", .uuid = UUID_1, .host = "kvm2" };
+    struct journal_place sighting = place;
 
     scene_init(&scene);
     scene.ledger.places = &place;
@@ -188,6 +189,11 @@ START_TEST(a_guest_that_was_last_where_nobody_answers_is_kept)
     place.host = "kvm2";
     place.uuid = UUID_2; /* Another guest of that name, then. */
     ck_assert(judge(&scene).all);
+    place.uuid = UUID_1;
+    place.host = "kvm1";
+    scene.ledger.sightings = &sighting; /* It has left its place since. */
+    scene.ledger.sighting_count = 1;
+    assert_keeps(&scene, "last seen on 'kvm2'", true);
 }
 END_TEST
 

@@ -1669,6 +1669,8 @@ START_TEST(journal_of_every_version_opens_and_says_what_it_said)
     struct journal_move *moves;
     struct journal_owed *owed;
     struct journal_retry *retries;
+    struct journal_leftover *left;
+    struct journal_place *sightings;
     struct journal_move expected = full_move_of(version);
 
     ck_assert_msg(source != NULL, "BERTH_SOURCE_DIR is not set: run by ctest, or set it");
@@ -1691,6 +1693,11 @@ START_TEST(journal_of_every_version_opens_and_says_what_it_said)
     ck_assert_int_eq(journal->ops->retries(journal, &bench.arena, &retries, &count, &err), 0);
     ck_assert_uint_eq(count, 1);
     ck_assert(retries[0].overran == (version > 3));
+    ck_assert_int_eq(journal->ops->leftovers(journal, &bench.arena, &left, &count, &err), 0);
+    ck_assert_uint_eq(count, version > 4 ? 1 : 0);
+    ck_assert_uint_eq(count == 0 ? 0 : left[0].key.seq, version > 5 ? 7 : 0);
+    ck_assert_int_eq(journal->ops->sightings(journal, &bench.arena, &sightings, &count, &err), 0);
+    ck_assert_uint_eq(count, version > 5 ? 1 : 0);
     ck_assert_uint_eq(read_next_seq(journal), 13);
     journal_close(journal);
     check_integrity();
@@ -1769,6 +1776,43 @@ START_TEST(last_place_of_a_guest_is_listed_until_it_is_forgotten)
 }
 END_TEST
 
+START_TEST(sighting_of_a_guest_is_listed_beside_its_place_until_it_is_forgotten)
+{
+    struct journal *journal = open_journal();
+    struct journal_record record = {
+        .kind = JOURNAL_SIGHTING,
+        .sighting = { .guest = "vm1",
+                      .uuid = UUID_A,
+                      .host = "kvm2",
+                      .running = true,
+                      .at_ms = BEGUN,
+                      .autostart = true,
+                      .guarded = true },
+    };
+    struct journal_record place = {
+        .kind = JOURNAL_PLACE,
+        .place = { .guest = "vm1", .uuid = UUID_A, .host = "kvm1", .at_ms = BEGUN },
+    };
+    struct journal_place *sightings;
+    size_t count;
+    struct err err;
+
+    put(journal, &place, 1);
+    put(journal, &record, 1);
+    ck_assert_int_eq(journal->ops->sightings(journal, &bench.arena, &sightings, &count, &err), 0);
+    ck_assert_uint_eq(count, 1);
+    ck_assert_str_eq(sightings[0].host, "kvm2");
+    ck_assert(sightings[0].running && sightings[0].autostart && sightings[0].guarded);
+    record.sighting.forgotten = true;
+    put(journal, &record, 1);
+    ck_assert_int_eq(journal->ops->sightings(journal, &bench.arena, &sightings, &count, &err), 0);
+    ck_assert_uint_eq(count, 0);
+    ck_assert_int_eq(journal->ops->places(journal, &bench.arena, &sightings, &count, &err), 0);
+    ck_assert_uint_eq(count, 1);
+    journal_close(journal);
+}
+END_TEST
+
 START_TEST(attestation_is_listed_until_it_is_used_or_withdrawn)
 {
     struct journal *journal = open_journal();
@@ -1810,7 +1854,8 @@ START_TEST(leftover_is_listed_until_it_is_cleared)
                       .host = "kvm2",
                       .guest = "vm1",
                       .to = "kvm3",
-                      .since_ms = BEGUN },
+                      .since_ms = BEGUN,
+                      .key = { 1, 7 } },
     };
     struct journal_leftover *leftovers;
     size_t count;
@@ -1831,6 +1876,7 @@ START_TEST(leftover_is_listed_until_it_is_cleared)
     ck_assert_str_eq(leftovers[0].host, "kvm1");
     ck_assert_str_eq(leftovers[1].guest, "vm1");
     ck_assert_str_eq(leftovers[1].to, "kvm3");
+    ck_assert(leftovers[1].key.epoch == 1 && leftovers[1].key.seq == 7);
     record.leftover.cleared = true;
     put(journal, &record, 1);
     ck_assert_int_eq(journal->ops->leftovers(journal, &bench.arena, &leftovers, &count, &err), 0);
@@ -1912,6 +1958,7 @@ static TCase *records(void)
     tcase_add_test(tcase, last_place_of_a_guest_is_listed_until_it_is_forgotten);
     tcase_add_test(tcase, attestation_is_listed_until_it_is_used_or_withdrawn);
     tcase_add_test(tcase, leftover_is_listed_until_it_is_cleared);
+    tcase_add_test(tcase, sighting_of_a_guest_is_listed_beside_its_place_until_it_is_forgotten);
     tcase_add_test(tcase, guest_has_one_retry_until_it_is_cleared);
     tcase_add_test(tcase, revision_acted_on_again_becomes_the_newest);
     tcase_add_test(tcase, definition_of_a_guest_is_its_last_one);
@@ -1949,7 +1996,7 @@ static TCase *files(void)
     tcase_add_test(tcase, file_that_was_created_and_never_filled_becomes_a_journal);
     tcase_add_test(tcase, file_that_is_no_database_is_refused_by_name);
     tcase_add_test(tcase, damaged_page_is_found_when_the_journal_is_opened);
-    tcase_add_loop_test(tcase, journal_of_every_version_opens_and_says_what_it_said, 1, 6);
+    tcase_add_loop_test(tcase, journal_of_every_version_opens_and_says_what_it_said, 1, 7);
     return tcase;
 }
 
