@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/heap.h"
 #include "base/loop.h"
 #include "base/process.h"
 #include "base/text.h"
@@ -270,11 +271,8 @@ static int prepare(struct fence *fence, const struct fence_device *device, struc
 struct fence *fence_begin(struct loop *loop, const struct fence_device *device, const char *host,
                           int64_t timeout_ms, fence_done_fn *done, void *context)
 {
-    struct fence *fence = calloc(1, sizeof(*fence));
+    struct fence *fence = HEAP_NEW(struct fence);
 
-    if (fence == NULL) {
-        abort();
-    }
     fence->loop = loop;
     fence->host = arena_strdup(&fence->arena, host);
     fence->agent = arena_strdup_maybe(&fence->arena, device->agent);

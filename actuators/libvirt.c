@@ -20,6 +20,7 @@
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/clock.h"
+#include "base/heap.h"
 #include "base/loop.h"
 #include "base/text.h"
 #include "model/check.h"
@@ -126,16 +127,6 @@ struct libvirt_actuator {
     struct request *requests;  /* In the order of the calls. */
     struct request **last_request;
 };
-
-static void *allocate(size_t size)
-{
-    void *memory = calloc(1, size);
-
-    if (memory == NULL) {
-        abort();
-    }
-    return memory;
-}
 
 static int compare_host(const void *name, const void *item)
 {
@@ -378,7 +369,7 @@ static const struct libvirt_job_ops observe_ops = {
  * observation is never older than its request. */
 static void start_observe(struct host *host)
 {
-    struct observe_job *observing = allocate(sizeof(*observing));
+    struct observe_job *observing = HEAP_NEW(struct observe_job);
     struct request *request = host->actuator->requests;
 
     observing->job.ops = &observe_ops;
@@ -518,7 +509,7 @@ static bool is_open_ended(const struct op *op)
 
 static void start_operate(struct request *request)
 {
-    struct operate_job *operating = allocate(sizeof(*operating));
+    struct operate_job *operating = HEAP_NEW(struct operate_job);
     struct libvirt_actuator *actuator = request->actuator;
     struct arena *arena = &operating->arena;
 
@@ -774,7 +765,7 @@ static struct host *find_host(struct libvirt_actuator *actuator, const char *nam
 static struct request *new_request(struct libvirt_actuator *actuator, uint64_t ticket,
                                    const char *host)
 {
-    struct request *request = allocate(sizeof(*request));
+    struct request *request = HEAP_NEW(struct request);
 
     request->actuator = actuator;
     request->ticket = ticket;
@@ -946,7 +937,7 @@ EXPORT struct actuator *libvirt_open(struct loop *loop, const struct libvirt_set
     if (libvirt_connection_prepare(err) < 0) {
         return NULL;
     }
-    actuator = allocate(sizeof(*actuator));
+    actuator = HEAP_NEW(struct libvirt_actuator);
     actuator->base.ops = &libvirt_ops;
     actuator->loop = loop;
     actuator->pool = libvirt_pool_new(loop);

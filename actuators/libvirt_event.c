@@ -10,6 +10,7 @@
 #include "actuators/libvirt_pool.h"
 #include "base/backoff.h"
 #include "base/base.h"
+#include "base/heap.h"
 
 /* From here on pauses grow no longer: at most 40 s, about as long as whoever polls takes to look. */
 #define ATTEMPTS_MAX 4
@@ -43,16 +44,6 @@ struct unregister_job {
     struct libvirt_job job;
     struct registration *registration;
 };
-
-static void *allocate(size_t size)
-{
-    void *memory = calloc(1, size);
-
-    if (memory == NULL) {
-        abort();
-    }
-    return memory;
-}
 
 /* On libvirt's event thread: no call here may wait, or every host goes unheard. */
 
@@ -191,7 +182,7 @@ static const struct libvirt_job_ops unregister_ops = {
 
 static void let_go(struct libvirt_pool *pool, struct registration *registration)
 {
-    struct unregister_job *unregistering = allocate(sizeof(*unregistering));
+    struct unregister_job *unregistering = HEAP_NEW(struct unregister_job);
 
     unregistering->job.ops = &unregister_ops;
     unregistering->job.apart = true;
@@ -282,7 +273,7 @@ static const struct libvirt_job_ops register_ops = {
 
 static struct registration *new_registration(struct libvirt_event *event)
 {
-    struct registration *registration = allocate(sizeof(*registration));
+    struct registration *registration = HEAP_NEW(struct registration);
 
     registration->connection = libvirt_link_lend(event->link, NULL);
     registration->inbox = libvirt_inbox_new(event->loop, event->link->name, on_inbox, event);
@@ -303,7 +294,7 @@ static void listen(struct libvirt_event *event)
         return;
     }
     loop_timer_stop(event->loop, &event->retry);
-    registering = allocate(sizeof(*registering));
+    registering = HEAP_NEW(struct register_job);
     registering->job.ops = &register_ops;
     registering->job.apart = true;
     registering->event = event;

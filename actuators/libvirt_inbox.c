@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/heap.h"
 #include "base/loop.h"
 
 /* What waits for delivery. */
@@ -163,11 +164,8 @@ static void on_mail(void *context)
 struct libvirt_inbox *libvirt_inbox_new(struct loop *loop, const char *host,
                                         libvirt_inbox_fn *notice, void *context)
 {
-    struct libvirt_inbox *inbox = calloc(1, sizeof(*inbox));
+    struct libvirt_inbox *inbox = HEAP_NEW(struct libvirt_inbox);
 
-    if (inbox == NULL) {
-        abort();
-    }
     inbox->loop = loop;
     inbox->host = copy_name(host);
     inbox->notice = notice;

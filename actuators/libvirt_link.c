@@ -8,6 +8,7 @@
 #include "actuators/libvirt_pool.h"
 #include "base/base.h"
 #include "base/err.h"
+#include "base/heap.h"
 
 struct open_job {
     struct libvirt_job job;
@@ -26,16 +27,6 @@ struct close_job {
     struct libvirt_job job;
     virConnectPtr connection;
 };
-
-static void *allocate(size_t size)
-{
-    void *memory = calloc(1, size);
-
-    if (memory == NULL) {
-        abort();
-    }
-    return memory;
-}
 
 static void run_close(struct libvirt_job *job)
 {
@@ -67,7 +58,7 @@ static const struct libvirt_job_ops close_ops = {
 
 static void close_connection(struct libvirt_pool *pool, virConnectPtr connection)
 {
-    struct close_job *closing = allocate(sizeof(*closing));
+    struct close_job *closing = HEAP_NEW(struct close_job);
 
     closing->job.ops = &close_ops;
     closing->job.apart = true;
@@ -127,7 +118,7 @@ static const struct libvirt_job_ops open_ops = {
 
 static void start_open(struct libvirt_link *link)
 {
-    struct open_job *opening = allocate(sizeof(*opening));
+    struct open_job *opening = HEAP_NEW(struct open_job);
 
     opening->job.ops = &open_ops;
     opening->job.apart = true;

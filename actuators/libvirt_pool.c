@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/base.h"
+#include "base/heap.h"
 #include "base/loop.h"
 
 struct job_list {
@@ -246,12 +247,9 @@ static void start_jobs(struct libvirt_pool *pool)
 
 struct libvirt_pool *libvirt_pool_new(struct loop *loop)
 {
-    struct libvirt_pool *pool = calloc(1, sizeof(*pool));
+    struct libvirt_pool *pool = HEAP_NEW(struct libvirt_pool);
     pthread_condattr_t attributes;
 
-    if (pool == NULL) {
-        abort();
-    }
     pool->loop = loop;
     (void)pthread_mutex_init(&pool->mutex, NULL);
     (void)pthread_condattr_init(&attributes);

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/heap.h"
 #include "base/loop.h"
 #include "base/text.h"
 #include "model/check.h"
@@ -71,11 +72,8 @@ static struct sim *sim_of(struct actuator *actuator)
 
 static struct call *call_new(struct sim *sim, const char *host, uint64_t ticket)
 {
-    struct call *call = calloc(1, sizeof(*call));
+    struct call *call = HEAP_NEW(struct call);
 
-    if (call == NULL) {
-        abort();
-    }
     call->sim = sim;
     call->loop = sim->loop;
     call->ticket = ticket;
@@ -611,11 +609,8 @@ static const struct actuator_ops sim_ops = {
 
 static struct actuator *sim_new(struct loop *loop, struct sim_store *store)
 {
-    struct sim *sim = calloc(1, sizeof(*sim));
+    struct sim *sim = HEAP_NEW(struct sim);
 
-    if (sim == NULL) {
-        abort();
-    }
     sim->actuator.ops = &sim_ops;
     sim->loop = loop;
     sim->store = store;

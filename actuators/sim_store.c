@@ -17,6 +17,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/heap.h"
 #include "base/text.h"
 
 #define FILE_MODE 0644
@@ -37,11 +38,8 @@ struct sim_store {
 
 static struct sim_store *store_new(void)
 {
-    struct sim_store *store = calloc(1, sizeof(*store));
+    struct sim_store *store = HEAP_NEW(struct sim_store);
 
-    if (store == NULL) {
-        abort();
-    }
     store->lock = -1;
     return store;
 }

@@ -9,6 +9,7 @@
 #include "actuators/sim_rules.h"
 #include "actuators/sim_store.h"
 #include "base/arena.h"
+#include "base/heap.h"
 #include "base/loop.h"
 #include "base/text.h"
 
@@ -62,16 +63,6 @@ struct sim_watch {
     struct loop_timer delivery;
 };
 
-static void *allocate(size_t size)
-{
-    void *memory = calloc(1, size);
-
-    if (memory == NULL) {
-        abort();
-    }
-    return memory;
-}
-
 /* Delivery: one notice a turn, and nothing is touched after it. */
 
 static void told_free(struct told *told)
@@ -106,7 +97,7 @@ static void deliver(void *context)
 
 static void enqueue(struct sim_watch *watch, const struct actuator_notice *notice, int64_t delay_ms)
 {
-    struct told *told = allocate(sizeof(*told));
+    struct told *told = HEAP_NEW(struct told);
     struct told **place = &watch->queue;
 
     told->due_ms = loop_now_ms(watch->loop) + delay_ms;
@@ -402,7 +393,7 @@ static void prune_queue(struct sim_watch *watch)
 struct sim_watch *sim_watch_new(struct loop *loop, struct sim_store *store, sim_watch_fn *notice,
                                 void *context)
 {
-    struct sim_watch *watch = allocate(sizeof(*watch));
+    struct sim_watch *watch = HEAP_NEW(struct sim_watch);
 
     watch->loop = loop;
     watch->store = store;

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/err.h"
+#include "base/heap.h"
 #include "base/text.h"
 
 /* A kept login whose host has not answered for so long is given up for a new one. */
@@ -53,11 +54,8 @@ AUTO_VALUE(errand, struct errand, end_errand);
 
 struct ssh *ssh_open(const struct ssh_settings *settings)
 {
-    struct ssh *ssh = calloc(1, sizeof(*ssh));
+    struct ssh *ssh = HEAP_NEW(struct ssh);
 
-    if (ssh == NULL) {
-        abort();
-    }
     ssh->settings.key = arena_strdup_maybe(&ssh->arena, settings->key);
     ssh->settings.known_hosts = arena_strdup_maybe(&ssh->arena, settings->known_hosts);
     (void)pthread_mutex_init(&ssh->mutex, NULL);

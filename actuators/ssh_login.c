@@ -11,6 +11,7 @@
 #include "actuators/ssh_address.h"
 #include "actuators/ssh_deadline.h"
 #include "base/base.h"
+#include "base/heap.h"
 
 /* How long a wait lasts at most before libssh is asked again: it may have read ahead what the socket then
  * does not announce any more. */
@@ -158,12 +159,9 @@ static int authenticate(const struct ssh_login *login, const struct ssh_settings
 int ssh_login_open(const struct ssh_settings *settings, const char *address, int64_t deadline,
                    struct ssh_login **login, struct err *err)
 {
-    AUTO(login) struct ssh_login *opened = calloc(1, sizeof(*opened));
+    AUTO(login) struct ssh_login *opened = HEAP_NEW(struct ssh_login);
     struct ssh_address parsed = { 0 };
 
-    if (opened == NULL) {
-        abort();
-    }
     opened->address = arena_strdup(&opened->arena, address);
     if (ssh_address_parse(&opened->arena, address, &parsed, err) < 0) {
         return -1;

@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/err.h"
+#include "base/heap.h"
 #include "base/text.h"
 
 #define CHUNK_BYTES 8192
@@ -58,12 +59,9 @@ static void on_signal(ssh_session session, ssh_channel channel, const char *sign
 int ssh_process_new(const struct ssh_login *login, int64_t deadline, struct ssh_process **process,
                     struct err *err)
 {
-    AUTO(process) struct ssh_process *made = calloc(1, sizeof(*made));
+    AUTO(process) struct ssh_process *made = HEAP_NEW(struct ssh_process);
     int result;
 
-    if (made == NULL) {
-        abort();
-    }
     made->login = login;
     made->callbacks.channel_exit_signal_function = on_signal;
     made->callbacks.userdata = made;

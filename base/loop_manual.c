@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/heap.h"
+
 struct post {
     struct post *next;
     loop_fn *fn;
@@ -235,9 +237,9 @@ static const struct loop_ops manual_ops = {
 
 struct loop *loop_manual_new(int64_t wall_ms)
 {
-    struct loop_manual *loop = calloc(1, sizeof(*loop));
+    struct loop_manual *loop = HEAP_NEW(struct loop_manual);
 
-    if (loop == NULL || pthread_mutex_init(&loop->mutex, NULL) != 0) {
+    if (pthread_mutex_init(&loop->mutex, NULL) != 0) {
         abort();
     }
     loop->base.ops = &manual_ops;

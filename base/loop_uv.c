@@ -7,6 +7,8 @@
 #include <time.h>
 #include <uv.h>
 
+#include "base/heap.h"
+
 struct post {
     struct post *next;
     loop_fn *fn;
@@ -52,16 +54,6 @@ struct watch_handle {
 static struct loop_uv *uv_of(struct loop *loop)
 {
     return (struct loop_uv *)loop;
-}
-
-static void *allocate(size_t size)
-{
-    void *memory = calloc(1, size);
-
-    if (memory == NULL) {
-        abort();
-    }
-    return memory;
 }
 
 static void posts_init(struct posts *posts)
@@ -163,7 +155,7 @@ static void on_timer(uv_timer_t *uv)
 
 static struct timer_handle *new_handle(struct loop_uv *loop, struct loop_timer *timer)
 {
-    struct timer_handle *handle = allocate(sizeof(*handle));
+    struct timer_handle *handle = HEAP_NEW(struct timer_handle);
 
     (void)uv_timer_init(&loop->uv, &handle->uv);
     handle->uv.data = handle;
@@ -217,7 +209,7 @@ static void uv_watch_arm(struct loop *self, struct loop_watch *watch)
     struct watch_handle *handle;
 
     assert(!watch->armed);
-    handle = allocate(sizeof(*handle));
+    handle = HEAP_NEW(struct watch_handle);
     must(uv_poll_init(&loop->uv, &handle->uv, watch->fd), "a watch");
     handle->uv.data = handle;
     handle->watch = watch;
@@ -243,7 +235,7 @@ static void uv_watch_disarm(struct loop *self, struct loop_watch *watch)
 static void uv_post(struct loop *self, loop_fn *fn, loop_fn *drop, void *context)
 {
     struct loop_uv *loop = uv_of(self);
-    struct post *post = allocate(sizeof(*post));
+    struct post *post = HEAP_NEW(struct post);
 
     post->fn = fn;
     post->drop = drop;
@@ -304,7 +296,7 @@ static const struct loop_ops uv_ops = {
 
 struct loop *loop_uv_new(void)
 {
-    struct loop_uv *loop = allocate(sizeof(*loop));
+    struct loop_uv *loop = HEAP_NEW(struct loop_uv);
 
     loop->base.ops = &uv_ops;
     posts_init(&loop->posted);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/heap.h"
 #include "base/text.h"
 #include "diff/plan.h"
 #include "diff/plan_json.h"
@@ -171,7 +172,7 @@ static void do_force(struct backend *backend, const struct api_act *act, struct 
 static void do_act(void *context, const struct api_act *act, uint64_t ticket)
 {
     struct backend *backend = context;
-    struct act *waiting = calloc(1, sizeof(*waiting));
+    struct act *waiting = HEAP_NEW(struct act);
     const struct order order = {
         .verb = verb_of(act->verb),
         .scope = act->guest != NULL  ? JOURNAL_SCOPE_GUEST
@@ -181,9 +182,6 @@ static void do_act(void *context, const struct api_act *act, uint64_t ticket)
         .reason = act->reason,
     };
 
-    if (waiting == NULL) {
-        abort();
-    }
     *waiting = (struct act){ backend, backend->openings, ticket };
     if (act->verb == API_FORCE) {
         do_force(backend, act, waiting);

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/err.h"
+#include "base/heap.h"
 #include "base/text.h"
 #include "cli/sse.h"
 
@@ -129,11 +130,8 @@ static int ask(struct client *base, const char *path, const char *body, struct t
 static void on_event(void *context, const char *name, const char *data)
 {
     struct curl_client *client = context;
-    struct pending *pending = calloc(1, sizeof(*pending));
+    struct pending *pending = HEAP_NEW(struct pending);
 
-    if (pending == NULL) {
-        abort();
-    }
     pending->name = strdup(name);
     pending->data = strdup(data);
     if (pending->name == NULL || pending->data == NULL) {
@@ -326,9 +324,9 @@ static void client_close(struct client *base)
 struct client *client_open(const char *socket)
 {
     static const struct client_ops ops = { ask, follow, client_close };
-    struct curl_client *client = calloc(1, sizeof(*client));
+    struct curl_client *client = HEAP_NEW(struct curl_client);
 
-    if (client == NULL || curl_global_init(CURL_GLOBAL_NOTHING) != CURLE_OK) {
+    if (curl_global_init(CURL_GLOBAL_NOTHING) != CURLE_OK) {
         abort();
     }
     client->client.ops = &ops;

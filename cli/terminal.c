@@ -10,6 +10,7 @@
 #include <wchar.h>
 
 #include "base/err.h"
+#include "base/heap.h"
 #include "cli/canvas.h"
 
 #define ESCAPE_MS 50 /* How long the rest of a key's sequence may take. */
@@ -151,11 +152,8 @@ static void set_styles(struct curses_terminal *terminal, bool colour)
 struct terminal *terminal_open(bool colour, struct err *err)
 {
     static const struct terminal_ops ops = { size, draw, key, resize, suspend, terminal_close };
-    struct curses_terminal *terminal = calloc(1, sizeof(*terminal));
+    struct curses_terminal *terminal = HEAP_NEW(struct curses_terminal);
 
-    if (terminal == NULL) {
-        abort();
-    }
     terminal->terminal.ops = &ops;
     (void)setlocale(LC_CTYPE, ""); /* For what is drawn alone. */
     terminal->screen = newterm(NULL, stdout, stdin);

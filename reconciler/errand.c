@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/heap.h"
 #include "base/loop.h"
 #include "reconciler/ledger.h"
 
@@ -21,11 +22,8 @@ struct errand {
 
 static struct errand *errand_new(struct errands *errands, errand_answer_fn *answer, void *context)
 {
-    struct errand *errand = calloc(1, sizeof(*errand));
+    struct errand *errand = HEAP_NEW(struct errand);
 
-    if (errand == NULL) {
-        abort();
-    }
     errand->errands = errands;
     errand->answer = answer;
     errand->context = context;

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/heap.h"
 #include "base/loop.h"
 
 struct force_wait {
@@ -33,12 +34,9 @@ static void on_patience_over(void *context)
 void force_queue_add(struct force_queue *queue, const struct force_request *request,
                      errand_answer_fn *answer, void *context)
 {
-    struct force_wait *wait = calloc(1, sizeof(*wait));
+    struct force_wait *wait = HEAP_NEW(struct force_wait);
     struct force_wait **link = &queue->first;
 
-    if (wait == NULL) {
-        abort();
-    }
     *wait = (struct force_wait){ .queue = queue, .answer = answer, .context = context };
     wait->request = (struct force_request){
         .guest = arena_strdup(&wait->arena, request->guest),

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/heap.h"
 #include "base/loop.h"
 #include "base/module.h"
 #include "base/process.h"
@@ -61,16 +62,6 @@ struct hooks {
     void *context;
     struct loop_timer grace;
 };
-
-static void *allocate(size_t size)
-{
-    void *memory = calloc(1, size);
-
-    if (memory == NULL) {
-        abort();
-    }
-    return memory;
-}
 
 static void tell_failed(struct hooks *hooks, const char *way, const char *event, const char *text)
 {
@@ -267,7 +258,7 @@ static void queue_command(struct hooks *hooks, const struct event *event, const 
         hooks->commands_dropped++;
         return;
     }
-    message = allocate(sizeof(*message));
+    message = HEAP_NEW(struct message);
     message->event = arena_strdup(&message->arena, name);
     message->json = arena_strdup(&message->arena, json);
     message->path = arena_strdup(&message->arena, hooks->config.command);
@@ -327,7 +318,7 @@ static void queue_send(struct hooks *hooks, const char *name, const char *json)
 
 struct hooks *hook_open(struct loop *loop, const struct hook_listener *listener)
 {
-    struct hooks *hooks = allocate(sizeof(*hooks));
+    struct hooks *hooks = HEAP_NEW(struct hooks);
 
     hooks->loop = loop;
     hooks->listener = *listener;

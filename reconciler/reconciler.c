@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/heap.h"
 #include "diff/plan.h"
 #include "reconciler/config.h"
 #include "reconciler/controller.h"
@@ -66,12 +67,9 @@ static void on_executor_event(void *context, const struct event *event)
 struct reconciler *reconciler_new(const struct reconciler_world *world,
                                   const struct reconciler_options *options)
 {
-    struct reconciler *reconciler = calloc(1, sizeof(*reconciler));
+    struct reconciler *reconciler = HEAP_NEW(struct reconciler);
     struct executor_world executor_world;
 
-    if (reconciler == NULL) {
-        abort();
-    }
     reconciler->world = *world;
     reconciler->options = *options;
     calls_init(&reconciler->calls, world->actuator);

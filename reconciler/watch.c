@@ -16,6 +16,7 @@
 #include "base/base.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/heap.h"
 #include "base/loop.h"
 
 /* How often the file's stamp is looked at: while inotify does not tell all, and while it should. */
@@ -378,11 +379,8 @@ static void on_ready(void *context)
 
 struct watch *watch_new(struct loop *loop, const char *path, const struct watch_listener *listener)
 {
-    struct watch *watch = calloc(1, sizeof(*watch));
+    struct watch *watch = HEAP_NEW(struct watch);
 
-    if (watch == NULL) {
-        abort();
-    }
     watch->loop = loop;
     watch->path = path;
     watch->listener = *listener;

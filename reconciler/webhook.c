@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/heap.h"
 #include "base/loop.h"
 #include "reconciler/api/token.h"
 
@@ -289,11 +290,8 @@ static void *run_sender(void *context)
 static void send_message(struct webhook *webhook, const struct webhook_message *message)
 {
     struct sender *sender = self(webhook);
-    struct item *item = calloc(1, sizeof(*item));
+    struct item *item = HEAP_NEW(struct item);
 
-    if (item == NULL) {
-        abort();
-    }
     item->listener = sender->listener;
     item->message = (struct webhook_message){
         .url = arena_strdup(&item->arena, message->url),
@@ -368,10 +366,10 @@ static int start_thread(struct sender *sender)
 struct webhook *webhook_open(struct loop *loop, const struct webhook_listener *listener,
                              struct err *err)
 {
-    struct sender *sender = calloc(1, sizeof(*sender));
+    struct sender *sender = HEAP_NEW(struct sender);
     int error;
 
-    if (sender == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         abort();
     }
     sender->webhook.ops = &sender_ops;

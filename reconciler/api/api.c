@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/heap.h"
 #include "base/text.h"
 #include "reconciler/api/http.h"
 #include "reconciler/api/request.h"
@@ -40,11 +41,8 @@ static int open_all(struct api *api, const struct api_config *config, struct err
 struct api *api_open(struct loop *loop, const struct api_config *config,
                      const struct api_backend *backend, struct err *err)
 {
-    struct api *api = calloc(1, sizeof(*api));
+    struct api *api = HEAP_NEW(struct api);
 
-    if (api == NULL) {
-        abort();
-    }
     api->loop = loop;
     api->backend = *backend;
     api->request_ms = config->request_ms > 0 ? config->request_ms : API_REQUEST_MS;

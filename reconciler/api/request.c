@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/heap.h"
 #include "base/text.h"
 #include "model/json_token.h"
 #include "reconciler/api/answer.h"
@@ -225,11 +226,8 @@ static bool begin(struct request *request, const char *method)
 bool request_begin(struct connection *connection, struct MHD_Connection *http, const char *method,
                    const char *path)
 {
-    struct request *request = calloc(1, sizeof(*request));
+    struct request *request = HEAP_NEW(struct request);
 
-    if (request == NULL) {
-        abort();
-    }
     request->connection = connection;
     request->http = http;
     request->route = route_find(&request->arena, path);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/heap.h"
 #include "reconciler/api/http.h"
 #include "reconciler/api/request.h"
 #include "reconciler/api/server.h"
@@ -18,12 +19,9 @@ static const char heartbeat[] = ":\n\n";
 struct stream *stream_new(struct request *request, const char *last_id)
 {
     struct api *api = request->connection->api;
-    struct stream *stream = calloc(1, sizeof(*stream));
+    struct stream *stream = HEAP_NEW(struct stream);
     bool missed;
 
-    if (stream == NULL) {
-        abort();
-    }
     stream->api = api;
     stream->request = request;
     stream->next = ring_resume(&api->ring, last_id, &missed);

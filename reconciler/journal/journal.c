@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/fd.h"
+#include "base/heap.h"
 #include "base/loop.h"
 #include "base/text.h"
 #include "model/supply_json.h"
@@ -86,12 +87,9 @@ static struct store_request *list_take(struct store_list *list)
 static struct store_request *request_new(struct store *store, const struct journal_batch *batch,
                                          journal_done_fn *done, void *context)
 {
-    struct store_request *request = calloc(1, sizeof(*request));
+    struct store_request *request = HEAP_NEW(struct store_request);
     struct journal_record *records;
 
-    if (request == NULL) {
-        abort();
-    }
     records = ARENA_ARRAY(&request->arena, struct journal_record, batch->count);
     for (size_t i = 0; i < batch->count; i++) {
         records[i] = record_copy(&request->arena, &batch->records[i]);
@@ -299,11 +297,8 @@ static const struct journal_ops readonly_ops = STORE_OPS(close_readonly);
 
 static struct store *store_new(struct loop *loop, const char *state_dir)
 {
-    struct store *store = calloc(1, sizeof(*store));
+    struct store *store = HEAP_NEW(struct store);
 
-    if (store == NULL) {
-        abort();
-    }
     store->loop = loop;
     store->lock_fd = -1;
     store->state_dir = strdup(state_dir);
