@@ -54,3 +54,62 @@ struct restart_room restart_room(const struct plan_input *input, const struct ob
     room.free_kib = capacity_free_kib(memory);
     return room;
 }
+
+/* The guest is on 'host' if it is 'here', and not on it otherwise. */
+static void suppose_guest(struct arena *arena, const struct observed_guest *guest, bool here,
+                          struct observed_host *host)
+{
+    struct observed_guest *guests =
+        ARENA_ARRAY(arena, struct observed_guest, host->guest_count + 1);
+    size_t count = 0;
+
+    for (size_t i = 0; i < host->guest_count; i++) {
+        if (strcmp(host->guests[i].name, guest->name) != 0) {
+            guests[count++] = host->guests[i];
+        }
+    }
+    if (here) {
+        guests[count++] = *guest;
+        observed_sort_guests(guests, count);
+    }
+    host->guests = guests;
+    host->guest_count = count;
+}
+
+static void suppose_no_move(struct arena *arena, const char *guest, struct observed *observed)
+{
+    struct observed_move *moves =
+        ARENA_ARRAY(arena, struct observed_move, observed->in_flight_count + 1);
+    size_t count = 0;
+
+    for (size_t i = 0; i < observed->in_flight_count; i++) {
+        if (strcmp(observed->in_flight[i].guest, guest) != 0) {
+            moves[count++] = observed->in_flight[i];
+        }
+    }
+    observed->in_flight = moves;
+    observed->in_flight_count = count;
+}
+
+struct restart_room restart_room_elsewhere(const struct plan_input *input,
+                                           const struct observed_guest *guest, const char *host)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct observed supposed = *input->observed;
+    struct observed_host *hosts =
+        ARENA_ARRAY(&arena, struct observed_host, supposed.host_count + 1);
+    struct observed_guest stopped = *guest;
+    struct plan_input there = *input;
+
+    stopped.owed_start = observed_is_active(guest) || guest->owed_start;
+    stopped.state = GUEST_SHUTOFF;
+    stopped.job = GUEST_JOB_NONE;
+    for (size_t i = 0; i < supposed.host_count; i++) {
+        hosts[i] = supposed.hosts[i];
+        suppose_guest(&arena, &stopped, strcmp(hosts[i].name, host) == 0, &hosts[i]);
+    }
+    suppose_no_move(&arena, guest->name, &supposed);
+    supposed.hosts = hosts;
+    there.observed = &supposed;
+    return restart_room(&there, &stopped, host, NULL, 0);
+}

@@ -3,7 +3,7 @@
 
 /*
  * Restart: whether a guest that was stopped early may run again where it is, or its room has been given away
- * meanwhile.  By the planner's charging: who arrives there, and who is off but may start, counts.  Pure.
+ * meanwhile; and whether one whose host is dead may run on another.  By the planner's charging: who arrives there, and who is off but may start, counts.  Pure.
  */
 
 #include <stddef.h>
@@ -25,3 +25,8 @@ struct restart_room {
  * of the observation. */
 struct restart_room restart_room(const struct plan_input *input, const struct observed_guest *guest,
                                  const char *host, const char *const *others, size_t other_count);
+
+/* Likewise for 'guest' as it was last known: it is to be started on 'host' (or defined, if it is off and owed no
+ * start), wherever else it is or was on its way to. */
+struct restart_room restart_room_elsewhere(const struct plan_input *input,
+                                           const struct observed_guest *guest, const char *host);

@@ -6,9 +6,11 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "diff/plan.h"
+#include "diff/restart.h"
 #include "model/desired.h"
 #include "model/fault.h"
 #include "model/profile.h"
+#include "model/quantity.h"
 #include "model/supply_json.h"
 #include "reconciler/config.h"
 #include "reconciler/controller.h"
@@ -233,6 +235,38 @@ int moves_supplies_of(struct reconciler *reconciler, const char *guest,
                            &reconciler->revision.desired, guest, &told, supplies, err);
 }
 
+/* By the rule of plans: what is off and may start, what arrives and what is reserved for a move that is not settled
+ * takes room as well.  What runs there now is all that the target itself can tell. */
+static int check_room(struct reconciler *reconciler, const struct force_order *order,
+                      struct err *err)
+{
+    const struct plan_input *input = &reconciler->view.input;
+    const struct observed_host *dead =
+        observed_find_host(&reconciler->snapshot.observed, order->from);
+    const struct observed_guest *known =
+        dead == NULL ? NULL : observed_find_guest(dead, order->uuid);
+    struct observed_guest guest = { .name = order->guest, .uuid = order->uuid };
+    struct restart_room room;
+
+    if (known != NULL) {
+        guest = *known;
+    }
+    guest.state = order->original;
+    room = restart_room_elsewhere(input, &guest, order->to);
+    if (room.fit == CAPACITY_FITS) {
+        return 0;
+    }
+    if (room.fit == CAPACITY_NO_CPU) {
+        return err_set(err, ERR_REFUSED, "cannot start '%s' on '%s': its CPUs are taken there",
+                       order->guest, order->to);
+    }
+    return err_set(err, ERR_REFUSED,
+                   "cannot start '%s' on '%s': it needs %s of memory there, and %s are left that "
+                   "nobody has or may have",
+                   order->guest, order->to, quantity_size_text(&reconciler->arena, room.needs_kib),
+                   quantity_size_text(&reconciler->arena, room.free_kib));
+}
+
 static int judge_force(struct reconciler *reconciler, const struct force_request *request,
                        struct force_order *order, struct supply_list *supplies, struct err *err)
 {
@@ -257,7 +291,9 @@ static int judge_force(struct reconciler *reconciler, const struct force_request
                        (supply_list_kinds(supplies) & SUPPLY_BIT(SUPPLY_VOLUME)) != 0;
     /* Not the view, which hides what dead hosts keep. */
     return force_judge(&reconciler->arena, &revoking, &reconciler->snapshot.observed, policy,
-                       &reconciler->ledger, order, err);
+                       &reconciler->ledger, order, err) == 0
+               ? check_room(reconciler, order, err)
+               : -1;
 }
 
 static void on_forced_begun(void *context)

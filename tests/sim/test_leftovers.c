@@ -81,14 +81,21 @@ static void live(const struct force_request *with, size_t count)
     ck_assert_uint_eq(answers, count);
 }
 
-/* A controller has seen both guests on kvm1. */
-static void begin(void)
+/* A controller has seen both guests on kvm1; kvm2 has 'mib' of memory. */
+static void begin_on(unsigned mib)
 {
-    world_init(&world, 2048, guests, ARRAY_LEN(guests), "");
+    const unsigned memory_mib[] = { 2048, mib, 2048 };
+
+    world_init_hosts(&world, memory_mib, ARRAY_LEN(memory_mib), guests, ARRAY_LEN(guests), "");
     world.hooks = &hooks;
     world.config.policy.profile = &platform;
     world_edit(&world, furnish, NULL);
     live(NULL, 0);
+}
+
+static void begin(void)
+{
+    begin_on(2048);
 }
 
 struct switching {
@@ -179,6 +186,26 @@ static size_t leftovers(void)
     return count;
 }
 
+/* Whether vm1 has been started is not known: it is not seen to run on kvm2, and may at any moment. */
+START_TEST(room_of_a_forced_move_that_is_not_settled_is_given_to_no_other)
+{
+    static const struct force_request forces[] = {
+        { .guest = "vm1", .to = "kvm2", .dead = "kvm1", .user = "somebody" },
+        { .guest = "vm2", .to = "kvm2", .dead = "kvm1", .user = "somebody" },
+    };
+    struct sim_fault fault = { .op = OP_START, .guest = "vm1", .when = SIM_WHEN_HANG, .times = 1 };
+
+    begin_on(400);
+    power("kvm1", SIM_POWER_OFF);
+    world_edit(&world, set_fault, &fault);
+    live(forces, ARRAY_LEN(forces));
+    ck_assert_int_eq(answer.code, ERR_REFUSED);
+    ck_assert_msg(strstr(answer.text, "memory") != NULL, "%s", answer.text);
+    world_assert_is(&world, "vm2", "kvm2", "absent");
+    world_deinit(&world);
+}
+END_TEST
+
 /* Its definition is gone from kvm1, but not what the platform had provided there. */
 START_TEST(guest_that_comes_back_off_to_a_host_that_is_not_swept_yet_is_there_and_not_left_over)
 {
@@ -233,6 +260,7 @@ int main(void)
     tcase_add_test(
         tcase,
         guest_that_comes_back_off_to_a_host_that_is_not_swept_yet_is_there_and_not_left_over);
+    tcase_add_test(tcase, room_of_a_forced_move_that_is_not_settled_is_given_to_no_other);
     tcase_add_test(tcase, one_definition_that_cannot_be_removed_keeps_no_other_from_being_swept);
     suite_add_tcase(suite, tcase);
     status = runner_run(suite);

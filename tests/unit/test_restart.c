@@ -133,6 +133,53 @@ START_TEST(cpus_count_only_where_policy_is_strict_about_them)
 }
 END_TEST
 
+/* Whose host is dead.  It is known on kvm2 too, where a move that is given up was to bring it. */
+START_TEST(guest_of_a_dead_host_needs_room_where_it_is_to_run)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct build *build = build_fleet(&arena);
+    struct observed_guest guest;
+    struct restart_room room;
+
+    build_host(build, "kvm1", 8)->reachable = false;
+    (void)build_host(build, "kvm2", 8);
+    guest = *build_guest(build, "a", 4, "kvm1", "kvm2");
+    build_sighting(build, "a", 4, "kvm2")->state = GUEST_SHUTOFF;
+    build->in_flight[build->in_flight_count++] =
+        (struct observed_move){ .guest = "a", .from = "kvm1", .to = "kvm2" };
+    (void)build_guest(build, "b", 3, "kvm2", "kvm2");
+    room = restart_room_elsewhere(build_input(build), &guest, "kvm2");
+    ck_assert_int_eq(room.fit, CAPACITY_FITS);
+    ck_assert_uint_eq(room.needs_kib, 4 * GIB);
+    ck_assert_uint_eq(room.free_kib, 5 * GIB);
+    (void)build_guest(build, "c", 2, "kvm1", "kvm2");
+    build->in_flight[build->in_flight_count++] =
+        (struct observed_move){ .guest = "c", .from = "kvm1", .to = "kvm2" };
+    room = restart_room_elsewhere(build_input(build), &guest, "kvm2");
+    ck_assert_int_eq(room.fit, CAPACITY_NO_MEMORY);
+    ck_assert_uint_eq(room.free_kib, 3 * GIB);
+}
+END_TEST
+
+/* It is only to be defined there. */
+START_TEST(guest_of_a_dead_host_that_was_off_needs_room_if_those_that_are_off_do)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct build *build = build_fleet(&arena);
+    struct observed_guest guest;
+
+    build_host(build, "kvm1", 8)->reachable = false;
+    (void)build_host(build, "kvm2", 4);
+    guest = *build_guest(build, "a", 4, "kvm1", "kvm2");
+    guest.state = GUEST_SHUTOFF;
+    (void)build_guest(build, "b", 4, "kvm2", "kvm2");
+    ck_assert_int_eq(restart_room_elsewhere(build_input(build), &guest, "kvm2").fit,
+                     CAPACITY_NO_MEMORY);
+    build->policy.charge_off = false;
+    ck_assert_int_eq(restart_room_elsewhere(build_input(build), &guest, "kvm2").fit, CAPACITY_FITS);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("restart");
@@ -144,6 +191,8 @@ int main(void)
     tcase_add_test(tcase, others_that_were_stopped_early_take_no_room_until_they_are_started);
     tcase_add_test(tcase, guest_that_the_file_does_not_name_any_more_needs_room_too);
     tcase_add_test(tcase, cpus_count_only_where_policy_is_strict_about_them);
+    tcase_add_test(tcase, guest_of_a_dead_host_needs_room_where_it_is_to_run);
+    tcase_add_test(tcase, guest_of_a_dead_host_that_was_off_needs_room_if_those_that_are_off_do);
     suite_add_tcase(suite, tcase);
     return runner_run(suite);
 }
