@@ -80,9 +80,10 @@ const char *page_retry(struct arena *arena, const struct json_t *status, const s
     if (document_flag(retry, "parked")) {
         return text_format(arena, "%s: %s; 'berth retry %s' tries again", guest, reason, guest);
     }
-    return text_format(arena, "%s: %s; tried %" PRId64 " times, next in %s", guest, reason,
-                       document_number(retry, "attempts"),
-                       ago(arena, status, document_instant(retry, "next")));
+    return text_format(
+        arena, "%s: %s; tried %" PRId64 " times, next in %s; 'berth retry %s' tries at once", guest,
+        reason, document_number(retry, "attempts"),
+        ago(arena, status, document_instant(retry, "next")), guest);
 }
 
 const char *page_hold(struct arena *arena, const struct json_t *hold)

@@ -292,8 +292,8 @@ static void on_retry(struct progress *progress, const struct event *event)
     } else if (event->wait_ms == 0) {
         (void)fprintf(stderr, "      %s falls back now\n", event->guest);
     } else {
-        (void)fprintf(stderr, "      %s may be tried again in %s\n", event->guest,
-                      clock_format_duration(event->wait_ms, wait));
+        (void)fprintf(stderr, "      %s may be tried again in %s; 'berth retry %s' tries at once\n",
+                      event->guest, clock_format_duration(event->wait_ms, wait), event->guest);
     }
 }
 

@@ -21,6 +21,8 @@ struct policy policy_default(void)
         .timeout_ms = INT64_C(10) * 60 * 1000,
         .stop_timeout_ms = INT64_C(5) * 60 * 1000,
         .start_timeout_ms = INT64_C(2) * 60 * 1000,
+        .outage_wait_ms = INT64_C(15) * 60 * 1000,
+        .outage_limit = 3,
         .max_downtime_ms = 1000,
         .auto_converge = true,
         .profile = profile_default(),

@@ -74,6 +74,8 @@ struct policy {
     int64_t timeout_ms;
     int64_t stop_timeout_ms;
     int64_t start_timeout_ms;
+    int64_t outage_wait_ms;   /* At least, after a move that cost its guest something in vain. */
+    uint32_t outage_limit;    /* So many stops in vain, then its guest is left alone. */
     uint32_t max_downtime_ms; /* <= 2000 */
     uint64_t bandwidth_mib_s; /* 0 = no limit. */
     uint32_t parallel;        /* Connections of one migration; 0 or 1 = one. */

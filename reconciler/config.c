@@ -595,6 +595,7 @@ void config_policy_digest(const struct config *config, char hex[65])
         &text, "migrate %d %" PRId64 " %" PRId64 " %" PRId64 " %" PRIu32 " %" PRIu64 " %" PRIu32,
         (int)policy->mode, policy->timeout_ms, policy->stop_timeout_ms, policy->start_timeout_ms,
         policy->max_downtime_ms, policy->bandwidth_mib_s, policy->parallel);
+    text_printf(&text, " %" PRId64 " %" PRIu32, policy->outage_wait_ms, policy->outage_limit);
     text_printf(&text, " %d %d %d %d %d %d %s\n", policy->tls, policy->auto_converge,
                 policy->postcopy, (int)policy->fallback, policy->allow_downgrade,
                 policy->adopt_pending_actions,

@@ -18,6 +18,7 @@
 #define OVERCOMMIT_MAX    1000 /* vCPUs a CPU. */
 #define MAX_DOWNTIME_MS   2000 /* QEMU's is an estimate; the real pause must stay under 4 s. */
 #define MAX_PARALLEL      255  /* QEMU's multifd-channels is a byte. */
+#define MAX_OUTAGES       1000
 #define MAX_BANDWIDTH_MIB (UINT64_C(1) << 20)
 #define MAX_CPUS          (UINT64_C(1) << 20)
 #define MAX_PRIORITY      1000000
@@ -187,6 +188,12 @@ static bool parse_parallel(struct arena *arena, const char *text, void *member)
 {
     (void)arena;
     return parse_u32(text, 0, MAX_PARALLEL, member);
+}
+
+static bool parse_outages(struct arena *arena, const char *text, void *member)
+{
+    (void)arena;
+    return parse_u32(text, 1, MAX_OUTAGES, member);
 }
 
 static bool parse_cpus(struct arena *arena, const char *text, void *member)
@@ -554,6 +561,8 @@ static const struct key keys[] = {
     KEY(MIGRATE, "timeout", duration, IS_DURATION, policy, timeout_ms),
     KEY(MIGRATE, "stop_timeout", duration, IS_DURATION, policy, stop_timeout_ms),
     KEY(MIGRATE, "start_timeout", duration, IS_DURATION, policy, start_timeout_ms),
+    KEY(MIGRATE, "outage_wait", duration, IS_DURATION, policy, outage_wait_ms),
+    KEY(MIGRATE, "outage_limit", outages, "must be a number from 1 to 1000", policy, outage_limit),
     KEY(MIGRATE, "max_downtime", downtime, "must be a duration of at most 2s, such as 500ms",
         policy, max_downtime_ms),
     KEY(MIGRATE, "bandwidth", bandwidth,

@@ -124,8 +124,8 @@ static bool waits(struct reconciler *reconciler, const struct journal_owed *owed
     struct err err;
 
     if (retry == NULL ||
-        !retry_waits(retry, reconciler->revision.digest,
-                     reconciler->world.config->policy.timeout_ms, controller_wall(reconciler))) {
+        !retry_waits(retry, reconciler->revision.digest, true, &reconciler->world.config->policy,
+                     controller_wall(reconciler))) {
         return false;
     }
     if (journal->ops->moves(journal, &arena, false, owed->guest, 1, &last, &count, &err) != 0) {

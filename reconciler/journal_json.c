@@ -65,6 +65,7 @@ void journal_json_retry(struct text *json, const struct journal_retry *retry)
     json_member_string(json, "guest", retry->guest);
     json_member_flag(json, "parked", parked);
     json_member_number(json, "attempts", retry->attempts);
+    json_member_number(json, "outages", retry->outages);
     json_member_string(json, "error", err_code_name(retry->code));
     json_member_instant(json, "next", parked ? 0 : retry->next_ms);
     json_member_string(json, "reason", retry->reason);

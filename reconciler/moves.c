@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/moves.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -33,9 +34,17 @@ static const char *wanted_host(const struct reconciler *reconciler, const struct
     return host == NULL ? move->to : host;
 }
 
+static const char *outages_text(struct arena *arena, const struct journal_move *move,
+                                uint32_t outages)
+{
+    return text_format(arena, "%s (asked to stop in vain %" PRIu32 " time%s)", move->error_text,
+                       outages, outages == 1 ? "" : "s");
+}
+
 static void note_retry(struct reconciler *reconciler, const struct journal_move *move)
 {
     const struct journal_retry *before = ledger_find_retry(&reconciler->ledger, move->guest);
+    const struct policy *policy = &reconciler->world.config->policy;
     int64_t now = controller_wall(reconciler);
     struct journal_record record = { .kind = JOURNAL_RETRY };
     struct event event = {
@@ -45,13 +54,18 @@ static void note_retry(struct reconciler *reconciler, const struct journal_move 
         .wait_ms = -1,
     };
 
-    record.retry =
-        retry_after(before, move, fallback_follows(&reconciler->world.config->policy, move), now);
+    record.retry = retry_after(before, move, policy, fallback_follows(policy, move), now);
     if (record.retry.next_ms == INT64_MAX) {
         view_facts_digest(&reconciler->arena, &reconciler->view, move->guest,
-                          wanted_host(reconciler, move), record.retry.observed_digest);
+                          wanted_host(reconciler, move), !retry_is_given_up(&record.retry),
+                          record.retry.observed_digest);
     } else {
         event.wait_ms = record.retry.next_ms - now;
+    }
+    if (record.retry.outages > 0) {
+        record.retry.reason = outages_text(&reconciler->arena, move, record.retry.outages);
+        event.text = text_format(&reconciler->arena, "%s; 'berth retry %s' tries at once",
+                                 record.retry.reason, move->guest);
     }
     controller_note(reconciler, &record, 1);
     controller_emit(reconciler, &event);
@@ -70,21 +84,27 @@ static void clear_retry(struct reconciler *reconciler, const char *guest)
 }
 
 /* What parked the guest has changed, or it would not be moved.  It may be again as it was, in the middle of what is
- * begun now: a guest that is stopped early looks as it did when it was off before. */
+ * begun now: a guest that is stopped early looks as it did when it was off before.  What it has suffered counts on. */
 static void end_parking(struct reconciler *reconciler, const char *guest)
 {
     const struct journal_retry *retry = ledger_find_retry(&reconciler->ledger, guest);
 
-    if (retry != NULL && retry->next_ms == INT64_MAX) {
+    if (retry != NULL && retry->next_ms == INT64_MAX && !retry_is_given_up(retry)) {
         clear_retry(reconciler, guest);
     }
 }
 
 int64_t moves_next_retry_ms(struct reconciler *reconciler)
 {
-    return retry_next_ms(&reconciler->ledger, reconciler->revision.digest, reconciler->options.only,
-                         reconciler->options.follow ? UINT32_MAX : RUN_TRIES_MAX,
-                         controller_wall(reconciler), RUN_WAIT_MAX_MS);
+    const struct retry_question question = {
+        .es_digest = reconciler->revision.digest,
+        .observed = &reconciler->view.observed,
+        .only = reconciler->options.only,
+        .tries = reconciler->options.follow ? UINT32_MAX : RUN_TRIES_MAX,
+        .limit_ms = RUN_WAIT_MAX_MS,
+    };
+
+    return retry_next_ms(&reconciler->ledger, &question, controller_wall(reconciler));
 }
 
 static void remember_stuck(struct reconciler *reconciler, uint64_t seq)

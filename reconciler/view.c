@@ -162,36 +162,38 @@ static bool is_kept_out(struct arena *arena, const struct view *view, const stru
                         const struct journal_retry *retry)
 {
     const char *wanted = desired_host_of(view->input.desired, retry->guest);
+    bool off = retry_finds_off(&view->observed, retry->guest);
     char digest[DIGEST_TEXT_SIZE];
 
     if (wanted == NULL ||
-        !retry_waits(retry, view->input.es_xml_sha256, config->policy.timeout_ms, view->now_ms)) {
+        !retry_waits(retry, view->input.es_xml_sha256, off, &config->policy, view->now_ms)) {
         return false;
     }
-    if (retry->next_ms != INT64_MAX) {
+    if (retry_until_ms(retry, off) != INT64_MAX) {
         return true;
     }
-    view_facts_digest(arena, view, retry->guest, wanted, digest);
+    view_facts_digest(arena, view, retry->guest, wanted, !retry_is_given_up(retry), digest);
     /* What a person has stopped waits for a person, whatever else changes. */
     return retry->code == ERR_CANCELLED || strcmp(digest, retry->observed_digest) == 0;
 }
 
-static struct plan_exclusion exclusion_of(struct arena *arena, const struct journal_retry *retry,
-                                          int64_t now_ms)
+static struct plan_exclusion exclusion_of(struct arena *arena, const struct view *view,
+                                          const struct journal_retry *retry)
 {
     struct plan_exclusion exclusion = { .guest = retry->guest, .code = PLAN_BACKOFF };
+    int64_t until_ms = retry_until_ms(retry, retry_finds_off(&view->observed, retry->guest));
     char duration[CLOCK_TEXT_SIZE];
 
-    if (retry->next_ms == INT64_MAX) {
-        exclusion.code = code_of(retry->code);
+    if (until_ms == INT64_MAX) {
+        exclusion.code = retry_is_given_up(retry) ? PLAN_BACKOFF : code_of(retry->code);
         exclusion.reason =
             text_format(arena, "%s ('berth retry %s' tries again)", retry->reason, retry->guest);
         return exclusion;
     }
-    clock_format_duration(retry->next_ms - now_ms, duration);
-    exclusion.reason =
-        text_format(arena, "%s; tried %" PRIu32 " time%s, next try in %s", retry->reason,
-                    retry->attempts, retry->attempts == 1 ? "" : "s", duration);
+    clock_format_duration(until_ms - view->now_ms, duration);
+    exclusion.reason = text_format(
+        arena, "%s; tried %" PRIu32 " time%s, next try in %s ('berth retry %s' tries at once)",
+        retry->reason, retry->attempts, retry->attempts == 1 ? "" : "s", duration, retry->guest);
     return exclusion;
 }
 
@@ -220,7 +222,7 @@ static void exclude_retries(struct arena *arena, struct view *view, const struct
         const struct journal_retry *retry = &ledger->retries[i];
 
         if (is_kept_out(arena, view, config, retry)) {
-            struct plan_exclusion exclusion = exclusion_of(arena, retry, view->now_ms);
+            struct plan_exclusion exclusion = exclusion_of(arena, view, retry);
 
             view_exclude(view, exclusion.guest, exclusion.code, exclusion.reason);
         }
@@ -415,10 +417,11 @@ const char *const *view_hosts(struct arena *arena, const struct revision *revisi
 }
 
 static void print_guest(struct text *text, const struct observed_host *host,
-                        const struct observed_guest *guest)
+                        const struct observed_guest *guest, bool with_state)
 {
     text_printf(text, "guest %s %s %d %d %d %d %d %d %d %d %d %d %s %s\n", host->name, guest->uuid,
-                (int)guest->state, guest->state == GUEST_RUNNING ? 0 : (int)guest->reason,
+                with_state ? (int)guest->state : -1,
+                !with_state || guest->state == GUEST_RUNNING ? 0 : (int)guest->reason,
                 (int)guest->persistent, (int)guest->managed_save, (int)guest->has_nvram,
                 (int)guest->has_tpm, (int)guest->snapshots, (int)guest->hostdevs,
                 (int)guest->hugepage_kib, (int)guest->numa_nodes,
@@ -430,7 +433,7 @@ static void print_guest(struct text *text, const struct observed_host *host,
 }
 
 void view_facts_digest(struct arena *arena, const struct view *view, const char *guest,
-                       const char *target, char hex[DIGEST_TEXT_SIZE])
+                       const char *target, bool with_state, char hex[DIGEST_TEXT_SIZE])
 {
     const struct observed *observed = &view->observed;
     const struct observed_host *host = observed_find_host(observed, target);
@@ -441,7 +444,7 @@ void view_facts_digest(struct arena *arena, const struct view *view, const char 
         const struct observed_guest *found = observed_find_guest_named(&observed->hosts[i], guest);
 
         if (found != NULL) {
-            print_guest(&text, &observed->hosts[i], found);
+            print_guest(&text, &observed->hosts[i], found, with_state);
         }
     }
     if (host != NULL) {

@@ -59,7 +59,7 @@ void view_drop_unasked(struct plan *plan, const char *only);
 const char *const *view_hosts(struct arena *arena, const struct revision *revision,
                               const struct ledger *ledger, size_t *count);
 
-/* Digest of the facts that a parked guest waits to see change: policy, its own state and definition, and
- * what its target host can run. */
+/* Digest of the facts that a parked guest waits to see change: policy, its own definition and, if
+ * 'with_state', its state, and what its target host can run. */
 void view_facts_digest(struct arena *arena, const struct view *view, const char *guest,
-                       const char *target, char hex[DIGEST_TEXT_SIZE]);
+                       const char *target, bool with_state, char hex[DIGEST_TEXT_SIZE]);

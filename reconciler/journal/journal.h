@@ -134,7 +134,10 @@ struct journal_retry {
     char es_digest[DIGEST_TEXT_SIZE];
     enum err_code code;
     uint32_t attempts;
-    int64_t next_ms; /* Wall clock of the next try; INT64_MAX = parked. */
+    int64_t next_ms;   /* Wall clock of the next try; INT64_MAX = parked. */
+    int64_t off_ms;    /* The same if the guest is off then: nothing interrupts it. */
+    uint32_t outages;  /* Tries that stopped it, or asked it to stop, in vain. */
+    int64_t failed_ms; /* The last try. */
     const char *reason;
     char observed_digest[DIGEST_TEXT_SIZE]; /* What a parked guest waits to see change, or "". */
     bool overran; /* A live move of this revision did: its fallback is due, where it has one. */

@@ -176,6 +176,9 @@ static const struct field retry_fields[] = {
     { "reason", FIELD_TEXT_OR_NULL, offsetof(struct journal_retry, reason) },
     { "observed_digest", FIELD_DIGEST_OR_NONE, offsetof(struct journal_retry, observed_digest) },
     { "overran", FIELD_FLAG, offsetof(struct journal_retry, overran) },
+    { "off_ms", FIELD_UNTIL, offsetof(struct journal_retry, off_ms) },
+    { "outages", FIELD_COUNT, offsetof(struct journal_retry, outages) },
+    { "failed_ms", FIELD_TIME, offsetof(struct journal_retry, failed_ms) },
     { "cleared", FIELD_FLAG, offsetof(struct journal_retry, cleared) },
 };
 

@@ -104,14 +104,19 @@ static const char version_5[] =
     "  since_ms INTEGER NOT NULL, protection TEXT NOT NULL, cleared INTEGER NOT NULL,"
     "  PRIMARY KEY (uuid, host)) STRICT, WITHOUT ROWID;";
 
-/* By which move something was left over, and where guests are that are not in their places. */
+/* By which move something was left over, and where guests are that are not in their places; what tries in vain
+ * have cost a guest. */
 static const char version_6[] =
     "ALTER TABLE leftover ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE leftover ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;"
     "CREATE TABLE sighting ("
     "  guest TEXT NOT NULL PRIMARY KEY, uuid TEXT NOT NULL, host TEXT NOT NULL,"
     "  running INTEGER NOT NULL, at_ms INTEGER NOT NULL, forgotten INTEGER NOT NULL,"
-    "  autostart INTEGER NOT NULL, guarded INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
+    "  autostart INTEGER NOT NULL, guarded INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "ALTER TABLE retry ADD COLUMN off_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE retry ADD COLUMN outages INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE retry ADD COLUMN failed_ms INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE retry SET off_ms = next_ms;";
 
 /* migrations[n] leads from version n to n + 1. */
 static const char *const migrations[] = { version_1, version_2, version_3,

@@ -128,5 +128,6 @@ class StepsTest(FleetTest):
                     self.assert_safe()
                     if result.returncode == DONE:
                         break
+                    fleet.berth("retry", "g1")  # A person goes on at once.
                 self.assert_ends()
             self.turn()

@@ -65,10 +65,15 @@ class Offline(StepsTest):
         self.make()
         self.fail_each(FAILING)
 
-    def test_a_step_that_fails_for_good_leaves_everything_at_the_source(self):
+    def test_a_step_that_fails_for_good_stops_the_guest_once_and_leaves_everything_at_the_source(self):
         self.make()
-        self.fail_for_good("target", "escli mkvolumeattachment")
+        result = self.fail_for_good("target", "escli mkvolumeattachment")
         self.assert_whole("kvm1")
+        self.assertIn("asked to stop in vain 1 time", self.text(fleet.berth("explain", "g1")))
+        self.assertIn("'berth retry g1' tries at once", self.text(result))
+        self.assert_exit(self.apply(), BLOCKED)
+        self.await_up()
+        self.assertEqual(fleet.boots("g1"), 2)
         self.assert_ends()
 
     def test_steps_that_hang_or_come_late_or_lose_their_reply_are_done_again(self):

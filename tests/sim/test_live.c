@@ -202,6 +202,7 @@ START_TEST(a_fallback_that_fails_too_is_tried_again_as_a_fallback)
 
     begin(RAGING, "{\"op\":\"stop\",\"error\":\"failed\"}");
     world.config.policy.fallback = POLICY_FALLBACK_OFFLINE;
+    world.config.policy.outage_wait_ms = 1000;
     live();
     assert_runs_on("kvm2");
     moves = moves_of(3);

@@ -147,7 +147,7 @@ START_TEST(every_key_reaches_its_field)
                 "[capacity]\nhost_reserve = 10%\nguest_overhead = 512MiB\ncpu_overcommit = 1.25\n"
                 "cpu_policy = strict\ncharge_off = no\n"
                 "[migrate]\nmode = offline\ntimeout = 90s\nstop_timeout = 2h\n"
-                "start_timeout = 3m\n"
+                "start_timeout = 3m\noutage_wait = 20m\noutage_limit = 4\n"
                 "max_downtime = 300ms\nbandwidth = 1GiB\nparallel = 4\ntls = yes\n"
                 "migrate_uri = tcp://%s.mig\npostcopy = yes\nallow_downgrade = yes\n"
                 "auto_converge = no\nfallback = postcopy\n"
@@ -174,6 +174,8 @@ START_TEST(every_key_reaches_its_field)
     ck_assert_int_eq(policy->timeout_ms, 90000);
     ck_assert_int_eq(policy->stop_timeout_ms, 7200000);
     ck_assert_int_eq(policy->start_timeout_ms, 180000);
+    ck_assert_int_eq(policy->outage_wait_ms, 1200000);
+    ck_assert_uint_eq(policy->outage_limit, 4);
     ck_assert_uint_eq(policy->max_downtime_ms, 300);
     ck_assert_uint_eq(policy->bandwidth_mib_s, 1024);
     ck_assert_uint_eq(policy->parallel, 4);
@@ -529,6 +531,9 @@ static const struct {
     { "migrate", "bandwidth", "100KiB", RATE },
     { "migrate", "bandwidth", "2000TiB", RATE },
     { "migrate", "parallel", "256", "must be a number of connections from 0 to 255" },
+    { "migrate", "outage_wait", "0", DURATION },
+    { "migrate", "outage_limit", "0", "must be a number from 1 to 1000" },
+    { "migrate", "outage_limit", "1001", "must be a number from 1 to 1000" },
     { "migrate", "migrate_uri", "tcp://%i", TEMPLATE },
     { "migrate", "pending_actions", "ignore", "must be block or adopt" },
     { "migrate", "overruled", "yes", "must be finish or cancel" },
@@ -811,6 +816,8 @@ static const char *const decisive[] = {
     "[migrate]\ntimeout = 11m\n",
     "[migrate]\nstop_timeout = 6m\n",
     "[migrate]\nstart_timeout = 3m\n",
+    "[migrate]\noutage_wait = 16m\n",
+    "[migrate]\noutage_limit = 4\n",
     "[migrate]\nmax_downtime = 300ms\n",
     "[migrate]\nbandwidth = 1MiB\n",
     "[migrate]\nparallel = 2\n",

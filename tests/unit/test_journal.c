@@ -645,7 +645,10 @@ START_TEST(guest_has_one_retry_until_it_is_cleared)
                    .attempts = 3,
                    .next_ms = INT64_MAX,
                    .reason = "CPU differs",
-                   .observed_digest = DIGEST0 },
+                   .observed_digest = DIGEST0,
+                   .off_ms = BEGUN,
+                   .outages = 4,
+                   .failed_ms = BEGUN + 1 },
     };
     struct journal_retry *retries;
     struct err err;
@@ -661,6 +664,9 @@ START_TEST(guest_has_one_retry_until_it_is_cleared)
     ck_assert_int_eq(retries[0].next_ms, INT64_MAX);
     ck_assert_str_eq(retries[0].reason, "CPU differs");
     ck_assert_str_eq(retries[0].observed_digest, DIGEST0);
+    ck_assert_int_eq(retries[0].off_ms, BEGUN);
+    ck_assert_uint_eq(retries[0].outages, 4);
+    ck_assert_int_eq(retries[0].failed_ms, BEGUN + 1);
     record.retry.code = ERR_TIMEOUT;
     put(journal, &record, 1);
     ck_assert_int_eq(journal->ops->retries(journal, &bench.arena, &retries, &count, &err), 0);
@@ -1693,6 +1699,9 @@ START_TEST(journal_of_every_version_opens_and_says_what_it_said)
     ck_assert_int_eq(journal->ops->retries(journal, &bench.arena, &retries, &count, &err), 0);
     ck_assert_uint_eq(count, 1);
     ck_assert(retries[0].overran == (version > 3));
+    ck_assert_int_eq(retries[0].off_ms, version > 5 ? 1764000005000 : retries[0].next_ms);
+    ck_assert_uint_eq(retries[0].outages, version > 5 ? 2 : 0);
+    ck_assert_int_eq(retries[0].failed_ms, version > 5 ? 1764000002000 : 0);
     ck_assert_int_eq(journal->ops->leftovers(journal, &bench.arena, &left, &count, &err), 0);
     ck_assert_uint_eq(count, version > 4 ? 1 : 0);
     ck_assert_uint_eq(count == 0 ? 0 : left[0].key.seq, version > 5 ? 7 : 0);

@@ -94,7 +94,7 @@ START_TEST(what_moves_waits_and_is_held_is_told_with_its_reason)
                        "moving      vm9: kvm1 -> kvm2, cold, begun 10 s ago, unclear\n"
                        "queue       vm2: kvm1 -> kvm2, live (on its way: a temporary host)\n"
                        "blocked     vm3: window: opens at 22:00\n"
-                       "waiting     vm4: no route; tried 2 times, next in 60 s\n"
+                       "waiting     vm4: no route; tried 2 times, next in 60 s; 'berth retry vm4' tries at once\n"
                        "parked      vm5: no CPU; 'berth retry vm5' tries again\n"
                        "held        host kvm3 by ann since 2026-11-24T11:00:00Z: new disk; "
                        "'berth release kvm3' lets go\n"

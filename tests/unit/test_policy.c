@@ -48,6 +48,8 @@ START_TEST(the_defaults_are_those_of_the_contract)
     ck_assert_int_eq(policy.timeout_ms, 600000);
     ck_assert_int_eq(policy.stop_timeout_ms, 300000);
     ck_assert_int_eq(policy.start_timeout_ms, 120000);
+    ck_assert_int_eq(policy.outage_wait_ms, 900000);
+    ck_assert_uint_eq(policy.outage_limit, 3);
     ck_assert_uint_le(policy.max_downtime_ms, 2000);
     ck_assert(!policy.postcopy);
     ck_assert(!policy.allow_downgrade);

@@ -19,7 +19,7 @@ static const char *facts(struct build *build)
     build_input(build);
     view.observed = build->observed;
     config_policy_digest(&config, view.policy_digest);
-    view_facts_digest(build->arena, &view, "a", "kvm2", hex);
+    view_facts_digest(build->arena, &view, "a", "kvm2", true, hex);
     return arena_strdup(build->arena, hex);
 }
 
