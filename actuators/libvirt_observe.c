@@ -315,21 +315,28 @@ static void read_state(const struct _virDomainStatsRecord *record, struct observ
     guest->reason = libvirt_observe_reason_of(state, reason);
 }
 
-/* What the platform may have to provide: bridges, and volumes by the name that their device ends in.  What can
- * be no name of a supply is none of the platform's. */
+static void add_supplies(enum supply_kind kind, const char *const *names, size_t name_count,
+                         struct supply *items, size_t *count)
+{
+    for (size_t i = 0; i < name_count; i++) {
+        if (supply_is_name(names[i])) {
+            items[(*count)++] = (struct supply){ kind, names[i], NULL };
+        }
+    }
+}
+
+/* What the platform may have to provide: bridges, interfaces, and volumes by the name that their device ends
+ * in.  What can be no name of a supply is none of the platform's. */
 static struct supply_list read_supplies(struct arena *arena, const struct libvirt_xml_guest *facts)
 {
-    struct supply *items =
-        ARENA_ARRAY(arena, struct supply, facts->bridge_count + facts->disk_count);
+    struct supply *items = ARENA_ARRAY(
+        arena, struct supply, facts->bridge_count + facts->interface_count + facts->disk_count);
     struct supply_list list = { .count = 0 };
     size_t count = 0;
     struct err err;
 
-    for (size_t i = 0; i < facts->bridge_count; i++) {
-        if (supply_is_name(facts->bridges[i])) {
-            items[count++] = (struct supply){ SUPPLY_BRIDGE, facts->bridges[i], NULL };
-        }
-    }
+    add_supplies(SUPPLY_BRIDGE, facts->bridges, facts->bridge_count, items, &count);
+    add_supplies(SUPPLY_INTERFACE, facts->interfaces, facts->interface_count, items, &count);
     for (size_t i = 0; i < facts->disk_count; i++) {
         const struct libvirt_xml_disk *disk = &facts->disks[i];
         const char *base = disk->source == LIBVIRT_XML_BLOCK ? strrchr(disk->path, '/') : NULL;

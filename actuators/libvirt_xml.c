@@ -246,6 +246,53 @@ static size_t sort_unique(const char **texts, size_t texts_count)
     return kept;
 }
 
+/* A part of a PCI address as libvirt writes it, "0x3b"; -1 if it is none up to 'most'. */
+static int64_t pci_number(const char *s, uint32_t most)
+{
+    unsigned long value;
+    char *end;
+
+    if (s == NULL || s[0] < '0' || s[0] > '9') {
+        return -1;
+    }
+    value = strtoul(s, &end, 0);
+    return *end == '\0' && value <= most ? (int64_t)value : -1;
+}
+
+/* The function that <source> of a host device names, as Linux writes it; NULL if it names none. */
+static const char *pci_function(struct arena *arena, const xmlNode *source)
+{
+    const xmlNode *address = child(source, "address");
+    int64_t domain = pci_number(attribute(arena, address, "domain"), UINT32_MAX);
+    int64_t bus = pci_number(attribute(arena, address, "bus"), 0xff);
+    int64_t slot = pci_number(attribute(arena, address, "slot"), 0x1f);
+    int64_t function = pci_number(attribute(arena, address, "function"), 7);
+
+    return domain < 0 || bus < 0 || slot < 0 || function < 0
+               ? NULL
+               : text_format(arena, "%04" PRIx64 ":%02" PRIx64 ":%02" PRIx64 ".%" PRIx64,
+                             (uint64_t)domain, (uint64_t)bus, (uint64_t)slot, (uint64_t)function);
+}
+
+static void add_interface(struct libvirt_xml_guest *guest, const char *name)
+{
+    if (name != NULL) {
+        guest->interfaces[guest->interface_count++] = name;
+    }
+}
+
+/* Functions that are passed through without libvirt's knowing them for interfaces. */
+static void read_hostdevs(struct arena *arena, const xmlNode *devices,
+                          struct libvirt_xml_guest *guest)
+{
+    for (const xmlNode *node = child(devices, "hostdev"); node != NULL; node = next(node)) {
+        guest->hostdevs++;
+        if (text_is(attribute(arena, node, "type"), "pci")) {
+            add_interface(guest, pci_function(arena, child(node, "source")));
+        }
+    }
+}
+
 /* An interface that is a host device counts as one, unless it is the transient half of a fail-over
  * pair, which QEMU unplugs by itself before a migration. */
 static void read_interfaces(struct arena *arena, const xmlNode *devices,
@@ -253,6 +300,9 @@ static void read_interfaces(struct arena *arena, const xmlNode *devices,
 {
     guest->bridges = ARENA_ARRAY(arena, const char *, count(devices, "interface"));
     guest->networks = ARENA_ARRAY(arena, const char *, count(devices, "interface"));
+    guest->interfaces =
+        ARENA_ARRAY(arena, const char *, count(devices, "interface") + count(devices, "hostdev"));
+    read_hostdevs(arena, devices, guest);
     for (const xmlNode *node = child(devices, "interface"); node != NULL; node = next(node)) {
         const char *type = attribute(arena, node, "type");
         const char *bridge = attribute(arena, child(node, "source"), "bridge");
@@ -262,6 +312,9 @@ static void read_interfaces(struct arena *arena, const xmlNode *devices,
             const char *teaming = attribute(arena, child(node, "teaming"), "type");
 
             guest->hostdevs += text_is(teaming, "transient") ? 0 : 1;
+            add_interface(guest, pci_function(arena, child(node, "source")));
+        } else if (text_is(type, "direct")) {
+            add_interface(guest, attribute(arena, child(node, "source"), "dev"));
         } else if (text_is(type, "bridge") && bridge != NULL) {
             guest->bridges[guest->bridge_count++] = bridge;
         } else if (text_is(type, "network") && network != NULL) {
@@ -270,6 +323,7 @@ static void read_interfaces(struct arena *arena, const xmlNode *devices,
     }
     guest->bridge_count = sort_unique(guest->bridges, guest->bridge_count);
     guest->network_count = sort_unique(guest->networks, guest->network_count);
+    guest->interface_count = sort_unique(guest->interfaces, guest->interface_count);
 }
 
 static void read_tpm(struct arena *arena, const xmlNode *devices, struct libvirt_xml_guest *guest)
@@ -498,7 +552,6 @@ int libvirt_xml_read_guest(struct arena *arena, const char *xml, struct libvirt_
         cpu = cpu->next;
     }
     read_cpu(arena, cpu, &read);
-    read.hostdevs = (uint32_t)count(devices, "hostdev");
     read_interfaces(arena, devices, &read);
     read_tpm(arena, devices, &read);
     read_disks(arena, devices, &read);

@@ -67,6 +67,9 @@ struct libvirt_xml_guest {
     size_t bridge_count;
     const char **networks; /* libvirt's networks that its interfaces join; likewise. */
     size_t network_count;
+    /* Of its host: PCI functions, "0000:3b:02.1", and devices that it has a macvtap on, "eth1"; likewise. */
+    const char **interfaces;
+    size_t interface_count;
 };
 
 /* Reads a domain; anything that is not one is ERR_INVALID. */

@@ -96,6 +96,10 @@ bool profile_takes(const struct profile *profile, enum supply_kind kind, const c
 {
     const struct profile_supply *supply = &profile->supplies[kind];
 
+    /* A device of its host that a guest has a macvtap on may be the one that every guest there uses. */
+    if (kind == SUPPLY_INTERFACE && supply->names == NULL && !supply_is_pci_function(name)) {
+        return false;
+    }
     return profile_provides(profile, kind) && matches_any(supply->names, name) &&
            matches_any(supply->devices, device);
 }

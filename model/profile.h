@@ -44,8 +44,9 @@ struct profile_commands {
 
 /* One kind of supply. */
 struct profile_supply {
-    bool given;                 /* The platform provides this kind. */
-    const char *const *names;   /* Patterns of the names it provides, up to a NULL; NULL: all. */
+    bool given; /* The platform provides this kind. */
+    /* Patterns of the names it provides, up to a NULL; NULL: all, of INTERFACE only PCI functions. */
+    const char *const *names;
     const char *const *devices; /* The same of devices. */
     struct profile_commands verbs[PROFILE_VERB_COUNT];
     int64_t timeout_ms; /* Of each command. */

@@ -59,6 +59,17 @@ bool supply_is_device(const char *s)
     return true;
 }
 
+bool supply_is_pci_function(const char *s)
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t domain = strspn(s, digits);
+    const char *rest = s + domain; /* ":3b:02.1" */
+
+    return domain >= 4 && domain <= 8 && strlen(rest) == 8 && rest[0] == ':' &&
+           strspn(rest + 1, digits) == 2 && rest[3] == ':' && strspn(rest + 4, digits) == 2 &&
+           rest[6] == '.' && rest[7] >= '0' && rest[7] <= '7';
+}
+
 static int compare(const void *a, const void *b)
 {
     const struct supply *left = a;

@@ -67,6 +67,10 @@ bool supply_is_name(const char *s);
  * quotes, backslashes and ".." . */
 bool supply_is_device(const char *s);
 
+/* True if 's' is the address of a PCI function as Linux writes it, "0000:3b:02.1"; no network device can be
+ * called so. */
+bool supply_is_pci_function(const char *s);
+
 /* A list of copies of the 'count' supplies at 'items', in order, one for each
  * kind and name (of several the one with the greatest device), in 'arena'.  ERR_INVALID names what cannot be one. */
 int supply_list_make(struct arena *arena, const struct supply *items, size_t count,

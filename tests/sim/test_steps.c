@@ -26,11 +26,12 @@
 #define MANY              1000
 
 static const char *const nat_names[] = { "nat*", NULL };
+static const char *const interface_names[] = { "vf*", NULL };
 static const struct profile platform = {
     .name = "test",
     .supplies = { [SUPPLY_BRIDGE] = { .given = true },
                   [SUPPLY_NAT_BRIDGE] = { .given = true, .names = nat_names },
-                  [SUPPLY_INTERFACE] = { .given = true },
+                  [SUPPLY_INTERFACE] = { .given = true, .names = interface_names },
                   [SUPPLY_VOLUME] = { .given = true, .timeout_ms = VOLUME_TIMEOUT_MS },
                   [SUPPLY_CONFIG] = { .given = true } },
 };

@@ -309,6 +309,64 @@ START_TEST(devices_of_the_host_are_counted)
 }
 END_TEST
 
+START_TEST(interfaces_of_the_host_are_its_functions_by_address_and_its_devices_by_name)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    static const char *const names[] = { "0000:3b:02.1", "0012:00:1f.7", "10000:e1:00.0", "eth1",
+                                         "vf0" };
+    struct libvirt_xml_guest guest = read_guest(
+        &arena, "",
+        "<hostdev mode='subsystem' type='pci' managed='yes'><source>"
+        "<address domain='0x10000' bus='0xe1' slot='0x00' function='0x0'/></source></hostdev>"
+        "<hostdev mode='subsystem' type='usb'><source><address bus='1' device='2'/></source>"
+        "</hostdev>"
+        "<interface type='direct'><source dev='vf0' mode='passthrough'/></interface>"
+        "<interface type='direct'><source dev='eth1' mode='bridge'/></interface>"
+        "<interface type='direct'><source dev='eth1' mode='bridge'/></interface>"
+        "<interface type='network'><source network='pool'/></interface>"
+        "<interface type='hostdev'><source>"
+        "<address type='pci' domain='0x0000' bus='0x3B' slot='0x02' function='0x1'/></source>"
+        "<teaming type='transient' persistent='ua-net0'/></interface>"
+        "<interface type='hostdev'><source>"
+        "<address type='pci' domain='18' bus='0' slot='0x1f' function='7'/></source></interface>");
+
+    ck_assert_uint_eq(guest.interface_count, ARRAY_LEN(names));
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        ck_assert_str_eq(guest.interfaces[i], names[i]);
+    }
+    ck_assert_uint_eq(guest.hostdevs, 3);
+}
+END_TEST
+
+START_TEST(an_address_that_is_none_names_no_interface)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    static const char *const addresses[] = {
+        "",
+        "<address type='pci' domain='0x0000' bus='0x3b' slot='0x02'/>",
+        "<address type='pci' domain='0x0000' bus='0x100' slot='0x02' function='0x0'/>",
+        "<address type='pci' domain='0x0000' bus='0x3b' slot='0x20' function='0x0'/>",
+        "<address type='pci' domain='0x0000' bus='0x3b' slot='0x02' function='8'/>",
+        "<address type='pci' domain='-1' bus='0x3b' slot='0x02' function='0'/>",
+        "<address type='pci' domain='0x100000000' bus='0x3b' slot='0x02' function='0'/>",
+        "<address type='pci' domain='0x0000' bus='0x3b;' slot='0x02' function='0'/>",
+        "<address type='pci' domain='0x0000' bus='' slot='0x02' function='0'/>",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(addresses); i++) {
+        struct libvirt_xml_guest guest =
+            read_guest(&arena, "",
+                       text_format(&arena,
+                                   "<interface type='hostdev'><source>%s</source></interface>"
+                                   "<interface type='direct'><source/></interface>",
+                                   addresses[i]));
+
+        ck_assert_msg(guest.interface_count == 0, "%s", addresses[i]);
+        ck_assert_uint_eq(guest.hostdevs, 1);
+    }
+}
+END_TEST
+
 START_TEST(what_several_interfaces_join_is_named_once)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
@@ -503,6 +561,9 @@ int main(void)
     tcase_add_test(guests, a_volume_of_a_pool_is_read_by_their_names);
     tcase_add_test(guests, sources_we_do_not_understand_are_said_to_be_other);
     tcase_add_test(guests, devices_of_the_host_are_counted);
+    tcase_add_test(guests,
+                   interfaces_of_the_host_are_its_functions_by_address_and_its_devices_by_name);
+    tcase_add_test(guests, an_address_that_is_none_names_no_interface);
     tcase_add_test(guests, what_several_interfaces_join_is_named_once);
     tcase_add_test(guests, firmware_state_in_files_is_seen);
     tcase_add_test(guests, what_is_no_domain_is_refused);

@@ -317,6 +317,24 @@ START_TEST(a_platform_takes_what_its_patterns_name)
 }
 END_TEST
 
+START_TEST(of_interfaces_a_platform_takes_pci_functions_and_other_devices_only_by_name)
+{
+    static const char *const some[] = { "vf*", "0000:3b:*", NULL };
+    struct profile profile = { .supplies = { [SUPPLY_INTERFACE] = { .given = true } } };
+
+    ck_assert(profile_takes(&profile, SUPPLY_INTERFACE, "0000:3b:02.1", NULL));
+    ck_assert(!profile_takes(&profile, SUPPLY_INTERFACE, "eth0", NULL));
+    ck_assert(!profile_takes(&profile, SUPPLY_INTERFACE, "vf0", NULL));
+    profile.supplies[SUPPLY_INTERFACE].names = some;
+    ck_assert(profile_takes(&profile, SUPPLY_INTERFACE, "0000:3b:02.1", NULL));
+    ck_assert(!profile_takes(&profile, SUPPLY_INTERFACE, "0000:5e:02.1", NULL));
+    ck_assert(profile_takes(&profile, SUPPLY_INTERFACE, "vf0", NULL));
+    ck_assert(!profile_takes(&profile, SUPPLY_INTERFACE, "eth0", NULL));
+    profile.supplies[SUPPLY_INTERFACE].given = false;
+    ck_assert(!profile_takes(&profile, SUPPLY_INTERFACE, "vf0", NULL));
+}
+END_TEST
+
 START_TEST(the_default_provides_nothing_and_has_no_rules)
 {
     const struct profile *profile = profile_default();
@@ -385,6 +403,8 @@ int main(void)
     tcase_add_test(tcase, lookups_are_made_in_the_order_in_which_they_need_each_other);
     tcase_add_test(tcase, patterns_match_as_file_names_do);
     tcase_add_test(tcase, a_platform_takes_what_its_patterns_name);
+    tcase_add_test(tcase,
+                   of_interfaces_a_platform_takes_pci_functions_and_other_devices_only_by_name);
     tcase_add_test(tcase, the_default_provides_nothing_and_has_no_rules);
     tcase_add_test(tcase, a_copy_says_the_same_and_outlives_its_original);
     suite_add_tcase(suite, tcase);

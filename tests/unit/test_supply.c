@@ -88,6 +88,31 @@ START_TEST(a_device_is_an_absolute_path_of_plain_characters)
 }
 END_TEST
 
+START_TEST(a_pci_function_is_told_by_the_form_of_its_address)
+{
+    static const char *const good[] = { "0000:3b:02.1", "10000:e1:00.0", "0000:00:1f.7" };
+    static const char *const bad[] = { "",
+                                       "vf0",
+                                       "3b:02.1",
+                                       "000:3b:02.1",
+                                       "000000000:3b:02.1",
+                                       "0000:3B:02.1",
+                                       "0000:3b:02.8",
+                                       "0000:3b:02.1 ",
+                                       "0000:3b:02",
+                                       "0000.3b.02.1",
+                                       "0000:3b:02.1.1",
+                                       "cafe" };
+
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        ck_assert_msg(supply_is_pci_function(good[i]) && supply_is_name(good[i]), "%s", good[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        ck_assert_msg(!supply_is_pci_function(bad[i]), "%s", bad[i]);
+    }
+}
+END_TEST
+
 START_TEST(a_list_is_sorted_and_has_each_thing_once)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
@@ -309,6 +334,7 @@ int main(void)
     tcase_add_test(tcase, every_kind_has_a_name_that_leads_back);
     tcase_add_test(tcase, what_could_be_an_option_a_path_or_shell_code_is_no_name);
     tcase_add_test(tcase, a_device_is_an_absolute_path_of_plain_characters);
+    tcase_add_test(tcase, a_pci_function_is_told_by_the_form_of_its_address);
     tcase_add_test(tcase, a_list_is_sorted_and_has_each_thing_once);
     tcase_add_test(tcase, of_one_volume_told_with_and_without_its_device_the_device_stays);
     tcase_add_test(tcase, a_list_tells_its_kinds_and_the_part_of_each);
