@@ -180,8 +180,9 @@ static void ask_both(struct inquiry *source, struct inquiry *target)
 }
 
 /* What comes to the target before the guest: of a live move all that two hosts can have at once. */
-#define BROUGHT_BEFORE \
-    (SUPPLY_BIT(SUPPLY_BRIDGE) | SUPPLY_BIT(SUPPLY_NAT_BRIDGE) | SUPPLY_BIT(SUPPLY_VOLUME))
+#define BROUGHT_BEFORE                                                                       \
+    (SUPPLY_BIT(SUPPLY_BRIDGE) | SUPPLY_BIT(SUPPLY_NAT_BRIDGE) | SUPPLY_BIT(SUPPLY_VOLUME) | \
+     SUPPLY_BIT(SUPPLY_INTERFACE))
 
 static void judge_supplies(const struct inquiry *source, const struct inquiry *target,
                            struct check_list *list)

@@ -248,6 +248,15 @@ static void plan_copy(const struct sim_guest *guest, const struct op *op,
     migration->duration_ms = state.endless ? 0 : state.over_ms;
 }
 
+/* An interface of its host that it has for itself must be there, as where it starts. */
+static int check_interfaces(const struct sim_host *target, const struct sim_guest *guest,
+                            const struct op *op, struct err *err)
+{
+    const char *missing = sim_supply_missing_interface(target, guest);
+
+    return missing == NULL ? 0 : no_such(err, op, target, "interface", missing);
+}
+
 /* What libvirt itself checks, and no more: that the disks are the same it does not. */
 static enum sim_answer migrate(struct sim_fleet *fleet, const struct op *op,
                                struct sim_host *source, struct sim_host *target, int64_t wall_ms,
@@ -267,7 +276,7 @@ static enum sim_answer migrate(struct sim_fleet *fleet, const struct op *op,
         check_idle(fleet, guest, op, err) != 0 || check_free_name(target, op, err) != 0 ||
         check_platform(source, target, guest, op, err) != 0 ||
         check_way(target, guest, op, err) != 0 || check_paths(target, guest, op, err) != 0 ||
-        check_room(target, guest, op, err) != 0) {
+        check_interfaces(target, guest, op, err) != 0 || check_room(target, guest, op, err) != 0) {
         return SIM_ANSWER_FAILED;
     }
     if (guest->snapshots > 0) {

@@ -390,14 +390,24 @@ uint32_t sim_supply_present(const struct sim_fleet *fleet, const struct op *op,
     return present;
 }
 
-const char *sim_supply_missing(const struct sim_host *host, const struct sim_guest *guest,
-                               const char **what)
+const char *sim_supply_missing_interface(const struct sim_host *host, const struct sim_guest *guest)
 {
     for (size_t i = 0; i < guest->interfaces.count; i++) {
-        *what = "interface";
         if (!sim_fleet_has_name(&host->interfaces, guest->interfaces.items[i])) {
             return guest->interfaces.items[i];
         }
+    }
+    return NULL;
+}
+
+const char *sim_supply_missing(const struct sim_host *host, const struct sim_guest *guest,
+                               const char **what)
+{
+    const char *interface = sim_supply_missing_interface(host, guest);
+
+    if (interface != NULL) {
+        *what = "interface";
+        return interface;
     }
     for (size_t i = 0; i < guest->configs.count; i++) {
         *what = "mounted configuration volume";

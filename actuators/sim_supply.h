@@ -43,6 +43,10 @@ uint32_t sim_supply_present(const struct sim_fleet *fleet, const struct op *op,
 int sim_supply_check_owners(struct sim_fleet *fleet, const struct op *op, struct sim_host *host,
                             struct err *err);
 
+/* The first of the interfaces that 'guest' has for itself and that 'host' has not set aside, or NULL. */
+const char *sim_supply_missing_interface(const struct sim_host *host,
+                                         const struct sim_guest *guest);
+
 /* The first of the interfaces and configuration volumes that 'guest' needs to start and that 'host' has not, or
  * NULL; '*what' says which of the two it is. */
 const char *sim_supply_missing(const struct sim_host *host, const struct sim_guest *guest,

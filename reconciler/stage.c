@@ -32,7 +32,7 @@ struct need {
 /* Each in the order in which it is done.  The configuration volume is mounted from an attached volume: it comes
  * after the volumes and goes before them. */
 static const struct need before_migrate[] = { PROVIDE(BRIDGE, TARGET), PROVIDE(NAT_BRIDGE, TARGET),
-                                              PROVIDE(VOLUME, TARGET) };
+                                              PROVIDE(VOLUME, TARGET), PROVIDE(INTERFACE, TARGET) };
 static const struct need before_stop[] = { PROVIDE(BRIDGE, TARGET), PROVIDE(NAT_BRIDGE, TARGET) };
 static const struct need before_define[] = {
     PROVIDE(BRIDGE, TARGET),  PROVIDE(NAT_BRIDGE, TARGET), WITHDRAW(INTERFACE, SOURCE),

@@ -226,9 +226,9 @@ START_TEST(a_move_takes_along_what_the_platform_provides)
 {
     static const char *const stories[KINDS] = {
         " preflight@kvm1 provide:bridge@kvm2 provide:nat-bridge@kvm2 provide:volume@kvm2"
-        " preflight@kvm1 migrate@kvm1 autostart@kvm2 withdraw:interface@kvm1 withdraw:config@kvm1"
-        " withdraw:volume@kvm1 provide:config@kvm2 provide:interface@kvm2 withdraw:bridge@kvm1"
-        " withdraw:nat-bridge@kvm1",
+        " provide:interface@kvm2 preflight@kvm1 migrate@kvm1 autostart@kvm2"
+        " withdraw:interface@kvm1 withdraw:config@kvm1 withdraw:volume@kvm1 provide:config@kvm2"
+        " withdraw:bridge@kvm1 withdraw:nat-bridge@kvm1",
         " preflight@kvm1 provide:bridge@kvm2 provide:nat-bridge@kvm2 stop@kvm1"
         " withdraw:interface@kvm1 withdraw:config@kvm1 withdraw:volume@kvm1 provide:volume@kvm2"
         " provide:config@kvm2 define@kvm2 undefine@kvm1 provide:interface@kvm2 start@kvm2"
@@ -469,7 +469,7 @@ START_TEST(a_withdrawal_that_keeps_failing_keeps_the_move_open_and_says_why)
     fault = (struct sim_fault){
         .when = SIM_WHEN_BEFORE, .error = ERR_FAILED, .times = MANY, .text = "the storage is tired"
     };
-    fault_at = 8; /* withdraw:interface@kvm1 */
+    fault_at = 9; /* withdraw:interface@kvm1 */
     begin();
     world.hooks = &hooks;
     world_live(&world, WORLD_KILL_NEVER, 0);
