@@ -23,13 +23,15 @@
 struct inquiry {
     const struct libvirt_move *move;
     const struct libvirt_move_end *end;
+    bool is_target;
     const struct profile *profile;
     const char *family; /* By es.xml, or NULL. */
     struct arena arena; /* Of the answers, while they are made. */
     struct platform_host host;
     uint32_t present;
     uint32_t known;
-    struct err err; /* Why a supply is not known. */
+    struct err err;     /* Why a supply is not known. */
+    struct err refusal; /* Of the target: why it cannot give an interface. */
 };
 
 static struct platform_value tell(struct arena *arena, const struct err *err)
@@ -154,6 +156,10 @@ static void ask(struct inquiry *inquiry)
     }
     libvirt_supply_survey(inquiry->move, &host, inquiry->host.name, &inquiry->present,
                           &inquiry->known, &inquiry->err);
+    if (inquiry->is_target) {
+        (void)libvirt_supply_check_interfaces(inquiry->move, inquiry->end, &host,
+                                              &inquiry->refusal);
+    }
 }
 
 static void *run_thread(void *context)
@@ -200,6 +206,10 @@ static void judge_supplies(const struct inquiry *source, const struct inquiry *t
         check_fail(
             list, CHECK_SUPPLIES, silent->err.code == ERR_NONE ? ERR_FAILED : silent->err.code,
             "run that command there by hand, or correct the profile", "%s", silent->err.text);
+    } else if (target->refusal.code != ERR_NONE) {
+        check_fail(list, CHECK_SUPPLIES, target->refusal.code,
+                   "see that it is there and free, or have the definition name another", "%s",
+                   target->refusal.text);
     } else if (op->prepared && (kinds & BROUGHT_BEFORE & ~target->present) != 0) {
         check_fail(list, CHECK_SUPPLIES, ERR_CONFLICT, "see who took it away again",
                    "'%s' does not have all that the platform has provided there",
@@ -231,6 +241,7 @@ void libvirt_platform_run(struct libvirt_move *move, struct check_list *list)
     struct inquiry source = inquiry_to(move, &move->source, op->family[0]);
     struct inquiry target = inquiry_to(move, forced ? &move->source : &move->target, op->family[1]);
 
+    target.is_target = true;
     ask_both(&source, &target);
     judge_supplies(&source, &target, list);
     platform_judge(list, &source.profile->rules, op->mode, &source.host, &target.host);

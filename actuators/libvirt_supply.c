@@ -168,15 +168,24 @@ static int change(const struct libvirt_move *move, const struct errand *errand,
                    wanted == PRESENCE_ALL ? "not there on" : "still there on", errand->names.host);
 }
 
+static bool is_named(const char *const *names, size_t count, const char *name)
+{
+    size_t i = 0;
+
+    while (i < count && strcmp(names[i], name) != 0) {
+        i++;
+    }
+    return i < count;
+}
+
 /* Does the guest with this definition use the thing? */
 static bool uses(const struct libvirt_xml_guest *guest, const struct supply *item)
 {
-    bool is_bridge = supply_is_bridge(item->kind);
-
-    for (size_t i = 0; is_bridge && i < guest->bridge_count; i++) {
-        if (strcmp(guest->bridges[i], item->name) == 0) {
-            return true;
-        }
+    if (supply_is_bridge(item->kind)) {
+        return is_named(guest->bridges, guest->bridge_count, item->name);
+    }
+    if (item->kind == SUPPLY_INTERFACE) {
+        return is_named(guest->interfaces, guest->interface_count, item->name);
     }
     for (size_t i = 0; i < guest->disk_count; i++) {
         const struct libvirt_xml_disk *disk = &guest->disks[i];
@@ -206,12 +215,13 @@ static bool domain_uses(const struct libvirt_move *move, virDomainPtr domain, un
     return used;
 }
 
-/* The name of another guest of the host that uses the thing, in '*user', or NULL. */
-static int find_user(const struct libvirt_move *move, const struct supply *item, const char **user,
-                     struct err *err)
+/* The name of another guest of the host that uses the thing, in '*user', or NULL; 'which' of its guests are asked
+ * is as in virConnectListAllDomains(). */
+static int find_user(const struct libvirt_move *move, const struct libvirt_move_end *end,
+                     unsigned which, const struct supply *item, const char **user, struct err *err)
 {
     virDomainPtr *domains = NULL;
-    int count = virConnectListAllDomains(move->source.connection, &domains, 0);
+    int count = virConnectListAllDomains(end->connection, &domains, which);
 
     *user = NULL;
     if (count < 0) {
@@ -267,7 +277,7 @@ static int withdraw_item(struct libvirt_move *move, const struct errand *errand,
 {
     const char *user = NULL;
 
-    if (errand->item->kind != SUPPLY_INTERFACE && find_user(move, errand->item, &user, err) < 0) {
+    if (find_user(move, &move->source, 0, errand->item, &user, err) < 0) {
         return -1;
     }
     if (user != NULL) {
@@ -418,6 +428,63 @@ int libvirt_supply_identity(const struct libvirt_move *move, const struct libvir
             const struct errand errand = errand_for(move, &host, end->host.name, &items.items[i]);
 
             return ask_identity(&errand, identity, err);
+        }
+    }
+    return 0;
+}
+
+/* Is it one of those that its host has to give? */
+static int check_offered(const struct errand *errand, struct err *err)
+{
+    const struct profile_commands *commands = &errand->supply->verbs[PROFILE_OFFERS];
+    struct arena *arena = errand->host->arena;
+    struct ssh_output output = { 0 };
+    const char **offers = NULL;
+    size_t count = 0;
+
+    if (commands->count == 0) {
+        return 0;
+    }
+    if (run_to_success(errand, &commands->items[0], PROFILE_OFFERS, &output, err) < 0 ||
+        libvirt_command_find(arena, output.out, NULL, &offers, &count, err) < 0) {
+        return -1;
+    }
+    if (is_named(offers, count, errand->item->name)) {
+        return 0;
+    }
+    return err_set(err, ERR_INCOMPATIBLE,
+                   "its definition names interface '%s', which '%s' does not have: it has %s",
+                   errand->item->name, errand->names.host,
+                   count == 0 ? "none"
+                              : text_format(arena, "%zu others, such as '%.60s'", count,
+                                            text_visible(arena, offers[0])));
+}
+
+static int check_unused(const struct libvirt_move *move, const struct libvirt_move_end *target,
+                        const struct supply *item, struct err *err)
+{
+    const char *user = NULL;
+
+    if (find_user(move, target, VIR_CONNECT_LIST_DOMAINS_ACTIVE, item, &user, err) < 0) {
+        return -1;
+    }
+    return user == NULL ? 0
+                        : err_set(err, ERR_CONFLICT, "interface '%s' of '%s' is in use by '%s'",
+                                  item->name, target->host.name, user);
+}
+
+int libvirt_supply_check_interfaces(const struct libvirt_move *move,
+                                    const struct libvirt_move_end *target,
+                                    struct libvirt_command_host *host, struct err *err)
+{
+    const struct supply_list items = supply_list_of(&move->op->supplies, SUPPLY_INTERFACE);
+
+    for (size_t i = 0; i < items.count; i++) {
+        const struct errand errand = errand_for(move, host, target->host.name, &items.items[i]);
+
+        if (check_offered(&errand, err) < 0 ||
+            check_unused(move, target, &items.items[i], err) < 0) {
+            return -1;
         }
     }
     return 0;

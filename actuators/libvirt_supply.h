@@ -30,6 +30,12 @@ int libvirt_supply_check_owners(const struct libvirt_move *move, struct err *err
 int libvirt_supply_identity(const struct libvirt_move *move, const struct libvirt_move_end *end,
                             const char *path, const char **identity, struct err *err);
 
+/* Fails if an interface of move->op is none that 'target' has to give (ERR_INCOMPATIBLE), or a guest there runs
+ * with it (ERR_CONFLICT).  'host' is the target. */
+int libvirt_supply_check_interfaces(const struct libvirt_move *move,
+                                    const struct libvirt_move_end *target,
+                                    struct libvirt_command_host *host, struct err *err);
+
 /* The kinds of which everything in move->op is there on 'host', which is called 'name', and those of which that
  * could be found out.  '*err' says of the first other one why not. */
 void libvirt_supply_survey(const struct libvirt_move *move, struct libvirt_command_host *host,

@@ -97,11 +97,12 @@ struct sim_host {
     struct sim_names machines;
     struct sim_names bridges;
     struct sim_names interfaces; /* Set aside for guests. */
-    struct sim_names configs;    /* Configuration volumes that are mounted. */
-    const char *lock_manager;    /* "nop" = none. */
-    int64_t clock_ms;            /* How much its clock is ahead. */
-    bool hidden;                 /* Other hosts do not reach its libvirt. */
-    bool walled;                 /* Nor the ports at which it waits for migrations. */
+    struct sim_names offers;  /* That it has to set aside; none are named: whatever is asked for. */
+    struct sim_names configs; /* Configuration volumes that are mounted. */
+    const char *lock_manager; /* "nop" = none. */
+    int64_t clock_ms;         /* How much its clock is ahead. */
+    bool hidden;              /* Other hosts do not reach its libvirt. */
+    bool walled;              /* Nor the ports at which it waits for migrations. */
     const struct observed_hugepages *hugepages; /* Sorted by size; 'free' means nothing here. */
     size_t hugepage_count;
     const struct sim_disk *storage; /* Sorted by path. */

@@ -195,6 +195,7 @@ static const struct sim_member host_members[] = {
     OTHER("machines", NESTED),
     OTHER("bridges", NESTED),
     OTHER("interfaces", NESTED),
+    OTHER("offers", NESTED),
     OTHER("configs", NESTED),
     OTHER("hugepages", NESTED),
     OTHER("storage", NESTED),
@@ -522,6 +523,7 @@ static int read_host(struct arena *arena, json_t *json, size_t index, struct sim
                    read_names(arena, json, "bridges", NULL, where, &host->bridges, err) == 0 &&
                    read_names(arena, json, "interfaces", NULL, where, &host->interfaces, err) ==
                        0 &&
+                   read_names(arena, json, "offers", NULL, where, &host->offers, err) == 0 &&
                    read_names(arena, json, "configs", NULL, where, &host->configs, err) == 0 &&
                    read_guests(arena, json, where, host, err) == 0
                ? 0
@@ -682,6 +684,7 @@ static void write_hardware(struct text *text, const struct sim_host *host)
     write_names(text, "machines", &host->machines);
     write_names(text, "bridges", &host->bridges);
     write_names(text, "interfaces", &host->interfaces);
+    write_names(text, "offers", &host->offers);
     write_names(text, "configs", &host->configs);
     for (size_t i = 0; i < host->hugepage_count; i++) {
         text_append(text, i == 0 ? ",\"hugepages\":[" : ",");

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "actuators/sim_fleet.h"
+#include "actuators/sim_supply.h"
 #include "actuators/sim_xml.h"
 #include "base/base.h"
 #include "base/clock.h"
@@ -487,6 +488,17 @@ static struct platform_value fact_of(const struct op *op, const struct sim_host 
     return value;
 }
 
+static void judge_interfaces(const struct preflight *preflight)
+{
+    struct err err;
+
+    if (sim_supply_check_interfaces(preflight->op, preflight->target, &err) != 0) {
+        check_fail(preflight->list, CHECK_SUPPLIES, err.code,
+                   "see that it is there and free, or have the definition name another", "%s",
+                   err.text);
+    }
+}
+
 static void judge_platform(const struct preflight *preflight)
 {
     const struct op *op = preflight->op;
@@ -496,6 +508,7 @@ static void judge_platform(const struct preflight *preflight)
     if (op->profile == NULL) {
         return;
     }
+    judge_interfaces(preflight);
     for (unsigned side = preflight->source == NULL ? 1 : 0; side < ARRAY_LEN(ends); side++) {
         hosts[side].name = ends[side]->name;
         for (enum platform_fact fact = 0; fact < PLATFORM_FACT_COUNT; fact++) {

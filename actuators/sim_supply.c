@@ -203,11 +203,19 @@ static int provide_volume(const struct place *place, struct err *err)
     return 0;
 }
 
+static bool is_offered(const struct sim_host *host, const char *interface)
+{
+    return host->offers.count == 0 || sim_fleet_has_name(&host->offers, interface);
+}
+
 static int provide_name(const struct place *place, struct err *err)
 {
     const struct supply *item = place->item;
     const char *owner = item->kind == SUPPLY_CONFIG ? find_owner(place, NULL) : NULL;
 
+    if (item->kind == SUPPLY_INTERFACE && !is_offered(place->host, item->name)) {
+        return fail(place, err, ERR_NOT_FOUND, "the host has none of that name", NULL);
+    }
     if (owner != NULL) {
         return fail(place, err, ERR_BUSY, "it is mounted on", owner);
     }
@@ -269,8 +277,8 @@ static bool uses(const struct sim_guest *guest, const struct supply *item)
     return false;
 }
 
-/* Another guest that is defined there and joins the bridge, or NULL. */
-static const char *find_joiner(const struct place *place)
+/* Another guest that is defined there and uses the bridge or interface, or NULL. */
+static const char *find_sharer(const struct place *place)
 {
     for (size_t i = 0; i < place->host->guest_count; i++) {
         const struct sim_guest *guest = &place->host->guests[i];
@@ -283,12 +291,12 @@ static const char *find_joiner(const struct place *place)
 }
 
 /* A process that works with it, or NULL. */
-static const char *find_user(const struct place *place)
+static const char *find_user(const struct sim_host *host, const struct supply *item)
 {
-    for (size_t i = 0; i < place->host->guest_count; i++) {
-        const struct sim_guest *guest = &place->host->guests[i];
+    for (size_t i = 0; i < host->guest_count; i++) {
+        const struct sim_guest *guest = &host->guests[i];
 
-        if (sim_fleet_is_active(guest) && uses(guest, place->item)) {
+        if (sim_fleet_is_active(guest) && uses(guest, item)) {
             return guest->name;
         }
     }
@@ -312,8 +320,9 @@ static bool is_mounted(const struct place *place)
 static int withdraw_one(const struct place *place, const char **note, struct err *err)
 {
     enum supply_kind kind = place->item->kind;
-    const char *other = supply_is_bridge(kind) ? find_joiner(place) : NULL;
-    const char *user = other == NULL ? find_user(place) : NULL;
+    bool stays = supply_is_bridge(kind) || kind == SUPPLY_INTERFACE; /* With whom it is shared. */
+    const char *other = stays ? find_sharer(place) : NULL;
+    const char *user = other == NULL ? find_user(place->host, place->item) : NULL;
 
     if (other != NULL) {
         *note = text_format(place->fleet->arena, "kept: used by '%s'", other);
@@ -371,6 +380,28 @@ int sim_supply_check_owners(struct sim_fleet *fleet, const struct op *op, struct
 
         if (owner != NULL) {
             return fail(&place, err, ERR_UNSAFE, "it is attached to another host too:", owner);
+        }
+    }
+    return 0;
+}
+
+int sim_supply_check_interfaces(const struct op *op, const struct sim_host *target, struct err *err)
+{
+    const struct supply_list list = supply_list_of(&op->supplies, SUPPLY_INTERFACE);
+
+    for (size_t i = 0; i < list.count; i++) {
+        const struct supply *item = &list.items[i];
+        const char *user = find_user(target, item);
+
+        if (op->profile->supplies[SUPPLY_INTERFACE].verbs[PROFILE_OFFERS].count > 0 &&
+            !is_offered(target, item->name)) {
+            return err_set(err, ERR_INCOMPATIBLE,
+                           "its definition names interface '%s', which '%s' does not have",
+                           item->name, target->name);
+        }
+        if (user != NULL) {
+            return err_set(err, ERR_CONFLICT, "interface '%s' of '%s' is in use by '%s'",
+                           item->name, target->name, user);
         }
     }
     return 0;

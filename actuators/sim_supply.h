@@ -43,6 +43,10 @@ uint32_t sim_supply_present(const struct sim_fleet *fleet, const struct op *op,
 int sim_supply_check_owners(struct sim_fleet *fleet, const struct op *op, struct sim_host *host,
                             struct err *err);
 
+/* Fails if an interface of op->supplies is none that 'target' has, or a guest there runs with it. */
+int sim_supply_check_interfaces(const struct op *op, const struct sim_host *target,
+                                struct err *err);
+
 /* The first of the interfaces that 'guest' has for itself and that 'host' has not set aside, or NULL. */
 const char *sim_supply_missing_interface(const struct sim_host *host,
                                          const struct sim_guest *guest);

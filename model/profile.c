@@ -13,8 +13,9 @@
 #define VALUE_MAX_BYTES ((size_t)256)
 
 static const char *const verb_names[PROFILE_VERB_COUNT] = {
-    [PROFILE_PROBE] = "probe",   [PROFILE_PROVIDE] = "provide", [PROFILE_WITHDRAW] = "withdraw",
-    [PROFILE_OWNERS] = "owners", [PROFILE_REVOKE] = "revoke",   [PROFILE_IDENTITY] = "identity",
+    [PROFILE_PROBE] = "probe",       [PROFILE_PROVIDE] = "provide", [PROFILE_WITHDRAW] = "withdraw",
+    [PROFILE_OWNERS] = "owners",     [PROFILE_REVOKE] = "revoke",   [PROFILE_OFFERS] = "offers",
+    [PROFILE_IDENTITY] = "identity",
 };
 
 /* What is replaced without a lookup. */

@@ -27,6 +27,7 @@ enum profile_verb {
     PROFILE_WITHDRAW, /* Makes it be gone. */
     PROFILE_OWNERS,   /* Prints who has the volume attached, one a line. */
     PROFILE_REVOKE,   /* Takes the volume away from {peer}, which is dead. */
+    PROFILE_OFFERS,   /* Prints the interfaces that {host} has to give to guests, one a line. */
     PROFILE_IDENTITY, /* Prints which volume is behind {device} on {host}, the same word on every host. */
     PROFILE_VERB_COUNT,
 };

@@ -215,35 +215,40 @@ static const struct key {
     parse_fn *parse;
     size_t offset;
     bool repeats;
-    bool volume; /* Of [volume] alone. */
+    enum supply_kind only; /* Of the section of this kind alone; NONE: of all. */
 } keys[] = {
     { SECTION_SUPPLY, "names", parse_patterns, offsetof(struct profile_supply, names), false,
-      false },
+      SUPPLY_NONE },
     { SECTION_SUPPLY, "devices", parse_patterns, offsetof(struct profile_supply, devices), false,
-      false },
-    { SECTION_SUPPLY, "probe", parse_commands, VERB(PROBE), true, false },
-    { SECTION_SUPPLY, "provide", parse_commands, VERB(PROVIDE), true, false },
-    { SECTION_SUPPLY, "withdraw", parse_commands, VERB(WITHDRAW), true, false },
+      SUPPLY_NONE },
+    { SECTION_SUPPLY, "probe", parse_commands, VERB(PROBE), true, SUPPLY_NONE },
+    { SECTION_SUPPLY, "provide", parse_commands, VERB(PROVIDE), true, SUPPLY_NONE },
+    { SECTION_SUPPLY, "withdraw", parse_commands, VERB(WITHDRAW), true, SUPPLY_NONE },
     { SECTION_SUPPLY, "timeout", parse_duration, offsetof(struct profile_supply, timeout_ms), false,
-      false },
-    { SECTION_SUPPLY, "shared", parse_bool, offsetof(struct profile_supply, shared), false, true },
-    { SECTION_SUPPLY, "owners", parse_commands, VERB(OWNERS), false, true },
+      SUPPLY_NONE },
+    { SECTION_SUPPLY, "shared", parse_bool, offsetof(struct profile_supply, shared), false,
+      SUPPLY_VOLUME },
+    { SECTION_SUPPLY, "offers", parse_commands, VERB(OFFERS), false, SUPPLY_INTERFACE },
+    { SECTION_SUPPLY, "owners", parse_commands, VERB(OWNERS), false, SUPPLY_VOLUME },
     { SECTION_SUPPLY, "owners_match", parse_regex, offsetof(struct profile_supply, owners_match),
-      false, true },
-    { SECTION_SUPPLY, "owner", parse_word, offsetof(struct profile_supply, owner), false, true },
-    { SECTION_SUPPLY, "revoke", parse_commands, VERB(REVOKE), true, true },
-    { SECTION_SUPPLY, "identity", parse_commands, VERB(IDENTITY), false, true },
+      false, SUPPLY_VOLUME },
+    { SECTION_SUPPLY, "owner", parse_word, offsetof(struct profile_supply, owner), false,
+      SUPPLY_VOLUME },
+    { SECTION_SUPPLY, "revoke", parse_commands, VERB(REVOKE), true, SUPPLY_VOLUME },
+    { SECTION_SUPPLY, "identity", parse_commands, VERB(IDENTITY), false, SUPPLY_VOLUME },
     { SECTION_LOOKUP, "command", parse_command, offsetof(struct profile_lookup, command), false,
-      false },
-    { SECTION_LOOKUP, "match", parse_regex, offsetof(struct profile_lookup, match), false, false },
-    { SECTION_FACT, "from", parse_from, 0, false, false },
+      SUPPLY_NONE },
+    { SECTION_LOOKUP, "match", parse_regex, offsetof(struct profile_lookup, match), false,
+      SUPPLY_NONE },
+    { SECTION_FACT, "from", parse_from, 0, false, SUPPLY_NONE },
     { SECTION_FACT, "command", parse_command, offsetof(struct profile_fact, command), false,
-      false },
-    { SECTION_FACT, "match", parse_regex, offsetof(struct profile_fact, match), false, false },
-    { SECTION_FACT, "is", parse_regex, offsetof(struct profile_fact, is), false, false },
-#define RULE(name, parse)                                                               \
-    {                                                                                   \
-        SECTION_RULES, #name, parse, offsetof(struct profile, rules.name), false, false \
+      SUPPLY_NONE },
+    { SECTION_FACT, "match", parse_regex, offsetof(struct profile_fact, match), false,
+      SUPPLY_NONE },
+    { SECTION_FACT, "is", parse_regex, offsetof(struct profile_fact, is), false, SUPPLY_NONE },
+#define RULE(name, parse)                                                                     \
+    {                                                                                         \
+        SECTION_RULES, #name, parse, offsetof(struct profile, rules.name), false, SUPPLY_NONE \
     }
     RULE(live_generation, parse_generation),
     RULE(live_release, parse_release),
@@ -256,7 +261,8 @@ static const struct key {
     RULE(storage_servers, parse_scope),
     RULE(live_update, parse_scope),
 #undef RULE
-    { SECTION_RULES, "announce", parse_bool, offsetof(struct profile, announce), false, false },
+    { SECTION_RULES, "announce", parse_bool, offsetof(struct profile, announce), false,
+      SUPPLY_NONE },
 };
 
 _Static_assert(ARRAY_LEN(keys) <= KEYS_MAX, "KEYS_MAX is too small");
@@ -303,7 +309,7 @@ static size_t find_key(const struct reader *reader, const char *name)
 
     while (i < ARRAY_LEN(keys) &&
            (keys[i].section != reader->section || strcmp(keys[i].name, name) != 0 ||
-            (keys[i].volume && reader->supply != SUPPLY_VOLUME))) {
+            (keys[i].only != SUPPLY_NONE && reader->supply != keys[i].only))) {
         i++;
     }
     return i;

@@ -10,17 +10,30 @@
 
 #define BRIDGE "vmeth77"
 
+/* What a guest needs to be connected. */
+static const struct supply links[] = {
+    { SUPPLY_BRIDGE, BRIDGE, NULL },
+    { SUPPLY_NAT_BRIDGE, "vmnat77", NULL },
+    { SUPPLY_INTERFACE, "vf7", NULL },
+};
+
 /* What the guest of the rig needs. */
 struct needs {
     struct supply items[3];
     struct supply_list list;
 };
 
-static const struct supply_list *need_bridge(struct needs *needs)
+static const struct supply_list *need_one(struct needs *needs, enum supply_kind kind,
+                                          const char *name)
 {
-    needs->items[0] = (struct supply){ .kind = SUPPLY_BRIDGE, .name = BRIDGE };
+    needs->items[0] = (struct supply){ .kind = kind, .name = name };
     needs->list = (struct supply_list){ .items = needs->items, .count = 1 };
     return &needs->list;
+}
+
+static const struct supply_list *need_bridge(struct needs *needs)
+{
+    return need_one(needs, SUPPLY_BRIDGE, BRIDGE);
 }
 
 /* Its volume, too. */
@@ -88,34 +101,70 @@ static void withdraw(struct rig *rig, const char *host, enum supply_kind kind,
     ck_assert_pstr_eq(rig_succeed(rig, &op)->note, note);
 }
 
-START_TEST(a_bridge_is_made_once_and_removed_once)
+START_TEST(a_link_is_made_once_and_removed_once)
 {
     AUTO(rig) struct rig *rig = rig_open(WORLD_OFF, false);
+    enum supply_kind kind = links[_i].kind;
     struct needs needs;
-    const struct supply_list *list = need_bridge(&needs);
+    const struct supply_list *list = need_one(&needs, kind, links[_i].name);
 
     ck_assert_uint_eq(survey(rig, list)->present[1], 0);
-    provide(rig, "kvm2", SUPPLY_BRIDGE, list, NULL);
-    ck_assert_uint_eq(survey(rig, list)->present[1], SUPPLY_BIT(SUPPLY_BRIDGE));
+    provide(rig, "kvm2", kind, list, NULL);
+    ck_assert_uint_eq(survey(rig, list)->present[1], SUPPLY_BIT(kind));
     ck_assert_uint_eq(survey(rig, list)->present[0], 0);
-    provide(rig, "kvm2", SUPPLY_BRIDGE, list, "already there");
-    withdraw(rig, "kvm2", SUPPLY_BRIDGE, list, NULL);
+    provide(rig, "kvm2", kind, list, "already there");
+    withdraw(rig, "kvm2", kind, list, NULL);
     ck_assert_uint_eq(survey(rig, list)->present[1], 0);
-    withdraw(rig, "kvm2", SUPPLY_BRIDGE, list, "already gone");
+    withdraw(rig, "kvm2", kind, list, "already gone");
 }
 END_TEST
 
-START_TEST(a_bridge_that_another_guest_joins_is_kept_and_that_is_success)
+START_TEST(a_link_that_another_guest_uses_is_kept_and_that_is_success)
+{
+    AUTO(rig) struct rig *rig = rig_open(WORLD_OFF, false);
+    enum supply_kind kind = links[_i].kind;
+    struct needs needs;
+    const struct supply_list *list = need_one(&needs, kind, links[_i].name);
+    const char *neighbour = rig_new_name(rig);
+
+    world_make_neighbour(rig->world, neighbour, "kvm1", kind, links[_i].name);
+    withdraw(rig, "kvm1", kind, list, text_format(&rig->arena, "kept: used by '%s'", neighbour));
+    ck_assert_uint_eq(survey(rig, list)->present[0], SUPPLY_BIT(kind));
+    world_remove_guest(rig->world, neighbour);
+}
+END_TEST
+
+/* Nothing was begun then that would have to be taken back. */
+static void assert_refused(struct rig *rig, const struct supply_list *list, enum err_code code,
+                           const char *word)
+{
+    struct op op = about(rig, OP_PREFLIGHT, "kvm1", SUPPLY_NONE, list);
+    const struct check *check = rig_check(rig_fail(rig, &op, code), CHECK_SUPPLIES);
+
+    ck_assert_int_eq(check->result, CHECK_FAILED);
+    ck_assert_msg(strstr(check->evidence, word) != NULL, "%s", check->evidence);
+}
+
+START_TEST(an_interface_that_the_target_does_not_have_is_refused)
 {
     AUTO(rig) struct rig *rig = rig_open(WORLD_OFF, false);
     struct needs needs;
-    const struct supply_list *list = need_bridge(&needs);
+
+    assert_refused(rig, need_one(&needs, SUPPLY_INTERFACE, "vf77"), ERR_INCOMPATIBLE, "'vf77'");
+}
+END_TEST
+
+START_TEST(an_interface_that_a_guest_of_the_target_runs_with_is_refused)
+{
+    AUTO(rig) struct rig *rig = rig_open(WORLD_OFF, false);
+    struct needs needs;
+    const struct supply_list *list = need_one(&needs, SUPPLY_INTERFACE, "vf7");
     const char *neighbour = rig_new_name(rig);
 
-    world_make_neighbour(rig->world, neighbour, "kvm1", BRIDGE);
-    withdraw(rig, "kvm1", SUPPLY_BRIDGE, list,
-             text_format(&rig->arena, "kept: used by '%s'", neighbour));
-    ck_assert_uint_eq(survey(rig, list)->present[0], SUPPLY_BIT(SUPPLY_BRIDGE));
+    world_make_neighbour(rig->world, neighbour, "kvm2", SUPPLY_INTERFACE, "vf7");
+    (void)survey(rig, list);
+    world_start(rig->world, neighbour, "kvm2");
+    assert_refused(rig, list, ERR_CONFLICT, neighbour);
     world_remove_guest(rig->world, neighbour);
 }
 END_TEST
@@ -210,8 +259,11 @@ TCase *cases_supply(void)
 {
     TCase *tcase = tcase_create("supply");
 
-    tcase_add_test(tcase, a_bridge_is_made_once_and_removed_once);
-    tcase_add_test(tcase, a_bridge_that_another_guest_joins_is_kept_and_that_is_success);
+    tcase_add_loop_test(tcase, a_link_is_made_once_and_removed_once, 0, ARRAY_LEN(links));
+    tcase_add_loop_test(tcase, a_link_that_another_guest_uses_is_kept_and_that_is_success, 0,
+                        ARRAY_LEN(links));
+    tcase_add_test(tcase, an_interface_that_the_target_does_not_have_is_refused);
+    tcase_add_test(tcase, an_interface_that_a_guest_of_the_target_runs_with_is_refused);
     tcase_add_test(tcase, a_volume_goes_from_one_host_to_the_other_and_back);
     tcase_add_test(tcase, a_guest_without_its_volume_cannot_start_and_starts_with_it);
     tcase_add_test(tcase, nothing_is_taken_from_a_guest_that_runs);

@@ -11,6 +11,8 @@
 
 #include <stdbool.h>
 
+#include "model/supply.h"
+
 struct actuator;
 struct arena;
 struct loop;
@@ -48,16 +50,17 @@ void world_remove_guest(struct world *world, const char *name);
 void world_attach(struct world *world, const char *host, const char *volume);
 void world_attach_wrong(struct world *world, const char *host, const char *volume);
 
-/* The profile of this fleet's platform: it provides bridges called "vmeth*" and volumes, which two hosts may
- * have at once, and tells who has a volume.  Lives as long as the world. */
+/* The profile of this fleet's platform: it provides bridges called "vmeth*", NAT bridges called "vmnat*", interfaces
+ * called "vf*", of which each host has "vf0" to "vf9", and volumes, which two hosts may have at once, and tells who
+ * has a volume.  Lives as long as the world. */
 const struct profile *world_profile(struct world *world);
 
 /* What the platform calls 'volume', which is a guest's; in 'arena'. */
 const char *world_volume_name(struct world *world, struct arena *arena, const char *volume);
 
-/* A guest that is off and joins 'bridge', which 'host' has from then on. */
+/* A guest that is off and uses the bridge or interface 'what', which 'host' has from then on. */
 void world_make_neighbour(struct world *world, const char *name, const char *host,
-                          const char *bridge);
+                          enum supply_kind kind, const char *what);
 
 /* What somebody else's hands do: the guest starts at once, its plug is pulled, it begins to move live. */
 void world_start(struct world *world, const char *name, const char *host);

@@ -214,9 +214,15 @@ const char *world_volume_name(struct world *world, struct arena *arena, const ch
 }
 
 void world_make_neighbour(struct world *world, const char *name, const char *host,
-                          const char *bridge)
+                          enum supply_kind kind, const char *what)
 {
-    LAB(world, "guest", name, host, "--off", "--bridge", bridge);
+    static const char *const options[SUPPLY_KIND_COUNT] = {
+        [SUPPLY_BRIDGE] = "--bridge",
+        [SUPPLY_NAT_BRIDGE] = "--nat",
+        [SUPPLY_INTERFACE] = "--interface",
+    };
+
+    LAB(world, "guest", name, host, "--off", options[kind], what);
 }
 
 void world_start(struct world *world, const char *name, const char *host)

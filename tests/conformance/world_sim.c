@@ -25,10 +25,14 @@
 
 #define LINK_LOST_MS 60000 /* More than a frozen host's link lasts. */
 
+#define OFFERS                                                             \
+    "\"offers\":[\"vf0\",\"vf1\",\"vf2\",\"vf3\",\"vf4\",\"vf5\",\"vf6\"," \
+    "\"vf7\",\"vf8\",\"vf9\"]"
+
 #define FLEET                                                                    \
     "{\"format\":\"berth.sim/1\",\"durations\":{\"migrate_ms\":900},\"hosts\":[" \
-    "{\"name\":\"kvm1\",\"memory_kib\":8388608,\"cpus\":8},"                     \
-    "{\"name\":\"kvm2\",\"memory_kib\":8388608,\"cpus\":8}]}"
+    "{\"name\":\"kvm1\",\"memory_kib\":8388608,\"cpus\":8," OFFERS "},"          \
+    "{\"name\":\"kvm2\",\"memory_kib\":8388608,\"cpus\":8," OFFERS "}]}"
 
 struct world {
     char folder[32];
@@ -195,15 +199,21 @@ void world_attach_wrong(struct world *world, const char *host, const char *volum
 
 const struct profile *world_profile(struct world *world)
 {
-    static const char *const words[] = { "owners", NULL };
-    static const struct profile_command owners = { .words = words };
+    static const char *const words[] = { "told", NULL };
+    static const struct profile_command told = { .words = words };
+    static const char *const nat_bridges[] = { "vmnat*", NULL };
+    static const char *const interfaces[] = { "vf*", NULL };
     static const struct profile profile = {
         .name = "simulated",
         .supplies = {
             [SUPPLY_BRIDGE] = { .given = true },
+            [SUPPLY_NAT_BRIDGE] = { .given = true, .names = nat_bridges },
+            [SUPPLY_INTERFACE] = { .given = true,
+                                   .names = interfaces,
+                                   .verbs[PROFILE_OFFERS] = { .items = &told, .count = 1 } },
             [SUPPLY_VOLUME] = { .given = true,
                                 .shared = true,
-                                .verbs[PROFILE_OWNERS] = { .items = &owners, .count = 1 } },
+                                .verbs[PROFILE_OWNERS] = { .items = &told, .count = 1 } },
         },
     };
 
@@ -241,20 +251,16 @@ static json_t *guest_of(json_t *fleet, const char *name, const char *host)
     ck_abort_msg("no guest '%s' on '%s'", name, host);
 }
 
-static void add_bridge(json_t *owner, const char *bridge)
-{
-    (void)json_object_set_new(owner, "bridges", json_pack("[s]", bridge));
-}
-
 void world_make_neighbour(struct world *world, const char *name, const char *host,
-                          const char *bridge)
+                          enum supply_kind kind, const char *what)
 {
+    const char *key = kind == SUPPLY_INTERFACE ? "interfaces" : "bridges";
     json_t *fleet;
 
     world_make_guest(world, name, host, WORLD_OFF, NULL);
     fleet = take(world);
-    add_bridge(guest_of(fleet, name, host), bridge);
-    add_bridge(host_of(fleet, host), bridge);
+    (void)json_object_set_new(guest_of(fleet, name, host), key, json_pack("[s]", what));
+    (void)json_object_set_new(host_of(fleet, host), key, json_pack("[s]", what));
     put(world, fleet);
 }
 

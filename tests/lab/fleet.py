@@ -161,8 +161,9 @@ class Fleet:
         for volume in sorted((self.dir / "store").glob("*.img")):
             if volume.exists():
                 self.lab("erase", volume.stem)
-        for host, bridge in (line.split() for line in self.lab("bridges").splitlines()):
-            self.run("ip", "-n", f"b{self.id}-{host}", "link", "delete", bridge)
+        for line in (*self.lab("bridges").splitlines(), *self.lab("interfaces").splitlines()):
+            host, link = line.split()
+            self.run("ip", "-n", f"b{self.id}-{host}", "link", "delete", link)
         self.last = None
         for entry in self.work.iterdir():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
@@ -346,6 +347,11 @@ class Fleet:
         """Hosts that have the bridge."""
         pairs = (line.split() for line in self.lab("bridges").splitlines())
         return [host for host, name in pairs if name == bridge]
+
+    def given(self, interface):
+        """Hosts that have the interface."""
+        pairs = (line.split() for line in self.lab("interfaces").splitlines())
+        return [host for host, name in pairs if name == interface]
 
     def logs(self):
         """What a person wants to see when a test failed."""

@@ -166,6 +166,11 @@ START_TEST(every_key_is_read)
                                                       "owner = {host}\n"
                                                       "revoke = detach {volume-id} {peer}\n"
                                                       "identity = identity {device}\n"
+                                                      "[interface]\n"
+                                                      "probe = p\n"
+                                                      "provide = q\n"
+                                                      "withdraw = r\n"
+                                                      "offers = ls /there\n"
                                                       "[fact release]\n"
                                                       "from = command\n"
                                                       "command = imageinfo -ver\n"
@@ -206,6 +211,8 @@ START_TEST(every_key_is_read)
     ck_assert_str_eq(volume->owner, "{host}");
     ck_assert_uint_eq(volume->verbs[PROFILE_REVOKE].count, 1);
     ck_assert_str_eq(volume->verbs[PROFILE_IDENTITY].items[0].words[0], "identity");
+    ck_assert_str_eq(profile->supplies[SUPPLY_INTERFACE].verbs[PROFILE_OFFERS].items[0].words[1],
+                     "/there");
     ck_assert_int_eq(profile->facts[PLATFORM_GENERATION].source, PROFILE_SOURCE_ES);
     ck_assert_int_eq(profile->facts[PLATFORM_CPUS].source, PROFILE_SOURCE_LIBVIRT);
     ck_assert_str_eq(profile->facts[PLATFORM_LIVE_UPDATE].is, "outstanding");
@@ -240,6 +247,10 @@ static const struct {
     { "[bridge]\nprobe = p\n", "1: [bridge] needs 'provide'\n1: [bridge] needs 'withdraw'\n" },
     { "[bridge]\nprobe = p\nprovide = q\nwithdraw = r\nshared = yes\n",
       "5: [bridge] has no key 'shared'\n" },
+    { "[bridge]\nprobe = p\nprovide = q\nwithdraw = r\noffers = o\n",
+      "5: [bridge] has no key 'offers'\n" },
+    { "[interface]\nprobe = p\nprovide = q\nwithdraw = r\noffers = o\noffers = o\nowners = o\n",
+      "6: 'offers' is there twice, first on line 5\n7: [interface] has no key 'owners'\n" },
     { "[bridge]\nprobe = {name}\nprovide = q\nwithdraw = r\n",
       "2: 'probe' must have no placeholder such as {name} in the name of a program\n" },
     { "[bridge]\nprobe = sh -c \"test -d {name}\"\nprovide = q\nwithdraw = r\n",
