@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A guest that goes back and forth between two hosts with what a platform provides for it: a volume, a
-configuration volume that is mounted on its host, and a bridge of its own; and the ways to disturb that."""
+configuration volume that is mounted on its host, a bridge and a NAT bridge of its own, and an interface of its host;
+and the ways to disturb that."""
 
 import unittest
 
@@ -28,9 +29,11 @@ class StepsTest(FleetTest):
     def make(self, **options):
         for volume in ("v1", "g1_conf"):
             fleet.lab("volume", volume)
-        fleet.guest("g1", "kvm1", disk="v1", config="g1_conf", bridge="vmeth7", **options)
+        needs = {"disk": "v1", "config": "g1_conf", "bridge": "vmeth7", "nat": "vmnat7", "interface": "vf7"}
+        self.interface = options.get("interface", "vf7")
+        fleet.guest("g1", "kvm1", **{**needs, **options})
         self.source, self.target = HOSTS
-        self.assert_whole("kvm1")
+        self.assert_whole("kvm1", runs="off" not in options)
 
     def turn(self):
         self.source, self.target = self.target, self.source
@@ -84,6 +87,8 @@ class StepsTest(FleetTest):
         self.assertEqual(fleet.attached("g1_conf"), [host], "g1_conf is attached to")
         self.assertEqual(fleet.mounted("g1"), ([host], [host]), "g1_conf is mounted on, in fstab of")
         self.assertEqual(fleet.bridged("vmeth7"), [host], "vmeth7 is on")
+        self.assertEqual(fleet.bridged("vmnat7"), [host], "vmnat7 is on")
+        self.assertEqual(fleet.given(self.interface), [host], f"{self.interface} is on")
 
     def assert_ends(self):
         """A run without faults brings it to its target."""

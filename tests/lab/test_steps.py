@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Offline moves of a guest with what a platform provides for it (steps.py).  Every command on a host, and every
 start, fails, hangs, comes too late or loses its reply; then a second run ends what the first one left.  In the end
-the guest runs once, and volumes, mount, bridge and definition are on its host and nowhere else.
+the guest runs once, and volumes, mount, bridges, interface and definition are on its host and nowhere else.
 
   each step fails                        Offline.test_a_step_that_fails_...
   each hangs, is late, loses its reply   Offline.test_steps_that_...
@@ -10,6 +10,7 @@ the guest runs once, and volumes, mount, bridge and definition are on its host a
   what must not be begun at all          Refusals
   a controller that is killed, and live moves   test_steps_live.py"""
 
+import json
 import unittest
 
 from fleet import await_true
@@ -17,13 +18,15 @@ from steps import BLOCKED, DONE, FAILED, HOSTS, StepsTest, fleet, start_fleet
 
 # Commands of configs/profiles/exascale.conf in the order of an offline move: where, and how they begin.
 OFFLINE = (
-    ("target", "ip link add"),
+    ("target", "ip link add name vmeth7"),
+    ("source", "ip link delete dev vf7"),
     ("source", "umount"),
     ("source", "escli rmvolumeattachment"),
     ("target", "escli mkvolumeattachment"),
     ("target", "mv"),
     ("target", "mount"),
-    ("source", "ip link delete"),
+    ("target", "ip link add name vf7"),
+    ("source", "ip link delete dev vmeth7"),
 )
 # Each fails in another way: before the guest is down, where it comes from, where it goes, half way there.
 FAILING = (
@@ -31,11 +34,17 @@ FAILING = (
     ("source", "escli rmvolumeattachment"),
     ("target", "escli mkvolumeattachment"),
     ("target", "mount"),
+    ("target", "ip link add name vf7"),
 )
 setUpModule = start_fleet
 
 
 class Offline(StepsTest):
+    def steps(self, guest):
+        result = fleet.berth("steps", "--json", guest)
+        self.assert_exit(result, DONE)
+        return {step["step"]: step for step in json.loads(result.stdout)["steps"]}
+
     def test_a_move_brings_along_what_its_platform_provides(self):
         self.make(autostart=True)
         for _ in range(2):
@@ -45,21 +54,37 @@ class Offline(StepsTest):
             self.turn()
 
     def test_a_guest_that_is_off_brings_along_the_same(self):
-        for volume in ("v1", "g1_conf"):
-            fleet.lab("volume", volume)
-        fleet.guest("g1", "kvm1", disk="v1", config="g1_conf", bridge="vmeth7", off=True)
-        self.source, self.target = HOSTS
+        self.make(off=True)
         self.want()
         self.assert_exit(self.apply(), DONE)
         self.assert_whole("kvm2", runs=False)
         self.assertEqual(fleet.boots("g1"), 0)
 
-    def test_a_bridge_that_another_guest_uses_stays(self):
+    def test_what_another_guest_uses_stays(self):
         self.make()
-        fleet.guest("g2", "kvm1", bridge="vmeth7", off=True)
+        fleet.guest("g2", "kvm1", bridge="vmeth7", nat="vmnat7", interface="vf7", off=True)
         self.want()
         self.assert_exit(self.apply(), DONE)
-        self.assertEqual(fleet.bridged("vmeth7"), ["kvm1", "kvm2"])
+        for hosts in (fleet.bridged("vmeth7"), fleet.bridged("vmnat7"), fleet.given("vf7")):
+            self.assertEqual(hosts, ["kvm1", "kvm2"])
+        steps = self.steps("g1")
+        for step in ("DETACH_INTERFACES", "REMOVE_BRIDGES", "REMOVE_NAT_BRIDGE_SRC"):
+            self.assertEqual((steps[step]["state"], steps[step]["text"]), ("done", "kept: used by 'g2'"))
+
+    def test_a_device_that_the_profile_does_not_name_is_its_hosts_own(self):
+        """Every guest there may have a macvtap on it."""
+        fleet.guest("g1", "kvm1", bridge="vmeth7", interface="eth0", off=True)
+        self.source, self.target = HOSTS
+        self.want()
+        self.assert_exit(self.apply(), DONE)
+        self.assert_defined_only_on("g1", "kvm2")
+        for host in HOSTS:
+            self.assertEqual(fleet.ssh(host, "test", "-e", "/sys/class/net/eth0").returncode, 0)
+        steps = self.steps("g1")
+        self.assertEqual(steps["CREATE_BRIDGES"]["state"], "done")
+        for step in ("CREATE_NAT_BRIDGE_TGT", "DETACH_INTERFACES", "ATTACH_INTERFACES", "REMOVE_NAT_BRIDGE_SRC"):
+            self.assertEqual(steps[step]["state"], "skipped")
+            self.assertIn("provides nothing of the kind", steps[step]["text"])
 
     def test_a_step_that_fails_is_done_again_or_turns_the_move_round(self):
         self.make()
@@ -145,6 +170,12 @@ class Refusals(StepsTest):
             fleet.guest(guest, "kvm2", no_wait=True)
         self.want(**{"host kvm2.memory": "256MiB"})
         self.refused("kvm2")
+
+    def test_an_interface_that_the_target_does_not_have_is_seen_before_it_is_stopped(self):
+        """Its definition names one that has another name there."""
+        self.make(interface="vf77")
+        self.want()
+        self.refused("its definition names interface 'vf77', which 'kvm2' does not have")
 
     def test_an_old_image_of_its_memory_on_the_target_is_seen_before_it_is_stopped(self):
         self.make()

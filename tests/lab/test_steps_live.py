@@ -8,15 +8,17 @@ import signal
 import unittest
 
 from fleet import await_true
-from steps import BLOCKED, DONE, FAILED, HOSTS, StepsTest, fleet, start_fleet
+from steps import BLOCKED, DONE, FAILED, StepsTest, fleet, start_fleet
 
 # Commands of configs/profiles/exascale.conf in the order of a live move: where, and how they begin.
 LIVE = (
-    ("target", "ip link add"),
+    ("target", "ip link add name vmeth7"),
     ("target", "escli mkvolumeattachment"),
+    ("target", "ip link add name vf7"),
+    ("source", "ip link delete dev vf7"),
     ("source", "umount"),
     ("source", "escli rmvolumeattachment"),
-    ("source", "ip link delete"),
+    ("source", "ip link delete dev vmeth7"),
 )
 
 setUpModule = start_fleet
@@ -83,10 +85,7 @@ class Crashes(StepsTest):
 
     def test_between_the_steps_of_a_guest_that_is_off(self):
         """They are those of an offline move but for the shutdown and the start, and quick."""
-        for volume in ("v1", "g1_conf"):
-            fleet.lab("volume", volume)
-        fleet.guest("g1", "kvm1", disk="v1", config="g1_conf", bridge="vmeth7", off=True)
-        self.source, self.target = HOSTS
+        self.make(off=True)
         for number in range(1, 100):
             self.want()
             crashed = self.crash(number)
@@ -117,7 +116,7 @@ class Crashes(StepsTest):
     def test_within_a_step(self):
         self.make()
         for side, command in (
-            ("target", "ip link add"),
+            ("target", "ip link add name vf7"),
             ("source", "escli rmvolumeattachment"),
             ("target", "escli mkvolumeattachment"),
             ("source", "ip link delete"),
