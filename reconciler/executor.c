@@ -180,6 +180,20 @@ static void submit_before(struct executor *executor, const struct force_records 
     }
 }
 
+/* In one batch: one move ends as another takes its place. */
+static void submit_with(struct executor *executor, const struct force_records *records,
+                        const struct intent_batch *batch, journal_done_fn *done)
+{
+    struct journal_record *all =
+        ARENA_ARRAY(&executor->arena, struct journal_record, records->count + batch->count);
+
+    if (records->count > 0) {
+        memcpy(all, records->items, records->count * sizeof(*all));
+    }
+    memcpy(&all[records->count], batch->records, batch->count * sizeof(*all));
+    ledger_submit(executor->world.ledger, all, records->count + batch->count, done, executor);
+}
+
 static void mark_start(struct executor *executor)
 {
     struct force_records records;
@@ -235,6 +249,7 @@ static void on_end_committed(void *context, enum journal_result result, const st
 static void end_move(struct executor *executor)
 {
     struct journal_move *move = &executor->move;
+    struct force_records records = { .count = 0 };
     struct intent_batch batch = { .count = 0 };
 
     move->state = executor->step.state;
@@ -253,15 +268,12 @@ static void end_move(struct executor *executor)
         move->error_text = why;
     }
     if (move->mode == MOVE_FORCED) {
-        const struct force_records records =
-            force_state_end(&executor->force, &executor->arena, executor->world.ledger, move);
-
-        submit_before(executor, &records);
+        records = force_state_end(&executor->force, &executor->arena, executor->world.ledger, move);
     }
     intent_add_move(executor, &batch);
     intent_pay_owed(executor, &batch);
     intent_clear_leftover(executor, &batch);
-    submit(executor, &batch, on_end_committed);
+    submit_with(executor, &records, &batch, on_end_committed);
 }
 
 /* A migration of ours may be under way at a source that is silent, also of an earlier run; what was unclear to

@@ -17,11 +17,26 @@ struct judge {
     const struct policy *policy;
     const struct ledger *ledger;
     const struct journal_definition *definition; /* The last one of the guest. */
-    const struct journal_place *place;           /* Or NULL, as the next. */
-    const struct journal_move *open;
+    const struct journal_place *place;           /* Or NULL. */
     struct force_suspect *suspects;
     size_t count;
 };
+
+/* The open move of the guest that comes after 'last' (NULL: the first), or NULL.  One that did not come to its end is
+ * open, and so is a forced one that did not either. */
+static const struct journal_move *next_open(const struct judge *judge,
+                                            const struct journal_move *last)
+{
+    const struct ledger *ledger = judge->ledger;
+
+    for (size_t i = last == NULL ? 0 : (size_t)(last - ledger->moves) + 1; i < ledger->move_count;
+         i++) {
+        if (strcmp(ledger->moves[i].guest, judge->request->guest) == 0) {
+            return &ledger->moves[i];
+        }
+    }
+    return NULL;
+}
 
 /* The guest as 'host' had it when it last answered, or NULL. */
 static const struct observed_guest *last_known(const struct judge *judge, const char *host)
@@ -31,14 +46,22 @@ static const struct observed_guest *last_known(const struct judge *judge, const 
     return found == NULL ? NULL : observed_find_guest(found, judge->definition->uuid);
 }
 
-/* Our definition on the target, made by a move that did not come to its end. */
+/* The open move that has made our definition on the target of the request, or NULL. */
+static const struct journal_move *find_maker(const struct judge *judge)
+{
+    const struct journal_move *open = next_open(judge, NULL);
+
+    while (open != NULL && (!open->target_made || strcmp(open->to, judge->request->to) != 0)) {
+        open = next_open(judge, open);
+    }
+    return open;
+}
+
 static bool is_ours(const struct judge *judge, const struct observed_host *host,
                     enum settle_view view)
 {
-    const struct journal_move *open = judge->open;
-
-    return view == SETTLE_OFF && open != NULL && open->target_made &&
-           strcmp(open->to, host->name) == 0 && strcmp(judge->request->to, host->name) == 0;
+    return view == SETTLE_OFF && strcmp(judge->request->to, host->name) == 0 &&
+           find_maker(judge) != NULL;
 }
 
 static int check_answering(const struct judge *judge, const struct observed_host *host,
@@ -73,11 +96,13 @@ static bool is_fenced(const struct judge *judge, const char *host)
 static bool holds(const struct judge *judge, const char *host)
 {
     const struct observed_host *found = observed_find_host(judge->fleet, host);
-    const struct journal_move *open = judge->open;
+    const struct journal_move *open = next_open(judge, NULL);
 
+    while (open != NULL && strcmp(open->from, host) != 0 && strcmp(open->to, host) != 0) {
+        open = next_open(judge, open);
+    }
     return found == NULL || found->as_of_ms == 0 || last_known(judge, host) != NULL ||
-           (judge->place != NULL && strcmp(judge->place->host, host) == 0) ||
-           (open != NULL && (strcmp(open->from, host) == 0 || strcmp(open->to, host) == 0));
+           (judge->place != NULL && strcmp(judge->place->host, host) == 0) || open != NULL;
 }
 
 static bool has_autostart(const struct judge *judge, const char *host)
@@ -237,9 +262,14 @@ static enum guest_state original_state(const struct judge *judge, const char *fr
 {
     const struct observed_guest *known = last_known(judge, from);
 
-    if (ledger_find_owed(judge->ledger, judge->definition->uuid) != NULL ||
-        (judge->open != NULL && judge->open->original != GUEST_SHUTOFF)) {
+    if (ledger_find_owed(judge->ledger, judge->definition->uuid) != NULL) {
         return GUEST_RUNNING;
+    }
+    for (const struct journal_move *open = next_open(judge, NULL); open != NULL;
+         open = next_open(judge, open)) {
+        if (open->original != GUEST_SHUTOFF) {
+            return GUEST_RUNNING;
+        }
     }
     if (known != NULL) {
         return observed_is_active(known) ? GUEST_RUNNING : GUEST_SHUTOFF;
@@ -251,15 +281,36 @@ static bool had_autostart(const struct judge *judge, const char *from)
 {
     const struct journal_owed *owed = ledger_find_owed(judge->ledger, judge->definition->uuid);
     const struct observed_guest *known = last_known(judge, from);
+    bool had = owed != NULL && owed->autostart;
 
-    return (owed != NULL && owed->autostart) || (judge->open != NULL && judge->open->autostart) ||
+    for (const struct journal_move *open = next_open(judge, NULL); open != NULL;
+         open = next_open(judge, open)) {
+        had |= open->autostart;
+    }
+    return had ||
            (known != NULL ? known->autostart : judge->place != NULL && judge->place->autostart);
+}
+
+/* What open moves have left on the target of this one, which goes on with it. */
+static void take_over(const struct judge *judge, struct force_order *order)
+{
+    const struct observed_host *target = observed_find_host(judge->fleet, order->to);
+    const struct journal_move *maker = find_maker(judge);
+
+    if (observed_find_guest(target, order->uuid) != NULL) {
+        order->target_made = true;
+        order->target_digest = maker->target_digest;
+        order->source_removed = maker->source_removed;
+    }
+    for (const struct journal_move *open = next_open(judge, NULL); open != NULL;
+         open = next_open(judge, open)) {
+        order->made |= strcmp(open->to, order->to) == 0 ? open->made : 0;
+    }
 }
 
 static void fill(const struct judge *judge, struct force_order *order)
 {
     const char *from = choose_from(judge);
-    const struct observed_host *target = observed_find_host(judge->fleet, judge->request->to);
 
     *order = (struct force_order){
         .guest = judge->request->guest,
@@ -271,18 +322,10 @@ static void fill(const struct judge *judge, struct force_order *order)
         .original = original_state(judge, from),
         .autostart = had_autostart(judge, from),
         .target_digest = "",
-        .given_up = judge->open,
         .suspects = judge->suspects,
         .suspect_count = judge->count,
     };
-    if (observed_find_guest(target, order->uuid) != NULL) {
-        order->target_made = true;
-        order->target_digest = judge->open->target_digest;
-        order->source_removed = judge->open->source_removed;
-    }
-    if (judge->open != NULL && strcmp(judge->open->to, order->to) == 0) {
-        order->made = judge->open->made;
-    }
+    take_over(judge, order);
 }
 
 int force_judge(struct arena *arena, const struct force_request *request,
@@ -296,7 +339,6 @@ int force_judge(struct arena *arena, const struct force_request *request,
         .ledger = ledger,
         .definition = definition_newest(ledger, request->guest),
         .place = ledger_last_seen(ledger, request->guest),
-        .open = ledger_find_move(ledger, request->guest),
         .suspects = ARENA_ARRAY(arena, struct force_suspect, FORCE_SUSPECTS_MAX),
     };
 

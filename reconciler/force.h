@@ -56,10 +56,8 @@ struct force_order {
     bool autostart;            /* It had, and gets it back. */
     bool target_made;          /* 'to' has our definition of it already, shut off. */
     const char *target_digest; /* Of that, or "". */
-    uint32_t made;             /* Kinds of supplies that the open move has made on 'to'. */
-    bool source_removed; /* It may be the only one: the open move has taken the source's away. */
-    const struct journal_move
-        *given_up; /* The open move that this one takes the place of, or NULL. */
+    uint32_t made;             /* Kinds of supplies that an open move has made on 'to'. */
+    bool source_removed; /* It may be the only one: an open move has taken the source's away. */
     const struct force_suspect *suspects;
     size_t suspect_count;
 };

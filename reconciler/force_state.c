@@ -49,61 +49,11 @@ static struct journal_record request_record(struct ledger *ledger, const struct 
     };
 }
 
-static struct journal_record given_up_record(struct arena *arena, const struct force_order *order,
-                                             int64_t now_ms)
-{
-    struct journal_record record = { .kind = JOURNAL_MOVE, .move = *order->given_up };
-
-    record.move.state = JOURNAL_MOVE_FAILED;
-    record.move.ended_ms = now_ms;
-    record.move.unclear = false;
-    record.move.error = ERR_CONFLICT;
-    record.move.error_text =
-        text_format(arena, "given up: '%s' is dead, and the guest is moved to '%s' by force",
-                    order->from, order->to);
-    return record;
-}
-
-/* The end 'host' of the move that is given up answers, and may have what was prepared for it, or what it had
- * not been rid of. */
-static bool is_littered(const struct force_order *order, const char *host)
-{
-    for (size_t i = 0; i < order->suspect_count; i++) {
-        if (strcmp(order->suspects[i].host, host) == 0) {
-            return false;
-        }
-    }
-    return order->given_up->supplies_digest[0] != '\0' && strcmp(host, order->to) != 0;
-}
-
-/* Kept whatever becomes of the forced move: it is older. */
-static size_t add_litter(const struct force_order *order, struct journal_record *records)
-{
-    const struct journal_move *given_up = order->given_up;
-    const char *const ends[] = { given_up->from, given_up->to };
-    size_t count = 0;
-
-    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
-        if (is_littered(order, ends[i])) {
-            records[count].kind = JOURNAL_LEFTOVER;
-            records[count++].leftover =
-                (struct journal_leftover){ .uuid = order->uuid,
-                                           .host = ends[i],
-                                           .guest = order->guest,
-                                           .to = order->to,
-                                           .since_ms = given_up->begun_ms,
-                                           .protection = JOURNAL_PROTECTION_AUTOSTART_OFF,
-                                           .key = given_up->key };
-        }
-    }
-    return count;
-}
-
 struct force_records force_state_begin(struct force_state *state, struct arena *arena,
                                        struct ledger *ledger, const struct force_order *order,
                                        struct journal_key key, int64_t now_ms)
 {
-    struct journal_record *records = ARENA_ARRAY(arena, struct journal_record, 5);
+    struct journal_record *records = ARENA_ARRAY(arena, struct journal_record, 2);
     const struct force_suspect *attested;
     size_t count = 0;
 
@@ -121,10 +71,6 @@ struct force_records force_state_begin(struct force_state *state, struct arena *
         };
         records[count++] =
             (struct journal_record){ .kind = JOURNAL_ATTEST, .attest = state->attest };
-    }
-    if (order->given_up != NULL) {
-        records[count++] = given_up_record(arena, order, now_ms);
-        count += add_litter(order, &records[count]);
     }
     return (struct force_records){ records, count };
 }
@@ -173,6 +119,12 @@ void force_state_note(struct force_state *state, enum op_kind op, bool worked)
     state->next = op == OP_FENCE && worked ? state->next + 1 : 0;
 }
 
+/* Clocks are set back: keys alone tell which move is which. */
+static bool is_same_key(struct journal_key a, struct journal_key b)
+{
+    return a.epoch == b.epoch && a.seq == b.seq;
+}
+
 /* What a host has kept since an earlier move is of that for as long as it is there. */
 static struct journal_record leftover_record(const struct force_suspect *suspect,
                                              const struct ledger *ledger,
@@ -193,11 +145,88 @@ static struct journal_record leftover_record(const struct force_suspect *suspect
     };
 }
 
+static bool is_suspect(const struct force_state *state, const char *host)
+{
+    for (size_t i = 0; i < state->count; i++) {
+        if (strcmp(state->suspects[i].host, host) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Another move of the guest that is open, and that 'move' takes the place of. */
+static bool is_in_its_place(const struct journal_move *other, const struct journal_move *move)
+{
+    return strcmp(other->guest, move->guest) == 0 && !is_same_key(other->key, move->key);
+}
+
+/* Ends of open moves that answer: they may have what was prepared there, or was not withdrawn yet. */
+static size_t find_littered(const struct force_state *state, const struct ledger *ledger,
+                            const struct journal_move *move, struct force_suspect *keepers)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < ledger->move_count; i++) {
+        const struct journal_move *other = &ledger->moves[i];
+        const char *const ends[] = { other->from, other->to };
+        bool touched = other->tried || other->supplies_digest[0] != '\0';
+
+        for (size_t e = 0; e < ARRAY_LEN(ends) && touched && is_in_its_place(other, move); e++) {
+            if (strcmp(ends[e], move->to) != 0 && !is_suspect(state, ends[e])) {
+                keepers[count++] =
+                    (struct force_suspect){ .host = ends[e],
+                                            .protection = JOURNAL_PROTECTION_AUTOSTART_OFF };
+            }
+        }
+    }
+    return count;
+}
+
+/* Hosts on which something stays behind when the guest has left. */
+static const struct force_suspect *find_keepers(const struct force_state *state,
+                                                struct arena *arena, const struct ledger *ledger,
+                                                const struct journal_move *move, size_t *count)
+{
+    struct force_suspect *keepers =
+        ARENA_ARRAY(arena, struct force_suspect, state->count + 2 * ledger->move_count + 1);
+
+    *count = 0;
+    for (size_t i = 0; i < state->count; i++) {
+        if (state->suspects[i].holds) {
+            keepers[(*count)++] = state->suspects[i];
+        }
+    }
+    *count += find_littered(state, ledger, move, &keepers[*count]);
+    return keepers;
+}
+
+static size_t add_left(const struct force_state *state, struct arena *arena,
+                       const struct ledger *ledger, const struct journal_move *move, int64_t now_ms,
+                       struct journal_record *records)
+{
+    size_t count;
+    const struct force_suspect *keepers = find_keepers(state, arena, ledger, move, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        records[i] = leftover_record(&keepers[i], ledger, move, now_ms);
+    }
+    return count;
+}
+
+/* As many as a move can ever need. */
+static struct journal_record *new_records(struct arena *arena, const struct force_state *state,
+                                          const struct ledger *ledger)
+{
+    return ARENA_ARRAY(arena, struct journal_record,
+                       2 + state->count + ledger->leftover_count + 3 * ledger->move_count);
+}
+
 struct force_records force_state_start(struct force_state *state, struct arena *arena,
                                        const struct ledger *ledger, const struct journal_move *move,
                                        int64_t now_ms)
 {
-    struct journal_record *records = ARENA_ARRAY(arena, struct journal_record, state->count + 1);
+    struct journal_record *records = new_records(arena, state, ledger);
     size_t count = 0;
 
     state->started = true;
@@ -207,18 +236,8 @@ struct force_records force_state_start(struct force_state *state, struct arena *
         records[count++] =
             (struct journal_record){ .kind = JOURNAL_ATTEST, .attest = state->attest };
     }
-    for (size_t i = 0; i < state->count; i++) {
-        if (state->suspects[i].holds) {
-            records[count++] = leftover_record(&state->suspects[i], ledger, move, now_ms);
-        }
-    }
+    count += add_left(state, arena, ledger, move, now_ms, &records[count]);
     return (struct force_records){ records, count };
-}
-
-/* 'known' is of 'move' itself, and of none before it.  Clocks are set back: keys alone tell. */
-static bool is_left_by(const struct journal_leftover *known, const struct journal_move *move)
-{
-    return known->key.epoch == move->key.epoch && known->key.seq == move->key.seq;
 }
 
 /* What was to stay behind on 'host' does not, as the guest has not left.  What an earlier move has left there is
@@ -230,7 +249,7 @@ static struct journal_record undone_record(const struct ledger *ledger,
     const struct journal_leftover *known = ledger_find_leftover(ledger, move->uuid, host);
     struct journal_record record = leftover_record(&suspect, ledger, move, move->ended_ms);
 
-    if (known == NULL || is_left_by(known, move)) {
+    if (known == NULL || is_same_key(known->key, move->key)) {
         record.leftover.cleared = true;
         return record;
     }
@@ -241,34 +260,87 @@ static struct journal_record undone_record(const struct ledger *ledger,
     return record;
 }
 
-struct force_records force_state_end(struct force_state *state, struct arena *arena,
-                                     const struct ledger *ledger, const struct journal_move *move)
+/* The guest has not left: what would have stayed behind is as it was. */
+static size_t add_undone(const struct force_state *state, struct arena *arena,
+                         const struct ledger *ledger, const struct journal_move *move,
+                         struct journal_record *records)
 {
-    struct journal_record *records =
-        ARENA_ARRAY(arena, struct journal_record, state->count + ledger->leftover_count + 1);
-    bool arrived = move->state == JOURNAL_MOVE_DONE;
     size_t count = 0;
+    const struct force_suspect *keepers = find_keepers(state, arena, ledger, move, &count);
 
-    if (arrived && !state->started) { /* It was off, and is only defined. */
-        return force_state_start(state, arena, ledger, move, move->ended_ms);
-    }
-    if (state->attested) {
-        state->attest.withdrawn = true;
-        state->attested = false;
-        records[count++] =
-            (struct journal_record){ .kind = JOURNAL_ATTEST, .attest = state->attest };
-    }
-    for (size_t i = 0; !arrived && state->started && i < state->count; i++) {
-        if (state->suspects[i].holds) {
-            records[count++] = undone_record(ledger, move, state->suspects[i].host);
+    if (state->count > 0) {
+        count = state->started ? count : 0;
+        for (size_t i = 0; i < count; i++) {
+            records[i] = undone_record(ledger, move, keepers[i].host);
         }
+        return count;
     }
     /* Of an earlier run; this run's are not in the reading of the journal that it began with. */
-    for (size_t i = 0; !arrived && state->count == 0 && i < ledger->leftover_count; i++) {
+    count = 0;
+    for (size_t i = 0; i < ledger->leftover_count; i++) {
         if (strcmp(ledger->leftovers[i].uuid, move->uuid) == 0 &&
             strcmp(ledger->leftovers[i].to, move->to) == 0) {
             records[count++] = undone_record(ledger, move, ledger->leftovers[i].host);
         }
     }
+    return count;
+}
+
+static size_t add_given_up(struct arena *arena, const struct ledger *ledger,
+                           const struct journal_move *move, struct journal_record *records)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < ledger->move_count; i++) {
+        if (is_in_its_place(&ledger->moves[i], move)) {
+            struct journal_record *record = &records[count++];
+
+            *record = (struct journal_record){ .kind = JOURNAL_MOVE, .move = ledger->moves[i] };
+            record->move.state = JOURNAL_MOVE_FAILED;
+            record->move.ended_ms = move->ended_ms;
+            record->move.unclear = false;
+            record->move.error = ERR_CONFLICT;
+            record->move.error_text = text_format(
+                arena, "given up: '%s' is dead, and the guest is moved to '%s' by force",
+                move->from, move->to);
+        }
+    }
+    return count;
+}
+
+static size_t add_unused(struct force_state *state, struct journal_record *records)
+{
+    if (!state->attested) {
+        return 0;
+    }
+    state->attest.withdrawn = true;
+    state->attested = false;
+    records[0] = (struct journal_record){ .kind = JOURNAL_ATTEST, .attest = state->attest };
+    return 1;
+}
+
+struct force_records force_state_end(struct force_state *state, struct arena *arena,
+                                     const struct ledger *ledger, const struct journal_move *move)
+{
+    struct journal_record *records = new_records(arena, state, ledger);
+    bool arrived = move->state == JOURNAL_MOVE_DONE;
+    size_t count = 0;
+
+    if (arrived && !state->started) { /* It was off, and is only defined. */
+        const struct force_records left =
+            force_state_start(state, arena, ledger, move, move->ended_ms);
+
+        memcpy(records, left.items, left.count * sizeof(*records));
+        count = left.count;
+    }
+    count += add_unused(state, &records[count]);
+    if (!arrived && !move->source_removed) {
+        count += add_undone(state, arena, ledger, move, &records[count]);
+        return (struct force_records){ records, count };
+    }
+    if (!state->started) {
+        count += add_left(state, arena, ledger, move, move->ended_ms, &records[count]);
+    }
+    count += add_given_up(arena, ledger, move, &records[count]);
     return (struct force_records){ records, count };
 }

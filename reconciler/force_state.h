@@ -38,8 +38,7 @@ struct force_records {
 };
 
 /* Takes up 'order' for the move 'key'; copies what it keeps into 'arena'.  The records to submit with those of
- * the move: who vouched for what, who asked, the end of the move that this one takes the place of, and hosts on which
- * that may have prepared something. */
+ * the move: who vouched for what, and who asked. */
 struct force_records force_state_begin(struct force_state *state, struct arena *arena,
                                        struct ledger *ledger, const struct force_order *order,
                                        struct journal_key key, int64_t now_ms);
@@ -58,12 +57,14 @@ void force_state_tell(struct force_state *state, const struct look *look, struct
  * them uncertain. */
 void force_state_note(struct force_state *state, enum op_kind op, bool worked);
 
-/* The records to submit before the intent to start: the word of whoever vouched is used, and the definitions
- * that stay behind on dead hosts. */
+/* The records to submit before the intent to start: the word of whoever vouched is used, and what stays behind: the
+ * definitions on dead hosts, and what an open move had prepared on hosts that answer. */
 struct force_records force_state_start(struct force_state *state, struct arena *arena,
                                        const struct ledger *ledger, const struct journal_move *move,
                                        int64_t now_ms);
 
-/* The records to submit before the end of 'move'. */
+/* The records to submit with the end of 'move'.  If it has brought the guest to its target, or has its only definition
+ * there, it takes the place of every other open move of the guest, which are given up; else these are as they were, and
+ * settle what they have prepared. */
 struct force_records force_state_end(struct force_state *state, struct arena *arena,
                                      const struct ledger *ledger, const struct journal_move *move);

@@ -217,12 +217,29 @@ static void tell_by_hand(struct reconciler *reconciler, const struct journal_mov
     }
 }
 
+/* Another move of the guest, which has begun since, is open: it has to end before what it was to replace goes on. */
+static bool is_suspended(const struct reconciler *reconciler, const struct journal_move *move)
+{
+    const struct ledger *ledger = &reconciler->ledger;
+
+    for (const struct journal_move *later = move + 1; later < ledger->moves + ledger->move_count;
+         later++) {
+        if (strcmp(later->guest, move->guest) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A move that an earlier run left open is settled before anything new is begun. */
 bool moves_resume_next(struct reconciler *reconciler)
 {
     for (size_t i = 0; i < reconciler->ledger.move_count; i++) {
         const struct journal_move *move = &reconciler->ledger.moves[i];
 
+        if (is_suspended(reconciler, move)) {
+            continue;
+        }
         if (move->by_hand && !text_equal(reconciler->options.only, move->guest)) {
             tell_by_hand(reconciler, move);
         } else if (!is_stuck(reconciler, move->key.seq)) {

@@ -206,6 +206,92 @@ START_TEST(room_of_a_forced_move_that_is_not_settled_is_given_to_no_other)
 }
 END_TEST
 
+/* The power of both is back, and no device keeps them from it. */
+static void bring_back(void *context, struct sim_fleet *fleet)
+{
+    (void)context;
+    for (size_t i = 0; i < fleet->host_count; i++) {
+        fleet->hosts[i].fence = SIM_FENCE_WORKS;
+        fleet->hosts[i].fenced = false;
+        fleet->hosts[i].power = SIM_POWER_ON;
+    }
+    fleet->changed = true;
+}
+
+/* kvm1 and kvm3 go dark; a device that is to cut the power of kvm3 does not. */
+static void lose_both_ends(void *context, struct sim_fleet *fleet)
+{
+    (void)context;
+    fleet->hosts[0].power = SIM_POWER_OFF;
+    fleet->hosts[2].power = SIM_POWER_OFF;
+    fleet->hosts[2].fence = SIM_FENCE_FAILS;
+    fleet->changed = true;
+}
+
+/* Its guests start as kvm1 boots. */
+static void set_autostart(void *context, struct sim_fleet *fleet)
+{
+    (void)context;
+    for (size_t i = 0; i < fleet->hosts[0].guest_count; i++) {
+        fleet->hosts[0].guests[i].autostart = true;
+    }
+    fleet->changed = true;
+}
+
+/* vm1 runs on one host, which alone has what it needs. */
+static void assert_whole(void *context, struct sim_fleet *fleet)
+{
+    const size_t *at = context;
+    size_t runs = 0;
+
+    for (size_t i = 0; i < fleet->host_count; i++) {
+        const struct sim_host *host = &fleet->hosts[i];
+        const struct sim_guest *guest = sim_fleet_find_guest_named(host, "vm1");
+        bool here = guest != NULL;
+
+        runs += here && guest->state == GUEST_RUNNING;
+        ck_assert_msg((sim_fleet_find_identity(host, "/dev/v1") != NULL) == here &&
+                          sim_fleet_has_name(&host->bridges, "br1") == here,
+                      "killed at %zu: what vm1 needs is not where it is alone, see %s", *at,
+                      host->name);
+    }
+    ck_assert_msg(runs == 1, "killed at %zu: vm1 runs %zu times", *at, runs);
+}
+
+/* The controller dies anywhere in an offline move from kvm1 to kvm3, then both hosts, and a forced move to kvm2 comes
+ * to nothing. */
+START_TEST(what_an_unfinished_move_had_prepared_is_not_forgotten_when_a_forced_one_fails)
+{
+    static const struct policy_host fenced[] = { { .name = "kvm1", .fenced = true },
+                                                 { .name = "kvm3", .fenced = true } };
+    static const struct force_request force = { .guest = "vm1", .to = "kvm2", .user = "somebody" };
+    static const enum world_kill kills[] = { WORLD_KILL_AFTER_COMMIT, WORLD_KILL_AFTER_CALL };
+    bool killed = true;
+
+    for (size_t at = 1; killed; at++) {
+        begin();
+        world.config.policy.hosts = fenced;
+        world.config.policy.host_count = ARRAY_LEN(fenced);
+        world.config.policy.mode = POLICY_MODE_OFFLINE;
+        world_edit(&world, set_autostart, NULL);
+        want("vm1", "kvm3");
+        request_count = 0;
+        world_live(&world, kills[_i], at);
+        killed = world.killed;
+        world_edit(&world, lose_both_ends, NULL);
+        live(&force, killed ? 1 : 0);
+        world_assert_is(&world, "vm1", "kvm2", "absent");
+        world_edit(&world, bring_back, NULL);
+        live(NULL, 0);
+        live(NULL, 0);
+        ck_assert_uint_eq(world_open_moves(&world), 0);
+        ck_assert_uint_eq(leftovers(), 0);
+        world_edit(&world, assert_whole, &at);
+        world_deinit(&world);
+    }
+}
+END_TEST
+
 /* Its definition is gone from kvm1, but not what the platform had provided there. */
 START_TEST(guest_that_comes_back_off_to_a_host_that_is_not_swept_yet_is_there_and_not_left_over)
 {
@@ -260,6 +346,8 @@ int main(void)
     tcase_add_test(
         tcase,
         guest_that_comes_back_off_to_a_host_that_is_not_swept_yet_is_there_and_not_left_over);
+    tcase_add_loop_test(
+        tcase, what_an_unfinished_move_had_prepared_is_not_forgotten_when_a_forced_one_fails, 0, 2);
     tcase_add_test(tcase, room_of_a_forced_move_that_is_not_settled_is_given_to_no_other);
     tcase_add_test(tcase, one_definition_that_cannot_be_removed_keeps_no_other_from_being_swept);
     suite_add_tcase(suite, tcase);
