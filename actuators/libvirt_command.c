@@ -21,6 +21,7 @@
 #define MATCHES_MAX   ((size_t)4096) /* Of one output. */
 #define STATUS_LATE   124            /* Of timeout(1). */
 #define STATUS_KILLED 137
+#define SHOWN_LINE    ((size_t)200) /* Bytes of a command that are shown. */
 
 static const char blanks[] = " \t\r";
 
@@ -175,6 +176,24 @@ static int run(struct libvirt_command_host *host, const char *const *argv, int64
     return 0;
 }
 
+/* Adds to '*err' which command it is about; -1. */
+static int name_command(const struct libvirt_command_host *host, struct err *err)
+{
+    struct err plain = *err;
+
+    return err_set(err, plain.code, "%s (%s)", plain.text, host->last);
+}
+
+/* The same as run() of a command that 'key' of the profile is. */
+static int run_named(struct libvirt_command_host *host, const char *key, const char *const *argv,
+                     int64_t timeout_ms, struct ssh_output *output, struct err *err)
+{
+    const char *line = ssh_command_show(host->arena, argv, SHOWN_LINE);
+
+    host->last = key == NULL ? line : text_format(host->arena, "%s: %s", key, line);
+    return run(host, argv, timeout_ms, output, err) < 0 ? name_command(host, err) : 0;
+}
+
 static const char *recall(const struct libvirt_command_host *host, const char *line)
 {
     for (const struct libvirt_command_memo *memo = host->memos; memo != NULL; memo = memo->next) {
@@ -210,14 +229,15 @@ static int look_up(struct libvirt_command_host *host, const struct profile_looku
     if (*value != NULL) {
         return 0;
     }
-    if (run(host, argv, timeout_ms, &output, err) < 0 ||
+    if (run_named(host, lookup->command.key, argv, timeout_ms, &output, err) < 0 ||
         libvirt_command_check(host, text_format(host->arena, "find out {%s}", lookup->name),
                               &output, err) < 0) {
         return -1;
     }
     if (libvirt_command_pick(host->arena, output.out, lookup->match, lookup->name, value, err) <
         0) {
-        return err_wrap(err, "'%s' on '%s'", argv[0], host->address);
+        (void)err_wrap(err, "'%s' on '%s'", argv[0], host->address);
+        return name_command(host, err);
     }
     remember(host, line, *value);
     return 0;
@@ -253,13 +273,14 @@ int libvirt_command_run(struct libvirt_command_host *host, const struct profile_
         profile_expand(host->arena, host->profile, command, &known, &argv, err) < 0) {
         return -1;
     }
-    return run(host, argv, timeout_ms, output, err);
+    return run_named(host, command->key, argv, timeout_ms, output, err);
 }
 
 int libvirt_command_check(const struct libvirt_command_host *host, const char *what,
                           const struct ssh_output *output, struct err *err)
 {
-    return ssh_check(host->arena, host->address, what, output, err);
+    return ssh_check(host->arena, host->address, what, output, err) < 0 ? name_command(host, err)
+                                                                        : 0;
 }
 
 int libvirt_command_word(struct libvirt_command_host *host, const char *word,

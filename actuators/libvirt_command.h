@@ -34,15 +34,19 @@ struct libvirt_command_host {
     int64_t end_ms;      /* libvirt_pool_now_ms() at which every command is over. */
     struct libvirt_command_memo *memos; /* What lookups have found: NULL at first. */
     int64_t over_ms; /* Of the command that failed last: when it can do nothing more. */
+    const char
+        *last; /* The command that was run last, for people: "[volume] provide: escli ...". */
 };
 
 /* Runs 'command' for 'names', whose lookups are made here; it may take 'timeout_ms'.  0 if it ran to its end,
- * whatever its status; after a failure it may go on until host->over_ms. */
+ * whatever its status; after a failure it may go on until host->over_ms.  The error names the command by its
+ * place in the profile and as it was run: so no secret may be in a profile's commands. */
 int libvirt_command_run(struct libvirt_command_host *host, const struct profile_command *command,
                         const struct profile_names *names, int64_t timeout_ms,
                         struct ssh_output *output, struct err *err);
 
-/* Fails unless 'command' ended with status 0; 'what' says what it was to do (ssh_check()). */
+/* Fails unless the command that was run last ended with status 0; 'what' says what it was to do (ssh_check()),
+ * and the error names the command, too. */
 int libvirt_command_check(const struct libvirt_command_host *host, const char *what,
                           const struct ssh_output *output, struct err *err);
 

@@ -17,7 +17,7 @@
 /* A kept login whose host has not answered for so long is given up for a new one. */
 #define STALE_MS INT64_C(5000)
 
-#define SHOWN_STDERR 120 /* Bytes of what a command complained of that are shown. */
+#define SHOWN_STDERR ((size_t)120) /* Bytes of what a command complained of that are shown. */
 
 struct kept {
     struct ssh_login *login;
@@ -234,22 +234,37 @@ int ssh_run(struct ssh *ssh, struct arena *arena, const char *address, const str
     return 0;
 }
 
+/* The end of what a command complained of, as it may be shown; nothing is cut within a character. */
+static const char *last_words(struct arena *arena, const char *complaint)
+{
+    size_t length = strlen(complaint);
+    size_t from = 0;
+
+    while (length > 0 && complaint[length - 1] == '\n') {
+        length--;
+    }
+    if (length > SHOWN_STDERR) {
+        from = length - SHOWN_STDERR;
+        while (from < length && ((unsigned char)complaint[from] & 0xc0U) == 0x80U) {
+            from++;
+        }
+    }
+    return text_visible(arena, text_format(arena, "%s%.*s", from == 0 ? "" : "...",
+                                           (int)(length - from), complaint + from));
+}
+
 int ssh_check(struct arena *arena, const char *address, const char *what,
               const struct ssh_output *output, struct err *err)
 {
-    size_t length = strlen(output->err);
     const char *said;
 
     if (output->status == 0) {
         return 0;
     }
-    while (length > 0 && output->err[length - 1] == '\n') {
-        length--;
-    }
-    said = text_visible(arena, text_copy(arena, output->err, length));
-    return err_set(err, ERR_FAILED, "cannot %s on '%s': %s %s%s%.*s", what, address,
+    said = last_words(arena, output->err);
+    return err_set(err, ERR_FAILED, "cannot %s on '%s': %s %s%s%s", what, address,
                    output->signal != NULL ? "ended by signal" : "exit status",
                    output->signal != NULL ? output->signal
                                           : text_format(arena, "%d", output->status),
-                   *said == '\0' ? "" : ": ", SHOWN_STDERR, said);
+                   *said == '\0' ? "" : ": ", said);
 }

@@ -58,7 +58,7 @@ int ssh_run(struct ssh *ssh, struct arena *arena, const char *address, const str
             struct ssh_output *output, struct err *err);
 
 /* Fails with ERR_FAILED unless the command at 'address' ended with status 0; 'what' says what it was to do:
- * "cannot WHAT on 'root@kvm1': exit status 3: ..." and what it wrote to standard error. */
+ * "cannot WHAT on 'root@kvm1': exit status 3: ..." and the end of what it wrote to standard error. */
 int ssh_check(struct arena *arena, const char *address, const char *what,
               const struct ssh_output *output, struct err *err);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "actuators/ssh_command.h"
 
+#include <assert.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -28,6 +30,36 @@ const char *ssh_command_quote(struct arena *arena, const char *s)
 
     append_quoted(&word, s);
     return word.data;
+}
+
+static bool is_plain(const char *word)
+{
+    return *word != '\0' && word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                              "0123456789_-+=./:,@%^")] == '\0';
+}
+
+const char *ssh_command_show(struct arena *arena, const char *const *argv, size_t most)
+{
+    static const char cut[] = "...";
+    struct text line = text_new(arena);
+    size_t end = most - (sizeof(cut) - 1);
+
+    assert(most >= sizeof(cut));
+    for (size_t i = 0; argv[i] != NULL && line.length <= most; i++) {
+        text_append(&line, i == 0 ? "" : " ");
+        if (is_plain(argv[i])) {
+            text_append(&line, argv[i]);
+        } else {
+            append_quoted(&line, argv[i]);
+        }
+    }
+    if (line.length > most) {
+        while (end > 0 && ((unsigned char)line.data[end] & 0xc0U) == 0x80U) {
+            end--; /* Nothing is cut within a character. */
+        }
+        return text_visible(arena, text_format(arena, "%.*s%s", (int)end, line.data, cut));
+    }
+    return text_visible(arena, line.data);
 }
 
 int ssh_command_line(struct arena *arena, const char *const *argv, const char **line,

@@ -20,6 +20,10 @@ struct err;
 /* 's' quoted for a POSIX shell, so that it is one word with exactly these bytes, whatever they are. */
 const char *ssh_command_quote(struct arena *arena, const char *s);
 
+/* 'argv' as a person would write it: words are quoted where a shell would need it, and nothing in it steers a
+ * terminal.  At most 'most' bytes; what is longer ends in "...".  To be read, not to be run. */
+const char *ssh_command_show(struct arena *arena, const char *const *argv, size_t most);
+
 /* The line that runs the program 'argv[0]' with the arguments after it, up to a NULL; every word is quoted,
  * so neither an alias nor a shell's own word, an assignment or an option of the shell.  What a word means to
  * the program, one that begins with '-' say, is the caller's to mind.  ERR_INVALID if there is no program,

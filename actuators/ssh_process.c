@@ -139,15 +139,27 @@ static int read_stream(const struct ssh_process *process, bool is_stderr, size_t
     return got < 0 ? 0 : got; /* SSH_EOF and SSH_AGAIN. */
 }
 
+/* Of what a command complains of the end tells most. */
+static void keep_end(struct text *text, size_t limit)
+{
+    if (text->length > limit) {
+        memmove(text->data, text->data + text->length - limit, limit);
+        text->length = limit;
+        text->data[limit] = '\0';
+    }
+}
+
 /* Reads both streams; 1 if there was something, 0 if not. */
 static int read_output(const struct ssh_process *process, struct talk *talk, int64_t deadline,
                        struct err *err)
 {
     bool too_long = false;
-    bool cut = false;
+    bool cut = false; /* Never: there is always room for a chunk more. */
     int out = read_stream(process, false, talk->max_output, &talk->out, &too_long);
-    int errors = read_stream(process, true, SSH_PROCESS_MAX_STDERR, &talk->errors, &cut);
+    int errors =
+        read_stream(process, true, SSH_PROCESS_MAX_STDERR + CHUNK_BYTES, &talk->errors, &cut);
 
+    keep_end(&talk->errors, SSH_PROCESS_MAX_STDERR);
     if (out < 0 || errors < 0) {
         return fail(process, deadline, ERR_UNREACHABLE, "hear from the command on", err);
     }

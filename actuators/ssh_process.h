@@ -16,7 +16,7 @@ struct err;
 struct ssh_login;
 struct ssh_process;
 
-/* Bytes of standard error that are kept. */
+/* Bytes of standard error that are kept: the last ones. */
 #define SSH_PROCESS_MAX_STDERR ((size_t)1024)
 
 struct ssh_output {
@@ -24,7 +24,7 @@ struct ssh_output {
     const char *signal; /* Its name without "SIG", or NULL. */
     const char *out;
     size_t out_length;
-    const char *err;  /* What it wrote to standard error, cut after SSH_PROCESS_MAX_STDERR. */
+    const char *err;  /* What it wrote to standard error, its last SSH_PROCESS_MAX_STDERR bytes. */
     int64_t begun_ms; /* Also after a failure: CLOCK_MONOTONIC when the host was asked to run it; 0:
                          it was not. */
 };

@@ -419,7 +419,8 @@ static struct profile_command copy_command(struct arena *arena,
                                            const struct profile_command *command)
 {
     return (struct profile_command){ .words = copy_words(arena, command->words),
-                                     .line = command->line };
+                                     .line = command->line,
+                                     .key = arena_strdup_maybe(arena, command->key) };
 }
 
 static struct profile_commands copy_commands(struct arena *arena,

@@ -34,7 +34,8 @@ enum profile_verb {
 
 struct profile_command {
     const char *const *words; /* Up to a NULL; the first is the program. */
-    uint32_t line;            /* Where the profile says it. */
+    uint32_t line;            /* Where the profile says it, ... */
+    const char *key;          /* ... and as what, for people: "[volume] provide"; or NULL. */
 };
 
 /* What one verb does: commands that are run one after the other. */

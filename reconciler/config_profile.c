@@ -38,6 +38,7 @@ struct reader {
     struct profile profile;
     struct profile_lookup *lookups;
     uint32_t line;
+    const char *key; /* That is being read. */
     enum section section;
     bool begun; /* A section, good or not. */
     enum supply_kind supply;
@@ -51,6 +52,25 @@ struct reader {
 
 /* Stores 'value' in 'member'; NULL, or what it must be in words that go behind the key's name. */
 typedef const char *parse_fn(struct reader *reader, const char *value, void *member);
+
+/* The section as the file spells it. */
+static const char *section_text(const struct reader *reader)
+{
+    switch (reader->section) {
+    case SECTION_SUPPLY:
+        return text_format(reader->arena, "[%s]", supply_kind_name(reader->supply));
+    case SECTION_LOOKUP:
+        return text_format(reader->arena, "[lookup %s]",
+                           reader->lookups[reader->profile.lookup_count - 1].name);
+    case SECTION_FACT:
+        return text_format(reader->arena, "[fact %s]", platform_fact_name(reader->fact));
+    case SECTION_RULES:
+        return "[rules]";
+    case SECTION_NONE:
+        break;
+    }
+    return "";
+}
 
 /* How many lookups a command may use: the one that is being read is none of them. */
 static size_t usable_lookups(const struct reader *reader)
@@ -68,7 +88,11 @@ static const char *parse_command(struct reader *reader, const char *value, void 
         wrong = profile_judge(reader->arena, words, reader->lookups, usable_lookups(reader));
     }
     if (wrong == NULL) {
-        *command = (struct profile_command){ .words = words, .line = reader->line };
+        *command = (struct profile_command){
+            .words = words,
+            .line = reader->line,
+            .key = text_format(reader->arena, "%s %s", section_text(reader), reader->key),
+        };
     }
     return wrong;
 }
@@ -267,25 +291,6 @@ static const struct key {
 
 _Static_assert(ARRAY_LEN(keys) <= KEYS_MAX, "KEYS_MAX is too small");
 
-/* The section as the file spells it. */
-static const char *section_text(const struct reader *reader)
-{
-    switch (reader->section) {
-    case SECTION_SUPPLY:
-        return text_format(reader->arena, "[%s]", supply_kind_name(reader->supply));
-    case SECTION_LOOKUP:
-        return text_format(reader->arena, "[lookup %s]",
-                           reader->lookups[reader->profile.lookup_count - 1].name);
-    case SECTION_FACT:
-        return text_format(reader->arena, "[fact %s]", platform_fact_name(reader->fact));
-    case SECTION_RULES:
-        return "[rules]";
-    case SECTION_NONE:
-        break;
-    }
-    return "";
-}
-
 static void *section_base(struct reader *reader)
 {
     switch (reader->section) {
@@ -331,6 +336,7 @@ static void read_key(struct reader *reader, const char *name, const char *value)
         return;
     }
     reader->key_lines[index] = reader->line;
+    reader->key = name;
     wrong = keys[index].parse(reader, value, (char *)section_base(reader) + keys[index].offset);
     if (wrong != NULL) {
         fault_add(reader->faults, reader->line, "'%s' %s", name, wrong);

@@ -170,9 +170,10 @@ class Commands(SshTest):
         self.assertEqual(answer.text, f"cannot try it on '{HOST}': exit status 7: it hurts")
         answer = self.probe.sh("printf 'red \\033[31m\\nnext' >&2; exit 1")
         self.assertIn("exit status 1: red ?[31m?next", answer.text)
-        answer = self.probe.sh("yes complaint | head -c 1000000 >&2; exit 1")
+        answer = self.probe.sh("(yes complaint | head -c 1000000; echo; echo why it ended) >&2; exit 1")
         self.assertEqual(len(answer.err), 1024)
         self.assertLess(len(answer.text), 256)
+        self.assertRegex(answer.text, r"exit status 1: \.\.\..*why it ended$")
 
     def test_a_program_that_is_not_there_is_named(self):
         answer = self.probe.run("no-such-program", "x")

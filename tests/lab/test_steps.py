@@ -94,6 +94,7 @@ class Offline(StepsTest):
         self.make()
         result = self.fail_for_good("target", "escli mkvolumeattachment")
         self.assert_whole("kvm1")
+        self.assertIn("([volume] provide: escli mkvolumeattachment ", self.text(result))
         self.assertIn("asked to stop in vain 1 time", self.text(fleet.berth("explain", "g1")))
         self.assertIn("'berth retry g1' tries at once", self.text(result))
         self.assert_exit(self.apply(), BLOCKED)

@@ -206,6 +206,9 @@ START_TEST(every_key_is_read)
     ck_assert_uint_eq(volume->verbs[PROFILE_PROVIDE].count, 2);
     ck_assert_str_eq(volume->verbs[PROFILE_PROVIDE].items[1].words[0], "settle");
     ck_assert_uint_eq(volume->verbs[PROFILE_PROVIDE].items[1].line, 9);
+    ck_assert_str_eq(volume->verbs[PROFILE_PROVIDE].items[1].key, "[volume] provide");
+    ck_assert_str_eq(profile->lookups[0].command.key, "[lookup volume-id] command");
+    ck_assert_str_eq(profile->facts[PLATFORM_RELEASE].command.key, "[fact release] command");
     ck_assert_int_eq(volume->timeout_ms, 5000);
     ck_assert(volume->shared);
     ck_assert_str_eq(volume->owner, "{host}");

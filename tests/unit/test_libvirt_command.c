@@ -3,10 +3,12 @@
 #include <string.h>
 
 #include "actuators/libvirt_command.h"
+#include "actuators/ssh.h"
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "model/profile.h"
 #include "tests/runner.h"
 
 #define ID "([[:xdigit:]]{8}(-[[:xdigit:]]{4}){3}-[[:xdigit:]]{12})"
@@ -119,6 +121,37 @@ START_TEST(what_a_host_says_cannot_steer_a_terminal)
 }
 END_TEST
 
+START_TEST(an_error_names_the_command_its_place_its_host_and_the_end_of_what_it_said)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    const char *const words[] = { "attach", "{name}", "a b", NULL };
+    const struct profile_command command = { .words = words, .key = "[volume] provide" };
+    const struct profile_names names = { .host = "kvm1", .name = "v1" };
+    struct libvirt_command_host host = { .arena = &arena, .profile = profile_default() };
+    struct ssh_output output = { 0 };
+    struct text said = text_new(&arena);
+    struct err err;
+
+    ck_assert_int_eq(libvirt_command_run(&host, &command, &names, 1000, &output, &err), -1);
+    ck_assert_int_eq(err.code, ERR_INVALID);
+    ck_assert_msg(strstr(err.text, "set [fleet] ssh in berth.conf") != NULL &&
+                      strstr(err.text, "([volume] provide: attach v1 'a b')") != NULL,
+                  "%s", err.text);
+    text_fill(&said, 'x', 900);
+    text_append(&said, "\xe2\x82\xac: no room\n");
+    output = (struct ssh_output){ .status = 3, .err = said.data };
+    host.address = "root@kvm1";
+    ck_assert_int_eq(libvirt_command_check(&host, "provide volume 'v1'", &output, &err), -1);
+    ck_assert_int_eq(err.code, ERR_FAILED);
+    ck_assert_ptr_eq(strstr(err.text, "cannot provide volume 'v1' on 'root@kvm1': exit status 3: "
+                                      "...xxx"),
+                     err.text);
+    ck_assert_ptr_nonnull(
+        strstr(err.text, "x\xe2\x82\xac: no room ([volume] provide: attach v1 'a b')"));
+    ck_assert_uint_lt(strlen(err.text), 300);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("libvirt_command");
@@ -129,6 +162,8 @@ int main(void)
     tcase_add_test(tcase, one_value_is_picked_however_often_it_is_said);
     tcase_add_test(tcase, no_value_and_two_of_them_are_errors);
     tcase_add_test(tcase, what_a_host_says_cannot_steer_a_terminal);
+    tcase_add_test(tcase,
+                   an_error_names_the_command_its_place_its_host_and_the_end_of_what_it_said);
     suite_add_tcase(suite, tcase);
     return runner_run(suite);
 }

@@ -160,6 +160,31 @@ START_TEST(a_program_is_never_a_word_of_the_shell)
 }
 END_TEST
 
+static const struct {
+    const char *const argv[5];
+    const char *shown;
+} lines[] = {
+    { { "ip", "link", "set", "dev", NULL }, "ip link set dev" },
+    { { "escli", "rm", "2:72eb", "--a=b,c=/d.e", NULL }, "escli rm 2:72eb --a=b,c=/d.e" },
+    { { "sh", "-c", "a && b", "", NULL }, "sh -c 'a && b' ''" },
+    { { "echo", "it's", "$HOME", NULL }, "echo 'it'\\''s' '$HOME'" },
+    { { "echo", "\x1b[31m\n", NULL }, "echo '?[31m?'" },
+    { { "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", NULL },
+      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" },
+    { { "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "b", NULL },
+      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa..." },
+    { { "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "\u20ac\u20ac\u20ac", NULL },
+      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa '..." },
+};
+
+START_TEST(a_command_is_shown_as_a_person_would_write_it)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+
+    ck_assert_str_eq(ssh_command_show(&arena, lines[_i].argv, 40), lines[_i].shown);
+}
+END_TEST
+
 START_TEST(no_program_is_refused)
 {
     static const char *const none[] = { NULL };
@@ -206,6 +231,8 @@ int main(void)
     tcase_add_test(cases, words_of_any_bytes_come_out_of_a_shell_as_they_went_in);
     tcase_add_test(cases, a_program_is_never_a_word_of_the_shell);
     tcase_add_test(cases, no_program_is_refused);
+    tcase_add_loop_test(cases, a_command_is_shown_as_a_person_would_write_it, 0,
+                        (int)ARRAY_LEN(lines));
     tcase_add_test(cases, the_longest_line_runs_and_a_longer_one_is_refused);
     suite_add_tcase(suite, cases);
     return runner_run(suite);
