@@ -499,12 +499,34 @@ static void check_cache(const struct preflight *preflight)
     }
 }
 
+/* A function that libvirt itself takes from a pool of its host, and gives back. */
+static void judge_network(const struct preflight *preflight, virNetworkPtr network,
+                          const char *name, size_t *wrong)
+{
+    char *xml = virNetworkGetXMLDesc(network, 0);
+    bool is_pool = xml != NULL && libvirt_xml_network_is_pool(xml);
+
+    free(xml);
+    if (is_pool && preflight->live && !preflight->guest.has_standby) {
+        (*wrong)++;
+        check_fail(preflight->list, CHECK_NETWORKS, ERR_INCOMPATIBLE,
+                   "detach it, or move it offline",
+                   "network '%s' of '%s' gives it a function of its host, which does not move live",
+                   name, preflight->move->op->peer);
+    } else if (is_pool) {
+        check_pass(preflight->list, CHECK_NETWORKS,
+                   "network '%s' of '%s' gives it a function of its host from a pool of libvirt's",
+                   name, preflight->move->op->peer);
+    }
+}
+
 static void check_network(const struct preflight *preflight, const char *name, size_t *wrong)
 {
     const struct libvirt_move *move = preflight->move;
     AUTO(network) virNetwork *network = virNetworkLookupByName(move->target.connection, name);
 
     if (network != NULL && virNetworkIsActive(network) == 1) {
+        judge_network(preflight, network, name, wrong);
         return;
     }
     (*wrong)++;

@@ -307,11 +307,11 @@ static void read_interfaces(struct arena *arena, const xmlNode *devices,
         const char *type = attribute(arena, node, "type");
         const char *bridge = attribute(arena, child(node, "source"), "bridge");
         const char *network = attribute(arena, child(node, "source"), "network");
+        bool standby = text_is(attribute(arena, child(node, "teaming"), "type"), "transient");
 
+        guest->has_standby |= standby;
         if (text_is(type, "hostdev")) {
-            const char *teaming = attribute(arena, child(node, "teaming"), "type");
-
-            guest->hostdevs += text_is(teaming, "transient") ? 0 : 1;
+            guest->hostdevs += standby ? 0 : 1;
             add_interface(guest, pci_function(arena, child(node, "source")));
         } else if (text_is(type, "direct")) {
             add_interface(guest, attribute(arena, child(node, "source"), "dev"));
@@ -557,6 +557,17 @@ int libvirt_xml_read_guest(struct arena *arena, const char *xml, struct libvirt_
     read_disks(arena, devices, &read);
     *guest = read;
     return 0;
+}
+
+bool libvirt_xml_network_is_pool(const char *xml)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    AUTO(document) xmlDoc *document = NULL;
+    struct err ignored;
+
+    return parse(xml, "network", "network", &document, &ignored) == 0 &&
+           text_is(attribute(&arena, child(xmlDocGetRootElement(document), "forward"), "mode"),
+                   "hostdev");
 }
 
 int32_t libvirt_xml_hugepages_on(const struct libvirt_xml_guest *guest,

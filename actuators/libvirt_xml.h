@@ -70,6 +70,8 @@ struct libvirt_xml_guest {
     /* Of its host: PCI functions, "0000:3b:02.1", and devices that it has a macvtap on, "eth1"; likewise. */
     const char **interfaces;
     size_t interface_count;
+    bool
+        has_standby; /* An interface of it is the half of a fail-over pair that QEMU unplugs before a migration. */
 };
 
 /* Reads a domain; anything that is not one is ERR_INVALID. */
@@ -80,6 +82,9 @@ int libvirt_xml_read_guest(struct arena *arena, const char *xml, struct libvirt_
  * those of its only pool, if it has just one. */
 int32_t libvirt_xml_hugepages_on(const struct libvirt_xml_guest *guest,
                                  const struct observed_host *host);
+
+/* True if a network of libvirt gives its guests PCI functions of the host from a pool. */
+bool libvirt_xml_network_is_pool(const char *xml);
 
 /* Reads virConnectGetCapabilities(): fills arch, cpu_model, cpu_fingerprint, machines,
  * numa_nodes and hugepages (sizes and totals; free is 0) of 'host' and leaves its other members alone. */

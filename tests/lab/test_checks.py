@@ -133,6 +133,17 @@ class Checks(FleetTest):
         self.with_device("<interface type='network'><source network='n1'/></interface>")
         self.assert_fails("networks", "'kvm2' has no active network 'n1'")
 
+    def test_a_network_that_takes_functions_of_its_host_from_a_pool(self):
+        network = "<network><name>n1</name>{}</network>\n"
+        for host, what in (("kvm1", "<bridge name='virbr7'/>"), ("kvm2", "<forward mode='hostdev'/>")):
+            self.put(host, "/run/net.xml", network.format(what))
+            self.on(host, "virsh -q net-define /run/net.xml && virsh -q net-start n1")
+            self.addCleanup(self.on, host, "virsh -q net-destroy n1; virsh -q net-undefine n1")
+        self.with_device("<interface type='network'><source network='n1'/></interface>")
+        self.assert_fails("networks", "'n1' of 'kvm2' gives it a function of its host")
+        checks = self.checks({"migrate.mode": "offline"})
+        self.assertIn("from a pool", checks["networks"][0]["evidence"])
+
     def test_an_emulator_that_the_target_does_not_have(self):
         self.put("kvm1", "/run/qemu-here", '#!/bin/sh\nexec /usr/bin/qemu-system-x86_64 "$@"\n')
         self.edited_guest(lambda xml: xml.replace("/usr/bin/qemu-system-x86_64", "/run/qemu-here"))

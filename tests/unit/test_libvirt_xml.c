@@ -303,6 +303,7 @@ START_TEST(devices_of_the_host_are_counted)
                    "<tpm><backend type='passthrough'/></tpm>");
 
     ck_assert_uint_eq(guest.hostdevs, 4);
+    ck_assert(guest.has_standby);
     ck_assert(!guest.has_tpm);
     ck_assert_uint_eq(guest.bridge_count, 1);
     ck_assert_str_eq(guest.bridges[0], "vmbr0");
@@ -364,6 +365,18 @@ START_TEST(an_address_that_is_none_names_no_interface)
         ck_assert_msg(guest.interface_count == 0, "%s", addresses[i]);
         ck_assert_uint_eq(guest.hostdevs, 1);
     }
+}
+END_TEST
+
+START_TEST(a_network_that_gives_functions_from_a_pool_is_told)
+{
+    ck_assert(libvirt_xml_network_is_pool(
+        "<network><name>n</name><forward mode='hostdev' managed='yes'><pf dev='eth0'/></forward>"
+        "</network>"));
+    ck_assert(!libvirt_xml_network_is_pool("<network><forward mode='nat'/></network>"));
+    ck_assert(!libvirt_xml_network_is_pool("<network><name>n</name></network>"));
+    ck_assert(!libvirt_xml_network_is_pool("<domain><forward mode='hostdev'/></domain>"));
+    ck_assert(!libvirt_xml_network_is_pool("<network><forward mode='hostdev'>"));
 }
 END_TEST
 
@@ -564,6 +577,7 @@ int main(void)
     tcase_add_test(guests,
                    interfaces_of_the_host_are_its_functions_by_address_and_its_devices_by_name);
     tcase_add_test(guests, an_address_that_is_none_names_no_interface);
+    tcase_add_test(guests, a_network_that_gives_functions_from_a_pool_is_told);
     tcase_add_test(guests, what_several_interfaces_join_is_named_once);
     tcase_add_test(guests, firmware_state_in_files_is_seen);
     tcase_add_test(guests, what_is_no_domain_is_refused);
