@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/base.h"
@@ -169,6 +170,31 @@ START_TEST(an_interface_that_a_guest_of_the_target_runs_with_is_refused)
 }
 END_TEST
 
+START_TEST(a_guest_with_an_interface_moves_live_to_where_that_is)
+{
+    AUTO(rig) struct rig *rig = rig_open_empty();
+    struct needs needs;
+    const struct supply_list *list = need_one(&needs, SUPPLY_INTERFACE, "vf7");
+    const struct observed_guest *guest;
+    struct op migrate;
+
+    (void)snprintf(rig->guest, sizeof(rig->guest), "%s", rig_new_name(rig));
+    world_make_neighbour(rig->world, rig->guest, "kvm1", SUPPLY_INTERFACE, "vf7");
+    guest = observed_find_guest_named(rig_look(rig, "kvm1"), rig->guest);
+    ck_assert_ptr_nonnull(guest);
+    ck_assert(supply_list_has(&guest->supplies, SUPPLY_INTERFACE, "vf7"));
+    rig->uuid = guest->uuid;
+    world_start(rig->world, rig->guest, "kvm1");
+    migrate = rig_op(rig, OP_MIGRATE);
+    (void)rig_fail(rig, &migrate, ERR_FAILED);
+    rig_assert_only_on(rig, "kvm1", GUEST_RUNNING);
+    provide(rig, "kvm2", SUPPLY_INTERFACE, list, NULL);
+    (void)rig_succeed(rig, &migrate);
+    rig_assert_only_on(rig, "kvm2", GUEST_RUNNING);
+    withdraw(rig, "kvm1", SUPPLY_INTERFACE, list, NULL);
+}
+END_TEST
+
 START_TEST(a_volume_goes_from_one_host_to_the_other_and_back)
 {
     AUTO(rig) struct rig *rig = rig_open_with_lone_disk(WORLD_OFF);
@@ -264,6 +290,7 @@ TCase *cases_supply(void)
                         ARRAY_LEN(links));
     tcase_add_test(tcase, an_interface_that_the_target_does_not_have_is_refused);
     tcase_add_test(tcase, an_interface_that_a_guest_of_the_target_runs_with_is_refused);
+    tcase_add_test(tcase, a_guest_with_an_interface_moves_live_to_where_that_is);
     tcase_add_test(tcase, a_volume_goes_from_one_host_to_the_other_and_back);
     tcase_add_test(tcase, a_guest_without_its_volume_cannot_start_and_starts_with_it);
     tcase_add_test(tcase, nothing_is_taken_from_a_guest_that_runs);

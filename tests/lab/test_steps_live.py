@@ -18,7 +18,6 @@ LIVE = (
     ("source", "ip link delete dev vf7"),
     ("source", "umount"),
     ("source", "escli rmvolumeattachment"),
-    ("source", "ip link delete dev vmeth7"),
 )
 
 setUpModule = start_fleet
