@@ -6,6 +6,7 @@
 
 #include "model/observed.h"
 #include "reconciler/journal/journal.h"
+#include "reconciler/ledger.h"
 
 /* On another host that answers. */
 static bool runs_elsewhere(const struct journal_leftover *leftover, const struct observed *observed)
@@ -22,14 +23,20 @@ static bool runs_elsewhere(const struct journal_leftover *leftover, const struct
     return false;
 }
 
-/* It runs there, or is on 'to' at all. */
-static bool is_elsewhere(const struct journal_leftover *leftover, const struct observed *observed)
+/* It runs there, or is defined where it was brought since: by force, or by a move after that. */
+static bool is_elsewhere(const struct journal_leftover *leftover, const struct ledger *ledger,
+                         const struct observed *observed)
 {
-    const struct observed_host *to = observed_find_host(observed, leftover->to);
+    for (size_t i = 0; i < observed->host_count; i++) {
+        const struct observed_host *host = &observed->hosts[i];
 
-    return runs_elsewhere(leftover, observed) ||
-           (to != NULL && to->reachable && strcmp(leftover->to, leftover->host) != 0 &&
-            observed_find_guest(to, leftover->uuid) != NULL);
+        if (host->reachable && strcmp(host->name, leftover->host) != 0 &&
+            observed_find_guest(host, leftover->uuid) != NULL &&
+            ledger_find_leftover(ledger, leftover->uuid, host->name) == NULL) {
+            return true;
+        }
+    }
+    return runs_elsewhere(leftover, observed);
 }
 
 static enum leftover_standing judge_running(const struct journal_leftover *leftover,
@@ -46,7 +53,7 @@ static enum leftover_standing judge_running(const struct journal_leftover *lefto
 }
 
 enum leftover_standing leftover_judge(const struct journal_leftover *leftover,
-                                      const struct observed *observed)
+                                      const struct ledger *ledger, const struct observed *observed)
 {
     const struct observed_host *host = observed_find_host(observed, leftover->host);
     const struct observed_guest *guest;
@@ -61,5 +68,5 @@ enum leftover_standing leftover_judge(const struct journal_leftover *leftover,
     if (guest->state != GUEST_SHUTOFF) {
         return judge_running(leftover, observed);
     }
-    return is_elsewhere(leftover, observed) ? LEFTOVER_SWEEP : LEFTOVER_NOWHERE;
+    return is_elsewhere(leftover, ledger, observed) ? LEFTOVER_SWEEP : LEFTOVER_NOWHERE;
 }

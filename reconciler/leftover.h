@@ -7,6 +7,7 @@
  */
 
 struct journal_leftover;
+struct ledger;
 struct observed;
 
 enum leftover_standing {
@@ -20,6 +21,7 @@ enum leftover_standing {
     LEFTOVER_STANDING_COUNT,
 };
 
-/* Where it stands by 'observed', a fresh look at every host. */
+/* Where 'leftover' of 'ledger' stands by 'observed', a fresh look at every host.  What another dead host has kept of
+ * its guest is no place where the guest is. */
 enum leftover_standing leftover_judge(const struct journal_leftover *leftover,
-                                      const struct observed *observed);
+                                      const struct ledger *ledger, const struct observed *observed);

@@ -164,7 +164,7 @@ static bool settle(struct reconciler *reconciler, const struct journal_leftover 
     const char *guest = leftover->guest;
     const char *host = leftover->host;
 
-    switch (leftover_judge(leftover, &reconciler->snapshot.observed)) {
+    switch (leftover_judge(leftover, &reconciler->ledger, &reconciler->snapshot.observed)) {
     case LEFTOVER_SILENT:
         if (leftover->protection == JOURNAL_PROTECTION_FENCED) {
             tell(reconciler, leftover,

@@ -401,7 +401,7 @@ END_TEST
 struct standing {
     int host;  /* State there; -1 absent, -2 silent. */
     int to;    /* The same of the host where it runs since. */
-    int third; /* And of another. */
+    int third; /* And of another; -3: shut off, kept since that one was dead, too. */
     enum leftover_standing standing;
 };
 
@@ -414,7 +414,8 @@ static const struct standing standings[] = {
     { GUEST_SHUTOFF, -1, GUEST_RUNNING, LEFTOVER_SWEEP },
     { GUEST_SHUTOFF, -1, -1, LEFTOVER_NOWHERE },
     { GUEST_SHUTOFF, -2, -1, LEFTOVER_NOWHERE },
-    { GUEST_SHUTOFF, -1, GUEST_SHUTOFF, LEFTOVER_NOWHERE },
+    { GUEST_SHUTOFF, -1, GUEST_SHUTOFF, LEFTOVER_SWEEP }, /* Moved on from there. */
+    { GUEST_SHUTOFF, -1, -3, LEFTOVER_NOWHERE },
     { GUEST_RUNNING, GUEST_RUNNING, -1, LEFTOVER_TWICE },
     { GUEST_PAUSED, GUEST_RUNNING, -1, LEFTOVER_TWICE },
     { GUEST_RUNNING, -1, GUEST_RUNNING, LEFTOVER_TWICE },
@@ -426,7 +427,10 @@ static const struct standing standings[] = {
 START_TEST(what_a_dead_host_kept_is_swept_only_when_the_guest_is_elsewhere)
 {
     const struct standing *row = &standings[_i];
-    const struct journal_leftover leftover = { .uuid = UUID, .host = "kvm1", .to = "kvm2" };
+    struct journal_leftover leftovers[] = { { .uuid = UUID, .host = "kvm1", .to = "kvm2" },
+                                            { .uuid = UUID, .host = "kvm3", .to = "kvm1" } };
+    const struct ledger ledger = { .leftovers = leftovers,
+                                   .leftover_count = row->third == -3 ? 2 : 1 };
     const int states[] = { row->host, row->to, row->third };
     AUTO(rig) struct rig rig;
 
@@ -435,10 +439,12 @@ START_TEST(what_a_dead_host_kept_is_swept_only_when_the_guest_is_elsewhere)
         rig.hosts[i].reachable = states[i] != -2;
         rig.hosts[i].guests = &rig.guest[i];
         rig.hosts[i].guest_count = states[i] == -1 ? 0 : 1;
-        rig.guest[i].state = states[i] < 0 ? GUEST_RUNNING : (enum guest_state)states[i];
+        rig.guest[i].state = states[i] == -3 ? GUEST_SHUTOFF
+                             : states[i] < 0 ? GUEST_RUNNING
+                                             : (enum guest_state)states[i];
     }
     rig.fleet = (struct observed){ .hosts = rig.hosts, .host_count = ARRAY_LEN(rig.hosts) };
-    ck_assert_int_eq(leftover_judge(&leftover, &rig.fleet), row->standing);
+    ck_assert_int_eq(leftover_judge(&leftovers[0], &ledger, &rig.fleet), row->standing);
 }
 END_TEST
 
