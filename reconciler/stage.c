@@ -86,10 +86,13 @@ static bool is_restart(const struct journal_move *move)
     return strcmp(move->from, move->to) == 0;
 }
 
-/* The guest is on the target and on no other host of the move. */
+/* The guest is on the target and on no other host of the move, but for what a host that was dead has kept of it. */
 static bool has_left(const struct gate *gate)
 {
-    return gate->facts->guests[TARGET] != NULL && gate->facts->guests[SOURCE] == NULL;
+    bool raised = gate->move->mode == MOVE_FORCED && gate->step->action == STEP_END &&
+                  gate->step->state == JOURNAL_MOVE_DONE;
+
+    return gate->facts->guests[TARGET] != NULL && (raised || gate->facts->guests[SOURCE] == NULL);
 }
 
 static struct needs needs_of_run(const struct gate *gate)

@@ -437,6 +437,34 @@ START_TEST(what_somebody_else_uses_on_the_target_is_not_taken_from_there)
 }
 END_TEST
 
+/* By a controller after the one that started it: what that had provided is seen to be there once more. */
+START_TEST(a_forced_move_arrives_although_the_host_that_was_dead_is_back_with_its_definition)
+{
+    struct world world;
+    struct step step;
+
+    world_init(&world, MOVE_FORCED, true);
+    world.move.target_made = true;
+    world.move.made = ALL;
+    world.stage.touched[1] = ALL;
+    world.guests[0].state = GUEST_SHUTOFF;
+    world.guests[1].state = GUEST_RUNNING;
+    world.facts.guests[0] = &world.guests[0];
+    world.facts.guests[1] = &world.guests[1];
+    world.facts.views[0] = SETTLE_OFF;
+    world.facts.views[1] = SETTLE_RUNNING;
+    world.facts.started = true;
+    do {
+        step = stage_next(&world.move, &world.facts, &world.stage);
+        ck_assert_msg(step.action == STEP_END || step.op == OP_PROVIDE, "%s",
+                      step.text == NULL ? op_kind_name(step.op) : step.text);
+        stage_note_outcome(&world.stage, &step, NULL);
+    } while (step.action == STEP_RUN);
+    ck_assert_int_eq(step.state, JOURNAL_MOVE_DONE);
+    world_deinit(&world);
+}
+END_TEST
+
 /* The guest is in one place, runs if it did, and its supplies are where it is and nowhere else. */
 static void check_ending(const struct world *world, enum move_mode mode)
 {
@@ -531,6 +559,8 @@ int main(void)
     tcase_add_test(tcase, a_guest_that_is_to_run_again_where_it_is_gets_back_what_it_needs);
     tcase_add_test(tcase, only_the_opposite_of_what_may_still_be_done_there_waits_for_it);
     tcase_add_test(tcase, what_somebody_else_uses_on_the_target_is_not_taken_from_there);
+    tcase_add_test(
+        tcase, a_forced_move_arrives_although_the_host_that_was_dead_is_back_with_its_definition);
     tcase_add_test(tcase,
                    whatever_fails_dies_or_is_cancelled_the_guest_runs_once_with_its_supplies);
     suite_add_tcase(suite, tcase);
