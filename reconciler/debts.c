@@ -78,8 +78,11 @@ void debts_pay_running(struct reconciler *reconciler)
 {
     for (size_t i = 0; i < reconciler->ledger.owed_count; i++) {
         const struct journal_owed *owed = &reconciler->ledger.owed[i];
+        const char *host;
+        const struct observed_guest *running =
+            owed_find_running(&reconciler->view.observed, owed->uuid, &host);
 
-        if (owed_is_running(&reconciler->view.observed, owed->uuid) &&
+        if (running != NULL && !owed_lacks_autostart(owed, running) &&
             ledger_find_move(&reconciler->ledger, owed->guest) == NULL) {
             pay(reconciler, owed);
         }
@@ -134,6 +137,7 @@ static bool waits(struct reconciler *reconciler, const struct journal_owed *owed
     return count > 0 && strcmp(last->from, last->to) == 0 && last->state == JOURNAL_MOVE_FAILED;
 }
 
+/* Also of one that runs, whose autostart is what is left of the debt: no move of it has ended there. */
 static bool restart(struct reconciler *reconciler, const struct journal_owed *owed,
                     const struct owed_place *place)
 {
@@ -151,6 +155,18 @@ static bool restart(struct reconciler *reconciler, const struct journal_owed *ow
            moves_begin(reconciler, &intent, 1, 1);
 }
 
+/* Giving back its autostart to one that runs is a start of which everything else is done. */
+static enum owed_standing judge(struct reconciler *reconciler, const struct journal_owed *owed,
+                                struct owed_place *place)
+{
+    *place = (struct owed_place){ .host = NULL };
+    place->guest = owed_find_running(&reconciler->view.observed, owed->uuid, &place->host);
+    return place->guest != NULL && owed_lacks_autostart(owed, place->guest)
+               ? OWED_STARTABLE
+               : owed_judge(&reconciler->arena, &reconciler->view.input, &reconciler->ledger, owed,
+                            place);
+}
+
 bool debts_restart_next(struct reconciler *reconciler)
 {
     if (reconciler->ledger.owed_count == 0) { /* Whoever is down after that is told of anew. */
@@ -164,8 +180,7 @@ bool debts_restart_next(struct reconciler *reconciler)
         if (!is_due(reconciler, owed)) {
             continue;
         }
-        standing = owed_judge(&reconciler->arena, &reconciler->view.input, &reconciler->ledger,
-                              owed, &place);
+        standing = judge(reconciler, owed, &place);
         if (standing == OWED_STARTABLE && !waits(reconciler, owed) &&
             restart(reconciler, owed, &place)) {
             return true;
@@ -182,9 +197,10 @@ bool debts_has_parked(const struct reconciler *reconciler)
 {
     for (size_t i = 0; i < reconciler->ledger.owed_count; i++) {
         const struct journal_owed *owed = &reconciler->ledger.owed[i];
+        const char *host;
 
         if (owed->early && is_planned(reconciler, owed) &&
-            !owed_is_running(&reconciler->view.observed, owed->uuid)) {
+            owed_find_running(&reconciler->view.observed, owed->uuid, &host) == NULL) {
             return true;
         }
     }

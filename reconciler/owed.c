@@ -8,16 +8,23 @@
 #include "model/quantity.h"
 #include "reconciler/ledger.h"
 
-bool owed_is_running(const struct observed *observed, const char *uuid)
+const struct observed_guest *owed_find_running(const struct observed *observed, const char *uuid,
+                                               const char **host)
 {
     for (size_t i = 0; i < observed->host_count; i++) {
         const struct observed_guest *guest = observed_find_guest(&observed->hosts[i], uuid);
 
         if (observed->hosts[i].reachable && guest != NULL && guest->state == GUEST_RUNNING) {
-            return true;
+            *host = observed->hosts[i].name;
+            return guest;
         }
     }
-    return false;
+    return NULL;
+}
+
+bool owed_lacks_autostart(const struct journal_owed *owed, const struct observed_guest *running)
+{
+    return owed->autostart && running->persistent && !running->autostart;
 }
 
 static bool is_active(const struct observed *observed, const char *uuid)

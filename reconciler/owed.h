@@ -31,8 +31,12 @@ struct owed_place {
     struct restart_room room; /* Of OWED_NO_ROOM. */
 };
 
-/* True if a host that answers runs it. */
-bool owed_is_running(const struct observed *observed, const char *uuid);
+/* The guest on the host that runs it, if one that answers does, with its name in '*host'; or NULL. */
+const struct observed_guest *owed_find_running(const struct observed *observed, const char *uuid,
+                                               const char **host);
+
+/* True if 'running' has not got back yet the autostart that its stop had cleared. */
+bool owed_lacks_autostart(const struct journal_owed *owed, const struct observed_guest *running);
 
 /* Where 'owed' of 'ledger' stands in the world of 'input'.  A guest that was not stopped early kept its room:
  * it was charged there all the time. */

@@ -444,6 +444,38 @@ START_TEST(only_definition_of_a_guest_stays_when_it_cannot_be_started_by_force)
 }
 END_TEST
 
+static void deafen(void *context, struct sim_fleet *fleet)
+{
+    (void)context;
+    sim_fleet_find_host(fleet, "kvm1")->guests[0].deaf = true;
+    fleet->changed = true;
+}
+
+/* An offline move was stopping it, and took its autostart away for that. */
+START_TEST(guest_that_could_not_be_moved_by_force_gets_back_what_the_move_before_had_taken)
+{
+    begin(
+        &(struct scene){
+            .autostart = true, .fence = true, .frozen = true, .device = SIM_FENCE_FAILS },
+        "");
+    world_edit(&world, switch_on, NULL);
+    world_edit(&world, deafen, NULL);
+    world.config.policy.mode = POLICY_MODE_OFFLINE;
+    live(MINUTE_MS, false, WORLD_KILL_AFTER_CALL, 2);
+    ck_assert(!world_has_autostart(&world, "vm1", "kvm1"));
+    world_edit(&world, die, NULL);
+    force();
+    world_assert_is(&world, "vm1", "kvm2", "absent");
+    world_edit(&world, switch_on, NULL);
+    world_want(&world, at_home, ARRAY_LEN(at_home));
+    live(HOUR_MS, false, WORLD_KILL_NEVER, 0);
+    world_assert_is(&world, "vm1", "kvm1", "running");
+    ck_assert(world_has_autostart(&world, "vm1", "kvm1"));
+    ck_assert_uint_eq(world_owed(&world), 0);
+    world_deinit(&world);
+}
+END_TEST
+
 START_TEST(definition_is_swept_when_the_host_returns_by_each_way_of_protection)
 {
     static const struct scene ways[] = {
@@ -584,6 +616,8 @@ int main(void)
     tcase_add_test(tcase, guest_that_cannot_start_leaves_nothing_behind_on_the_target);
     tcase_add_test(tcase, guest_that_was_off_is_defined_elsewhere_and_stays_off);
     tcase_add_test(tcase, only_definition_of_a_guest_stays_when_it_cannot_be_started_by_force);
+    tcase_add_test(tcase,
+                   guest_that_could_not_be_moved_by_force_gets_back_what_the_move_before_had_taken);
     tcase_add_test(tcase, what_may_be_the_last_definition_of_a_guest_stays_and_a_person_is_told);
     tcase_add_test(tcase, definition_is_swept_when_the_host_returns_by_each_way_of_protection);
     tcase_add_loop_test(
