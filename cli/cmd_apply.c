@@ -9,6 +9,7 @@
 #include "cli/follow.h"
 #include "cli/reach.h"
 #include "cli/run.h"
+#include "diff/plan_json.h"
 #include "diff/render.h"
 #include "model/observed.h"
 #include "reconciler/guard.h"
@@ -47,21 +48,36 @@ static size_t count_releases(struct cli *cli, const struct reach_sight *sight)
     return count;
 }
 
-/* Shows what would be done and asks; -1 to go on, with '*agreed', else the exit status. */
+/* Prints what would be done, '*text'; 0, or the exit status. */
+static int show(struct cli *cli, const char *only, struct reach_sight *sight, struct plan *plan,
+                struct text *text)
+{
+    int status = reach_see(cli, sight);
+
+    if (status == 0) {
+        status = run_plan(cli, sight, only, plan);
+    }
+    if (status != 0) {
+        return status;
+    }
+    if (cli->json) {
+        plan_json_write(text, plan);
+    } else {
+        render_plan(&cli->arena, text, plan, cli->colour);
+    }
+    return cli_print(text->data, text->length);
+}
+
+/* Shows it and asks; -1 to go on, with '*agreed', else the exit status. */
 static int ask(struct cli *cli, const char *only, const char **agreed)
 {
     struct text text = text_new(&cli->arena);
     AUTO(sight) struct reach_sight sight = { .es = NULL };
     struct plan plan;
-    int status = reach_see(cli, &sight);
+    int status = show(cli, only, &sight, &plan, &text);
 
     if (status != 0) {
-        return status;
-    }
-    plan = run_plan(cli, &sight, only);
-    render_plan(&cli->arena, &text, &plan, cli->colour);
-    if (cli_print(text.data, text.length) != CLI_OK) {
-        return CLI_FAILED; /* Nobody agrees to what they cannot read. */
+        return status; /* Nobody agrees to what they cannot read. */
     }
     if (count_releases(cli, &sight) == 0 && plan.move_count == 0 && sight.ledger.move_count == 0 &&
         sight.ledger.owed_count == 0) {
@@ -73,6 +89,17 @@ static int ask(struct cli *cli, const char *only, const char **agreed)
     }
     *agreed = text.data;
     return run_is_wanted() ? -1 : CLI_CANCELLED;
+}
+
+/* As 'plan' does, but of those moves that would be made. */
+static int rehearse(struct cli *cli, const char *only)
+{
+    struct text text = text_new(&cli->arena);
+    AUTO(sight) struct reach_sight sight = { .es = NULL };
+    struct plan plan;
+    int status = show(cli, only, &sight, &plan, &text);
+
+    return status == 0 && plan.block_count > 0 ? CLI_BLOCKED : status;
 }
 
 /* What was done is done, whether or not it can be written down here. */
@@ -119,8 +146,10 @@ static int run(struct cli *cli, int argc, char **argv)
 {
     const char *only = NULL;
     bool yes = false;
+    bool dry_run = false;
     const struct cli_option options[] = {
         { .name = "yes", .letter = 'y', .help = "do not ask first", .flag = &yes },
+        { .name = "dry-run", .help = "show it, change nothing", .flag = &dry_run },
         { .name = "only", .value = "GUEST", .help = "move this guest alone", .text = &only },
     };
     int status = cli_start(cli, &command, options, ARRAY_LEN(options), &argc, argv, 0, 0);
@@ -140,6 +169,9 @@ static int run(struct cli *cli, int argc, char **argv)
         if (status != 0) {
             return status;
         }
+    }
+    if (dry_run) {
+        return rehearse(cli, only);
     }
     return daemon.client != NULL ? follow(cli, &daemon, only, &revision) : act(cli, only, yes);
 }

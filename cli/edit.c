@@ -124,7 +124,7 @@ int edit_plan(struct edit *edit)
         edit->sight.view.input.desired != NULL ? 0 : reach_see_revision(edit->cli, &edit->sight);
 
     if (status == 0) {
-        edit->plan = run_plan(edit->cli, &edit->sight, edit->only);
+        status = run_plan(edit->cli, &edit->sight, edit->only, &edit->plan);
     }
     return status;
 }

@@ -9,6 +9,7 @@
 #include "base/loop_uv.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/forecast.h"
 #include "cli/progress.h"
 #include "cli/reach.h"
 #include "cli/summary.h"
@@ -154,16 +155,15 @@ static int act(struct run *run)
                                                                    : (int)run->result.status;
 }
 
-struct plan run_plan(struct cli *cli, struct reach_sight *sight, const char *only)
+int run_plan(struct cli *cli, struct reach_sight *sight, const char *only, struct plan *plan)
 {
     struct observed observed = sight->view.observed;
-    struct plan plan;
 
     view_build(&sight->view, &cli->arena, &sight->revision, &observed, &sight->ledger, &cli->config,
                only, cli_now_ms());
-    plan = view_plan(&cli->arena, &sight->view);
-    view_drop_unasked(&plan, only);
-    return plan;
+    *plan = view_plan(&cli->arena, &sight->view);
+    view_drop_unasked(plan, only);
+    return forecast_make(cli, false, plan);
 }
 
 bool run_can_ask(struct cli *cli, const char *hint)
@@ -179,6 +179,7 @@ bool run_show_plan(struct cli *cli, const struct run_request *request, const str
                    bool again)
 {
     struct text text = text_new(&cli->arena);
+    struct plan shown = *plan;
 
     if (request->forced != NULL) {
         return true;
@@ -190,7 +191,10 @@ bool run_show_plan(struct cli *cli, const struct run_request *request, const str
         }
         return true;
     }
-    render_plan(&cli->arena, &text, plan, cli->colour);
+    if (forecast_make(cli, false, &shown) != CLI_OK) {
+        return false; /* Nobody agrees to what they cannot read. */
+    }
+    render_plan(&cli->arena, &text, &shown, cli->colour);
     return request->json != NULL || text_equal(request->agreed, text.data) ||
            cli_print(text.data, text.length) == CLI_OK;
 }

@@ -36,9 +36,9 @@ struct run_request {
         *forced; /* NULL, or 'only' is moved by this: no plan and no result is printed. */
 };
 
-/* The plan for what 'sight' holds, in cli->arena: moves of 'only' alone (NULL: of all), and no word about
- * why others stay. */
-struct plan run_plan(struct cli *cli, struct reach_sight *sight, const char *only);
+/* Fills '*plan' for what 'sight' holds, in cli->arena: moves of 'only' alone (NULL: of all), each live one with
+ * its forecast, and no word about why others stay.  0, or the exit status after printing what was wrong. */
+int run_plan(struct cli *cli, struct reach_sight *sight, const char *only, struct plan *plan);
 
 /* True if a person can be asked; else says so, with 'hint'. */
 bool run_can_ask(struct cli *cli, const char *hint);

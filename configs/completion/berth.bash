@@ -11,7 +11,7 @@ _berth_options() { # COMMAND
         observe) printf '%s\n' -o --out ;;
         diff) printf '%s\n' --es --observed --exit-code ;;
         plan) printf '%s\n' --es --observed --dot --exit-code --checks --all ;;
-        apply) printf '%s\n' -y --yes --only ;;
+        apply) printf '%s\n' --dry-run -y --yes --only ;;
         migrate) printf '%s\n' --to --mode --source-is-dead --step --timeout --dry-run -y --yes ;;
         evacuate) printf '%s\n' --source-is-dead --dry-run -y --yes ;;
         drain) printf '%s\n' --partial --dry-run -y --yes ;;

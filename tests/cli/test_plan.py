@@ -3,10 +3,11 @@
 """The commands that only look: what they answer, and with which exit status."""
 
 import json
+import os
 import random
 import unittest
 
-from world import BERTH, BLOCKED, CliTest, FAILED, GIB, INVALID, OK, PENDING, run, sim_guest
+from world import BERTH, BLOCKED, CANCELLED, CliTest, FAILED, GIB, INVALID, OK, PENDING, run, sim_guest
 
 
 class Statuses(CliTest):
@@ -47,6 +48,47 @@ class Statuses(CliTest):
         recorded = self.world.folder / "recorded.json"
         recorded.write_text(self.world.berth("observe").stdout)
         self.assertEqual(self.forecast("--observed", recorded)["from"], "size")
+
+    def at_a_terminal(self, answer, *args):
+        """What it prints to somebody who gives this answer to its question."""
+        ours, its = os.openpty()
+        try:
+            os.write(ours, answer)
+            return self.world.berth(*args, stdin=its)
+        finally:
+            os.close(ours)
+            os.close(its)
+
+    def test_who_is_about_to_move_a_guest_sees_how_long_it_takes(self):
+        here, there = {"kvm1": ["vm1"], "kvm2": []}, {"kvm1": [], "kvm2": ["vm1"]}
+        self.world.have(here)
+        self.world.want(there)
+        self.assert_exit(self.world.berth("apply", "--yes"), OK)
+        told = "How long live moves take: 1 as the same guest's"
+        migrate = ("migrate", "vm1", "--to", "kvm1")
+        self.assertIn(told, self.world.berth(*migrate, "--dry-run").stdout)
+        plan = json.loads(self.world.berth(*migrate, "--dry-run", "--json").stdout)["plan"]
+        self.assertEqual(plan["moves"][0]["forecast"]["from"], "guest")
+        self.assertIn(told, self.at_a_terminal(b"n\n", *migrate).stdout)
+        self.world.want(here)
+        self.assertEqual(self.world.berth("apply", "--dry-run").stdout, self.world.berth("plan").stdout)
+        plan = json.loads(self.world.berth("apply", "--dry-run", "--json").stdout)
+        self.assertEqual(plan["moves"][0]["forecast"]["from"], "guest")
+        result = self.at_a_terminal(b"n\n", "apply")
+        self.assertIn(told, result.stdout)
+        self.assert_exit(result, CANCELLED)
+        self.assertEqual(self.world.places(), there)
+        result = self.at_a_terminal(b"y\n", "apply")
+        self.assert_exit(result, OK)
+        self.assertEqual(result.stdout.count(told), 1)
+        self.assertEqual(self.world.places(), here)
+
+    def test_a_dry_run_of_apply_is_blocked_where_a_guest_is(self):
+        self.world.have({"kvm1": ["vm1"], "kvm2": []})
+        self.world.want({"kvm1": ["vm1"], "kvm2": ["vm3"]})
+        self.assert_exit(self.world.berth("apply", "--dry-run"), BLOCKED)
+        self.assert_exit(self.world.berth("apply", "--dry-run", "--only", "vm1"), OK)
+        self.assert_exit(self.world.berth("apply", "--dry-run", "--only", "nobody"), INVALID)
 
     def test_a_blocked_guest_is_told_also_when_other_moves_are_possible(self):
         self.world.have({"kvm1": ["vm1", "vm2"], "kvm2": []}, memory_gib=2)

@@ -113,6 +113,7 @@ class Output(CliTest):
             ("observe",): OK,
             ("diff", "--exit-code"): PENDING,
             ("plan", "--exit-code"): PENDING,
+            ("apply", "--dry-run"): OK,
             ("migrate", "vm1", "--to", "kvm2", "--dry-run"): OK,
             ("drain", "kvm1", "--dry-run"): OK,
             ("rollback", "1", "--dry-run"): OK,

@@ -181,9 +181,9 @@ class World:
 
 
 def run(command, stdin="", env=None, **options):
+    """'stdin' is what it reads, or the descriptor that it reads from."""
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-    if "stdin" not in streams:
-        streams["input"] = stdin
+    streams["stdin" if isinstance(stdin, int) else "input"] = stdin
     return subprocess.run(
         list(map(str, command)),
         text=True,
