@@ -456,8 +456,8 @@ static int check_offered(const struct errand *errand, struct err *err)
                    "its definition names interface '%s', which '%s' does not have: it has %s",
                    errand->item->name, errand->names.host,
                    count == 0 ? "none"
-                              : text_format(arena, "%zu others, such as '%.60s'", count,
-                                            text_visible(arena, offers[0])));
+                              : text_format(arena, "'%.60s'%s", text_visible(arena, offers[0]),
+                                            count > 1 ? " and others" : ""));
 }
 
 static int check_unused(const struct libvirt_move *move, const struct libvirt_move_end *target,

@@ -11,6 +11,7 @@ the guest runs once, and volumes, mount, bridges, interface and definition are o
   a controller that is killed, and live moves   test_steps_live.py"""
 
 import json
+import re
 import unittest
 
 from fleet import await_true
@@ -36,6 +37,12 @@ FAILING = (
     ("target", "mount"),
     ("target", "ip link add name vf7"),
 )
+FUNCTIONS = """[interface]
+offers   = ls /run/functions
+probe    = test -e /run/given/{name}
+provide  = touch /run/given/{name}
+withdraw = rm -f /run/given/{name}
+"""
 setUpModule = start_fleet
 
 
@@ -85,6 +92,33 @@ class Offline(StepsTest):
         for step in ("CREATE_NAT_BRIDGE_TGT", "DETACH_INTERFACES", "ATTACH_INTERFACES", "REMOVE_NAT_BRIDGE_SRC"):
             self.assertEqual(steps[step]["state"], "skipped")
             self.assertIn("provides nothing of the kind", steps[step]["text"])
+
+    def test_a_pci_function_follows_a_guest_that_is_off_to_a_host_that_has_it(self):
+        """No lab host has one: here the platform keeps a file for each."""
+        address = "<address type='pci' domain='0x0000' bus='0x3b' slot='0x02' function='0x1'/>"
+        device = f"<interface type='hostdev' managed='no'><source>{address}</source></interface></devices>"
+        fleet.guest("g1", "kvm1", off=True)
+        file = fleet.work / "g1.xml"
+        file.write_text(fleet.virsh("kvm1", "dumpxml", "--inactive", "g1").replace("</devices>", device))
+        fleet.virsh("kvm1", "define", file)
+        for host, functions in (("kvm1", "3b:02.0 3b:02.1"), ("kvm2", "5e:02.0 5e:02.1")):
+            fleet.lab("on", host, "mkdir", "-p", "/run/given", "/run/functions")
+            fleet.lab("on", host, "touch", *(f"/run/functions/0000:{x}" for x in functions.split()))
+        fleet.lab("on", "kvm1", "touch", "/run/given/0000:3b:02.1")
+        self.source, self.target = HOSTS
+        self.want()
+        profile = fleet.work / "platform.conf"
+        profile.write_text(re.sub(r"(?ms)^\[interface\].*", FUNCTIONS, profile.read_text()))
+        result = self.apply()
+        self.assert_exit(result, FAILED, BLOCKED)
+        self.assertIn("'0000:3b:02.1', which 'kvm2' does not have: it has '0000:5e:02.0' and others", self.text(result))
+        self.assert_defined_only_on("g1", "kvm1")
+        fleet.lab("on", "kvm2", "touch", "/run/functions/0000:3b:02.1")
+        fleet.berth("retry", "g1")
+        self.assert_exit(self.apply(), DONE)
+        self.assert_defined_only_on("g1", "kvm2")
+        given = [fleet.lab("on", host, "ls", "/run/given").split() for host in HOSTS]
+        self.assertEqual(given, [[], ["0000:3b:02.1"]])
 
     def test_a_step_that_fails_is_done_again_or_turns_the_move_round(self):
         self.make()
