@@ -224,9 +224,9 @@ static int migrate(struct edit *edit, const struct wish *wish, const char *guest
         status = edit_plan(edit);
     }
     if (status == 0 && edit->step != NULL) {
-        status = handrun_check_first(edit, &place);
+        status = handrun_check_first(edit, &place, &by_hand);
     }
-    return status != 0 ? status : carry_out(edit, &place);
+    return status != 0 || by_hand ? status : carry_out(edit, &place);
 }
 
 static const struct cli_command command;
@@ -285,8 +285,9 @@ static const struct cli_command command = {
         "is changed.  In es.xml only the lines of its placement change; the file is replaced whole, and\n"
         "not if somebody else has changed it meanwhile.  --dry-run also makes the checks before the move, and\n"
         "shows those that did not pass; it exits with 4 if one failed.\n"
-        "--step takes one step of an offline move and leaves the rest to you: 'berth steps GUEST' tells which\n"
-        "comes next, and without --step every step that is left is taken.\n"
+        "--step takes one step of an offline move, in any order in which it finds what it builds upon, and\n"
+        "leaves the rest to you: 'berth steps GUEST' tells them all, and without --step every step that is left\n"
+        "is taken.\n"
         "--mode offline-force is for a guest whose host is dead: it is started on the other one from its last\n"
         "known definition, on the conditions of 'berth evacuate'.",
     .run = run,

@@ -258,6 +258,7 @@ void eventlog_write(const struct eventlog *log, const struct event *event)
         log_step(event);
         break;
     case EVENT_STEP_SKIPPED:
+    case EVENT_STEP_REFUSED:
         log_skipped(event);
         break;
     case EVENT_RETRY:

@@ -35,28 +35,28 @@ int handrun_check(const struct edit *edit, const char *step)
     return CLI_INVALID;
 }
 
-/* Whether 'step' can be taken: -1 if it can, else the exit status after saying why there is nothing to do or
- * what comes first. */
-static int judge(const struct procedure_row rows[PROCEDURE_STEPS], const char *step)
+/* Whether 'step' can be taken of a move from 'from' to 'to': -1 if it can, else the exit status after saying why
+ * not. */
+static int judge(struct edit *edit, const struct procedure_row rows[PROCEDURE_STEPS],
+                 const struct plan_move *move)
 {
-    const struct procedure_row *row = &rows[procedure_find(step)];
-    size_t first = 0;
+    const struct observed *observed = &edit->sight.view.observed;
+    const struct observed_guest *const guests[] = {
+        observed_find_guest_named(observed_find_host(observed, move->from), move->guest),
+        observed_find_guest_named(observed_find_host(observed, move->to), move->guest),
+    };
+    const char *why;
 
-    if (row->state == PROCEDURE_DONE) {
-        (void)fprintf(stderr, "%s is done already\n", step);
+    switch (procedure_judge(&edit->cli->arena, rows, procedure_find(edit->step), guests, &why)) {
+    case PROCEDURE_LEAVE:
+        (void)fprintf(stderr, "%s: nothing to do, %s\n", edit->step, why);
         return CLI_OK;
-    }
-    if (row->state == PROCEDURE_SKIPPED) {
-        (void)fprintf(stderr, "%s is skipped: %s\n", step, row->text);
-        return CLI_OK;
-    }
-    while (rows[first].state == PROCEDURE_DONE || rows[first].state == PROCEDURE_SKIPPED) {
-        first++;
-    }
-    if (&rows[first] != row) {
+    case PROCEDURE_REFUSE:
         cli_error("'berth steps GUEST' tells what is done and what is left",
-                  "migrate: --step: %s must come before %s", rows[first].name, step);
+                  "migrate: --step: %s is refused: %s", edit->step, why);
         return CLI_BLOCKED;
+    case PROCEDURE_TAKE:
+        break;
     }
     return -1;
 }
@@ -100,11 +100,31 @@ static int run_step(struct edit *edit, const char *guest)
     return status == CLI_OK ? printed : status;
 }
 
+/* A host that cannot be asked now is waited for by whoever takes the step. */
+static int judge_open(struct edit *edit, const struct tale *tale)
+{
+    const struct plan_move move = { .guest = tale->move->guest,
+                                    .from = tale->move->from,
+                                    .to = tale->move->to };
+    const struct observed_host *hosts[2];
+    int status = edit_look(edit);
+
+    if (status != 0) {
+        return status;
+    }
+    hosts[0] = observed_find_host(&edit->sight.view.observed, move.from);
+    hosts[1] = observed_find_host(&edit->sight.view.observed, move.to);
+    if (hosts[0] == NULL || !hosts[0]->reachable || hosts[1] == NULL || !hosts[1]->reachable) {
+        return -1;
+    }
+    return judge(edit, tale->rows, &move);
+}
+
 /* With nothing that could be shown before it but the step. */
 static int go_on(struct edit *edit, const struct tale *tale)
 {
     const struct journal_move *move = tale->move;
-    int judged = edit->step == NULL ? -1 : judge(tale->rows, edit->step);
+    int judged = edit->step == NULL ? -1 : judge_open(edit, tale);
 
     if (judged >= 0) {
         return judged;
@@ -154,13 +174,12 @@ static const struct plan_move *find_planned(const struct plan *plan, const char 
     return NULL;
 }
 
-int handrun_check_first(struct edit *edit, const struct es_edit *place)
+int handrun_check_first(struct edit *edit, const struct es_edit *place, bool *handled)
 {
     const struct plan_move *planned = find_planned(&edit->plan, place->guest);
     struct procedure_row rows[PROCEDURE_STEPS];
     const struct observed_guest *guest;
     struct supply_list supplies;
-    struct journal_move move;
     struct err err;
     int judged;
 
@@ -169,19 +188,14 @@ int handrun_check_first(struct edit *edit, const struct es_edit *place)
     }
     guest = observed_find_guest_named(observed_find_host(&edit->sight.view.observed, planned->from),
                                       planned->guest);
-    move = (struct journal_move){
-        .from = planned->from,
-        .to = planned->to,
-        .mode = planned->mode,
-        .original = guest == NULL ? GUEST_SHUTOFF : guest->state,
-    };
     if (supply_of_guest(&edit->cli->arena, edit->cli->config.policy.profile,
                         &edit->sight.revision.desired, place->guest, guest, &supplies, &err) != 0) {
         return cli_fail(&err);
     }
-    procedure_tell(&move, &supplies, NULL, 0, rows);
-    judged = judge(rows, edit->step);
-    return judged < 0 ? 0 : judged == CLI_OK ? CLI_BLOCKED : judged;
+    procedure_foresee(planned->from, planned->to, planned->mode, guest, &supplies, rows);
+    judged = judge(edit, rows, planned);
+    *handled = judged >= 0;
+    return judged < 0 ? 0 : judged;
 }
 
 void handrun_tell_next(struct edit *edit, const char *guest)

@@ -19,9 +19,9 @@ int handrun_check(const struct edit *edit, const char *step);
  * end; '*handled' tells.  The exit status. */
 int handrun_go_on(struct edit *edit, const struct es_edit *place, bool *handled);
 
-/* Checks that edit->step is the first of the move that the plan has for 'place'.  0, or the exit status after
- * printing what comes first. */
-int handrun_check_first(struct edit *edit, const struct es_edit *place);
+/* Checks that edit->step may be the first of the move that the plan has for 'place'; '*handled' tells that it may
+ * not, or that there is nothing to do in it, which was printed.  The exit status. */
+int handrun_check_first(struct edit *edit, const struct es_edit *place, bool *handled);
 
 /* Tells on stderr which step comes next, if the move is still open. */
 void handrun_tell_next(struct edit *edit, const char *guest);

@@ -54,6 +54,7 @@ static const struct kind kinds[] = {
     { "started", LOG_INFO, "0a7b76a1ec34406c9dc6a74806371d14" },
     { "step", LOG_INFO, "3cc986ab6744426096447995592231b8" },
     { "step-begin", LOG_INFO, "ff7a87eb53b6475ca625390ff666383c" },
+    { "step-refused", LOG_WARNING, "9ebfdde2c12cd6c168636dc39d5be22f" },
     { "step-skipped", LOG_INFO, "edbda1a2788245d8aa93bf0db63724d0" },
     { "swept", LOG_NOTICE, "5d2f8e0c6b1a4f37a9c4e7130b86d2f9" },
     { "unreadable-config", LOG_ERR, "ab2d3f5b2f414a1eb5fcbe8fa9a19795" },

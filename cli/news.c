@@ -21,6 +21,7 @@ static const struct kind kinds[] = {
     { "step-begin", EVENT_STEP_BEGIN },
     { "step", EVENT_STEP_END },
     { "step-skipped", EVENT_STEP_SKIPPED },
+    { "step-refused", EVENT_STEP_REFUSED },
     { "progress", EVENT_PROGRESS },
     { "forecast", EVENT_FORECAST },
     { "move-end", EVENT_MOVE_END },
@@ -156,7 +157,7 @@ static bool read_details(struct arena *arena, const struct json_t *root, struct 
     if (kind == EVENT_SWEPT) {
         return news->event.host != NULL && news->event.guest != NULL;
     }
-    if (kind == EVENT_STEP_SKIPPED) {
+    if (kind == EVENT_STEP_SKIPPED || kind == EVENT_STEP_REFUSED) {
         return news->event.step != NULL;
     }
     return kind != EVENT_RETRY || news->event.guest != NULL;

@@ -224,6 +224,15 @@ static void on_step_skipped(struct progress *progress, const struct event *event
     (void)fprintf(stderr, "      %s: skipped, %s\n", event->step, event->text);
 }
 
+static void on_step_refused(struct progress *progress, const struct event *event)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+
+    clear_bar(progress);
+    (void)fprintf(stderr, "      %s: refused, %s\n", event->step,
+                  text_visible(&arena, event->text));
+}
+
 /* The step that failed has said why already. */
 static bool is_told(const struct progress *progress, const struct journal_move *move)
 {
@@ -355,6 +364,9 @@ void progress_show(struct progress *progress, const struct event *event)
         break;
     case EVENT_STEP_SKIPPED:
         on_step_skipped(progress, event);
+        break;
+    case EVENT_STEP_REFUSED:
+        on_step_refused(progress, event);
         break;
     case EVENT_PROGRESS:
         on_progress(progress, event->progress);

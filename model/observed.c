@@ -229,3 +229,12 @@ bool observed_is_active(const struct observed_guest *guest)
 {
     return guest->state != GUEST_SHUTOFF;
 }
+
+enum guest_state observed_lasting_state(const struct observed_guest *guest)
+{
+    if (guest->owed_start) {
+        return GUEST_RUNNING;
+    }
+    return guest->state == GUEST_PAUSED || guest->state == GUEST_SHUTOFF ? guest->state
+                                                                         : GUEST_RUNNING;
+}

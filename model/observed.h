@@ -214,3 +214,6 @@ void observed_sort_hosts(struct observed_host *hosts, size_t count);
 
 /* True if the guest has a process on its host, or its memory counts as if it had one. */
 bool observed_is_active(const struct observed_guest *guest);
+
+/* Running, paused or shut off: what a guest that is moved now is to be like afterwards. */
+enum guest_state observed_lasting_state(const struct observed_guest *guest);

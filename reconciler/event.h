@@ -37,12 +37,13 @@ enum event_kind {
     EVENT_STEP_BEGIN,   /* 'move', 'op', 'host'. */
     EVENT_STEP_END,     /* The same, and 'err' or NULL; 'elapsed_ms', 'note' or NULL. */
     EVENT_STEP_SKIPPED, /* 'move', 'step': there is nothing to do in it; 'text'. */
-    EVENT_PROGRESS,     /* 'move', 'progress'. */
-    EVENT_FORECAST,     /* 'move': its predicted_ms is known now; 'text'. */
-    EVENT_MOVE_END,     /* 'move' with its outcome; 'err' or NULL; 'elapsed_ms'. */
-    EVENT_MOVE_STUCK,   /* 'move', 'text': stays open, guest held. */
-    EVENT_RETRY,        /* 'guest', 'text', 'wait_ms' (-1 = parked). */
-    EVENT_ALARM,        /* 'guest' or NULL, 'text': a person must look, now. */
+    EVENT_STEP_REFUSED, /* 'guest', 'step', which a person asked for: why it may not be taken, 'text'. */
+    EVENT_PROGRESS,   /* 'move', 'progress'. */
+    EVENT_FORECAST,   /* 'move': its predicted_ms is known now; 'text'. */
+    EVENT_MOVE_END,   /* 'move' with its outcome; 'err' or NULL; 'elapsed_ms'. */
+    EVENT_MOVE_STUCK, /* 'move', 'text': stays open, guest held. */
+    EVENT_RETRY,      /* 'guest', 'text', 'wait_ms' (-1 = parked). */
+    EVENT_ALARM,      /* 'guest' or NULL, 'text': a person must look, now. */
     EVENT_DRIFT,      /* 'drift': what differs though the file did not change, noticed just now. */
     EVENT_DRIFT_OVER, /* 'drift': differs no longer. */
     EVENT_ORDER,      /* 'order': a person's, carried out. */

@@ -48,6 +48,8 @@ const char *event_json_name(const struct event *event)
         return "step";
     case EVENT_STEP_SKIPPED:
         return "step-skipped";
+    case EVENT_STEP_REFUSED:
+        return "step-refused";
     case EVENT_PROGRESS:
         return "progress";
     case EVENT_FORECAST:
@@ -203,6 +205,7 @@ static void add_details(struct text *json, const struct event *event, const stru
         add_step(json, event);
         break;
     case EVENT_STEP_SKIPPED:
+    case EVENT_STEP_REFUSED:
         add_step_name(json, event);
         break;
     case EVENT_PROGRESS:

@@ -75,7 +75,9 @@ static void note_outcome(struct executor *executor, const struct err *err)
     if (!stage_is_supply_op(op)) {
         evidence_note_outcome(&executor->evidence, op, err);
     }
-    if (err != NULL && (!stage_is_supply_op(op) || hides_nothing(&executor->move))) {
+    if (err == NULL) {
+        hand_note_done(&executor->hand, op);
+    } else if (!stage_is_supply_op(op) || hides_nothing(&executor->move)) {
         note_failure(executor, err);
     }
     telling_emit(executor, EVENT_STEP_END, err, NULL);
@@ -416,21 +418,54 @@ static struct step end_elsewhere(struct executor *executor, const struct step_fa
 static void on_pause_committed(void *context, enum journal_result result, const struct err *err)
 {
     struct executor *executor = context;
-    const struct err *failed =
-        executor->stage.failures > 0 ? &executor->stage.error : evidence_error(&executor->evidence);
+    const struct err *why = &executor->hand.err;
 
     if (is_committed(executor, result, err)) {
-        finish(executor, EXECUTOR_PAUSED, failed);
+        finish(executor, EXECUTOR_PAUSED, why->code == ERR_NONE ? NULL : why);
     }
 }
 
-/* What comes next was not asked for. */
+/* Until a person asks for more. */
 static void pause_move(struct executor *executor)
 {
     struct intent_batch batch = { .count = 0 };
 
     intent_add_move(executor, &batch);
     submit(executor, &batch, on_pause_committed);
+}
+
+static const struct err *last_failure(const struct executor *executor)
+{
+    return executor->stage.failures > 0 ? &executor->stage.error
+                                        : evidence_error(&executor->evidence);
+}
+
+/* Of the step that a person asked for. */
+static void go_by_hand(struct executor *executor, const struct step_facts *facts)
+{
+    struct hand *hand = &executor->hand;
+    struct hand_turn turn = hand_next(&executor->arena, hand, &executor->move, facts,
+                                      &executor->stage, &executor->step);
+
+    switch (turn.choice) {
+    case HAND_TAKE:
+        executor->step = turn.step;
+        carry_out(executor);
+        return;
+    case HAND_LEAVE:
+        if (turn.text != NULL && executor->steps == executor->steps_before) {
+            telling_hand(executor, EVENT_STEP_SKIPPED, turn.text);
+        }
+        break;
+    case HAND_REFUSE:
+        telling_hand(executor, EVENT_STEP_REFUSED, turn.text);
+        (void)err_set(&hand->err, ERR_REFUSED, "%s", turn.text);
+        break;
+    case HAND_FAIL:
+        hand->err = *last_failure(executor);
+        break;
+    }
+    pause_move(executor);
 }
 
 static void decide(void *context)
@@ -445,10 +480,10 @@ static void decide(void *context)
     if (executor->step.action == STEP_SEARCH && executor->elsewhere != NULL) {
         executor->step = end_elsewhere(executor, &facts);
     }
-    if (hand_allows(&executor->hand, &executor->move, &executor->step)) {
+    if (executor->hand.step == NULL || executor->move.cancel_requested) {
         carry_out(executor);
     } else {
-        pause_move(executor);
+        go_by_hand(executor, &facts);
     }
 }
 
@@ -506,6 +541,7 @@ void executor_begin(struct executor *executor, const struct executor_intent *int
     }
     executor->hand.step = intent->step;
     intent_add_supplies(executor, &batch, &intent->supplies);
+    hand_read(&executor->hand, &executor->move, &executor->stage.supplies, NULL, 0);
     if (intent->refused != NULL) { /* As if the checks had told. */
         evidence_note_outcome(&executor->evidence, OP_PREFLIGHT, intent->refused);
         note_failure(executor, intent->refused);
@@ -538,21 +574,23 @@ void executor_force(struct executor *executor, const struct executor_force *forc
     submit(executor, &batch, on_begin_committed);
 }
 
-void executor_resume(struct executor *executor, const struct journal_move *move,
-                     const struct observed *fleet, const char *step, executor_done_fn *done,
-                     void *context)
+void executor_resume(struct executor *executor, const struct executor_resumption *resumption,
+                     executor_done_fn *done, void *context)
 {
+    const struct journal_move *move = resumption->move;
     struct err supplies_err;
     struct err err;
     bool supplied;
 
     reset(executor, done, context);
     takeup_move(executor, move);
-    takeup_others(executor, fleet);
+    takeup_others(executor, resumption->fleet);
     executor->resumed = true;
-    executor->hand.step = step;
+    executor->hand.step = resumption->step;
     executor->by_hand = move->by_hand;
-    executor->move.by_hand = step != NULL;
+    executor->move.by_hand = resumption->step != NULL;
+    executor->move.cancel_requested |= resumption->back;
+    executor->move.back |= resumption->back;
     if (executor->move.error != ERR_NONE) {
         err_set(&executor->evidence.error, move->error, "%s", move->error_text);
     }
@@ -582,6 +620,7 @@ void executor_cancel(struct executor *executor)
         return;
     }
     executor->move.cancel_requested = true;
+    executor->move.back |= executor->hand.step != NULL; /* Nobody waits for its guest to arrive. */
     intent_add(&batch, JOURNAL_MOVE)->move = executor->move;
     submit(executor, &batch, on_noted);
     if (executor->step.op != OP_STOP) {

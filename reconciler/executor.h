@@ -131,11 +131,17 @@ void executor_begin(struct executor *executor, const struct executor_intent *int
 void executor_force(struct executor *executor, const struct executor_force *force,
                     executor_done_fn *done, void *context);
 
-/* Takes up a move that is open in the journal; 'fleet' is what all hosts said just now.  'step' is the only one
- * that is taken of it, or NULL; it must stay. */
-void executor_resume(struct executor *executor, const struct journal_move *move,
-                     const struct observed *fleet, const char *step, executor_done_fn *done,
-                     void *context);
+/* How a move that is open in the journal is taken up. */
+struct executor_resumption {
+    const struct journal_move *move;
+    const struct observed *fleet; /* What all hosts said just now. */
+    const char *step;             /* The only one that is taken of it, or NULL; must stay. */
+    bool back; /* It is cancelled: its guest goes back, unless it runs on the target by now. */
+};
+
+/* Takes it up. */
+void executor_resume(struct executor *executor, const struct executor_resumption *resumption,
+                     executor_done_fn *done, void *context);
 
 /* Asks the active move to end with the guest where it was; nothing happens if none is active.  After
  * post-copy has begun there is no way back: then an alarm says so, and nothing else happens. */

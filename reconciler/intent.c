@@ -14,15 +14,6 @@
 #include "reconciler/executor.h"
 #include "reconciler/force.h"
 
-static enum guest_state original_state(const struct observed_guest *guest)
-{
-    if (guest->owed_start) {
-        return GUEST_RUNNING;
-    }
-    return guest->state == GUEST_PAUSED || guest->state == GUEST_SHUTOFF ? guest->state
-                                                                         : GUEST_RUNNING;
-}
-
 /* What every new move has. */
 static struct journal_move new_move(const struct executor *executor)
 {
@@ -49,7 +40,7 @@ struct journal_move intent_move(const struct executor *executor,
     move.mode = intent->mode;
     move.detour = intent->detour;
     move.fallback = intent->fallback;
-    move.original = original_state(intent->observed);
+    move.original = observed_lasting_state(intent->observed);
     move.autostart = intent->observed->autostart;
     move.persistent = intent->observed->persistent;
     move.by_hand = intent->step != NULL;

@@ -166,6 +166,7 @@ void metrics_count(struct metrics *metrics, const struct event *event)
     case EVENT_STEP_BEGIN:
     case EVENT_STEP_END:
     case EVENT_STEP_SKIPPED:
+    case EVENT_STEP_REFUSED:
     case EVENT_PROGRESS:
     case EVENT_FORECAST:
     case EVENT_MOVE_STUCK:

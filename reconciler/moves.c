@@ -19,6 +19,7 @@
 #include "reconciler/fallback.h"
 #include "reconciler/force.h"
 #include "reconciler/order.h"
+#include "reconciler/procedure.h"
 #include "reconciler/retry.h"
 
 /* A person waits for 'berth apply': a failed move is tried again a few times within this run, later
@@ -165,11 +166,17 @@ static void count_ended(struct reconciler *reconciler, const struct journal_move
 }
 
 /* Who runs one step wants no more of this run. */
-static enum reconciler_status status_of_step(enum executor_outcome outcome,
+static enum reconciler_status status_of_step(const struct reconciler *reconciler,
+                                             enum executor_outcome outcome,
                                              const struct journal_move *move, const struct err *err)
 {
+    if (reconciler->options.back && outcome == EXECUTOR_ENDED) {
+        return move->state == JOURNAL_MOVE_CANCELLED ? RECONCILER_DONE : RECONCILER_FAILED;
+    }
     if (outcome == EXECUTOR_PAUSED) {
-        return err == NULL ? RECONCILER_DONE : RECONCILER_FAILED;
+        return err == NULL                ? RECONCILER_DONE
+               : err->code == ERR_REFUSED ? RECONCILER_BLOCKED
+                                          : RECONCILER_FAILED;
     }
     if (move->state == JOURNAL_MOVE_CANCELLED) {
         return RECONCILER_CANCELLED;
@@ -196,8 +203,8 @@ static void on_move_done(void *context, enum executor_outcome outcome,
         controller_lost(reconciler, err);
         return;
     }
-    if (reconciler->options.step != NULL) {
-        controller_end(reconciler, status_of_step(outcome, move, err));
+    if (reconciler->options.step != NULL || reconciler->options.back) {
+        controller_end(reconciler, status_of_step(reconciler, outcome, move, err));
     } else {
         controller_next_pass(reconciler);
     }
@@ -231,6 +238,23 @@ static bool is_suspended(const struct reconciler *reconciler, const struct journ
     return false;
 }
 
+static void resume(struct reconciler *reconciler, const struct journal_move *move)
+{
+    const struct executor_resumption resumption = {
+        .move = move,
+        .fleet = &reconciler->view.observed,
+        .step = reconciler->options.step,
+        .back = reconciler->options.back && move->by_hand,
+    };
+    struct event event = { .kind = EVENT_MOVE_RESUME, .move = move, .guest = move->guest };
+
+    controller_emit(reconciler, &event);
+    reconciler->resumed = true;
+    reconciler->overruled = false;
+    gauge_reset(&reconciler->gauge);
+    executor_resume(&reconciler->executor, &resumption, on_move_done, reconciler);
+}
+
 /* A move that an earlier run left open is settled before anything new is begun. */
 bool moves_resume_next(struct reconciler *reconciler)
 {
@@ -243,18 +267,14 @@ bool moves_resume_next(struct reconciler *reconciler)
         if (move->by_hand && !text_equal(reconciler->options.only, move->guest)) {
             tell_by_hand(reconciler, move);
         } else if (!is_stuck(reconciler, move->key.seq)) {
-            struct event event = { .kind = EVENT_MOVE_RESUME, .move = move, .guest = move->guest };
-
-            controller_emit(reconciler, &event);
-            reconciler->resumed = true;
-            reconciler->overruled = false;
-            gauge_reset(&reconciler->gauge);
-            executor_resume(&reconciler->executor, move, &reconciler->view.observed,
-                            reconciler->options.step, on_move_done, reconciler);
+            resume(reconciler, move);
             return true;
         }
     }
-    return false;
+    if (reconciler->options.back) { /* Somebody else has ended it. */
+        controller_end(reconciler, RECONCILER_DONE);
+    }
+    return reconciler->options.back;
 }
 
 int moves_supplies_of(struct reconciler *reconciler, const char *guest,
@@ -387,6 +407,30 @@ bool moves_force_next(struct reconciler *reconciler)
     return false;
 }
 
+/* A step that may not be taken, or in which there is nothing to do, begins no move. */
+static bool is_refused(struct reconciler *reconciler, const struct executor_intent *intent)
+{
+    const struct observed_guest *const guests[] = { intent->observed, NULL };
+    struct event event = { .guest = intent->guest, .step = intent->step };
+    struct procedure_row rows[PROCEDURE_STEPS];
+    enum procedure_answer answer;
+
+    if (intent->step == NULL || intent->refused != NULL) {
+        return false;
+    }
+    procedure_foresee(intent->from, intent->to, intent->mode, intent->observed, &intent->supplies,
+                      rows);
+    answer = procedure_judge(&reconciler->arena, rows, procedure_find(intent->step), guests,
+                             &event.text);
+    if (answer == PROCEDURE_TAKE) {
+        return false;
+    }
+    event.kind = answer == PROCEDURE_REFUSE ? EVENT_STEP_REFUSED : EVENT_STEP_SKIPPED;
+    controller_emit(reconciler, &event);
+    controller_end(reconciler, answer == PROCEDURE_REFUSE ? RECONCILER_BLOCKED : RECONCILER_DONE);
+    return true;
+}
+
 bool moves_begin(struct reconciler *reconciler, const struct executor_intent *intent, size_t number,
                  size_t total)
 {
@@ -403,6 +447,9 @@ bool moves_begin(struct reconciler *reconciler, const struct executor_intent *in
                         &reconciler->revision.desired, intent->guest, intent->observed,
                         &supplied.supplies, &err) != 0) {
         supplied.refused = &err;
+    }
+    if (is_refused(reconciler, &supplied)) {
+        return true;
     }
     reconciler->resumed = false;
     reconciler->overruled = false;

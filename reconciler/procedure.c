@@ -5,27 +5,131 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "base/text.h"
+#include "model/observed.h"
 
-#define BIT(kind) SUPPLY_BIT(SUPPLY_##kind)
+#define SOURCE 0u
+#define TARGET 1u
 
-/* Each step is one or two operations, or one for each kind of supply. */
+#define PROVIDE(kind, side)             \
+    {                                   \
+        OP_PROVIDE, SUPPLY_##kind, side \
+    }
+#define WITHDRAW(kind, side)             \
+    {                                    \
+        OP_WITHDRAW, SUPPLY_##kind, side \
+    }
+#define STEP(name) (UINT32_C(1) << STEP_##name)
+
+/* The order of the procedure. */
+enum {
+    STEP_CREATE_BRIDGES,
+    STEP_CREATE_NAT_BRIDGE_TGT,
+    STEP_STOP_GUEST,
+    STEP_DETACH_INTERFACES,
+    STEP_DETACH_VOLUMES,
+    STEP_ATTACH_VOLUMES,
+    STEP_MIGRATE_GUEST,
+    STEP_ATTACH_INTERFACES,
+    STEP_STARTUP_GUEST,
+    STEP_REMOVE_BRIDGES,
+    STEP_REMOVE_NAT_BRIDGE_SRC,
+    STEP_COUNT,
+};
+
+_Static_assert(STEP_COUNT == PROCEDURE_STEPS, "every step has its place");
+
+/* Before the guest may start on the target. */
+#define ARRIVED                                                                                    \
+    (STEP(CREATE_BRIDGES) | STEP(CREATE_NAT_BRIDGE_TGT) | STEP(STOP_GUEST) |                       \
+     STEP(DETACH_INTERFACES) | STEP(DETACH_VOLUMES) | STEP(ATTACH_VOLUMES) | STEP(MIGRATE_GUEST) | \
+     STEP(ATTACH_INTERFACES))
+
+/* What a step consists of, which steps it builds upon whatever the order, and what does not hold as long as it is
+ * not done, on the host where it is.  The configuration volume is mounted from an attached volume: it comes after
+ * the volumes and goes before them.  Bridges go once the guest has arrived, so that a way back finds its network. */
 static const struct {
     const char *name;
-    enum op_kind op;
-    uint32_t kinds; /* Of supplies; 0 = it is about the guest itself. */
-    bool on_target; /* Else on the source. */
+    struct procedure_part parts[PROCEDURE_PARTS];
+    size_t part_count;
+    uint32_t needs;
+    const char *lacking;
 } steps_of_all[PROCEDURE_STEPS] = {
-    { "CREATE_BRIDGES", OP_PROVIDE, BIT(BRIDGE), true },
-    { "CREATE_NAT_BRIDGE_TGT", OP_PROVIDE, BIT(NAT_BRIDGE), true },
-    { "STOP_GUEST", OP_STOP, 0, false },
-    { "DETACH_INTERFACES", OP_WITHDRAW, BIT(INTERFACE), false },
-    { "DETACH_VOLUMES", OP_WITHDRAW, BIT(VOLUME) | BIT(CONFIG), false },
-    { "ATTACH_VOLUMES", OP_PROVIDE, BIT(VOLUME) | BIT(CONFIG), true },
-    { "MIGRATE_GUEST", OP_DEFINE, 0, true }, /* And UNDEFINE on the source. */
-    { "ATTACH_INTERFACES", OP_PROVIDE, BIT(INTERFACE), true },
-    { "STARTUP_GUEST", OP_START, 0, true },
-    { "REMOVE_BRIDGES", OP_WITHDRAW, BIT(BRIDGE), false },
-    { "REMOVE_NAT_BRIDGE_SRC", OP_WITHDRAW, BIT(NAT_BRIDGE), false },
+    [STEP_CREATE_BRIDGES] = {
+        .name = "CREATE_BRIDGES",
+        .parts = { PROVIDE(BRIDGE, TARGET) },
+        .part_count = 1,
+        .lacking = "its bridges have not been made on",
+    },
+    [STEP_CREATE_NAT_BRIDGE_TGT] = {
+        .name = "CREATE_NAT_BRIDGE_TGT",
+        .parts = { PROVIDE(NAT_BRIDGE, TARGET) },
+        .part_count = 1,
+        .lacking = "its NAT bridge has not been made on",
+    },
+    [STEP_STOP_GUEST] = {
+        .name = "STOP_GUEST",
+        .parts = { { OP_STOP, SUPPLY_NONE, SOURCE } },
+        .part_count = 1,
+        .lacking = "it is not shut off on",
+    },
+    [STEP_DETACH_INTERFACES] = {
+        .name = "DETACH_INTERFACES",
+        .parts = { WITHDRAW(INTERFACE, SOURCE) },
+        .part_count = 1,
+        .needs = STEP(STOP_GUEST),
+        .lacking = "its interfaces have not been detached from",
+    },
+    [STEP_DETACH_VOLUMES] = {
+        .name = "DETACH_VOLUMES",
+        .parts = { WITHDRAW(CONFIG, SOURCE), WITHDRAW(VOLUME, SOURCE) },
+        .part_count = 2,
+        .needs = STEP(STOP_GUEST),
+        .lacking = "its volumes have not been detached from",
+    },
+    [STEP_ATTACH_VOLUMES] = {
+        .name = "ATTACH_VOLUMES",
+        .parts = { PROVIDE(VOLUME, TARGET), PROVIDE(CONFIG, TARGET) },
+        .part_count = 2,
+        .needs = STEP(STOP_GUEST) | STEP(DETACH_VOLUMES),
+        .lacking = "its volumes have not been attached to",
+    },
+    [STEP_MIGRATE_GUEST] = {
+        .name = "MIGRATE_GUEST",
+        .parts = { { OP_DEFINE, SUPPLY_NONE, TARGET },
+                               { OP_UNDEFINE, SUPPLY_NONE, SOURCE } },
+        .part_count = 2,
+        .needs = STEP(STOP_GUEST),
+        .lacking = "its definition has not moved to",
+    },
+    [STEP_ATTACH_INTERFACES] = {
+        .name = "ATTACH_INTERFACES",
+        .parts = { PROVIDE(INTERFACE, TARGET) },
+        .part_count = 1,
+        .needs = STEP(STOP_GUEST) | STEP(DETACH_INTERFACES),
+        .lacking = "its interfaces have not been attached to",
+    },
+    [STEP_STARTUP_GUEST] = {
+        .name = "STARTUP_GUEST",
+        .parts = { { OP_START, SUPPLY_NONE, TARGET } },
+        .part_count = 1,
+        .needs = ARRIVED,
+        .lacking = "it does not run on",
+    },
+    [STEP_REMOVE_BRIDGES] = {
+        .name = "REMOVE_BRIDGES",
+        .parts = { WITHDRAW(BRIDGE, SOURCE) },
+        .part_count = 1,
+        .needs = STEP(MIGRATE_GUEST) | STEP(STARTUP_GUEST),
+        .lacking = "its bridges are still on",
+    },
+    [STEP_REMOVE_NAT_BRIDGE_SRC] = {
+        .name = "REMOVE_NAT_BRIDGE_SRC",
+        .parts = { WITHDRAW(NAT_BRIDGE, SOURCE) },
+        .part_count = 1,
+        .needs = STEP(MIGRATE_GUEST) | STEP(STARTUP_GUEST),
+        .lacking = "its NAT bridge is still on",
+    },
 };
 
 static const char *const state_names[PROCEDURE_STATE_COUNT] = {
@@ -59,31 +163,60 @@ size_t procedure_find(const char *name)
 
 const char *procedure_name(enum op_kind kind, enum supply_kind supply)
 {
-    enum op_kind op = kind == OP_UNDEFINE || kind == OP_AUTOSTART ? OP_DEFINE : kind;
-    uint32_t bit = supply == SUPPLY_NONE ? 0 : SUPPLY_BIT(supply);
+    enum op_kind op = kind == OP_AUTOSTART ? OP_DEFINE : kind;
 
     for (size_t i = 0; i < PROCEDURE_STEPS; i++) {
-        if (steps_of_all[i].op == op && (steps_of_all[i].kinds & bit) == bit &&
-            (bit != 0 || steps_of_all[i].kinds == 0)) {
-            return steps_of_all[i].name;
+        for (size_t k = 0; k < steps_of_all[i].part_count; k++) {
+            const struct procedure_part *part = &steps_of_all[i].parts[k];
+
+            if (part->op == op && part->supply == supply) {
+                return steps_of_all[i].name;
+            }
         }
     }
     return NULL;
 }
 
+/* No step is about both. */
+bool procedure_is_of_supplies(size_t place)
+{
+    assert(place < PROCEDURE_STEPS);
+    return steps_of_all[place].parts[0].supply != SUPPLY_NONE;
+}
+
+size_t procedure_parts(size_t place, const struct journal_move *move,
+                       const struct supply_list *supplies,
+                       struct procedure_part parts[PROCEDURE_PARTS])
+{
+    uint32_t kinds = supply_list_kinds(supplies) | SUPPLY_BIT(SUPPLY_NONE);
+    size_t count = 0;
+
+    for (size_t i = 0; i < steps_of_all[place].part_count; i++) {
+        const struct procedure_part *part = &steps_of_all[place].parts[i];
+        bool silent = move->mode == MOVE_FORCED && part->side == SOURCE;
+
+        if ((kinds & SUPPLY_BIT(part->supply)) != 0 && !silent) {
+            parts[count++] = *part;
+        }
+    }
+    return count;
+}
+
 static const char *why_skipped(size_t index, const struct journal_move *move,
                                const struct supply_list *supplies)
 {
-    enum op_kind op = steps_of_all[index].op;
-    uint32_t kinds = steps_of_all[index].kinds;
+    enum op_kind op = steps_of_all[index].parts[0].op;
+    struct procedure_part parts[PROCEDURE_PARTS];
 
-    if (kinds != 0 && (kinds & supply_list_kinds(supplies)) == 0) {
+    if (procedure_is_of_supplies(index) &&
+        procedure_parts(index, &(struct journal_move){ .mode = MOVE_OFFLINE }, supplies, parts) ==
+            0) {
         return "the platform provides nothing of the kind for the guest";
     }
     if (strcmp(move->from, move->to) == 0) {
         return op == OP_START ? NULL : "the guest is only started where it is";
     }
-    if (move->mode == MOVE_FORCED && !steps_of_all[index].on_target) {
+    if (procedure_parts(index, move, supplies, parts) == 0) {
         return "the source cannot be asked";
     }
     if ((op == OP_STOP || op == OP_START) && move->original != GUEST_RUNNING) {
@@ -135,51 +268,27 @@ static void add_part(struct procedure_row *row, const struct journal_step *last,
     row->text = last->error_text != NULL ? last->error_text : last->note;
 }
 
-static void tell_supplies(struct procedure_row *row, uint32_t kinds, enum op_kind op,
-                          const struct journal_step *steps, size_t count)
-{
-    bool first = true;
-
-    for (enum supply_kind kind = SUPPLY_NONE + 1; kind < SUPPLY_KIND_COUNT; kind++) {
-        /* What is taken apart goes in the other order. */
-        enum supply_kind next = op == OP_WITHDRAW ? SUPPLY_KIND_COUNT - kind : kind;
-
-        if ((kinds & SUPPLY_BIT(next)) != 0) {
-            add_part(row, find_last(steps, count, op, next, row->host), first);
-            first = false;
-        }
-    }
-}
-
-static void tell_guest(struct procedure_row *row, const struct journal_move *move, enum op_kind op,
-                       const struct journal_step *steps, size_t count)
-{
-    add_part(row, find_last(steps, count, op, SUPPLY_NONE, row->host), true);
-    if (op == OP_DEFINE && move->mode != MOVE_FORCED) {
-        add_part(row, find_last(steps, count, OP_UNDEFINE, SUPPLY_NONE, move->from), false);
-    }
-}
-
 static void tell_step(size_t index, const struct journal_move *move,
                       const struct supply_list *supplies, const struct journal_step *steps,
                       size_t count, struct procedure_row *row)
 {
     const char *skipped = why_skipped(index, move, supplies);
-    uint32_t kinds = steps_of_all[index].kinds & supply_list_kinds(supplies);
+    const char *const hosts[] = { move->from, move->to };
+    struct procedure_part parts[PROCEDURE_PARTS];
+    size_t part_count = procedure_parts(index, move, supplies, parts);
 
     *row = (struct procedure_row){
         .name = steps_of_all[index].name,
-        .host = steps_of_all[index].on_target ? move->to : move->from,
+        .host = hosts[steps_of_all[index].parts[0].side],
     };
     if (skipped != NULL) {
         row->state = PROCEDURE_SKIPPED;
         row->text = skipped;
         return;
     }
-    if (kinds != 0) {
-        tell_supplies(row, kinds, steps_of_all[index].op, steps, count);
-    } else {
-        tell_guest(row, move, steps_of_all[index].op, steps, count);
+    for (size_t i = 0; i < part_count; i++) {
+        add_part(row, find_last(steps, count, parts[i].op, parts[i].supply, hosts[parts[i].side]),
+                 i == 0);
     }
     if (move->state == JOURNAL_MOVE_DONE) { /* Whatever a crash has left of it in the journal. */
         row->state = PROCEDURE_DONE;
@@ -203,4 +312,97 @@ void procedure_tell(const struct journal_move *move, const struct supply_list *s
             }
         }
     }
+}
+
+uint32_t procedure_held(const struct procedure_row rows[PROCEDURE_STEPS])
+{
+    uint32_t held = 0;
+
+    for (size_t i = 0; i < PROCEDURE_STEPS; i++) {
+        if (rows[i].state == PROCEDURE_DONE || rows[i].state == PROCEDURE_SKIPPED) {
+            held |= PROCEDURE_BIT(i);
+        }
+    }
+    return held;
+}
+
+uint32_t procedure_held_now(const struct procedure_row rows[PROCEDURE_STEPS],
+                            const struct observed_guest *source,
+                            const struct observed_guest *target)
+{
+    const bool holds[] = {
+        [STEP_STOP_GUEST] = source == NULL || source->state == GUEST_SHUTOFF,
+        [STEP_MIGRATE_GUEST] = source == NULL && target != NULL,
+        [STEP_STARTUP_GUEST] = target != NULL && observed_is_active(target),
+    };
+    uint32_t held = procedure_held(rows);
+
+    for (size_t i = 0; i < ARRAY_LEN(holds); i++) {
+        if (!procedure_is_of_supplies(i) &&
+            (i != STEP_STARTUP_GUEST || rows[i].state != PROCEDURE_SKIPPED)) {
+            held = holds[i] ? held | PROCEDURE_BIT(i) : held & ~PROCEDURE_BIT(i);
+        }
+    }
+    return held;
+}
+
+uint32_t procedure_needs(size_t place)
+{
+    assert(place < PROCEDURE_STEPS);
+    return steps_of_all[place].needs;
+}
+
+void procedure_foresee(const char *from, const char *to, enum move_mode mode,
+                       const struct observed_guest *guest, const struct supply_list *supplies,
+                       struct procedure_row rows[PROCEDURE_STEPS])
+{
+    const struct journal_move move = {
+        .from = from,
+        .to = to,
+        .mode = mode,
+        .original = guest == NULL ? GUEST_SHUTOFF : observed_lasting_state(guest),
+    };
+
+    procedure_tell(&move, supplies, NULL, 0, rows);
+}
+
+static const char *tell_lacking(struct arena *arena, const struct procedure_row *rows,
+                                uint32_t lacking)
+{
+    struct text text = text_new(arena);
+
+    for (size_t i = 0; i < PROCEDURE_STEPS; i++) {
+        if ((lacking & PROCEDURE_BIT(i)) != 0) {
+            text_printf(&text, "%s%s '%s' (%s%s)", text.length == 0 ? "" : "; ",
+                        steps_of_all[i].lacking, rows[i].host, steps_of_all[i].name,
+                        rows[i].state == PROCEDURE_SKIPPED
+                            ? " is skipped: the guest was off when the move began"
+                            : " brings that about");
+        }
+    }
+    return text.data;
+}
+
+enum procedure_answer procedure_judge(struct arena *arena,
+                                      const struct procedure_row rows[PROCEDURE_STEPS],
+                                      size_t place, const struct observed_guest *const guests[2],
+                                      const char **why)
+{
+    uint32_t held = procedure_held_now(rows, guests[SOURCE], guests[TARGET]);
+    uint32_t lacking = procedure_needs(place) & ~held;
+
+    *why = NULL;
+    if (rows[place].state == PROCEDURE_SKIPPED) {
+        *why = rows[place].text;
+        return PROCEDURE_LEAVE;
+    }
+    if (rows[place].state == PROCEDURE_DONE && (held & PROCEDURE_BIT(place)) != 0) {
+        *why = "it is done already";
+        return PROCEDURE_LEAVE;
+    }
+    if (lacking == 0) {
+        return PROCEDURE_TAKE;
+    }
+    *why = tell_lacking(arena, rows, lacking);
+    return PROCEDURE_REFUSE;
 }

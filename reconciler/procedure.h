@@ -9,6 +9,8 @@
  * procedure by its names does.  Pure.
  */
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "model/op.h"
@@ -27,6 +29,20 @@ enum procedure_state {
 };
 
 #define PROCEDURE_STEPS 11
+#define PROCEDURE_PARTS 4 /* Of one step, at most. */
+
+/* A set of steps is a mask of these, by their place. */
+#define PROCEDURE_BIT(place) (UINT32_C(1) << (place))
+
+struct arena;
+struct observed_guest;
+
+/* One operation of a step. */
+struct procedure_part {
+    enum op_kind op;
+    enum supply_kind supply; /* NONE: it is about the guest itself. */
+    unsigned side;           /* 0 = on the source, 1 = on the target. */
+};
 
 /* One step, in the order of the procedure. */
 struct procedure_row {
@@ -55,3 +71,41 @@ size_t procedure_find(const char *name);
 
 /* Stable name of a state. */
 const char *procedure_state_name(enum procedure_state state);
+
+/* True if the step at 'place' is about what the platform provides, else about the guest itself. */
+bool procedure_is_of_supplies(size_t place);
+
+/* The operations of the step at 'place' in their order, as far as 'move' has them; how many. */
+size_t procedure_parts(size_t place, const struct journal_move *move,
+                       const struct supply_list *supplies,
+                       struct procedure_part parts[PROCEDURE_PARTS]);
+
+/* The steps whose outcome holds by the journal: done, or skipped as there is nothing to do. */
+uint32_t procedure_held(const struct procedure_row rows[PROCEDURE_STEPS]);
+
+/* The same by what both hosts say now of the guest (NULL: it is not there), where they can tell. */
+uint32_t procedure_held_now(const struct procedure_row rows[PROCEDURE_STEPS],
+                            const struct observed_guest *source,
+                            const struct observed_guest *target);
+
+/* The steps whose outcome must hold before the one at 'place' may be taken, whatever its turn: migration.md's table
+ * read as preconditions. */
+uint32_t procedure_needs(size_t place);
+
+/* How a move of 'guest' (NULL: it is off) that is about to begin stands. */
+void procedure_foresee(const char *from, const char *to, enum move_mode mode,
+                       const struct observed_guest *guest, const struct supply_list *supplies,
+                       struct procedure_row rows[PROCEDURE_STEPS]);
+
+enum procedure_answer {
+    PROCEDURE_TAKE,   /* It may be taken. */
+    PROCEDURE_LEAVE,  /* There is nothing to do in it: '*why'. */
+    PROCEDURE_REFUSE, /* '*why': each thing that it lacks, and the step that brings it about. */
+};
+
+/* Whether a person may take the step at 'place' of a move that stands as 'rows' say, now that the source and the
+ * target have 'guests' (NULL: it is not there).  '*why' is in 'arena', or NULL. */
+enum procedure_answer procedure_judge(struct arena *arena,
+                                      const struct procedure_row rows[PROCEDURE_STEPS],
+                                      size_t place, const struct observed_guest *const guests[2],
+                                      const char **why);

@@ -153,12 +153,12 @@ static struct step done_off(const struct journal_move *move, const struct step_f
 {
     bool must_run = move->mode != MOVE_LIVE && move->original == GUEST_RUNNING;
 
+    if (move->back && move->mode != MOVE_LIVE) {
+        return run(OP_DEFINE, SOURCE);
+    }
     if (!must_run) {
         return end_on(move, facts, TARGET, JOURNAL_MOVE_DONE,
                       move->mode == MOVE_LIVE ? "the guest shut itself down after the move" : NULL);
-    }
-    if (move->back) {
-        return run(OP_DEFINE, SOURCE);
     }
     if (!has_failed(facts, OP_START)) {
         return run(OP_START, TARGET);

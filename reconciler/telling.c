@@ -92,6 +92,19 @@ void telling_skipped(struct executor *executor)
     }
 }
 
+void telling_hand(struct executor *executor, enum event_kind kind, const char *why)
+{
+    const struct event event = {
+        .kind = kind,
+        .move = &executor->move,
+        .guest = executor->move.guest,
+        .step = executor->hand.step,
+        .text = why,
+    };
+
+    event_emit(&executor->world.events, &event);
+}
+
 /* What an earlier run has told a person need not know. */
 static bool is_told(const struct telling *telling, uint64_t seq)
 {

@@ -40,5 +40,8 @@ void telling_trouble(struct executor *executor, enum vigil_trouble trouble);
  * the procedure waits for in vain. */
 void telling_skipped(struct executor *executor);
 
+/* Why the step that a person asked for is not taken: there is nothing to do in it, or it is refused. */
+void telling_hand(struct executor *executor, enum event_kind kind, const char *why);
+
 /* The move is stuck for the reason that it has by now; 'again': an earlier run has told that, or this one. */
 void telling_stuck(struct executor *executor, bool again);

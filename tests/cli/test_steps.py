@@ -168,29 +168,59 @@ class ByHand(StepsTest):
         self.assertNotIn("storage", self.hosts()["kvm2"])
         self.assertIsNone(self.guest("kvm2"))
 
-    def test_a_step_whose_turn_it_is_not_is_refused_with_the_one_that_comes_first(self):
-        before = self.world.es.read_text()
-        result = self.migrate("--step", "STOP_GUEST")
-        self.assert_complains(result, BLOCKED, "CREATE_BRIDGES must come before STOP_GUEST")
-        self.assertEqual(self.world.es.read_text(), before)
+    def test_a_step_is_refused_with_what_does_not_hold_and_the_step_that_brings_it_about(self):
+        before = self.world.es.read_text(), self.world.sim.read_text()
+        result = self.migrate("--step", "DETACH_VOLUMES")
+        self.assert_complains(result, BLOCKED, r"DETACH_VOLUMES is refused: it is not shut off on 'kvm1' "
+                                               r"\(STOP_GUEST brings that about\)")
+        self.assertEqual((self.world.es.read_text(), self.world.sim.read_text()), before)
         self.assertEqual(self.steps()["steps"], [])
-        self.take("CREATE_BRIDGES")
+        self.take("STOP_GUEST")
+        fleet = self.world.sim.read_text()
         result = self.migrate("--step", "STARTUP_GUEST")
-        self.assert_complains(result, BLOCKED, "STOP_GUEST must come before STARTUP_GUEST")
-        self.assertEqual(self.guest("kvm1").get("state", "running"), "running")
+        for step in ("CREATE_BRIDGES", "DETACH_VOLUMES", "ATTACH_VOLUMES", "MIGRATE_GUEST"):
+            self.assertIn(f"({step} brings that about)", result.stderr)
+        self.assertNotIn("STOP_GUEST brings", result.stderr)
+        self.assert_exit(result, BLOCKED)
+        self.assertEqual(self.world.sim.read_text(), fleet)
+
+    def test_a_refusal_is_foretold_by_a_dry_run(self):
+        self.take("STOP_GUEST")
+        self.assert_complains(self.migrate("--dry-run", "--step", "ATTACH_VOLUMES"), BLOCKED, "DETACH_VOLUMES brings")
+        self.assert_exit(self.migrate("--dry-run", "--step", "DETACH_VOLUMES"), OK)
+        self.assertEqual(self.states()["DETACH_VOLUMES"], "remaining")
+
+    def test_steps_are_taken_in_any_order_in_which_each_finds_what_it_builds_upon(self):
+        for order in ("STOP_GUEST MIGRATE_GUEST DETACH_VOLUMES CREATE_BRIDGES ATTACH_VOLUMES STARTUP_GUEST "
+                      "REMOVE_BRIDGES",
+                      "STOP_GUEST DETACH_VOLUMES MIGRATE_GUEST ATTACH_VOLUMES CREATE_BRIDGES STARTUP_GUEST "
+                      "REMOVE_BRIDGES"):
+            with self.subTest(order):
+                self.setUp()
+                self.take(*order.split())
+                self.assertEqual(self.steps()["state"], "done")
+                self.assert_moved()
+
+    def test_a_guest_that_somebody_has_started_again_is_stopped_again(self):
+        self.take("STOP_GUEST")
+        self.world.edit_fleet(lambda fleet: fleet["hosts"][0]["guests"][0].update(state="running"))
+        self.assert_complains(self.migrate("--step", "DETACH_VOLUMES"), BLOCKED, "STOP_GUEST brings that about")
+        self.take("STOP_GUEST", "DETACH_VOLUMES")
+        self.assertEqual(self.guest("kvm1")["state"], "shutoff")
 
     def test_a_step_that_is_done_or_skipped_is_not_taken_again(self):
         self.take("CREATE_BRIDGES")
         result = self.migrate("--step", "CREATE_BRIDGES")
         self.assert_exit(result, OK)
-        self.assertIn("CREATE_BRIDGES is done already", result.stderr)
+        self.assertIn("CREATE_BRIDGES: nothing to do, it is done already", result.stderr)
         result = self.migrate("--step", "DETACH_INTERFACES")
         self.assert_exit(result, OK)
-        self.assertIn("DETACH_INTERFACES is skipped: the platform provides nothing", result.stderr)
+        self.assertIn("DETACH_INTERFACES: nothing to do, the platform provides nothing", result.stderr)
         self.assertEqual(self.states()["STOP_GUEST"], "next")
 
     def test_without_a_step_all_that_is_left_is_done(self):
-        for taken in (["CREATE_BRIDGES"], ["CREATE_BRIDGES", "STOP_GUEST", "DETACH_VOLUMES"]):
+        for taken in (["CREATE_BRIDGES"], ["CREATE_BRIDGES", "STOP_GUEST", "DETACH_VOLUMES"],
+                      ["STOP_GUEST", "MIGRATE_GUEST"], ["STOP_GUEST", "MIGRATE_GUEST", "DETACH_VOLUMES"]):
             with self.subTest(taken):
                 self.setUp()
                 self.take(*taken)

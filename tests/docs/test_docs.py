@@ -185,7 +185,8 @@ class BerthConf5(unittest.TestCase):
         text = (ROOT / "reconciler" / "event_json.c").read_text()
         told = re.search(r"event_json_name\(.*?\n}\n", text, re.S).group(0)
         self.assertEqual(set(re.findall(r'"([a-z-]+)"', told)) - set(known),
-                         {"observed", "pass", "progress", "step-begin", "step-skipped"})
+                         {"observed", "pass", "progress", "step-begin", "step-refused",
+                          "step-skipped"})
 
     def test_every_key_is_in_the_example_and_no_other_is(self):
         self.assertEqual(set(keys_of_example()), accepted_keys())
@@ -297,7 +298,7 @@ class Completion(unittest.TestCase):
                         self.assertEqual(offered, ["auto", "live", "offline", "offline-force"])
                     elif value == "STEP":
                         source = (ROOT / "reconciler" / "procedure.c").read_text()
-                        self.assertEqual(sorted(offered), sorted(set(re.findall(r'^    \{ "([A-Z_]+)"', source, re.M))))
+                        self.assertEqual(sorted(offered), sorted(set(re.findall(r'^        \.name = "([A-Z_]+)"', source, re.M))))
                     elif value:
                         self.assertEqual(offered, [])
                     else:

@@ -645,6 +645,9 @@ void world_live(struct world *world, enum world_kill kill, size_t at)
     const struct reconciler_options options = {
         .program = "test",
         .user = "test",
+        .only = world->only,
+        .step = world->step,
+        .back = world->back,
         .follow = world->follow_ms > 0,
     };
 

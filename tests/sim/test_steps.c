@@ -14,35 +14,16 @@
 #include "base/text.h"
 #include "life.h"
 #include "model/op.h"
-#include "model/profile.h"
 #include "reconciler/force.h"
 #include "reconciler/reconciler.h"
+#include "supplied.h"
 #include "tests/runner.h"
 #include "world.h"
 
-#define VOLUME            "vm1_sys"
-#define DEVICE            "/dev/exc/vm1_sys"
-#define VOLUME_TIMEOUT_MS INT64_C(30000) /* Of a command about volumes. */
+#define VOLUME            SUPPLIED_VOLUME
+#define DEVICE            SUPPLIED_DEVICE
+#define VOLUME_TIMEOUT_MS SUPPLIED_TIMEOUT_MS
 #define MANY              1000
-
-static const char *const nat_names[] = { "nat*", NULL };
-static const char *const interface_names[] = { "vf*", NULL };
-static const struct profile platform = {
-    .name = "test",
-    .supplies = { [SUPPLY_BRIDGE] = { .given = true },
-                  [SUPPLY_NAT_BRIDGE] = { .given = true, .names = nat_names },
-                  [SUPPLY_INTERFACE] = { .given = true, .names = interface_names },
-                  [SUPPLY_VOLUME] = { .given = true, .timeout_ms = VOLUME_TIMEOUT_MS },
-                  [SUPPLY_CONFIG] = { .given = true } },
-};
-
-/* vm1 moves; vm2 stays where it was and joins one of its bridges. */
-static const struct world_guest guests[] = {
-    { "vm1", "kvm1", "kvm2", "running", 256, true, false,
-      ",\"bridges\":[\"br7\",\"br8\",\"nat0\"],\"interfaces\":[\"vf1\"],\"configs\":[\"vm1_cfg\"],"
-      "\"disks\":[{\"path\":\"" DEVICE "\",\"identity\":\"" VOLUME "\"}]" },
-    { "vm2", "kvm1", "kvm1", "running", 256, false, false, ",\"bridges\":[\"br8\"]" },
-};
 
 enum kind {
     KIND_LIVE,
@@ -70,37 +51,10 @@ static bool attaching;      /* The last operation was to attach the volume to kv
 static int64_t began_ms;    /* The life, by its own clock, ... */
 static int64_t detached_ms; /* ... and how long after that the volume was to leave kvm2. */
 
-static void furnish(void *context, struct sim_fleet *fleet)
-{
-    static const char *const bridges[] = { "br7", "br8", "nat0" };
-    static const char *const interfaces[] = { "vf1" };
-    static const char *const configs[] = { "vm1_cfg" };
-    static const struct sim_disk storage[] = { { DEVICE, VOLUME, NULL } };
-    static const struct sim_volume lone = { VOLUME, NULL, false };
-    static const struct sim_volume shared = { VOLUME, NULL, true };
-    struct sim_host *host = &fleet->hosts[0];
-
-    (void)context;
-    host->bridges = (struct sim_names){ bridges, ARRAY_LEN(bridges) };
-    host->interfaces = (struct sim_names){ interfaces, 1 };
-    host->configs = (struct sim_names){ configs, 1 };
-    host->storage = storage;
-    host->storage_count = 1;
-    fleet->volumes = kind == KIND_LIVE ? &shared : &lone;
-    fleet->volume_count = 1;
-    fleet->changed = true;
-}
-
 static void begin(void)
 {
-    struct world_guest own[ARRAY_LEN(guests)];
-
-    memcpy(own, guests, sizeof(guests));
-    own[0].state = kind == KIND_COLD ? "shutoff" : "running";
-    world_init(&world, 2048, own, ARRAY_LEN(own), "");
+    supplied_begin(&world, kind == KIND_COLD ? "shutoff" : "running", kind == KIND_LIVE);
     world.config.policy.mode = modes[kind];
-    world.config.policy.profile = &platform;
-    world_edit(&world, furnish, NULL);
     operations = 0;
     story[0] = '\0';
 }
@@ -151,30 +105,6 @@ static void on_starts(void *context, const struct op *op)
 
 static const struct life_hooks hooks = { .began = on_began, .starts = on_starts };
 
-struct sight {
-    const char *host; /* Of vm1. */
-    bool good;
-};
-
-/* Everything of vm1's own is on its host alone; the bridge that vm2 joins stays with vm2. */
-static void inspect(void *context, struct sim_fleet *fleet)
-{
-    struct sight *sight = context;
-
-    for (size_t i = 0; i < fleet->host_count; i++) {
-        const struct sim_host *host = &fleet->hosts[i];
-        bool here = strcmp(host->name, sight->host) == 0;
-        bool with_vm2 = i == 0;
-
-        sight->good &= (sim_fleet_find_identity(host, DEVICE) != NULL) == here;
-        sight->good &= sim_fleet_has_name(&host->configs, "vm1_cfg") == here;
-        sight->good &= sim_fleet_has_name(&host->interfaces, "vf1") == here;
-        sight->good &= sim_fleet_has_name(&host->bridges, "br7") == here;
-        sight->good &= sim_fleet_has_name(&host->bridges, "nat0") == here;
-        sight->good &= sim_fleet_has_name(&host->bridges, "br8") == (here || with_vm2);
-    }
-}
-
 /* The one host that knows vm1. */
 static const char *only_host(const char *when)
 {
@@ -195,19 +125,19 @@ static const char *only_host(const char *when)
 /* vm1 is as it was, on 'host' (NULL: on any), with everything of its own. */
 static void check(const char *host, const char *when)
 {
-    struct sight sight = { .host = only_host(when), .good = true };
-    const char *state = world_state(&world, "vm1", sight.host);
+    const char *here = only_host(when);
+    const char *state = world_state(&world, "vm1", here);
 
-    ck_assert_msg(host == NULL || strcmp(host, sight.host) == 0, "%s, %s: vm1 is on %s (%s):%s",
-                  kind_names[kind], when, sight.host, world.last_text, story);
+    ck_assert_msg(host == NULL || strcmp(host, here) == 0, "%s, %s: vm1 is on %s (%s):%s",
+                  kind_names[kind], when, here, world.last_text, story);
     ck_assert_msg(strcmp(state, kind == KIND_COLD ? "shutoff" : "running") == 0,
                   "%s, %s: vm1 is %s (%s):%s", kind_names[kind], when, state, world.last_text,
                   story);
-    ck_assert_msg(world_has_autostart(&world, "vm1", sight.host), "%s, %s: autostart:%s",
+    ck_assert_msg(world_has_autostart(&world, "vm1", here), "%s, %s: autostart:%s",
                   kind_names[kind], when, story);
-    world_edit(&world, inspect, &sight);
-    ck_assert_msg(sight.good, "%s, %s: vm1 is on %s, and what it needs is not there alone:%s\n%s",
-                  kind_names[kind], when, sight.host, story, world.fleet);
+    ck_assert_msg(supplied_is_whole(&world, here),
+                  "%s, %s: vm1 is on %s, and what it needs is not there alone:%s\n%s",
+                  kind_names[kind], when, here, story, world.fleet);
     ck_assert_msg(world_open_moves(&world) == 0, "%s, %s: a move is open (%s):%s", kind_names[kind],
                   when, world.last_text, story);
     ck_assert_uint_eq(world_owed(&world), 0);
@@ -545,7 +475,7 @@ static void take_over(const char *to, bool starts)
 {
     static const struct policy_host fenced[] = { { .name = "kvm1", .fenced = true } };
     static const struct life_hooks forced = { .began = on_began_forced, .starts = on_starts };
-    struct world_guest wanted[ARRAY_LEN(guests)];
+    struct world_guest wanted[SUPPLIED_GUESTS];
 
     kind = KIND_OFFLINE;
     fault_at = 0;
@@ -555,7 +485,7 @@ static void take_over(const char *to, bool starts)
     world.config.policy.host_count = 1;
     world_live(&world, WORLD_KILL_AFTER_CALL, 3);
     world_edit(&world, die, NULL);
-    memcpy(wanted, guests, sizeof(guests));
+    memcpy(wanted, supplied_guests, sizeof(wanted));
     wanted[0].wanted = to;
     world_want(&world, wanted, ARRAY_LEN(wanted));
     if (!starts) {

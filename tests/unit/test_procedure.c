@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/base.h"
+#include "base/text.h"
+#include "model/observed.h"
 #include "reconciler/procedure.h"
 #include "tests/runner.h"
 
@@ -146,6 +149,133 @@ START_TEST(an_operation_belongs_to_the_step_that_the_procedure_has_for_it)
 }
 END_TEST
 
+/* Whatever the order, a step needs this much. */
+static const struct {
+    const char *step;
+    const char *needs; /* In the order of the procedure. */
+} premises[PROCEDURE_STEPS] = {
+    { "CREATE_BRIDGES", "" },
+    { "CREATE_NAT_BRIDGE_TGT", "" },
+    { "STOP_GUEST", "" },
+    { "DETACH_INTERFACES", " STOP_GUEST" },
+    { "DETACH_VOLUMES", " STOP_GUEST" },
+    { "ATTACH_VOLUMES", " STOP_GUEST DETACH_VOLUMES" },
+    { "MIGRATE_GUEST", " STOP_GUEST" },
+    { "ATTACH_INTERFACES", " STOP_GUEST DETACH_INTERFACES" },
+    { "STARTUP_GUEST",
+      " CREATE_BRIDGES CREATE_NAT_BRIDGE_TGT STOP_GUEST DETACH_INTERFACES DETACH_VOLUMES"
+      " ATTACH_VOLUMES MIGRATE_GUEST ATTACH_INTERFACES" },
+    { "REMOVE_BRIDGES", " MIGRATE_GUEST STARTUP_GUEST" },
+    { "REMOVE_NAT_BRIDGE_SRC", " MIGRATE_GUEST STARTUP_GUEST" },
+};
+
+START_TEST(each_step_builds_upon_others_and_on_nothing_but_those)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct text needs = text_new(&arena);
+    size_t place = procedure_find(premises[_i].step);
+
+    for (size_t i = 0; i < PROCEDURE_STEPS; i++) {
+        if ((procedure_needs(place) & PROCEDURE_BIT(i)) != 0) {
+            text_printf(&needs, " %s", procedure_step(i));
+        }
+    }
+    ck_assert_uint_eq(place, (size_t)_i);
+    ck_assert_str_eq(needs.data, premises[_i].needs);
+}
+END_TEST
+
+START_TEST(a_step_that_lacks_something_says_what_where_and_which_step_brings_it_about)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    const struct journal_move move = move_of(MOVE_OFFLINE, GUEST_RUNNING);
+    const struct observed_guest off = { .state = GUEST_SHUTOFF };
+    const struct observed_guest on = { .state = GUEST_RUNNING };
+    const struct observed_guest *const guests[] = { &on, NULL };
+    struct procedure_row rows[PROCEDURE_STEPS];
+    size_t attach = procedure_find("ATTACH_VOLUMES");
+    const char *why;
+
+    procedure_tell(&move, &supplies, NULL, 0, rows);
+    ck_assert_int_eq(procedure_judge(&arena, rows, attach, guests, &why), PROCEDURE_REFUSE);
+    ck_assert_str_eq(
+        why,
+        "it is not shut off on 'kvm1' (STOP_GUEST brings that about); its volumes have not been "
+        "detached from 'kvm1' (DETACH_VOLUMES brings that about)");
+    ck_assert_int_eq(procedure_judge(&arena, rows, procedure_find("STOP_GUEST"), guests, &why),
+                     PROCEDURE_TAKE);
+    ck_assert_ptr_null(why);
+    ck_assert_int_eq(procedure_judge(&arena, rows, procedure_find("DETACH_VOLUMES"),
+                                     (const struct observed_guest *const[]){ &off, NULL }, &why),
+                     PROCEDURE_TAKE);
+}
+END_TEST
+
+START_TEST(a_step_that_is_done_or_skipped_is_left)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    const struct journal_move move = move_of(MOVE_OFFLINE, GUEST_RUNNING);
+    const struct observed_guest off = { .state = GUEST_SHUTOFF };
+    const struct observed_guest on = { .state = GUEST_RUNNING };
+    const struct journal_step step = done(OP_STOP, SUPPLY_NONE, "kvm1");
+    const struct observed_guest *guests[] = { &off, NULL };
+    size_t stop = procedure_find("STOP_GUEST");
+    struct procedure_row rows[PROCEDURE_STEPS];
+    const char *why;
+
+    procedure_tell(&move, &supplies, &step, 1, rows);
+    ck_assert_int_eq(procedure_judge(&arena, rows, stop, guests, &why), PROCEDURE_LEAVE);
+    ck_assert_str_eq(why, "it is done already");
+    ck_assert_int_eq(
+        procedure_judge(&arena, rows, procedure_find("DETACH_INTERFACES"), guests, &why),
+        PROCEDURE_LEAVE);
+    ck_assert_str_eq(why, "the platform provides nothing of the kind for the guest");
+    guests[0] = &on; /* Somebody has started it again. */
+    ck_assert_int_eq(procedure_judge(&arena, rows, stop, guests, &why), PROCEDURE_TAKE);
+}
+END_TEST
+
+START_TEST(where_the_guest_is_the_hosts_tell_and_not_the_journal)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    const struct journal_move move = move_of(MOVE_OFFLINE, GUEST_RUNNING);
+    const struct observed_guest off = { .state = GUEST_SHUTOFF };
+    const struct observed_guest on = { .state = GUEST_RUNNING };
+    const struct journal_step step = done(OP_STOP, SUPPLY_NONE, "kvm1");
+    const uint32_t stop = PROCEDURE_BIT(procedure_find("STOP_GUEST"));
+    const uint32_t migrate = PROCEDURE_BIT(procedure_find("MIGRATE_GUEST"));
+    const uint32_t startup = PROCEDURE_BIT(procedure_find("STARTUP_GUEST"));
+    const uint32_t all = stop | migrate | startup;
+    struct procedure_row rows[PROCEDURE_STEPS];
+
+    procedure_tell(&move, &supplies, &step, 1, rows);
+    ck_assert_uint_eq(procedure_held(rows) & all, stop);
+    ck_assert_uint_eq(procedure_held_now(rows, &on, NULL) & all, 0);
+    ck_assert_uint_eq(procedure_held_now(rows, &off, NULL) & all, stop);
+    ck_assert_uint_eq(procedure_held_now(rows, &off, &off) & all, stop);
+    ck_assert_uint_eq(procedure_held_now(rows, NULL, &off) & all, stop | migrate);
+    ck_assert_uint_eq(procedure_held_now(rows, NULL, &on) & all, all);
+}
+END_TEST
+
+START_TEST(a_guest_that_was_off_and_runs_now_is_for_a_person_to_shut_down)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    const struct journal_move move = move_of(MOVE_COLD, GUEST_SHUTOFF);
+    const struct observed_guest on = { .state = GUEST_RUNNING };
+    struct procedure_row rows[PROCEDURE_STEPS];
+    const char *why;
+
+    procedure_tell(&move, &supplies, NULL, 0, rows);
+    ck_assert_int_eq(procedure_judge(&arena, rows, procedure_find("MIGRATE_GUEST"),
+                                     (const struct observed_guest *const[]){ &on, NULL }, &why),
+                     PROCEDURE_REFUSE);
+    ck_assert_str_eq(
+        why,
+        "it is not shut off on 'kvm1' (STOP_GUEST is skipped: the guest was off when the move began)");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("procedure");
@@ -158,6 +288,13 @@ int main(void)
     tcase_add_test(tcase, a_move_that_is_done_has_every_step_done_or_skipped);
     tcase_add_test(tcase, of_a_host_that_cannot_be_asked_nothing_is_asked);
     tcase_add_test(tcase, an_operation_belongs_to_the_step_that_the_procedure_has_for_it);
+    tcase_add_loop_test(tcase, each_step_builds_upon_others_and_on_nothing_but_those, 0,
+                        PROCEDURE_STEPS);
+    tcase_add_test(tcase,
+                   a_step_that_lacks_something_says_what_where_and_which_step_brings_it_about);
+    tcase_add_test(tcase, a_step_that_is_done_or_skipped_is_left);
+    tcase_add_test(tcase, where_the_guest_is_the_hosts_tell_and_not_the_journal);
+    tcase_add_test(tcase, a_guest_that_was_off_and_runs_now_is_for_a_person_to_shut_down);
     suite_add_tcase(suite, tcase);
     return runner_run(suite);
 }

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* A person moves a guest step by step, in any order, with controllers that die between and in the steps.  What is
+ * refused changes nothing.  Whoever ends the move, the person with the last step, one who wants the rest done, or one
+ * who cancels: the guest runs once, and everything of its own is where it is and nowhere else. */
+
+#include <check.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "base/text.h"
+#include "reconciler/procedure.h"
+#include "supplied.h"
+#include "tests/runner.h"
+#include "tests/unit/dice.h"
+#include "world.h"
+
+#ifdef MANY_FLEETS
+#define SEEDS 1500
+#else
+#define SEEDS 60
+#endif
+#define ROUNDS_MAX 12 /* Each round takes one step further at least. */
+
+enum finish {
+    FINISH_STEPS,  /* Step by step to the end. */
+    FINISH_REST,   /* All that is left at once. */
+    FINISH_CANCEL, /* Everything back. */
+    FINISHES,
+};
+
+struct play {
+    struct dice dice;
+    struct world world;
+    bool cold;
+    bool lived; /* There is a journal. */
+    size_t order[PROCEDURE_STEPS];
+    char story[4096];
+};
+
+static void note(struct play *play, const char *what, const char *how)
+{
+    size_t used = strlen(play->story);
+
+    (void)snprintf(play->story + used, sizeof(play->story) - used, " %s%s", what, how);
+}
+
+static void begin(struct play *play, uint64_t seed)
+{
+    *play = (struct play){ .dice = { seed } };
+    play->cold = dice_roll(&play->dice, 4) == 0;
+    supplied_begin(&play->world, play->cold ? "shutoff" : "running", false);
+    play->world.config.policy.mode = POLICY_MODE_OFFLINE;
+    play->world.only = "vm1";
+    for (size_t i = 0; i < PROCEDURE_STEPS; i++) {
+        size_t k = dice_roll(&play->dice, i + 1);
+
+        play->order[i] = play->order[k];
+        play->order[k] = i;
+    }
+}
+
+static void live(struct play *play, const char *step)
+{
+    play->lived = true;
+    play->world.step = step;
+    world_live(&play->world, WORLD_KILL_NEVER, 0);
+    ck_assert_msg(!play->world.killed, "it ended:%s", play->story);
+}
+
+/* The controller dies at some commit or call, if it comes to that. */
+static void die(struct play *play, const char *step)
+{
+    static const enum world_kill kills[] = { WORLD_KILL_BEFORE_COMMIT, WORLD_KILL_AFTER_COMMIT,
+                                             WORLD_KILL_BEFORE_CALL, WORLD_KILL_AFTER_CALL };
+
+    play->lived = true;
+    play->world.step = step;
+    world_live(&play->world, kills[dice_roll(&play->dice, ARRAY_LEN(kills))],
+               1 + dice_roll(&play->dice, 6));
+    note(play, step == NULL ? "rest" : step, play->world.killed ? "+" : "");
+    world_wait(&play->world, (int64_t)dice_roll(&play->dice, 90000));
+}
+
+static size_t read_moves(struct play *play, struct journal_move **moves)
+{
+    return play->lived ? world_moves(&play->world, moves) : 0;
+}
+
+static bool is_over(struct play *play)
+{
+    struct journal_move *moves;
+    size_t count = read_moves(play, &moves);
+
+    return count > 0 && moves[count - 1].state != JOURNAL_MOVE_OPEN;
+}
+
+static char *copy_fleet(const struct play *play)
+{
+    return strdup(play->world.fleet);
+}
+
+/* A refusal, and what it leaves as it was. */
+static void assert_refused(struct play *play, const char *before, size_t moves_before,
+                           const char *step)
+{
+    struct journal_move *moves;
+
+    ck_assert_msg(strstr(play->world.last_text, "brings that about") != NULL,
+                  "%s is refused without telling what would help (%s):%s", step,
+                  play->world.last_text, play->story);
+    ck_assert_msg(strcmp(before, play->world.fleet) == 0,
+                  "%s is refused, and something was done:%s", step, play->story);
+    ck_assert_msg(world_moves(&play->world, &moves) == moves_before,
+                  "%s is refused, and a move was begun:%s", step, play->story);
+}
+
+static bool ask(struct play *play, const char *step)
+{
+    struct journal_move *moves;
+    size_t moves_before = read_moves(play, &moves);
+    char *before = copy_fleet(play);
+
+    live(play, step);
+    note(play, step,
+         play->world.result.status == RECONCILER_DONE      ? ""
+         : play->world.result.status == RECONCILER_BLOCKED ? "?"
+                                                           : "!");
+    if (play->world.result.status == RECONCILER_BLOCKED) {
+        assert_refused(play, before, moves_before, step);
+    } else {
+        ck_assert_msg(play->world.result.status == RECONCILER_DONE, "%s fails (%s):%s", step,
+                      play->world.last_text, play->story);
+    }
+    free(before);
+    return play->world.result.status == RECONCILER_DONE;
+}
+
+/* Each step in the order of the play, again and again until the move is over. */
+static void go(struct play *play, size_t steps)
+{
+    for (size_t round = 0; round < ROUNDS_MAX && !is_over(play); round++) {
+        for (size_t i = 0; i < PROCEDURE_STEPS && !is_over(play) && steps > 0; i++, steps--) {
+            const char *step = procedure_step(play->order[i]);
+
+            if (dice_roll(&play->dice, 3) == 0) {
+                die(play, step);
+            }
+            if (!is_over(play)) {
+                (void)ask(play, step);
+            }
+        }
+    }
+}
+
+static void check(struct play *play, const char *host)
+{
+    const char *other = strcmp(host, "kvm1") == 0 ? "kvm2" : "kvm1";
+    struct world *world = &play->world;
+
+    ck_assert_msg(world_open_moves(world) == 0, "the move is open (%s):%s", world->last_text,
+                  play->story);
+    ck_assert_msg(strcmp(world_state(world, "vm1", host), play->cold ? "shutoff" : "running") == 0,
+                  "vm1 is %s on %s (%s):%s", world_state(world, "vm1", host), host,
+                  world->last_text, play->story);
+    ck_assert_msg(strcmp(world_state(world, "vm1", other), "absent") == 0, "vm1 is on %s:%s", other,
+                  play->story);
+    ck_assert_msg(world_has_autostart(world, "vm1", host), "autostart:%s", play->story);
+    ck_assert_msg(supplied_is_whole(world, host),
+                  "vm1 is on %s, and what it needs is not there alone:%s\n%s", host, play->story,
+                  world->fleet);
+    ck_assert_uint_eq(world_owed(world), 0);
+}
+
+static void cancel(struct play *play)
+{
+    play->world.back = true;
+    note(play, "cancel", "");
+    if (dice_roll(&play->dice, 2) == 0) {
+        die(play, NULL);
+    }
+    live(play, NULL);
+    if (world_open_moves(&play->world) >
+        0) { /* What a dead one had begun is settled by the next. */
+        play->world.back = false;
+        live(play, NULL);
+    }
+}
+
+static void finish(struct play *play, enum finish how)
+{
+    if (how == FINISH_CANCEL && !is_over(play)) {
+        bool arrived = strcmp(world_state(&play->world, "vm1", "kvm2"), "running") == 0;
+
+        cancel(play);
+        check(play, arrived ? "kvm2" : "kvm1");
+        return;
+    }
+    if (how == FINISH_REST && !is_over(play)) {
+        note(play, "rest", "");
+        live(play, NULL);
+    }
+    check(play, "kvm2");
+}
+
+START_TEST(steps_in_any_order_bring_the_guest_to_its_host_or_back)
+{
+    for (uint64_t seed = (uint64_t)_i * SEEDS; seed < (uint64_t)(_i + 1) * SEEDS; seed++) {
+        struct play play;
+
+        begin(&play, seed);
+        (void)snprintf(play.story, sizeof(play.story), " seed %" PRIu64, seed);
+        go(&play, _i == FINISH_STEPS ? SIZE_MAX : dice_roll(&play.dice, 24));
+        finish(&play, (enum finish)_i);
+        world_deinit(&play.world);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("hand");
+    TCase *tcase = tcase_create("hand");
+    int status;
+
+    tcase_add_loop_test(tcase, steps_in_any_order_bring_the_guest_to_its_host_or_back, 0, FINISHES);
+    tcase_set_timeout(tcase, 600);
+    suite_add_tcase(suite, tcase);
+    world_set_up();
+    status = runner_run(suite);
+    world_tear_down();
+    return status;
+}
