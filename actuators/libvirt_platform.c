@@ -228,7 +228,7 @@ static struct inquiry inquiry_to(const struct libvirt_move *move,
     return (struct inquiry){
         .move = move,
         .end = end,
-        .profile = move->op->profile == NULL ? profile_default() : move->op->profile,
+        .profile = op_profile(move->op),
         .family = family,
         .arena = ARENA_INIT,
     };

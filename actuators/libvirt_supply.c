@@ -265,7 +265,7 @@ static struct libvirt_command_host command_host(const struct libvirt_move *move,
 {
     return (struct libvirt_command_host){
         .arena = move->arena,
-        .profile = move->op->profile == NULL ? profile_default() : move->op->profile,
+        .profile = op_profile(move->op),
         .ssh = move->ssh,
         .address = end->ssh,
         .end_ms = libvirt_pool_now_ms() + move->op->timeout_ms,

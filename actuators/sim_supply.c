@@ -192,7 +192,7 @@ static int provide_volume(const struct place *place, struct err *err)
         return fail(place, err, ERR_EXISTS, "another volume is at", place->item->device);
     }
     if (place->op->mode == MOVE_FORCED && place->op->other != NULL &&
-        place->op->profile->supplies[SUPPLY_VOLUME].verbs[PROFILE_REVOKE].count > 0) {
+        op_profile(place->op)->supplies[SUPPLY_VOLUME].verbs[PROFILE_REVOKE].count > 0) {
         revoke(place, volume);
     }
     owner = volume->shared ? NULL : find_owner(place, volume);
@@ -368,7 +368,7 @@ int sim_supply_check_owners(struct sim_fleet *fleet, const struct op *op, struct
                             struct err *err)
 {
     const struct supply_list list = supply_list_of(&op->supplies, SUPPLY_VOLUME);
-    const struct profile *profile = op->profile == NULL ? profile_default() : op->profile;
+    const struct profile *profile = op_profile(op);
 
     if (profile->supplies[SUPPLY_VOLUME].verbs[PROFILE_OWNERS].count == 0) {
         return 0;
@@ -393,7 +393,7 @@ int sim_supply_check_interfaces(const struct op *op, const struct sim_host *targ
         const struct supply *item = &list.items[i];
         const char *user = find_user(target, item);
 
-        if (op->profile->supplies[SUPPLY_INTERFACE].verbs[PROFILE_OFFERS].count > 0 &&
+        if (op_profile(op)->supplies[SUPPLY_INTERFACE].verbs[PROFILE_OFFERS].count > 0 &&
             !is_offered(target, item->name)) {
             return err_set(err, ERR_INCOMPATIBLE,
                            "its definition names interface '%s', which '%s' does not have",

@@ -36,6 +36,11 @@ struct op op_copy(struct arena *arena, const struct op *op)
     return own;
 }
 
+const struct profile *op_profile(const struct op *op)
+{
+    return op->profile == NULL ? profile_default() : op->profile;
+}
+
 bool op_is_of_host(enum op_kind kind)
 {
     return kind == OP_FENCE || kind == OP_RELEASE;

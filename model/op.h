@@ -89,10 +89,13 @@ struct op {
         prepared; /* PREFLIGHT: they are there on 'peer', so what depends on them is looked at too. */
     const struct profile
         *profile;          /* PREFLIGHT, PROVIDE, WITHDRAW, START: of the platform; NULL: one
-                                      that provides nothing and has no rules. */
+                                      that provides nothing and has no rules (op_profile()). */
     const char *other;     /* PROVIDE, WITHDRAW, START: the move's other host, or NULL. */
     const char *family[2]; /* PREFLIGHT: rackItemFamily of source and target in es.xml, or NULL. */
 };
+
+/* Its profile; the default one if it has none. */
+const struct profile *op_profile(const struct op *op);
 
 /* True if 'kind' is done to a host: 'guest', save of RELEASE, and 'uuid' are NULL. */
 bool op_is_of_host(enum op_kind kind);

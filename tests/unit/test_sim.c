@@ -658,6 +658,22 @@ START_TEST(a_release_of_a_host_that_is_off_fails_and_does_nothing)
 }
 END_TEST
 
+START_TEST(a_forced_move_attaches_a_volume_on_a_platform_without_a_profile)
+{
+    AUTO(rig) struct rig *rig = rig_new("],\"volumes\":[{\"name\":\"sys\"}", "", "");
+    const struct supply volume = { SUPPLY_VOLUME, "sys", "/dev/sys" };
+    struct op op = op_of(OP_PROVIDE);
+
+    op.host = "kvm2";
+    op.other = "kvm1";
+    op.mode = MOVE_FORCED;
+    op.supply = SUPPLY_VOLUME;
+    op.supplies = (struct supply_list){ &volume, 1 };
+    succeed(rig, &op);
+    ck_assert_ptr_nonnull(strstr(dump(rig), "\"/dev/sys\""));
+}
+END_TEST
+
 START_TEST(losing_the_target_leaves_the_guest_running_at_the_source)
 {
     AUTO(rig) struct rig *rig = rig_new("", "", "");
@@ -1031,6 +1047,7 @@ int main(void)
         a_release_starts_what_is_held_and_the_next_boot_holds_it_again,
         a_release_of_one_guest_leaves_its_host_holding,
         a_release_of_a_host_that_is_off_fails_and_does_nothing,
+        a_forced_move_attaches_a_volume_on_a_platform_without_a_profile,
         losing_the_target_leaves_the_guest_running_at_the_source,
         losing_the_source_loses_the_running_guest_but_not_its_definition,
         a_frozen_side_holds_a_migration_and_its_cancellation_until_the_thaw,
