@@ -6,30 +6,6 @@
 #define SOURCE 0u
 #define TARGET 1u
 
-#define START_TRIES     2u
-#define UNDEFINE_TRIES  6u
-#define AUTOSTART_TRIES 3u
-
-static struct step run(enum op_kind op)
-{
-    return (struct step){ .action = STEP_RUN, .op = op, .side = TARGET };
-}
-
-static struct step end(enum journal_move_state state, const char *text)
-{
-    return (struct step){ .action = STEP_END, .state = state, .text = text };
-}
-
-static struct step stuck(const char *text)
-{
-    return (struct step){ .action = STEP_STUCK, .text = text };
-}
-
-static bool has_failed(const struct step_facts *facts, enum op_kind op)
-{
-    return facts->error != NULL && facts->failed == op;
-}
-
 /* The host that was taken for dead answers, and has the guest. */
 static bool is_back(const struct step_facts *facts)
 {
@@ -63,20 +39,20 @@ static struct step failed(const struct journal_move *move, const struct step_fac
     enum journal_move_state state =
         move->cancel_requested && !is_back(facts) ? JOURNAL_MOVE_CANCELLED : JOURNAL_MOVE_FAILED;
 
-    return end(state, objection(move, facts));
+    return step_end(state, objection(move, facts));
 }
 
 /* The guest has never run on the target: its definition goes again, unless no other may be left. */
 static struct step take_away(const struct journal_move *move, const struct step_facts *facts)
 {
-    struct step step = run(OP_UNDEFINE);
+    struct step step = step_run(OP_UNDEFINE, TARGET);
 
     if (move->source_removed) {
         return failed(move, facts);
     }
 
-    if (has_failed(facts, OP_UNDEFINE) && facts->failures > UNDEFINE_TRIES) {
-        return stuck("its definition on the target could not be removed");
+    if (step_has_failed(facts, OP_UNDEFINE) && facts->failures > STEP_TRIES_MAX) {
+        return step_stuck("its definition on the target could not be removed");
     }
     step.back = true;
     return step;
@@ -84,58 +60,47 @@ static struct step take_away(const struct journal_move *move, const struct step_
 
 static struct step absent(const struct journal_move *move, const struct step_facts *facts)
 {
-    if (move->back || objection(move, facts) != NULL || has_failed(facts, OP_PREFLIGHT) ||
-        has_failed(facts, OP_FENCE) || has_failed(facts, OP_DEFINE)) {
+    if (move->back || objection(move, facts) != NULL || step_has_failed(facts, OP_PREFLIGHT) ||
+        step_has_failed(facts, OP_FENCE) || step_has_failed(facts, OP_DEFINE)) {
         return failed(move, facts);
     }
     if (facts->started) {
-        return stuck("the guest was started on the target, which does not know it any more");
+        return step_stuck("the guest was started on the target, which does not know it any more");
     }
     if (!facts->proven) {
-        return run(OP_PREFLIGHT);
+        return step_run(OP_PREFLIGHT, TARGET);
     }
-    return run(facts->fenced ? OP_DEFINE : OP_FENCE);
-}
-
-static struct step finish(const struct journal_move *move, const struct step_facts *facts)
-{
-    const struct observed_guest *guest = facts->guests[TARGET];
-
-    if (!move->autostart || guest == NULL || !guest->persistent || guest->autostart) {
-        return end(JOURNAL_MOVE_DONE, NULL);
-    }
-    if (has_failed(facts, OP_AUTOSTART) && facts->failures >= AUTOSTART_TRIES) {
-        return stuck("the guest is in its place, but its autostart could not be given back");
-    }
-    return run(OP_AUTOSTART);
+    return step_run(facts->fenced ? OP_DEFINE : OP_FENCE, TARGET);
 }
 
 static struct step off(const struct journal_move *move, const struct step_facts *facts)
 {
     if (!move->target_made) {
-        return end(JOURNAL_MOVE_FAILED, "somebody has defined it on the target");
+        return step_end(JOURNAL_MOVE_FAILED, "somebody has defined it on the target");
     }
-    if (move->back || objection(move, facts) != NULL || has_failed(facts, OP_FENCE) ||
-        (has_failed(facts, OP_START) &&
-         (facts->failures >= START_TRIES || !err_is_retryable(facts->error)))) {
+    if (move->back || objection(move, facts) != NULL || step_has_failed(facts, OP_FENCE) ||
+        (step_has_failed(facts, OP_START) &&
+         (facts->failures >= STEP_START_TRIES || !err_is_retryable(facts->error)))) {
         return take_away(move, facts);
     }
     if (!facts->fenced) {
-        return run(OP_FENCE);
+        return step_run(OP_FENCE, TARGET);
     }
-    return move->original == GUEST_SHUTOFF ? finish(move, facts) : run(OP_START);
+    return move->original == GUEST_SHUTOFF
+               ? step_end_on(move, facts, TARGET, JOURNAL_MOVE_DONE, NULL)
+               : step_run(OP_START, TARGET);
 }
 
 /* A start that was not answered in time is a success as soon as the guest is seen to run. */
 static struct step running(const struct journal_move *move, const struct step_facts *facts)
 {
     if (is_active(facts->views[SOURCE])) {
-        return stuck(
+        return step_stuck(
             "ALARM: the guest runs on the target and on the host that was dead: neither is "
             "touched, end one of them");
     }
-    return facts->started ? finish(move, facts)
-                          : end(JOURNAL_MOVE_FAILED, "somebody has started it on the target");
+    return facts->started ? step_end_on(move, facts, TARGET, JOURNAL_MOVE_DONE, NULL)
+                          : step_end(JOURNAL_MOVE_FAILED, "somebody has started it on the target");
 }
 
 struct step force_step_next(const struct journal_move *move, const struct step_facts *facts)
@@ -159,5 +124,5 @@ struct step force_step_next(const struct journal_move *move, const struct step_f
     case SETTLE_VIEW_COUNT:
         break;
     }
-    return stuck(settle_verdict_text(SETTLE_ALARM));
+    return step_stuck(settle_verdict_text(SETTLE_ALARM));
 }

@@ -10,94 +10,50 @@
 #define SOURCE 0u
 #define TARGET 1u
 
-/* How often the start of a guest is tried on one host before the move turns round, and how often an
- * operation may fail before a person is asked. */
-#define STEP_START_TRIES     2u
-#define STEP_AUTOSTART_TRIES 3u
-#define STEP_TRIES_MAX       6u
-
-static struct step run(enum op_kind op, unsigned side)
-{
-    return (struct step){ .action = STEP_RUN, .op = op, .side = side };
-}
-
 static struct step run_back(enum op_kind op, unsigned side)
 {
-    struct step step = run(op, side);
+    struct step step = step_run(op, side);
 
     step.back = true;
     return step;
-}
-
-static struct step end(enum journal_move_state state, const char *text)
-{
-    return (struct step){ .action = STEP_END, .state = state, .text = text };
-}
-
-static struct step stuck(const char *text)
-{
-    return (struct step){ .action = STEP_STUCK, .text = text };
-}
-
-static bool has_failed(const struct step_facts *facts, enum op_kind op)
-{
-    return facts->error != NULL && facts->failed == op;
-}
-
-/* Autostart is lost by a migration and cleared by a stop: give it back before the move ends. */
-static bool owes_autostart(const struct journal_move *move, const struct observed_guest *guest)
-{
-    return move->autostart && guest != NULL && guest->persistent && !guest->autostart;
-}
-
-static struct step end_on(const struct journal_move *move, const struct step_facts *facts,
-                          unsigned side, enum journal_move_state state, const char *text)
-{
-    if (!owes_autostart(move, facts->guests[side])) {
-        return end(state, text);
-    }
-    if (has_failed(facts, OP_AUTOSTART) && facts->failures >= STEP_AUTOSTART_TRIES) {
-        return stuck("the guest is in its place, but its autostart could not be given back");
-    }
-    return run(OP_AUTOSTART, side);
 }
 
 /* What was decided in an earlier run need not be right any more: file, room and rules are looked at anew
  * before anything is touched. */
 static struct step not_begun(void)
 {
-    return end(JOURNAL_MOVE_FAILED, "the run that planned it ended before it began");
+    return step_end(JOURNAL_MOVE_FAILED, "the run that planned it ended before it began");
 }
 
 /* The guest is at the source, untouched or back again. */
 static struct step at_source(const struct journal_move *move, const struct step_facts *facts)
 {
-    if (has_failed(facts, OP_PREFLIGHT)) {
-        return end(JOURNAL_MOVE_FAILED, NULL);
+    if (step_has_failed(facts, OP_PREFLIGHT)) {
+        return step_end(JOURNAL_MOVE_FAILED, NULL);
     }
     if (move->cancel_requested) {
-        return end_on(move, facts, SOURCE, JOURNAL_MOVE_CANCELLED, NULL);
+        return step_end_on(move, facts, SOURCE, JOURNAL_MOVE_CANCELLED, NULL);
     }
     if (move->back) {
-        return end_on(move, facts, SOURCE,
-                      move->tried && move->mode != MOVE_LIVE ? JOURNAL_MOVE_ROLLED_BACK
-                                                             : JOURNAL_MOVE_FAILED,
-                      NULL);
+        return step_end_on(move, facts, SOURCE,
+                           move->tried && move->mode != MOVE_LIVE ? JOURNAL_MOVE_ROLLED_BACK
+                                                                  : JOURNAL_MOVE_FAILED,
+                           NULL);
     }
     if (move->tried) {
-        return end_on(move, facts, SOURCE, JOURNAL_MOVE_FAILED,
-                      "it was interrupted before the guest moved");
+        return step_end_on(move, facts, SOURCE, JOURNAL_MOVE_FAILED,
+                           "it was interrupted before the guest moved");
     }
     if (move->mode == MOVE_COLD) {
-        return end(JOURNAL_MOVE_FAILED, "the guest was started meanwhile");
+        return step_end(JOURNAL_MOVE_FAILED, "the guest was started meanwhile");
     }
     if (facts->resumed) {
         return not_begun();
     }
     if (!facts->proven) {
-        return run(OP_PREFLIGHT, SOURCE);
+        return step_run(OP_PREFLIGHT, SOURCE);
     }
-    return run(move->mode == MOVE_LIVE ? OP_MIGRATE : OP_STOP, SOURCE);
+    return step_run(move->mode == MOVE_LIVE ? OP_MIGRATE : OP_STOP, SOURCE);
 }
 
 /* Stopped and not moved, and it cannot run at the source: its room may be another's.  It stays off and owed a start
@@ -105,47 +61,48 @@ static struct step at_source(const struct journal_move *move, const struct step_
 static struct step left_off(const struct journal_move *move)
 {
     if (move->cancel_requested) {
-        return end(JOURNAL_MOVE_CANCELLED, NULL);
+        return step_end(JOURNAL_MOVE_CANCELLED, NULL);
     }
-    return end(move->back ? JOURNAL_MOVE_ROLLED_BACK : JOURNAL_MOVE_FAILED, NULL);
+    return step_end(move->back ? JOURNAL_MOVE_ROLLED_BACK : JOURNAL_MOVE_FAILED, NULL);
 }
 
 /* The guest is shut off at the source and nowhere else. */
 static struct step stopped(const struct journal_move *move, const struct step_facts *facts)
 {
     bool must_run = move->original == GUEST_RUNNING;
-    bool failing = has_failed(facts, OP_DEFINE) || has_failed(facts, OP_PREFLIGHT) ||
+    bool failing = step_has_failed(facts, OP_DEFINE) || step_has_failed(facts, OP_PREFLIGHT) ||
                    facts->failures > STEP_START_TRIES;
 
-    if (has_failed(facts, OP_PREFLIGHT) && !must_run) {
-        return end(JOURNAL_MOVE_FAILED, NULL);
+    if (step_has_failed(facts, OP_PREFLIGHT) && !must_run) {
+        return step_end(JOURNAL_MOVE_FAILED, NULL);
     }
     if (move->back || move->cancel_requested || failing) {
         if (!must_run) {
-            return end_on(move, facts, SOURCE,
-                          move->cancel_requested ? JOURNAL_MOVE_CANCELLED : JOURNAL_MOVE_FAILED,
-                          NULL);
+            return step_end_on(
+                move, facts, SOURCE,
+                move->cancel_requested ? JOURNAL_MOVE_CANCELLED : JOURNAL_MOVE_FAILED, NULL);
         }
-        if (facts->early || (has_failed(facts, OP_START) && facts->failures > STEP_START_TRIES)) {
+        if (facts->early ||
+            (step_has_failed(facts, OP_START) && facts->failures > STEP_START_TRIES)) {
             return left_off(move);
         }
         return run_back(OP_START, SOURCE);
     }
     if (move->tried || facts->proven) {
-        return run(OP_DEFINE, TARGET);
+        return step_run(OP_DEFINE, TARGET);
     }
-    return facts->resumed ? not_begun() : run(OP_PREFLIGHT, SOURCE);
+    return facts->resumed ? not_begun() : step_run(OP_PREFLIGHT, SOURCE);
 }
 
 /* Shut off on both hosts, the target's definition is ours. */
 static struct step defined_twice(const struct journal_move *move, const struct step_facts *facts)
 {
-    if (move->back || move->cancel_requested || has_failed(facts, OP_UNDEFINE)) {
+    if (move->back || move->cancel_requested || step_has_failed(facts, OP_UNDEFINE)) {
         return facts->failures > STEP_TRIES_MAX
-                   ? stuck("the definition could be removed from neither host")
+                   ? step_stuck("the definition could be removed from neither host")
                    : run_back(OP_UNDEFINE, TARGET);
     }
-    return run(OP_UNDEFINE, SOURCE);
+    return step_run(OP_UNDEFINE, SOURCE);
 }
 
 /* On the target only, shut off. */
@@ -154,17 +111,18 @@ static struct step done_off(const struct journal_move *move, const struct step_f
     bool must_run = move->mode != MOVE_LIVE && move->original == GUEST_RUNNING;
 
     if (move->back && move->mode != MOVE_LIVE) {
-        return run(OP_DEFINE, SOURCE);
+        return step_run(OP_DEFINE, SOURCE);
     }
     if (!must_run) {
-        return end_on(move, facts, TARGET, JOURNAL_MOVE_DONE,
-                      move->mode == MOVE_LIVE ? "the guest shut itself down after the move" : NULL);
+        return step_end_on(move, facts, TARGET, JOURNAL_MOVE_DONE,
+                           move->mode == MOVE_LIVE ? "the guest shut itself down after the move"
+                                                   : NULL);
     }
-    if (!has_failed(facts, OP_START)) {
-        return run(OP_START, TARGET);
+    if (!step_has_failed(facts, OP_START)) {
+        return step_run(OP_START, TARGET);
     }
     if (facts->failures < STEP_START_TRIES && err_is_retryable(facts->error)) {
-        return run(OP_START, TARGET);
+        return step_run(OP_START, TARGET);
     }
     return run_back(OP_DEFINE, SOURCE);
 }
@@ -174,18 +132,18 @@ static struct step done_off(const struct journal_move *move, const struct step_f
 static struct step stopped_early(const struct journal_move *move, const struct step_facts *facts)
 {
     if (!move->tried && !facts->owed) {
-        return end(JOURNAL_MOVE_FAILED, "the guest was shut down meanwhile");
+        return step_end(JOURNAL_MOVE_FAILED, "the guest was shut down meanwhile");
     }
     if (!move->tried && facts->resumed) {
         return not_begun();
     }
-    if (!move->tried && (move->cancel_requested || has_failed(facts, OP_PREFLIGHT))) {
+    if (!move->tried && (move->cancel_requested || step_has_failed(facts, OP_PREFLIGHT))) {
         return left_off(move);
     }
     if (!move->tried) {
-        return run(facts->proven ? OP_STOP : OP_PREFLIGHT, SOURCE);
+        return step_run(facts->proven ? OP_STOP : OP_PREFLIGHT, SOURCE);
     }
-    return move->cancel_requested ? left_off(move) : end(JOURNAL_MOVE_DONE, NULL);
+    return move->cancel_requested ? left_off(move) : step_end(JOURNAL_MOVE_DONE, NULL);
 }
 
 /* A host does not answer.  If it is the target of an early stop, that had no part in it yet. */
@@ -206,19 +164,19 @@ static struct step restart(const struct journal_move *move, const struct step_fa
 
     if (guest == NULL) {
         return facts->verdict == SETTLE_LOST
-                   ? end(JOURNAL_MOVE_FAILED, "its host does not know it any more")
-                   : stuck("its host does not answer");
+                   ? step_end(JOURNAL_MOVE_FAILED, "its host does not know it any more")
+                   : step_stuck("its host does not answer");
     }
     if (guest->state == GUEST_RUNNING) {
-        return end_on(move, facts, SOURCE, JOURNAL_MOVE_DONE, NULL);
+        return step_end_on(move, facts, SOURCE, JOURNAL_MOVE_DONE, NULL);
     }
     if (facts->resumed && guest->state == GUEST_SHUTOFF) {
         return not_begun(); /* It may run elsewhere by now: that takes a look at every host. */
     }
     if (guest->state != GUEST_SHUTOFF || facts->failures >= STEP_START_TRIES) {
-        return stuck("the guest is DOWN and could not be started");
+        return step_stuck("the guest is DOWN and could not be started");
     }
-    return run(OP_START, SOURCE);
+    return step_run(OP_START, SOURCE);
 }
 
 /* Only a live move that we tried can have a migration of ours; any other is somebody else's and is left
@@ -226,10 +184,11 @@ static struct step restart(const struct journal_move *move, const struct step_fa
 static struct step adopt(const struct journal_move *move)
 {
     if (move->tried) {
-        return move->mode == MOVE_LIVE ? run(OP_ADOPT, SOURCE)
-                                       : stuck("a migration that Berth did not begin is under way");
+        return move->mode == MOVE_LIVE
+                   ? step_run(OP_ADOPT, SOURCE)
+                   : step_stuck("a migration that Berth did not begin is under way");
     }
-    return end(JOURNAL_MOVE_FAILED, "a migration that Berth did not begin is under way");
+    return step_end(JOURNAL_MOVE_FAILED, "a migration that Berth did not begin is under way");
 }
 
 /* Nothing that could have led here was committed: another actor is at work on the guest. */
@@ -259,7 +218,7 @@ static const char *changed_text(const struct step_facts *facts)
 static struct step by_verdict(const struct journal_move *move, const struct step_facts *facts)
 {
     if (is_of_another(move, facts->verdict)) {
-        return end(JOURNAL_MOVE_FAILED, "somebody else is moving the guest");
+        return step_end(JOURNAL_MOVE_FAILED, "somebody else is moving the guest");
     }
     switch (facts->verdict) {
     case SETTLE_WAIT:
@@ -269,23 +228,23 @@ static struct step by_verdict(const struct journal_move *move, const struct step
     case SETTLE_NOT_HAPPENED:
         return at_source(move, facts);
     case SETTLE_DESTROY_TARGET:
-        return run(OP_DESTROY, TARGET);
+        return step_run(OP_DESTROY, TARGET);
     case SETTLE_UNDEFINE_TARGET:
-        return run(OP_UNDEFINE, TARGET);
+        return step_run(OP_UNDEFINE, TARGET);
     case SETTLE_DESTROY_SOURCE:
-        return run(OP_DESTROY, SOURCE);
+        return step_run(OP_DESTROY, SOURCE);
     case SETTLE_RESUME_SOURCE:
-        return run(OP_RESUME, SOURCE);
+        return step_run(OP_RESUME, SOURCE);
     case SETTLE_SWEEP_SOURCE:
-        return run(OP_UNDEFINE, SOURCE);
+        return step_run(OP_UNDEFINE, SOURCE);
     case SETTLE_STOPPED:
         return move->mode == MOVE_STOP ? stopped_early(move, facts) : stopped(move, facts);
     case SETTLE_ENDED:
-        return end(JOURNAL_MOVE_FAILED, "the guest shut itself down during the move");
+        return step_end(JOURNAL_MOVE_FAILED, "the guest shut itself down during the move");
     case SETTLE_DEFINED_TWICE:
         return defined_twice(move, facts);
     case SETTLE_DONE:
-        return end_on(move, facts, TARGET, JOURNAL_MOVE_DONE, NULL);
+        return step_end_on(move, facts, TARGET, JOURNAL_MOVE_DONE, NULL);
     case SETTLE_DONE_OFF:
         return done_off(move, facts);
     case SETTLE_LOST:
@@ -293,13 +252,51 @@ static struct step by_verdict(const struct journal_move *move, const struct step
     case SETTLE_ALARM:
     case SETTLE_HOLD:
         if (!move->tried) {
-            return end(JOURNAL_MOVE_FAILED, changed_text(facts));
+            return step_end(JOURNAL_MOVE_FAILED, changed_text(facts));
         }
         break;
     case SETTLE_VERDICT_COUNT:
         break;
     }
-    return stuck(settle_verdict_text(facts->verdict));
+    return step_stuck(settle_verdict_text(facts->verdict));
+}
+
+/* Autostart is lost by a migration and cleared by a stop: give it back before the move ends. */
+static bool owes_autostart(const struct journal_move *move, const struct observed_guest *guest)
+{
+    return move->autostart && guest != NULL && guest->persistent && !guest->autostart;
+}
+
+struct step step_run(enum op_kind op, unsigned side)
+{
+    return (struct step){ .action = STEP_RUN, .op = op, .side = side };
+}
+
+struct step step_end(enum journal_move_state state, const char *text)
+{
+    return (struct step){ .action = STEP_END, .state = state, .text = text };
+}
+
+struct step step_end_on(const struct journal_move *move, const struct step_facts *facts,
+                        unsigned side, enum journal_move_state state, const char *text)
+{
+    if (!owes_autostart(move, facts->guests[side])) {
+        return step_end(state, text);
+    }
+    if (step_has_failed(facts, OP_AUTOSTART) && facts->failures >= STEP_AUTOSTART_TRIES) {
+        return step_stuck("the guest is in its place, but its autostart could not be given back");
+    }
+    return step_run(OP_AUTOSTART, side);
+}
+
+struct step step_stuck(const char *text)
+{
+    return (struct step){ .action = STEP_STUCK, .text = text };
+}
+
+bool step_has_failed(const struct step_facts *facts, enum op_kind op)
+{
+    return facts->error != NULL && facts->failed == op;
 }
 
 struct step step_next(const struct journal_move *move, const struct step_facts *facts)
@@ -315,7 +312,7 @@ struct step step_next(const struct journal_move *move, const struct step_facts *
     }
     /* Starts have their own count: whatever else has failed, a guest that must run gets its chance. */
     if (step.action == STEP_RUN && step.op != OP_START && facts->failures > STEP_TRIES_MAX) {
-        return stuck("its operations keep failing");
+        return step_stuck("its operations keep failing");
     }
     return step;
 }

@@ -18,6 +18,12 @@
 
 struct observed_guest;
 
+/* How often the start of a guest is tried on one host before the move turns round, and how often an
+ * operation may fail before a person is asked. */
+#define STEP_START_TRIES     2u
+#define STEP_AUTOSTART_TRIES 3u
+#define STEP_TRIES_MAX       6u
+
 enum step_action {
     STEP_RUN,    /* Do 'op' on 'side'. */
     STEP_WAIT,   /* Nothing to do now; look again. */
@@ -53,6 +59,23 @@ struct step {
     enum journal_move_state state;
     const char *text; /* Why, for people; NULL where the operation says it all. */
 };
+
+/* The steps that decisions are made of: do 'op' on 'side', ... */
+struct step step_run(enum op_kind op, unsigned side);
+
+/* ... the move is over, ... */
+struct step step_end(enum journal_move_state state, const char *text);
+
+/* ... the same with the guest on 'side', which is given its autostart back first (a migration loses it, a stop
+ * clears it), ... */
+struct step step_end_on(const struct journal_move *move, const struct step_facts *facts,
+                        unsigned side, enum journal_move_state state, const char *text);
+
+/* ... only time or a person helps. */
+struct step step_stuck(const char *text);
+
+/* True if the last operation was 'op' and failed. */
+bool step_has_failed(const struct step_facts *facts, enum op_kind op);
 
 /* Decides.  'move' is the journaled intent. */
 struct step step_next(const struct journal_move *move, const struct step_facts *facts);
