@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "model/policy.h"
+#include "model/profile.h"
 #include "reconciler/force.h"
 #include "reconciler/intent.h"
 #include "reconciler/takeup.h"
@@ -248,6 +249,13 @@ static void on_end_committed(void *context, enum journal_result result, const st
     }
 }
 
+/* Its volumes may have been taken away from the source, which is dead. */
+static bool has_revoked(const struct executor *executor)
+{
+    return profile_revokes(executor->world.policy->profile) &&
+           (executor->stage.touched[1] & SUPPLY_BIT(SUPPLY_VOLUME)) != 0;
+}
+
 static void end_move(struct executor *executor)
 {
     struct journal_move *move = &executor->move;
@@ -270,7 +278,8 @@ static void end_move(struct executor *executor)
         move->error_text = why;
     }
     if (move->mode == MOVE_FORCED) {
-        records = force_state_end(&executor->force, &executor->arena, executor->world.ledger, move);
+        records = force_state_end(&executor->force, &executor->arena, executor->world.ledger, move,
+                                  has_revoked(executor));
     }
     intent_add_move(executor, &batch);
     intent_pay_owed(executor, &batch);

@@ -219,7 +219,7 @@ static struct journal_record *new_records(struct arena *arena, const struct forc
                                           const struct ledger *ledger)
 {
     return ARENA_ARRAY(arena, struct journal_record,
-                       2 + state->count + ledger->leftover_count + 3 * ledger->move_count);
+                       4 + state->count + ledger->leftover_count + 3 * ledger->move_count);
 }
 
 struct force_records force_state_start(struct force_state *state, struct arena *arena,
@@ -319,8 +319,42 @@ static size_t add_unused(struct force_state *state, struct journal_record *recor
     return 1;
 }
 
+/* The source gets its volumes back, and a guest that ran there its start. */
+static size_t add_owed(const struct ledger *ledger, const struct journal_move *move,
+                       struct journal_record *records)
+{
+    const struct journal_leftover *known = ledger_find_leftover(ledger, move->uuid, move->from);
+    size_t count = 0;
+
+    if (known != NULL && !is_same_key(known->key, move->key)) {
+        return 0; /* An earlier move has brought the guest away from there. */
+    }
+    records[count++] = (struct journal_record){
+        .kind = JOURNAL_LEFTOVER,
+        .leftover = { .uuid = move->uuid,
+                      .host = move->from,
+                      .guest = move->guest,
+                      .to = move->from,
+                      .since_ms = move->ended_ms,
+                      .protection = JOURNAL_PROTECTION_REVOKED,
+                      .key = move->key },
+    };
+    if (move->original != GUEST_SHUTOFF && ledger_find_owed(ledger, move->uuid) == NULL) {
+        records[count++] = (struct journal_record){
+            .kind = JOURNAL_OWED,
+            .owed = { .uuid = move->uuid,
+                      .guest = move->guest,
+                      .host = move->from,
+                      .since_ms = move->ended_ms,
+                      .early = true }, /* While it was off, others may have taken its room. */
+        };
+    }
+    return count;
+}
+
 struct force_records force_state_end(struct force_state *state, struct arena *arena,
-                                     const struct ledger *ledger, const struct journal_move *move)
+                                     const struct ledger *ledger, const struct journal_move *move,
+                                     bool revoked)
 {
     struct journal_record *records = new_records(arena, state, ledger);
     bool arrived = move->state == JOURNAL_MOVE_DONE;
@@ -336,6 +370,7 @@ struct force_records force_state_end(struct force_state *state, struct arena *ar
     count += add_unused(state, &records[count]);
     if (!arrived && !move->source_removed) {
         count += add_undone(state, arena, ledger, move, &records[count]);
+        count += revoked ? add_owed(ledger, move, &records[count]) : 0;
         return (struct force_records){ records, count };
     }
     if (!state->started) {

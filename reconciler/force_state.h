@@ -65,6 +65,8 @@ struct force_records force_state_start(struct force_state *state, struct arena *
 
 /* The records to submit with the end of 'move'.  If it has brought the guest to its target, or has its only definition
  * there, it takes the place of every other open move of the guest, which are given up; else these are as they were, and
- * settle what they have prepared. */
+ * settle what they have prepared.  'revoked': the platform may have taken its volumes away from its source, which they
+ * are owed to again if the guest has not left; so is its start, if it ran. */
 struct force_records force_state_end(struct force_state *state, struct arena *arena,
-                                     const struct ledger *ledger, const struct journal_move *move);
+                                     const struct ledger *ledger, const struct journal_move *move,
+                                     bool revoked);

@@ -8,6 +8,7 @@
 #include "model/observed.h"
 #include "reconciler/hold.h"
 #include "reconciler/ledger.h"
+#include "reconciler/leftover.h"
 
 bool guard_holds(const struct observed_host *host)
 {
@@ -31,6 +32,10 @@ static const char *find_unsettled(struct arena *arena, const struct ledger *ledg
     for (size_t i = 0; i < ledger->leftover_count; i++) {
         const struct journal_leftover *leftover = &ledger->leftovers[i];
 
+        if (strcmp(leftover->host, host) == 0 && leftover_is_bereft(leftover)) {
+            return text_format(arena, "the volumes of '%s' are not given back to it yet",
+                               leftover->guest);
+        }
         if (strcmp(leftover->host, host) == 0) {
             return text_format(arena, "it still has a definition of '%s', which runs on '%s' since",
                                leftover->guest, leftover->to);

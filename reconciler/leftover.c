@@ -52,6 +52,11 @@ static enum leftover_standing judge_running(const struct journal_leftover *lefto
                : LEFTOVER_DOUBTFUL;
 }
 
+bool leftover_is_bereft(const struct journal_leftover *leftover)
+{
+    return strcmp(leftover->to, leftover->host) == 0;
+}
+
 enum leftover_standing leftover_judge(const struct journal_leftover *leftover,
                                       const struct ledger *ledger, const struct observed *observed)
 {
@@ -64,6 +69,9 @@ enum leftover_standing leftover_judge(const struct journal_leftover *leftover,
     guest = observed_find_guest(host, leftover->uuid);
     if (guest == NULL) {
         return LEFTOVER_GONE;
+    }
+    if (leftover_is_bereft(leftover) && !is_elsewhere(leftover, ledger, observed)) {
+        return LEFTOVER_BEREFT;
     }
     if (guest->state != GUEST_SHUTOFF) {
         return judge_running(leftover, observed);

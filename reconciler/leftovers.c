@@ -56,14 +56,21 @@ static void on_swept(void *context, const struct actuator_completion *completion
     struct reconciler *reconciler = context;
     const struct journal_leftover *leftover = &reconciler->leftovers.sweeping;
 
+    if (reconciler->ended) {
+        return;
+    }
     if (completion->status == 0) {
         take_next(reconciler);
         return;
     }
     tell(reconciler, leftover,
-         text_format(&reconciler->arena,
-                     "what '%s' had kept of '%s' while it was dead is not removed: %s",
-                     leftover->host, leftover->guest, completion->err.text));
+         text_format(
+             &reconciler->arena,
+             reconciler->leftovers.gives
+                 ? "what '%s' needs for '%s', and was taken from it while it was dead, is not "
+                   "given back: %s"
+                 : "what '%s' had kept of '%s' while it was dead is not removed: %s",
+             leftover->host, leftover->guest, completion->err.text));
     controller_next_pass(reconciler);
 }
 
@@ -93,21 +100,23 @@ static struct op op_of(const struct reconciler *reconciler, enum op_kind kind)
     };
 }
 
-static void withdraw(struct reconciler *reconciler, enum supply_kind kind)
+static void change(struct reconciler *reconciler, enum supply_kind kind)
 {
     const struct policy *policy = &reconciler->world.config->policy;
-    struct op op = op_of(reconciler, OP_WITHDRAW);
+    bool gives = reconciler->leftovers.gives;
+    struct op op = op_of(reconciler, gives ? OP_PROVIDE : OP_WITHDRAW);
 
     op.supply = kind;
     op.supplies = reconciler->leftovers.supplies;
     op.profile = policy->profile;
-    op.other = reconciler->leftovers.sweeping.to;
+    op.other = gives ? NULL : reconciler->leftovers.sweeping.to;
     op.mode = MOVE_OFFLINE;
-    op.timeout_ms = operation_timeout_ms(OP_WITHDRAW, policy, &op.supplies);
+    op.timeout_ms = operation_timeout_ms(op.kind, policy, &op.supplies);
     start(reconciler, &op);
 }
 
-/* The definition is gone: then what the platform provided, a mount before what is mounted. */
+/* The definition is gone: then what the platform provided, a mount before what is mounted.  Given back it is in the
+ * opposite order. */
 static void take_next(struct reconciler *reconciler)
 {
     static const enum supply_kind order[] = { SUPPLY_INTERFACE, SUPPLY_CONFIG, SUPPLY_VOLUME,
@@ -115,10 +124,11 @@ static void take_next(struct reconciler *reconciler)
     struct leftovers *left = &reconciler->leftovers;
 
     while (left->next < ARRAY_LEN(order)) {
-        enum supply_kind kind = order[left->next++];
+        size_t at = left->gives ? ARRAY_LEN(order) - 1 - left->next : left->next;
 
-        if ((supply_list_kinds(&left->supplies) & SUPPLY_BIT(kind)) != 0) {
-            withdraw(reconciler, kind);
+        left->next++;
+        if ((supply_list_kinds(&left->supplies) & SUPPLY_BIT(order[at])) != 0) {
+            change(reconciler, order[at]);
             return;
         }
     }
@@ -134,9 +144,19 @@ static void undefine(struct reconciler *reconciler, const struct observed_guest 
     start(reconciler, &op);
 }
 
+static const char *sweeping_text(const struct observed_guest *guest, bool gives)
+{
+    if (gives) {
+        return "what was taken from it for a forced move that failed is given back";
+    }
+    return guest != NULL ? "the definition that a dead host had kept is removed"
+                         : "the host does not have it any more";
+}
+
 static void sweep(struct reconciler *reconciler, const struct journal_leftover *leftover)
 {
     const struct observed *observed = &reconciler->snapshot.observed;
+    bool gives = leftover_judge(leftover, &reconciler->ledger, observed) == LEFTOVER_BEREFT;
     const struct observed_guest *guest =
         observed_find_guest(observed_find_host(observed, leftover->host), leftover->uuid);
     struct leftovers *left = &reconciler->leftovers;
@@ -144,13 +164,13 @@ static void sweep(struct reconciler *reconciler, const struct journal_leftover *
 
     *left = (struct leftovers){
         .sweeping = *leftover,
-        .text = guest != NULL ? "the definition that a dead host had kept is removed"
-                              : "the host does not have it any more",
+        .gives = gives,
+        .text = sweeping_text(guest, gives),
     };
     if (moves_supplies_of(reconciler, leftover->guest, &left->supplies, &ignored) != 0) {
         left->supplies = (struct supply_list){ .count = 0 };
     }
-    if (guest != NULL) {
+    if (guest != NULL && !gives) {
         undefine(reconciler, guest);
     } else {
         take_next(reconciler);
@@ -190,6 +210,7 @@ static bool settle(struct reconciler *reconciler, const struct journal_leftover 
         break;
     case LEFTOVER_GONE:
     case LEFTOVER_SWEEP:
+    case LEFTOVER_BEREFT:
         return is_due(reconciler, leftover);
     case LEFTOVER_TWICE:
         tell(reconciler, leftover,

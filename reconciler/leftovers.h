@@ -2,8 +2,9 @@
 #pragma once
 
 /* Leftovers: definitions on hosts that were dead, removed once they answer again and the guest is elsewhere, and
- * after them what a platform provided there for the guest; of a guest that runs in both places a person is told, and neither is touched.  For the files of the controller;
- * where one stands is leftover.h's. */
+ * after them what a platform provided there for the guest; or the volumes that are to be given back, as its guest has
+ * not left it.  Of a guest that runs in both places a person is told, and neither is touched.  For the files of the
+ * controller; where one stands is leftover.h's. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,6 +20,7 @@ struct leftovers {
     struct supply_list supplies;
     const char *text; /* What is noted when it is swept. */
     size_t next;      /* Kinds of supplies that have been seen to. */
+    bool gives;       /* They are given back to a guest that is there, instead. */
 };
 
 /* Notes what has become of them, and of what people vouched for, and begins to remove the next; false if there is

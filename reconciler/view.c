@@ -13,6 +13,7 @@
 #include "reconciler/fallback.h"
 #include "reconciler/hold.h"
 #include "reconciler/ledger.h"
+#include "reconciler/leftover.h"
 #include "reconciler/retry.h"
 #include "reconciler/source.h"
 #include "reconciler/waiting.h"
@@ -50,8 +51,10 @@ static void join_owed(struct arena *arena, const struct ledger *ledger, struct o
 static bool is_left_over(const struct ledger *ledger, const struct observed_host *host,
                          const struct observed_guest *guest)
 {
-    return (guest->state == GUEST_SHUTOFF || !host->reachable) &&
-           ledger_find_leftover(ledger, guest->uuid, host->name) != NULL;
+    const struct journal_leftover *leftover = ledger_find_leftover(ledger, guest->uuid, host->name);
+
+    return (guest->state == GUEST_SHUTOFF || !host->reachable) && leftover != NULL &&
+           !leftover_is_bereft(leftover);
 }
 
 static void hide_leftovers_of(struct arena *arena, const struct ledger *ledger,
@@ -93,7 +96,8 @@ static void exclude_returned(struct view *view, const struct ledger *ledger)
         const struct journal_leftover *leftover = &ledger->leftovers[i];
         const struct observed_host *host = observed_find_host(&view->observed, leftover->host);
 
-        if (host != NULL && host->reachable && observed_find_guest(host, leftover->uuid) != NULL &&
+        if (host != NULL && host->reachable && !leftover_is_bereft(leftover) &&
+            observed_find_guest(host, leftover->uuid) != NULL &&
             desired_find_guest(view->input.desired, leftover->guest) != DESIRED_NONE) {
             view_exclude(view, leftover->guest, PLAN_DUPLICATE,
                          "it runs on a host that was dead when it was started elsewhere");

@@ -246,7 +246,8 @@ struct journal_leftover {
     const char *uuid;
     const char *host; /* That was dead. */
     const char *guest;
-    const char *to; /* Where it runs since. */
+    const char *
+        to; /* Where it runs since; as 'host': nowhere else, and its volumes are to be given back. */
     int64_t since_ms;
     enum journal_protection protection;
     bool cleared;           /* It is gone there. */

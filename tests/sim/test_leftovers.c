@@ -23,6 +23,17 @@ static const struct profile platform = {
     .supplies = { [SUPPLY_BRIDGE] = { .given = true }, [SUPPLY_VOLUME] = { .given = true } },
 };
 
+/* One whose volumes are taken away from a dead host before they are attached elsewhere. */
+static const char *const words[] = { "san", "{name}", NULL };
+static const struct profile_command command = { .words = words };
+static const struct profile revoking = {
+    .name = "test",
+    .supplies = { [SUPPLY_BRIDGE] = { .given = true },
+                  [SUPPLY_VOLUME] = { .given = true,
+                                      .verbs = { [PROFILE_OWNERS] = { &command, 1 },
+                                                 [PROFILE_REVOKE] = { &command, 1 } } } },
+};
+
 static const struct world_guest guests[] = {
     { "vm1", "kvm1", "kvm1", "running", 256, false, false,
       ",\"bridges\":[\"br1\"],\"disks\":[{\"path\":\"/dev/v1\",\"identity\":\"v1\"}]" },
@@ -30,6 +41,8 @@ static const struct world_guest guests[] = {
       ",\"bridges\":[\"br2\"],\"disks\":[{\"path\":\"/dev/v2\",\"identity\":\"v2\"}]" },
 };
 
+static char kvm1[] = "kvm1";
+static char kvm2[] = "kvm2";
 static struct world world;
 static const struct force_request *requests; /* Made as the next life begins. */
 static size_t request_count;
@@ -138,11 +151,11 @@ static void fail_all(enum op_kind op, const char *host, const char *guest)
     world_edit(&world, set_fault, &fault);
 }
 
+/* vm1, on the host whose name 'context' is. */
 static void turn_off(void *context, struct sim_fleet *fleet)
 {
-    struct sim_host *host = sim_fleet_find_host(fleet, "kvm2");
+    struct sim_host *host = sim_fleet_find_host(fleet, context);
 
-    (void)context;
     sim_fleet_set_state(fleet, &host->guests[0], GUEST_SHUTOFF, GUEST_REASON_SHUTDOWN);
 }
 
@@ -292,6 +305,106 @@ START_TEST(what_an_unfinished_move_had_prepared_is_not_forgotten_when_a_forced_o
 }
 END_TEST
 
+static void assert_revoked(void *context, struct sim_fleet *fleet)
+{
+    (void)context;
+    ck_assert_ptr_null(sim_fleet_find_identity(&fleet->hosts[0], "/dev/v1"));
+    ck_assert_ptr_null(sim_fleet_find_identity(&fleet->hosts[1], "/dev/v1"));
+}
+
+static void assert_given_back(void *context, struct sim_fleet *fleet)
+{
+    (void)context;
+    ck_assert_ptr_nonnull(sim_fleet_find_identity(&fleet->hosts[0], "/dev/v1"));
+    ck_assert(sim_fleet_has_name(&fleet->hosts[0].bridges, "br1"));
+}
+
+/* The guest is off on kvm1, if 'off'. */
+static void fail_to_force(enum op_kind op, bool off)
+{
+    static const struct force_request force = {
+        .guest = "vm1", .to = "kvm2", .dead = "kvm1", .user = "somebody"
+    };
+
+    begin();
+    world.config.policy.profile = &revoking;
+    world_edit(&world, set_autostart, NULL);
+    if (off) {
+        world_edit(&world, turn_off, kvm1);
+    }
+    live(NULL, 0);
+    power("kvm1", SIM_POWER_OFF);
+    fail_all(op, "kvm2", "vm1");
+    live(&force, 1);
+    ck_assert_msg(answer.code == ERR_NONE, "%s", answer.text);
+    world_assert_is(&world, "vm1", "kvm2", "absent");
+    world_edit(&world, assert_revoked, NULL);
+}
+
+static void return_to_volumes(const char *state)
+{
+    world_edit(&world, bring_back, NULL);
+    live(NULL, 0);
+    world_assert_is(&world, "vm1", "kvm1", state);
+    world_edit(&world, assert_given_back, NULL);
+    ck_assert_uint_eq(leftovers(), 0);
+    ck_assert_uint_eq(world_owed(&world), 0);
+    ck_assert_uint_eq(world_open_moves(&world), 0);
+    ck_assert_uint_eq(world.alarms, 0);
+    world_deinit(&world);
+}
+
+START_TEST(guest_whose_volumes_were_revoked_in_vain_gets_them_back_and_runs_when_its_host_returns)
+{
+    fail_to_force(OP_START, false);
+    return_to_volumes("running");
+}
+END_TEST
+
+START_TEST(guest_that_was_off_gets_volumes_back_that_were_revoked_in_vain)
+{
+    fail_to_force(OP_DEFINE, true);
+    return_to_volumes("shutoff");
+}
+END_TEST
+
+START_TEST(guest_whose_volumes_were_revoked_in_vain_may_be_forced_again)
+{
+    static const struct force_request force = {
+        .guest = "vm1", .to = "kvm3", .dead = "kvm1", .user = "somebody"
+    };
+
+    fail_to_force(OP_START, false);
+    want("vm1", "kvm3");
+    live(&force, 1);
+    ck_assert_msg(answer.code == ERR_NONE, "%s", answer.text);
+    world_assert_is(&world, "vm1", "kvm3", "running");
+    ck_assert_uint_eq(world_owed(&world), 0);
+    world_edit(&world, bring_back, NULL);
+    live(NULL, 0);
+    world_assert_is(&world, "vm1", "kvm1", "absent");
+    world_edit(&world, assert_revoked, NULL);
+    ck_assert_uint_eq(leftovers(), 0);
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(what_cannot_be_given_back_is_told_and_tried_again)
+{
+    fail_to_force(OP_START, false);
+    fail_all(OP_PROVIDE, "kvm1", "vm1");
+    world_edit(&world, bring_back, NULL);
+    live(NULL, 0);
+    world_assert_is(&world, "vm1", "kvm1", "shutoff");
+    ck_assert_uint_gt(world.alarms, 0);
+    ck_assert_uint_eq(leftovers(), 1);
+    ck_assert_uint_eq(world_owed(&world), 1);
+    world_edit(&world, set_fault, NULL);
+    live(NULL, 0); /* What failed waits before it is tried again. */
+    return_to_volumes("running");
+}
+END_TEST
+
 /* Its definition is gone from kvm1, but not what the platform had provided there. */
 START_TEST(guest_that_comes_back_off_to_a_host_that_is_not_swept_yet_is_there_and_not_left_over)
 {
@@ -302,7 +415,7 @@ START_TEST(guest_that_comes_back_off_to_a_host_that_is_not_swept_yet_is_there_an
     live(NULL, 0);
     world_assert_is(&world, "vm1", "kvm1", "absent");
     ck_assert_uint_eq(leftovers(), 1);
-    world_edit(&world, turn_off, NULL);
+    world_edit(&world, turn_off, kvm2);
     want("vm1", "kvm1");
     live(NULL, 0);
     world_assert_is(&world, "vm1", "kvm1", "shutoff");
@@ -348,6 +461,12 @@ int main(void)
         guest_that_comes_back_off_to_a_host_that_is_not_swept_yet_is_there_and_not_left_over);
     tcase_add_loop_test(
         tcase, what_an_unfinished_move_had_prepared_is_not_forgotten_when_a_forced_one_fails, 0, 2);
+    tcase_add_test(
+        tcase,
+        guest_whose_volumes_were_revoked_in_vain_gets_them_back_and_runs_when_its_host_returns);
+    tcase_add_test(tcase, guest_that_was_off_gets_volumes_back_that_were_revoked_in_vain);
+    tcase_add_test(tcase, guest_whose_volumes_were_revoked_in_vain_may_be_forced_again);
+    tcase_add_test(tcase, what_cannot_be_given_back_is_told_and_tried_again);
     tcase_add_test(tcase, room_of_a_forced_move_that_is_not_settled_is_given_to_no_other);
     tcase_add_test(tcase, one_definition_that_cannot_be_removed_keeps_no_other_from_being_swept);
     suite_add_tcase(suite, tcase);

@@ -354,7 +354,7 @@ static void assert_keeps_earlier_leftover(bool resumed, int64_t since_ms)
         ledger.leftover_count = 2;
         state = (struct force_state){ .started = true };
     }
-    records = force_state_end(&state, &rig.arena, &ledger, &move);
+    records = force_state_end(&state, &rig.arena, &ledger, &move, false);
     ck_assert_uint_eq(records.count, 2);
     ck_assert_str_eq(records.items[0].leftover.host, "kvm1");
     ck_assert(!records.items[0].leftover.cleared);
