@@ -13,6 +13,7 @@
 #include "cli/commands.h"
 #include "cli/daemon.h"
 #include "cli/entry.h"
+#include "cli/handrun.h"
 #include "model/fault.h"
 #include "reconciler/json_member.h"
 #include "reconciler/order.h"
@@ -116,6 +117,7 @@ static int give(struct cli *cli, const struct steer *steer)
     AUTO(daemon) struct daemon daemon = { .client = NULL };
     struct order order = { .verb = steer->verb, .reason = steer->reason };
     const char *said = NULL;
+    bool handled = false;
     struct err err;
     int status;
 
@@ -123,7 +125,11 @@ static int give(struct cli *cli, const struct steer *steer)
         return cli_fail(&err);
     }
     status = address(cli, steer, &daemon, &order);
-    if (status != 0) {
+    if (status == 0 && daemon.client == NULL && order.verb == ORDER_CANCEL &&
+        order.scope == JOURNAL_SCOPE_GUEST) {
+        status = handrun_cancel(cli, order.name, &handled);
+    }
+    if (status != 0 || handled) {
         return status;
     }
     if ((daemon.client != NULL ? daemon_order(&daemon, &order, &said, &err)

@@ -233,7 +233,7 @@ static int keep_before(struct edit *edit, struct err *err)
                : -1;
 }
 
-static int write_file(struct edit *edit)
+int edit_write(struct edit *edit)
 {
     const struct revision *after = &edit->sight.revision;
     struct file_bytes old = { edit->before.bytes, edit->before.length };
@@ -412,7 +412,7 @@ int edit_carry_out(struct edit *edit)
         return CLI_CANCELLED;
     }
     if (status == CLI_OK && acts) {
-        status = write_file(edit);
+        status = edit_write(edit);
         if (status != CLI_OK) {
             return status;
         }

@@ -73,6 +73,9 @@ int edit_put_back(struct edit *edit, const struct es_edit *edits, size_t count);
 /* The plan is 'plan', of forced moves, made for the new revision. */
 void edit_force(struct edit *edit, const struct plan *plan);
 
+/* Puts the new revision into the file.  0, or the exit status after printing why not. */
+int edit_write(struct edit *edit);
+
 /* Shows, asks, writes and moves.  The exit status. */
 int edit_carry_out(struct edit *edit);
 

@@ -80,6 +80,19 @@ static int read_open(struct cli *cli, const char *guest, struct tale *tale)
     return status;
 }
 
+/* With --json the result is an object of a run. */
+static int take_back(struct cli *cli, const char *guest)
+{
+    struct text json = text_new(&cli->arena);
+    const struct run_request request = { .only = guest,
+                                         .back = true,
+                                         .json = cli->json ? &json : NULL };
+    int status = run_moves(cli, &request);
+    int printed = cli->json ? cli_print(json.data, json.length) : CLI_OK;
+
+    return status == CLI_OK ? printed : status;
+}
+
 static int run_step(struct edit *edit, const char *guest)
 {
     struct text json = text_new(&edit->cli->arena);
@@ -134,6 +147,60 @@ static int go_on(struct edit *edit, const struct tale *tale)
     return edit->dry_run ? CLI_OK : run_step(edit, move->guest);
 }
 
+static bool runs_on(const struct edit *edit, const char *guest, const char *host)
+{
+    const struct observed_guest *seen =
+        observed_find_guest_named(observed_find_host(&edit->sight.view.observed, host), guest);
+
+    return seen != NULL && observed_is_active(seen);
+}
+
+/* The file has it where it came from again, so that nobody moves it anew. */
+static int go_back(struct edit *edit, const struct es_edit *place, const struct tale *tale)
+{
+    const struct journal_move *move = tale->move;
+    int status = edit_look(edit);
+
+    if (status != 0) {
+        return status;
+    }
+    if (edit->step != NULL) {
+        cli_error("without --step all that was done is undone",
+                  "migrate: --step: '%s' goes back to '%s' as a whole", move->guest, move->from);
+        return CLI_INVALID;
+    }
+    if (runs_on(edit, move->guest, move->to)) {
+        cli_error(text_format(&edit->cli->arena,
+                              "'berth migrate %s --to %s --mode offline' ends it", move->guest,
+                              move->to),
+                  "migrate: '%s' runs on '%s' already: its move there has to end before another",
+                  move->guest, move->to);
+        return CLI_BLOCKED;
+    }
+    (void)fprintf(stderr, "%s: back to %s, by hand: what was done for %s is undone\n", move->guest,
+                  move->from, move->to);
+    if (edit->dry_run) {
+        return CLI_OK;
+    }
+    if (!edit->yes && !run_is_wanted()) {
+        return CLI_CANCELLED;
+    }
+    status = edit_place(edit, place, 1);
+    if (status == 0) {
+        status = edit_write(edit);
+    }
+    return status == 0 ? take_back(edit->cli, move->guest) : status;
+}
+
+int handrun_cancel(struct cli *cli, const char *guest, bool *handled)
+{
+    struct tale tale;
+    int status = read_open(cli, guest, &tale);
+
+    *handled = status != 0 || (tale.move != NULL && tale.move->by_hand);
+    return status != 0 || !*handled ? status : take_back(cli, guest);
+}
+
 int handrun_go_on(struct edit *edit, const struct es_edit *place, bool *handled)
 {
     struct tale tale;
@@ -153,6 +220,9 @@ int handrun_go_on(struct edit *edit, const struct es_edit *place, bool *handled)
                   "open",
                   place->guest);
         return CLI_BLOCKED;
+    }
+    if (strcmp(tale.move->from, place->host) == 0) {
+        return go_back(edit, place, &tale);
     }
     if (strcmp(tale.move->to, place->host) != 0) {
         cli_error("'berth steps GUEST' tells how far it is",

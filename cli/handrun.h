@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+struct cli;
 struct edit;
 struct es_edit;
 
@@ -16,12 +17,15 @@ struct es_edit;
 int handrun_check(const struct edit *edit, const char *step);
 
 /* Goes on with the move of 'place' if one is run by hand already, with edit->step or, if that is NULL, to its
- * end; '*handled' tells.  The exit status. */
+ * end, or back if 'place' is where its guest came from; '*handled' tells.  The exit status. */
 int handrun_go_on(struct edit *edit, const struct es_edit *place, bool *handled);
 
 /* Checks that edit->step may be the first of the move that the plan has for 'place'; '*handled' tells that it may
  * not, or that there is nothing to do in it, which was printed.  The exit status. */
 int handrun_check_first(struct edit *edit, const struct es_edit *place, bool *handled);
+
+/* Takes the move of 'guest' back, if one is run by hand; '*handled' tells.  The exit status. */
+int handrun_cancel(struct cli *cli, const char *guest, bool *handled);
 
 /* Tells on stderr which step comes next, if the move is still open. */
 void handrun_tell_next(struct edit *edit, const char *guest);

@@ -29,6 +29,7 @@ struct run_forced {
 struct run_request {
     const char *only;   /* Move this guest alone, or NULL. */
     const char *step;   /* Take this step of its move alone, or NULL. */
+    bool back;          /* Take the move of 'only' that is run by hand back. */
     const char *agreed; /* The plan as a person has seen it and said yes, or NULL: it is printed. */
     struct text
         *json; /* Gets the result as a "berth.apply/1" object; NULL: it is printed as text. */

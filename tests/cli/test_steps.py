@@ -228,6 +228,52 @@ class ByHand(StepsTest):
                 self.assert_moved()
                 self.assertEqual(self.steps()["state"], "done")
 
+    def assert_back(self):
+        hosts = self.hosts()
+        self.assertEqual(self.guest("kvm1").get("state", "running"), "running")
+        self.assertEqual(hosts["kvm1"]["storage"], {"/dev/exc/v1": "v1"})
+        self.assertEqual(hosts["kvm1"]["bridges"], ["br7"])
+        self.assertIsNone(self.guest("kvm2"))
+        self.assertNotIn("storage", hosts["kvm2"])
+        self.assertNotIn("bridges", hosts["kvm2"])
+        self.assertEqual(self.steps()["state"], "cancelled")
+
+    HALF_WAY = (["STOP_GUEST"], ["CREATE_BRIDGES", "STOP_GUEST", "DETACH_VOLUMES"],
+                ["STOP_GUEST", "DETACH_VOLUMES", "ATTACH_VOLUMES"],
+                ["STOP_GUEST", "MIGRATE_GUEST", "DETACH_VOLUMES", "ATTACH_VOLUMES", "CREATE_BRIDGES"])
+
+    def test_who_stopped_half_way_goes_back_to_where_the_guest_came_from(self):
+        for taken in self.HALF_WAY:
+            with self.subTest(taken):
+                self.setUp()
+                self.take(*taken)
+                result = self.world.berth("migrate", "vm1", "--to", "kvm1", "--mode", "offline", "--yes")
+                self.assert_exit(result, OK)
+                self.assertIn("vm1: back to kvm1, by hand", result.stderr)
+                self.assert_back()
+                self.assert_exit(self.world.berth("apply", "--yes"), OK)
+                self.assertIsNone(self.guest("kvm2"))
+
+    def test_a_cancel_takes_back_what_was_done_by_hand(self):
+        for taken in self.HALF_WAY:
+            with self.subTest(taken):
+                self.setUp()
+                self.take(*taken)
+                self.assert_exit(self.world.berth("cancel", "vm1"), OK)
+                self.assert_back()
+        self.assert_complains(self.world.berth("cancel", "vm1"), FAILED, "no berthd runs")
+
+    def test_the_way_back_is_one_and_only_before_the_guest_has_arrived(self):
+        self.take("CREATE_BRIDGES", "STOP_GUEST")
+        back = ("migrate", "vm1", "--to", "kvm1", "--mode", "offline", "--yes")
+        self.assert_complains(self.world.berth(*back, "--step", "STARTUP_GUEST"), INVALID, "as a whole")
+        self.assert_exit(self.world.berth(*back, "--dry-run"), OK)
+        self.assertEqual(self.guest("kvm1")["state"], "shutoff")
+        self.take("DETACH_VOLUMES", "ATTACH_VOLUMES", "MIGRATE_GUEST", "STARTUP_GUEST")
+        self.assert_complains(self.world.berth(*back), BLOCKED, "runs on 'kvm2' already")
+        self.take("REMOVE_BRIDGES")
+        self.assert_moved()
+
     def test_nobody_else_goes_on_with_it_or_starts_its_guest(self):
         self.take("CREATE_BRIDGES", "STOP_GUEST")
         result = self.world.berth("apply", "--yes")

@@ -6,6 +6,7 @@ the guest runs once, and volumes, mount, bridges, interface and definition are o
 
   each step fails                        Offline.test_a_step_that_fails_...
   each hangs, is late, loses its reply   Offline.test_steps_that_...
+  a person takes them in another order   ByHand
   the start, the shutdown                Starts
   what must not be begun at all          Refusals
   a controller that is killed, and live moves   test_steps_live.py"""
@@ -139,6 +140,45 @@ class Offline(StepsTest):
     def test_steps_that_hang_or_come_late_or_lose_their_reply_are_done_again(self):
         self.make()
         self.disturb_all(OFFLINE, ("lost", "hang", "late6"))
+
+
+class ByHand(StepsTest):
+    def take(self, *steps):
+        for step in steps:
+            result = self.step(step)
+            self.assert_exit(result, DONE)
+            self.assertIn(f"      {step}: ", self.text(result))
+            self.assert_safe()
+
+    def step(self, *step):
+        return fleet.berth("migrate", "g1", "--to", self.target, "--mode", "offline", "--yes",
+                           *(("--step", *step) if step else ()))
+
+    def refused(self, step, *missing):
+        result = self.step(step)
+        self.assert_exit(result, BLOCKED)
+        for other in missing:
+            self.assertIn(f"({other} brings that about)", self.text(result))
+
+    def test_steps_in_another_order_than_the_procedure_s_are_taken_or_refused_and_taken_back(self):
+        self.make(autostart=True)
+        self.want()
+        self.await_up()
+        self.refused("DETACH_VOLUMES", "STOP_GUEST")
+        self.assert_whole("kvm1")
+        self.take("STOP_GUEST", "MIGRATE_GUEST", "DETACH_VOLUMES")
+        self.assert_defined_only_on("g1", "kvm2")
+        self.refused("STARTUP_GUEST", "CREATE_BRIDGES", "ATTACH_VOLUMES", "ATTACH_INTERFACES")
+        self.assertEqual(fleet.attached("v1"), [])
+        self.assert_exit(fleet.berth("cancel", "g1"), DONE)
+        self.assert_whole("kvm1")
+        self.await_up()
+        self.take("STOP_GUEST", "DETACH_VOLUMES", "ATTACH_VOLUMES", "DETACH_INTERFACES", "MIGRATE_GUEST")
+        self.assertEqual(fleet.attached("v1"), ["kvm2"])
+        self.refused("REMOVE_BRIDGES", "STARTUP_GUEST")
+        self.assert_exit(self.step(), DONE)
+        self.assert_whole("kvm2")
+        self.assertEqual(fleet.listed("kvm2", "--all", "--autostart"), ["g1"])
 
 
 class Starts(StepsTest):
