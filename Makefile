@@ -8,10 +8,12 @@ DESTDIR ?=
 PREFIX ?= /usr/local
 AS_ROOT := $(filter 0,$(shell id -u))
 
-# $(call stage,NAME,COMMAND): says what runs, and who failed.
+# $(call stage,NAME,COMMAND): says what runs, how long it took, and who failed.
 define stage
 	@echo "== $(1)"
-	@{ $(2); } || { status=$$?; echo "make $@: stage '$(1)' failed" >&2; exit $$status; }
+	@began=$$(date +%s); { $(2); } || \
+		{ status=$$?; echo "make $@: stage '$(1)' failed" >&2; exit $$status; }; \
+		echo "== $(1): $$(($$(date +%s) - began)) s"
 endef
 
 # $(call preset,NAME[,OPTIONS]): configures and builds.
