@@ -25,7 +25,8 @@
 
 #define PROGRESS_MS      INT64_C(200)
 #define SILENCE_RETRY_MS INT64_C(1000)
-#define SILENCE_LIMIT_MS INT64_C(30000) /* What keepalive would take to give a host up. */
+#define OVERDUE_MS       INT64_C(120000) /* Beyond its time, until a call is given up. */
+#define SILENCE_LIMIT_MS INT64_C(30000)  /* What keepalive would take to give a host up. */
 
 struct sim;
 
@@ -482,7 +483,7 @@ static void op_follow(void *context)
     }
 }
 
-/* True if the fault of this call ends it before anything is done, or for ever. */
+/* True if the fault of this call ends it before anything is done. */
 static bool is_thwarted(const struct call *call)
 {
     return has_fault(call, SIM_WHEN_BEFORE) ||
@@ -490,9 +491,23 @@ static bool is_thwarted(const struct call *call)
            (has_fault(call, SIM_WHEN_HANG) && !is_cancellable(call));
 }
 
+/* A call that hangs is written off in the end. */
+static int overdue(struct call *call, int64_t waited_ms)
+{
+    char waited[CLOCK_TEXT_SIZE];
+
+    return err_set(&call->err, ERR_TIMEOUT, "cannot %s '%s' on '%s': no answer within %s",
+                   op_kind_name(call->op.kind), subject(&call->op), call->host,
+                   clock_format_duration(waited_ms, waited));
+}
+
 static void thwart(struct call *call)
 {
-    if (call->fault.when != SIM_WHEN_HANG) {
+    int64_t overdue_ms = call->op.timeout_ms + OVERDUE_MS;
+
+    if (call->fault.when == SIM_WHEN_HANG) {
+        reply_in(call, overdue_ms, overdue(call, overdue_ms));
+    } else {
         reply_in(call, call->fault.delay_ms, set_fault(call));
     }
 }

@@ -111,7 +111,8 @@ static bool is_there(const struct sim_fleet *fleet, struct sim_host *host,
     return identity != NULL && strcmp(identity, identity_of(volume)) == 0;
 }
 
-/* Another host that has it, as nobody may have it twice; NULL if none. */
+/* Another host that has it, as nobody may have it twice; NULL if none.  A mount ends with its host's power, an
+ * attachment does not. */
 static const char *find_owner(const struct place *place, const struct sim_volume *volume)
 {
     for (size_t i = 0; i < place->fleet->host_count; i++) {
@@ -119,7 +120,8 @@ static const char *find_owner(const struct place *place, const struct sim_volume
 
         if (host != place->host &&
             (volume != NULL ? is_attached(host, volume)
-                            : sim_fleet_has_name(&host->configs, place->item->name))) {
+                            : host->power != SIM_POWER_OFF &&
+                                  sim_fleet_has_name(&host->configs, place->item->name))) {
             return host->name;
         }
     }

@@ -24,7 +24,8 @@ static const char *const kind_names[MISHAP_KINDS] = {
     [MISHAP_DELETE] = "delete", [MISHAP_RESIZE] = "resize", [MISHAP_FREEZE] = "freeze",
     [MISHAP_CUT] = "cut",       [MISHAP_WELL] = "well",     [MISHAP_FAULT] = "fault",
     [MISHAP_DISK] = "disk",     [MISHAP_JUMP] = "jump",     [MISHAP_KILL] = "kill",
-    [MISHAP_END] = "end",
+    [MISHAP_END] = "end",       [MISHAP_FORCE] = "force",   [MISHAP_EVACUATE] = "evacuate",
+    [MISHAP_LIFT] = "lift",
 };
 
 /* Drawing. */
@@ -137,6 +138,11 @@ static int compare(const void *a, const void *b)
     return (left->at_ms > right->at_ms) - (left->at_ms < right->at_ms);
 }
 
+void mishap_sort(struct mishap *mishaps, size_t count)
+{
+    qsort(mishaps, count, sizeof(*mishaps), compare); /* glibc's is stable. */
+}
+
 struct mishap *mishap_draw(const struct cast *cast, struct dice *dice, int64_t length_ms,
                            size_t *count)
 {
@@ -156,7 +162,7 @@ struct mishap *mishap_draw(const struct cast *cast, struct dice *dice, int64_t l
             mishaps[(*count)++] = sequel;
         }
     }
-    qsort(mishaps, *count, sizeof(*mishaps), compare); /* glibc's is stable. */
+    mishap_sort(mishaps, *count);
     return mishaps;
 }
 
@@ -260,6 +266,7 @@ static void carry(struct meddling *meddling, struct sim_fleet *fleet)
 {
     struct sim_guest copy = *meddling->found;
 
+    outfit_bring(&meddling->play->outfit, fleet, meddling->mishap->guest, meddling->host);
     (void)sim_fleet_add_guest(fleet, meddling->host, &copy);
     sim_fleet_remove_guest(fleet, meddling->at,
                            sim_fleet_find_guest(meddling->at, meddling->guest->uuid));
@@ -276,6 +283,7 @@ static void migrate(const struct meddling *meddling, struct sim_fleet *fleet, in
         .persistent = true,
     };
 
+    outfit_bring(&meddling->play->outfit, fleet, meddling->mishap->guest, meddling->host);
     sim_fleet_add_migration(fleet, &migration, meddling->host, meddling->found);
 }
 
@@ -290,6 +298,10 @@ static void copy_definition(const struct meddling *meddling, struct sim_fleet *f
 
 static void start(const struct meddling *meddling, struct sim_fleet *fleet)
 {
+    if (rescue_is_under_way(&meddling->play->witness, meddling->mishap->guest)) {
+        return; /* Whoever has asked for that does not do this. */
+    }
+    outfit_bring(&meddling->play->outfit, fleet, meddling->mishap->guest, meddling->at);
     if (meddling->found->memory_kib <= sim_fleet_free_kib(meddling->at, 0)) {
         sim_fleet_set_state(fleet, meddling->found, GUEST_RUNNING, GUEST_REASON_BOOTED);
     }
@@ -317,7 +329,8 @@ static void meddle(void *context, struct sim_fleet *fleet)
         return;
     } else if (kind == MISHAP_CARRY) {
         carry(meddling, fleet);
-    } else if (kind == MISHAP_MIGRATE && meddling->found->state == GUEST_RUNNING) {
+    } else if (kind == MISHAP_MIGRATE && meddling->found->state == GUEST_RUNNING &&
+               !play->outfit.lone) {
         migrate(meddling, fleet, wall_ms);
     } else if (kind == MISHAP_COPY) {
         copy_definition(meddling, fleet);
@@ -427,15 +440,6 @@ static void jump_clock(struct play *play, int64_t ms)
     play_edit(play, jump, &jumping);
 }
 
-static void on_answer(void *context, const struct err *err, const char *text)
-{
-    struct play_order *order = context;
-
-    (void)err;
-    (void)text;
-    order->answers++;
-}
-
 static void give_order(struct play *play, const struct mishap *mishap)
 {
     static const enum order_verb verbs[] = { ORDER_HOLD,   ORDER_HOLD,  ORDER_RELEASE,
@@ -448,16 +452,13 @@ static void give_order(struct play *play, const struct mishap *mishap)
         .scope = JOURNAL_SCOPE_COUNT,
         .user = "somebody",
     };
-    struct play_order *asked = ARENA_NEW(&play->world.arena, struct play_order);
     const char *name = names[mishap->number / ARRAY_LEN(verbs) % ARRAY_LEN(names)];
 
     if (play->life == NULL || play->life->over) {
         return;
     }
-    asked->next = play->orders;
-    play->orders = asked;
     reconciler_order(play->life->reconciler, &order, order.verb == ORDER_CANCEL ? NULL : name,
-                     on_answer, asked);
+                     play_answer, play_ask(play));
 }
 
 static void set_disk(struct play *play, enum life_disk disk)
@@ -505,6 +506,13 @@ void mishap_happen(struct play *play, const struct mishap *mishap)
     case MISHAP_WELL:
         switch_power(play, mishap);
         return;
+    case MISHAP_FORCE:
+    case MISHAP_EVACUATE:
+        rescue_ask(play, mishap);
+        return;
+    case MISHAP_LIFT:
+        rescue_lift(play, mishap);
+        return;
     case MISHAP_FAULT:
         play_edit(play, add_fault, &fault);
         return;
@@ -527,10 +535,11 @@ void mishap_happen(struct play *play, const struct mishap *mishap)
 
 static void heal(void *context, struct sim_fleet *fleet)
 {
-    (void)context;
+    struct play *play = context;
+
     fleet->fault_count = 0;
     for (size_t h = 0; h < fleet->host_count; h++) {
-        fleet->hosts[h].power = SIM_POWER_ON;
+        rescue_lift_host(&play->rescue, &play->witness, fleet, &fleet->hosts[h]);
         for (size_t g = 0; g < fleet->hosts[h].guest_count; g++) {
             fleet->hosts[h].guests[g].deaf = false;
         }
@@ -544,7 +553,7 @@ static void heal(void *context, struct sim_fleet *fleet)
 void mishap_end_all(struct play *play)
 {
     set_disk(play, LIFE_DISK_GOOD);
-    play_edit(play, heal, NULL);
+    play_edit(play, heal, play);
     if (play->renews) {
         play->good_es_xml = cast_es_xml(&play->cast, ++play->saves);
     }

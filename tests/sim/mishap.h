@@ -35,14 +35,17 @@ enum mishap_kind {
     MISHAP_DELETE,  /* Somebody deletes 'guest'. */
     MISHAP_RESIZE,  /* Somebody gives 'guest' more memory at its next start. */
     MISHAP_HALF, /* Half of 'guest' shows where a move was to bring it, and nobody goes on with it. */
-    MISHAP_FREEZE, /* The libvirtd of 'host' stands still, ... */
-    MISHAP_CUT,    /* ... or it loses its power, ... */
-    MISHAP_WELL,   /* ... until this. */
-    MISHAP_FAULT,  /* Operations, looks or notices go wrong as 'fault' says. */
-    MISHAP_DISK,   /* The journal cannot be written; 'number' says how, 0 = it can again. */
-    MISHAP_JUMP,   /* The controller's clock jumps by 'ms'. */
-    MISHAP_KILL,   /* The controller is killed, ... */
-    MISHAP_END,    /* ... or asked to end. */
+    MISHAP_FREEZE,   /* The libvirtd of 'host' stands still, ... */
+    MISHAP_CUT,      /* ... or it loses its power, ... */
+    MISHAP_WELL,     /* ... until this. */
+    MISHAP_FAULT,    /* Operations, looks or notices go wrong as 'fault' says. */
+    MISHAP_DISK,     /* The journal cannot be written; 'number' says how, 0 = it can again. */
+    MISHAP_JUMP,     /* The controller's clock jumps by 'ms'. */
+    MISHAP_KILL,     /* The controller is killed, ... */
+    MISHAP_END,      /* ... or asked to end. */
+    MISHAP_FORCE,    /* A guest of 'host', which is silent, is to run elsewhere, ... */
+    MISHAP_EVACUATE, /* ... or all that find room. */
+    MISHAP_LIFT,     /* 'host', whose power its fence took, gets it back. */
     MISHAP_KINDS,
 };
 
@@ -57,9 +60,12 @@ struct mishap {
     struct sim_fault fault;
 };
 
-/* Draws what happens within 'length_ms', sorted, in the cast's arena. */
+/* Draws what happens within 'length_ms', but for disasters (disaster.h), sorted, in the cast's arena. */
 struct mishap *mishap_draw(const struct cast *cast, struct dice *dice, int64_t length_ms,
                            size_t *count);
+
+/* Sorts by the instant; who comes first at one stays so. */
+void mishap_sort(struct mishap *mishaps, size_t count);
 
 /* Lets it happen. */
 void mishap_happen(struct play *play, const struct mishap *mishap);

@@ -10,6 +10,7 @@
 #include "base/base.h"
 #include "base/text.h"
 #include "diff/plan.h"
+#include "disaster.h"
 #include "reconciler/event.h"
 #include "reconciler/reconciler.h"
 #include "verdict.h"
@@ -46,6 +47,23 @@ void play_tell(struct play *play, const char *format, ...)
     (void)vsnprintf(line, sizeof(line), format, args);
     va_end(args);
     text_printf(play->chronicle, "%9" PRId64 " %s\n", play_now_ms(play), line);
+}
+
+struct play_order *play_ask(struct play *play)
+{
+    struct play_order *order = ARENA_NEW(&play->world.arena, struct play_order);
+
+    *order = (struct play_order){ play->orders, play, 0 };
+    play->orders = order;
+    return order;
+}
+
+void play_answer(void *context, const struct err *err, const char *text)
+{
+    struct play_order *order = context;
+
+    order->answers++;
+    play_tell(order->play, "answer: %s", err != NULL ? err->text : text != NULL ? text : "yes");
 }
 
 struct editing {
@@ -106,15 +124,6 @@ static void follow_file(struct play *play)
 
 /* The end. */
 
-static void on_answer(void *context, const struct err *err, const char *text)
-{
-    struct play_order *order = context;
-
-    (void)err;
-    (void)text;
-    order->answers++;
-}
-
 static void release_all(struct play *play)
 {
     struct witness *witness = &play->witness;
@@ -125,11 +134,9 @@ static void release_all(struct play *play)
             .scope = witness->holds[i].scope,
             .user = holder,
         };
-        struct play_order *asked = ARENA_NEW(&play->world.arena, struct play_order);
 
-        asked->next = play->orders;
-        play->orders = asked;
-        reconciler_order(play->life->reconciler, &order, witness->holds[i].name, on_answer, asked);
+        reconciler_order(play->life->reconciler, &order, witness->holds[i].name, play_answer,
+                         play_ask(play));
     }
 }
 
@@ -416,15 +423,22 @@ static void check_orders(struct play *play)
 static void set_up(struct play *play, uint64_t seed)
 {
     struct dice dice = { seed };
+    struct dice own = { seed ^ UINT64_C(0x5DEECE66D) }; /* Of the outfit: the rest is as without. */
 
     cast_draw(&play->cast, &play->arena, &dice);
+    outfit_draw(&play->outfit, &play->cast, &own);
     cast_enter(&play->cast, &play->world, &dice);
+    outfit_enter(&play->outfit, &play->cast, &play->world);
     play->length_ms = (int64_t)(1 + dice_roll(&dice, dice_one_in(&dice, 3) ? 30 : 4)) * MINUTE_MS;
     play->renews = dice_one_in(&dice, 2);
     play->releases = dice_one_in(&dice, 2);
     play->mishaps = mishap_draw(&play->cast, &dice, play->length_ms, &play->mishap_count);
+    if (play->outfit.given) {
+        play->mishaps =
+            disaster_add(&play->cast, &own, play->length_ms, play->mishaps, &play->mishap_count);
+    }
     play->world.follow_ms = ENDLESS_MS;
-    witness_init(&play->witness, &play->cast, &play->world);
+    witness_init(&play->witness, play);
 }
 
 static void see_first(void *context, struct sim_fleet *fleet)

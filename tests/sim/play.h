@@ -17,13 +17,17 @@
 #include "cast.h"
 #include "life.h"
 #include "mishap.h"
+#include "outfit.h"
+#include "rescue.h"
 #include "witness.h"
 #include "world.h"
 
+struct err;
 struct text;
 
 struct play_order {
     struct play_order *next;
+    struct play *play;
     size_t answers;
 };
 
@@ -32,6 +36,8 @@ struct play {
     struct arena arena;     /* Of the cast. */
     struct world world;
     struct cast cast;
+    struct outfit outfit;
+    struct rescue rescue;
     struct witness witness;
     const struct mishap *mishaps;
     size_t mishap_count;
@@ -73,6 +79,10 @@ int64_t play_now_ms(const struct play *play);
 
 /* Lets edit(context) do something to the fleet, with a controller or without, and tells the witness. */
 void play_edit(struct play *play, sim_edit_fn *edit, void *context);
+
+/* A person asks a controller for something: play_answer(play_ask(play)) is its answer, which must come once. */
+struct play_order *play_ask(struct play *play);
+void play_answer(void *context, const struct err *err, const char *text);
 
 /* Saves 'es_xml', NULL = deletes the file. */
 void play_save(struct play *play, const char *es_xml, bool in_order, bool unnoticed);

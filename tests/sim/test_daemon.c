@@ -25,7 +25,7 @@
 #define SEEDS 200
 #endif
 #define SEEDS_A_TEST 50 /* One process each. */
-#define MISHAPS_MAX  64u
+#define MISHAPS_MAX  96u
 #define SEED         "BERTH_SEED"
 
 static struct play play;
@@ -47,8 +47,9 @@ static void tell(struct text *text, uint64_t seed, const bool left_out[MISHAPS_M
 {
     play.chronicle = text;
     play_perform(&play, seed, left_out);
-    text_printf(text, "%zu lives, %zu moves, %zu operations, %zu checks: %s\n", play.lives,
-                play.witness.moves_begun, play.witness.operations, play.witness.checks,
+    text_printf(text, "%zu lives, %zu moves, %zu by force, %zu operations, %zu checks: %s\n",
+                play.lives, play.witness.moves_begun, play.rescue.moved, play.witness.operations,
+                play.witness.checks,
                 play.witness.blame[0] == '\0' ? "all went well" : play.witness.blame);
     play_deinit(&play);
     play.chronicle = NULL;

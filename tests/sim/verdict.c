@@ -8,6 +8,7 @@
 #include "diff/plan.h"
 #include "play.h"
 #include "reconciler/drift.h"
+#include "reconciler/ledger.h"
 #include "reconciler/reconciler.h"
 
 /* What the journal has at the end. */
@@ -59,6 +60,12 @@ static const struct journal_retry *find_retry(const struct hearing *hearing, con
         }
     }
     return NULL;
+}
+
+/* It was stopped in vain so often that nobody tries it again unasked. */
+static bool is_given_up(const struct journal_retry *retry)
+{
+    return retry != NULL && retry->next_ms == INT64_MAX;
 }
 
 /* The next try has failed for good under the file that is in force. */
@@ -170,12 +177,13 @@ static bool is_confirmed(const struct hearing *hearing, const struct plan_block 
         return has_drifted(hearing, block->guest) || is_parked(hearing, block->guest);
     case PLAN_INCOMPATIBLE:
         return is_parked(hearing, block->guest);
+    case PLAN_BACKOFF:
+        return is_given_up(find_retry(hearing, block->guest));
     case PLAN_UNSAFE:
         return is_unsafe(hearing, guest) || is_parked(hearing, block->guest);
     case PLAN_UNREACHABLE:
     case PLAN_MISSING:
     case PLAN_DUPLICATE:
-    case PLAN_BACKOFF:
     case PLAN_WINDOW:
     case PLAN_UNCLEAR:
     case PLAN_IN_FLIGHT:
@@ -282,6 +290,7 @@ static void judge_state(struct hearing *hearing, uint32_t guest)
                       wish->name);
     }
     if (at != CAST_NOBODY && !hearing->witness->meddled[guest] && !is_owed(hearing, wish->name) &&
+        !hearing->play->rescue.cleaned[guest] && !find(hearing, guest, at)->held &&
         find(hearing, guest, at)->autostart != wish->autostart) {
         witness_blame(hearing->witness, "in the end %s has %s autostart", wish->name,
                       wish->autostart ? "lost its" : "got an");
@@ -311,6 +320,8 @@ static void judge(void *context, struct sim_fleet *fleet)
         judge_place(hearing, i);
         judge_state(hearing, i);
     }
+    outfit_judge(&hearing->play->outfit, hearing->witness, fleet);
+    rescue_judge(&hearing->play->rescue, hearing->witness);
 }
 
 bool verdict_is_final(const struct play *play)
@@ -318,7 +329,10 @@ bool verdict_is_final(const struct play *play)
     struct status status = reconciler_status(play->life->reconciler);
 
     for (size_t i = 0; i < status.block_count; i++) {
-        if (status.blocked[i].code == PLAN_BACKOFF) {
+        const struct plan_block *block = &status.blocked[i];
+
+        if (block->code == PLAN_BACKOFF &&
+            !is_given_up(ledger_find_retry(status.ledger, block->guest))) {
             return false;
         }
     }

@@ -8,6 +8,7 @@
 #include "actuators/sim_fleet.h"
 #include "base/arena.h"
 #include "life.h"
+#include "play.h"
 #include "reconciler/event.h"
 
 void witness_blame(struct witness *witness, const char *format, ...)
@@ -55,7 +56,7 @@ static bool is_charged(const struct witness *witness, uint32_t guest, const stru
     if (witness->owed[guest]) {
         return !witness->early[guest];
     }
-    return witness->policy->charge_off || found->autostart;
+    return witness->policy->charge_off || found->autostart || found->held;
 }
 
 /* The largest that the file or any host says. */
@@ -91,10 +92,22 @@ static bool is_reserved(const struct witness *witness, const struct witness_move
     if (move->from == move->to) {
         return host == move->from;
     }
-    if (host == move->from) {
-        return !witness->early[move->guest];
+    if (host == move->from) { /* A dead host has room for what it has. */
+        return !witness->early[move->guest] && move->mode != MOVE_FORCED;
     }
     return host == move->to && move->mode != MOVE_STOP;
+}
+
+static bool is_reserved_for(const struct witness *witness, uint32_t guest, uint32_t host)
+{
+    for (size_t i = 0; i < WITNESS_MOVES; i++) {
+        const struct witness_move *move = &witness->moves[i];
+
+        if (move->key.seq != 0 && move->guest == guest && is_reserved(witness, move, host)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 uint64_t witness_charge_kib(const struct witness *witness, const struct sim_fleet *fleet,
@@ -104,10 +117,10 @@ uint64_t witness_charge_kib(const struct witness *witness, const struct sim_flee
 
     for (uint32_t i = 0; i < witness->cast->guest_count; i++) {
         const struct sim_guest *found = find(witness, fleet, i, host);
-        const struct witness_move *move = witness_move_of(witness, i);
 
-        if ((found != NULL && is_charged(witness, i, found)) ||
-            (move != NULL && is_reserved(witness, move, host))) {
+        if ((found != NULL && is_charged(witness, i, found) &&
+             !rescue_is_left_off(witness->rescue, i, host, found)) ||
+            is_reserved_for(witness, i, host)) {
             sum_kib += size_kib(witness, fleet, i);
         }
     }
@@ -148,11 +161,17 @@ static void describe(const struct witness *witness, const struct sim_fleet *flee
     }
 }
 
+static bool is_dark(const struct witness *witness, const struct sim_fleet *fleet, uint32_t host)
+{
+    return sim_fleet_find_host(fleet, witness->cast->hosts[host])->power == SIM_POWER_OFF;
+}
+
 static void check_guest(struct witness *witness, const struct sim_fleet *fleet, uint32_t guest)
 {
     const struct cast_guest *wish = &witness->cast->guests[guest];
     unsigned runs = 0;
     unsigned seen = 0;
+    bool restarts = false; /* With its host. */
     char text[32];
 
     for (uint32_t h = 0; h < witness->cast->host_count; h++) {
@@ -160,6 +179,7 @@ static void check_guest(struct witness *witness, const struct sim_fleet *fleet, 
 
         seen += found != NULL;
         runs += found != NULL && found->state == GUEST_RUNNING;
+        restarts |= found != NULL && (found->held || is_dark(witness, fleet, h));
     }
     if (runs > 1) {
         witness_blame(witness, "%s runs %u times", wish->name, runs);
@@ -167,8 +187,9 @@ static void check_guest(struct witness *witness, const struct sim_fleet *fleet, 
     if (seen == 0 && !witness->gone[guest]) {
         witness_blame(witness, "%s is lost", wish->name);
     }
-    if (sim_fleet_find_migration(fleet, wish->uuid, NULL, NULL) != NULL) {
+    if (sim_fleet_find_migration(fleet, wish->uuid, NULL, NULL) != NULL || restarts) {
         witness->strangers[guest][0] = '\0'; /* Seen anew when it has arrived. */
+        witness->migrating[guest] &= !restarts;
         return;
     }
     witness->migrating[guest] = false;
@@ -216,6 +237,7 @@ void witness_check(struct witness *witness, struct sim_fleet *fleet)
     for (uint32_t h = 0; h < witness->cast->host_count; h++) {
         check_room(witness, fleet, h);
     }
+    outfit_check(witness->outfit, witness, fleet);
 }
 
 void witness_disturb(struct witness *witness, const struct sim_fleet *fleet)
@@ -345,6 +367,7 @@ static void check_opening(void *context, struct sim_fleet *fleet)
     }
     for (uint32_t h = 0; h < witness->cast->host_count; h++) {
         seen += find(witness, fleet, move->guest, h) != NULL && is_known(witness, h) &&
+                !witness->rescue->left[move->guest][h].open &&
                 sim_fleet_find_host(fleet, witness->cast->hosts[h])->power == SIM_POWER_ON;
     }
     if (seen > 1) {
@@ -361,6 +384,8 @@ static void check_revision(struct witness *witness, const struct witness_move *m
 
     if (!wish->listed) {
         witness_blame(witness, "%s moves, and the file does not name it", name);
+    } else if (move->mode == MOVE_FORCED) {
+        rescue_open(witness->rescue, witness, move); /* It is where a person has said. */
     } else if (!detour && wish->goal != move->to) {
         witness_blame(witness, "%s moves to %s for good, and the file wants it on %s", name,
                       witness->cast->hosts[move->to], witness->cast->hosts[wish->goal]);
@@ -376,6 +401,9 @@ static void check_rules(struct witness *witness, const struct witness_move *move
 {
     const char *name = guest_name(witness, move->guest);
 
+    if (move->mode == MOVE_FORCED) {
+        return; /* A person has asked for it all the same. */
+    }
     if (cast->own_guests[move->guest].pin) {
         witness_blame(witness, "%s is pinned and moves", name);
     }
@@ -433,6 +461,7 @@ static void keep_move(struct witness *witness, const struct journal_move *record
     }
     for (size_t i = 0; i < WITNESS_MOVES; i++) {
         if (witness->moves[i].key.seq == record->key.seq && record->state != JOURNAL_MOVE_OPEN) {
+            witness->turned[witness->moves[i].guest] |= record->state != JOURNAL_MOVE_DONE;
             witness->moves[i].key.seq = 0;
         }
     }
@@ -481,6 +510,7 @@ void witness_keep(struct witness *witness, const struct journal_batch *batch)
         } else if (record->kind == JOURNAL_HOLD) {
             keep_hold(witness, &record->hold);
         }
+        rescue_keep(witness->rescue, witness, record);
     }
 }
 
@@ -521,26 +551,41 @@ void witness_hear(struct witness *witness, const struct event *event)
     }
 }
 
-/* The journal as whoever comes after a crash would read it. */
-static bool is_intended(struct witness *witness, const struct op *op)
+/* The last step of the open move is this operation. */
+static bool is_next(struct journal *journal, const struct journal_move *move, enum op_kind kind,
+                    const char *host)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct journal_step *steps;
+    size_t count;
+    struct err err;
+
+    return journal->ops->steps(journal, &arena, move->key, &steps, &count, &err) == 0 &&
+           count > 0 && steps[count - 1].kind == kind &&
+           steps[count - 1].state == JOURNAL_STEP_INTENDED &&
+           strcmp(steps[count - 1].host, host) == 0;
+}
+
+/* The journal as whoever comes after a crash would read it: some open move (of the guest that is called so) wants
+ * the operation.  A forced one may be open beside that in whose place it is. */
+static bool is_intended(const struct witness *witness, const struct op *op, const char *guest)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
     struct journal *journal = witness->life->real_journal;
     struct journal_move *moves;
-    struct journal_step *steps;
-    size_t move_count;
-    size_t step_count;
+    size_t count;
     struct err err;
 
-    if (journal->ops->moves(journal, &arena, true, op->guest, 0, &moves, &move_count, &err) != 0 ||
-        move_count != 1 || strcmp(moves[0].uuid, op->uuid) != 0 ||
-        journal->ops->steps(journal, &arena, moves[0].key, &steps, &step_count, &err) != 0 ||
-        step_count == 0) {
+    if (journal->ops->moves(journal, &arena, true, guest, 0, &moves, &count, &err) != 0) {
         return false;
     }
-    return steps[step_count - 1].kind == op->kind &&
-           steps[step_count - 1].state == JOURNAL_STEP_INTENDED &&
-           strcmp(steps[step_count - 1].host, op->host) == 0;
+    for (size_t i = 0; i < count; i++) {
+        if ((guest == NULL ? moves[i].mode == MOVE_FORCED : strcmp(moves[i].uuid, op->uuid) == 0) &&
+            is_next(journal, &moves[i], op->kind, op->host)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Where only running guests count, one that is off counts from the moment it has autostart: it had it before its
@@ -556,15 +601,23 @@ static void allow_autostart(struct witness *witness, uint32_t guest, const char 
 
 void witness_start(struct witness *witness, const struct op *op)
 {
-    uint32_t guest = cast_guest_of(witness->cast, op->uuid);
+    uint32_t guest;
 
     witness->operations++;
+    if (op->kind == OP_RELEASE || op->kind == OP_FENCE) { /* Of a host, and of no one guest. */
+        if (op->kind == OP_FENCE && !is_intended(witness, op, NULL)) {
+            witness_blame(witness, "%s is fenced, and no forced move wants that", op->host);
+        }
+        return;
+    }
+    guest = cast_guest_of(witness->cast, op->uuid);
     if (guest == CAST_NOBODY || witness->cast->guests[guest].stranger) {
         witness_blame(witness, "%s of '%s', which no file names", op_kind_name(op->kind),
                       op->guest);
         return;
     }
-    if (op->kind != OP_PREFLIGHT && !is_intended(witness, op)) {
+    if (op->kind != OP_PREFLIGHT && !is_intended(witness, op, op->guest) &&
+        !rescue_is_sweep(witness->rescue, witness->cast, op)) {
         witness_blame(witness, "%s of %s on %s begins without a committed intent",
                       op_kind_name(op->kind), op->guest, op->host);
     }
@@ -580,12 +633,14 @@ void witness_start(struct witness *witness, const struct op *op)
     }
 }
 
-void witness_init(struct witness *witness, const struct cast *cast, struct world *world)
+void witness_init(struct witness *witness, struct play *play)
 {
     *witness = (struct witness){
-        .arena = &world->arena,
-        .cast = cast,
-        .policy = &world->config.policy,
+        .arena = &play->world.arena,
+        .cast = &play->cast,
+        .policy = &play->world.config.policy,
+        .outfit = &play->outfit,
+        .rescue = &play->rescue,
     };
     for (uint32_t h = 0; h < CAST_HOSTS; h++) {
         witness->allowed_kib[h] = UINT64_MAX; /* Until the first disturbance. */

@@ -22,6 +22,9 @@
 
 struct event;
 struct life;
+struct outfit;
+struct play;
+struct rescue;
 struct sim_fleet;
 
 #define WITNESS_MOVES 32
@@ -52,6 +55,8 @@ struct witness {
     struct arena *arena;
     const struct cast *cast; /* As the file is now. */
     const struct policy *policy;
+    const struct outfit *outfit;
+    struct rescue *rescue;
     struct life *life; /* NULL between lives. */
     int64_t life_began_ms;
     int64_t now_ms; /* Of the play. */
@@ -79,6 +84,7 @@ struct witness {
     bool down[CAST_GUESTS];          /* It did, and has not run since. */
     bool gone[CAST_GUESTS];          /* Somebody else has deleted it. */
     bool meddled[CAST_GUESTS];       /* Somebody else has touched it. */
+    bool turned[CAST_GUESTS];        /* A move of it has ended without it on its target. */
     char strangers[CAST_GUESTS][32]; /* Where each is, and how. */
 
     size_t moves_begun; /* Of the whole play, as the others. */
@@ -87,8 +93,8 @@ struct witness {
     char blame[512]; /* The first broken promise; "" = none. */
 };
 
-/* Looks at 'cast' from now on; it and 'world' must stay. */
-void witness_init(struct witness *witness, const struct cast *cast, struct world *world);
+/* Looks at 'play', of which it is a part, from now on. */
+void witness_init(struct witness *witness, struct play *play);
 
 /* Notes a broken promise, the first one only. */
 void witness_blame(struct witness *witness, const char *format, ...)
