@@ -9,6 +9,7 @@
 #include "play.h"
 #include "reconciler/force.h"
 #include "reconciler/reconciler.h"
+#include "reconciler/stage.h"
 
 #define PATIENCE_MS INT64_C(60000)
 
@@ -308,7 +309,7 @@ bool rescue_is_sweep(const struct rescue *rescue, const struct cast *cast, const
     uint32_t guest = cast_guest_of(cast, op->uuid);
     uint32_t host = cast_host(cast, op->host);
 
-    return (op->kind == OP_UNDEFINE || op->kind == OP_WITHDRAW) && guest != CAST_NOBODY &&
+    return (op->kind == OP_UNDEFINE || stage_is_supply_op(op->kind)) && guest != CAST_NOBODY &&
            host != CAST_NOBODY && rescue->left[guest][host].open;
 }
 

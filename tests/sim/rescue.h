@@ -71,7 +71,7 @@ void rescue_open(struct rescue *rescue, struct witness *witness, const struct wi
 void rescue_keep(struct rescue *rescue, struct witness *witness,
                  const struct journal_record *record);
 
-/* True if 'op' removes what a dead host has kept, as the journal knows. */
+/* True if 'op' removes what a dead host has kept, or gives back what it lacks, as the journal knows. */
 bool rescue_is_sweep(const struct rescue *rescue, const struct cast *cast, const struct op *op);
 
 /* Blames what is still kept at rest. */
