@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "model/supply.h"
 
 struct actuator;
 struct check_list;
@@ -57,6 +58,9 @@ struct actuator_completion {
         [2]; /* Of PREFLIGHT: kinds of its supplies that are all there, on the source and on the
                             target; of those that it could find out, 'known' (SUPPLY_BIT). */
     uint32_t known[2];
+    struct supply_list
+        supplies; /* Of PREFLIGHT that succeeded on two hosts: those of the operation, with
+                                    what is behind them on the source; or none.  Valid during the call. */
     const char
         *note; /* Of PROVIDE and WITHDRAW that had less to do than asked: why ("already there",
                          "kept: used by 'g2'"); of MIGRATE and ADOPT that succeeded all the same:

@@ -158,6 +158,7 @@ static void on_operated(void *context, struct libvirt_operation *operation)
     check_add(&request->checks, move->checks.items, move->checks.count);
     memcpy(request->present, move->present, sizeof(request->present));
     memcpy(request->known, move->known, sizeof(request->known));
+    request->supplies = supply_list_copy(&request->arena, &move->supplies);
     request->note = arena_strdup_maybe(&request->arena, move->note);
     libvirt_request_finish(request, operation->status, &operation->err);
     tidy(actuator);

@@ -42,7 +42,8 @@ struct libvirt_move {
     struct check_list checks;       /* Out: of PREFLIGHT, in 'arena'. */
     uint32_t present[2];            /* Out: of PREFLIGHT, as in struct actuator_completion. */
     uint32_t known[2];
-    const char *note; /* Out: of PROVIDE, WITHDRAW, MIGRATE and ADOPT, in 'arena'. */
+    struct supply_list supplies; /* Out: likewise, in 'arena'. */
+    const char *note;            /* Out: of PROVIDE, WITHDRAW, MIGRATE and ADOPT, in 'arena'. */
 };
 
 /* Carries out move->op. */

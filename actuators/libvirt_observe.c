@@ -320,7 +320,7 @@ static void add_supplies(enum supply_kind kind, const char *const *names, size_t
 {
     for (size_t i = 0; i < name_count; i++) {
         if (supply_is_name(names[i])) {
-            items[(*count)++] = (struct supply){ kind, names[i], NULL };
+            items[(*count)++] = (struct supply){ .kind = kind, .name = names[i] };
         }
     }
 }
@@ -342,7 +342,8 @@ static struct supply_list read_supplies(struct arena *arena, const struct libvir
         const char *base = disk->source == LIBVIRT_XML_BLOCK ? strrchr(disk->path, '/') : NULL;
 
         if (base != NULL && supply_is_name(base + 1) && supply_is_device(disk->path)) {
-            items[count++] = (struct supply){ SUPPLY_VOLUME, base + 1, disk->path };
+            items[count++] =
+                (struct supply){ .kind = SUPPLY_VOLUME, .name = base + 1, .device = disk->path };
         }
     }
     return supply_list_make(arena, items, count, &list, &err) == 0 ? list

@@ -10,6 +10,7 @@
 #include "actuators/libvirt_error.h"
 #include "actuators/libvirt_move.h"
 #include "actuators/libvirt_observe.h"
+#include "actuators/libvirt_origin.h"
 #include "actuators/libvirt_platform.h"
 #include "actuators/libvirt_survey.h"
 #include "actuators/libvirt_xml.h"
@@ -686,6 +687,7 @@ static int run_preflight(struct libvirt_move *move, struct check_list *list, str
     run_checks(&preflight);
     if (!is_lost(list)) {
         libvirt_platform_run(move, list);
+        libvirt_origin_learn(move, list);
     }
     if (preflight.domain != NULL) {
         (void)virDomainFree(preflight.domain);
@@ -700,6 +702,10 @@ int libvirt_preflight_run(struct libvirt_move *move, struct check_list *list, st
     struct op op = *move->op;
     int status;
 
+    if (op.supply != SUPPLY_NONE) {
+        libvirt_origin_prove(move, list);
+        return check_judge(list, op.guest, NULL, op.host, err);
+    }
     if (op.mode != MOVE_FORCED) {
         return run_preflight(move, list, err);
     }

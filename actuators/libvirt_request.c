@@ -68,6 +68,7 @@ static void on_deliver(void *context)
         .checks = request->checks.count > 0 ? &request->checks : NULL,
         .present = { request->present[0], request->present[1] },
         .known = { request->known[0], request->known[1] },
+        .supplies = request->status == 0 ? request->supplies : (struct supply_list){ 0 },
         .note = request->note,
     };
 

@@ -56,6 +56,7 @@ struct libvirt_request {
     struct check_list checks;
     uint32_t present[2];
     uint32_t known[2];
+    struct supply_list supplies;
     const char *note;
     int status;
     struct err err;

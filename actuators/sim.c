@@ -120,6 +120,7 @@ static void deliver(struct call *done, const struct observed_host *observed)
         .checks = call->checks.count > 0 ? &call->checks : NULL,
         .present = { call->findings.present[0], call->findings.present[1] },
         .known = { call->findings.known[0], call->findings.known[1] },
+        .supplies = call->status == 0 ? call->findings.supplies : (struct supply_list){ 0 },
         .note = call->status == 0 ? call->findings.note : NULL,
     };
 
@@ -549,6 +550,7 @@ static void op_begin(void *context)
     if (!is_thwarted(call)) {
         answer = sim_rules_apply(fleet, &call->op, loop_wall_ms(call->loop), fault, &call->checks,
                                  &call->findings, &call->err);
+        call->findings.supplies = supply_list_copy(&call->arena, &call->findings.supplies);
         call->findings.note = arena_strdup_maybe(&call->arena, call->findings.note);
     }
     answer = leave(call, answer);

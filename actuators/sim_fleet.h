@@ -99,6 +99,7 @@ struct sim_host {
     struct sim_names interfaces; /* Set aside for guests. */
     struct sim_names offers;  /* That it has to set aside; none are named: whatever is asked for. */
     struct sim_names configs; /* Configuration volumes that are mounted. */
+    struct sim_names decoys;  /* Volumes in whose place it gets another one. */
     const char *lock_manager; /* "nop" = none. */
     int64_t clock_ms;         /* How much its clock is ahead. */
     bool hidden;              /* Other hosts do not reach its libvirt. */

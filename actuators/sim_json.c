@@ -197,6 +197,7 @@ static const struct sim_member host_members[] = {
     OTHER("interfaces", NESTED),
     OTHER("offers", NESTED),
     OTHER("configs", NESTED),
+    OTHER("decoys", NESTED),
     OTHER("hugepages", NESTED),
     OTHER("storage", NESTED),
     OTHER("facts", NESTED),
@@ -525,6 +526,7 @@ static int read_host(struct arena *arena, json_t *json, size_t index, struct sim
                        0 &&
                    read_names(arena, json, "offers", NULL, where, &host->offers, err) == 0 &&
                    read_names(arena, json, "configs", NULL, where, &host->configs, err) == 0 &&
+                   read_names(arena, json, "decoys", NULL, where, &host->decoys, err) == 0 &&
                    read_guests(arena, json, where, host, err) == 0
                ? 0
                : -1;
@@ -686,6 +688,7 @@ static void write_hardware(struct text *text, const struct sim_host *host)
     write_names(text, "interfaces", &host->interfaces);
     write_names(text, "offers", &host->offers);
     write_names(text, "configs", &host->configs);
+    write_names(text, "decoys", &host->decoys);
     for (size_t i = 0; i < host->hugepage_count; i++) {
         text_append(text, i == 0 ? ",\"hugepages\":[" : ",");
         sim_member_write(text, &hugepage_table, &host->hugepages[i]);

@@ -547,7 +547,8 @@ static int release(struct sim_fleet *fleet, const struct op *op, struct sim_host
 
 static bool needs_peer(const struct op *op)
 {
-    return (op->kind == OP_PREFLIGHT && op->mode != MOVE_FORCED) || op->kind == OP_MIGRATE;
+    return (op->kind == OP_PREFLIGHT && op->mode != MOVE_FORCED && op->supply == SUPPLY_NONE) ||
+           op->kind == OP_MIGRATE;
 }
 
 static const char *subject(const struct op *op)
@@ -589,6 +590,13 @@ static int preflight(struct sim_fleet *fleet, const struct op *op, const struct 
     const struct sim_host *source = forced ? NULL : host;
     const struct sim_host *target = forced ? host : peer;
 
+    if (op->supply != SUPPLY_NONE) {
+        sim_supply_prove(op, host, checks);
+        return check_judge(checks, op->guest, NULL, host->name, err);
+    }
+    if (!forced) {
+        findings->supplies = sim_supply_identify(fleet, op, source);
+    }
     findings->known[0] = forced ? 0 : supply_list_kinds(&op->supplies);
     findings->known[1] = supply_list_kinds(&op->supplies);
     findings->present[0] = forced ? 0 : sim_supply_present(fleet, op, source);

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "model/check.h"
 #include "model/op.h"
 #include "model/profile.h"
 #include "model/supply.h"
@@ -87,10 +88,16 @@ static const char *identity_of(const struct sim_volume *volume)
     return volume->identity != NULL ? volume->identity : volume->name;
 }
 
+/* What 'host' finds behind the volume once it has it: another one by somebody's mistake. */
+static const char *identity_on(const struct sim_host *host, const struct sim_volume *volume)
+{
+    return sim_fleet_has_name(&host->decoys, volume->name) ? "another-volume" : identity_of(volume);
+}
+
 static bool is_attached(const struct sim_host *host, const struct sim_volume *volume)
 {
     for (size_t i = 0; i < host->storage_count; i++) {
-        if (strcmp(host->storage[i].identity, identity_of(volume)) == 0) {
+        if (strcmp(host->storage[i].identity, identity_on(host, volume)) == 0) {
             return true;
         }
     }
@@ -108,7 +115,7 @@ static bool is_there(const struct sim_fleet *fleet, struct sim_host *host,
     if (names != NULL) {
         return sim_fleet_has_name(names, item->name);
     }
-    return identity != NULL && strcmp(identity, identity_of(volume)) == 0;
+    return identity != NULL && strcmp(identity, identity_on(host, volume)) == 0;
 }
 
 /* Another host that has it, as nobody may have it twice; NULL if none.  A mount ends with its host's power, an
@@ -141,7 +148,7 @@ static void attach(const struct place *place, const struct sim_volume *volume)
     }
     storage[at] = (struct sim_disk){
         .path = arena_strdup(place->fleet->arena, place->item->device),
-        .identity = identity_of(volume),
+        .identity = identity_on(host, volume),
     };
     for (; at < host->storage_count; at++) {
         storage[at + 1] = host->storage[at];
@@ -423,6 +430,44 @@ uint32_t sim_supply_present(const struct sim_fleet *fleet, const struct op *op,
     return present;
 }
 
+struct supply_list sim_supply_identify(const struct sim_fleet *fleet, const struct op *op,
+                                       const struct sim_host *host)
+{
+    struct supply *items = ARENA_ARRAY(fleet->arena, struct supply, op->supplies.count);
+
+    for (size_t i = 0; i < op->supplies.count; i++) {
+        items[i] = op->supplies.items[i];
+        items[i].identity = items[i].kind == SUPPLY_VOLUME && items[i].device != NULL
+                                ? sim_fleet_find_identity(host, items[i].device)
+                                : NULL;
+    }
+    return (struct supply_list){ items, op->supplies.count };
+}
+
+void sim_supply_prove(const struct op *op, const struct sim_host *host, struct check_list *checks)
+{
+    const struct supply_list list = supply_list_of(&op->supplies, op->supply);
+
+    for (size_t i = 0; i < list.count; i++) {
+        const struct supply *item = &list.items[i];
+        const char *found =
+            item->identity == NULL ? NULL : sim_fleet_find_identity(host, item->device);
+
+        if (item->identity == NULL) {
+            continue;
+        }
+        if (text_equal(found, item->identity)) {
+            check_pass(checks, CHECK_STORAGE, "volume '%s' (%s) is the same storage on '%s'",
+                       item->name, item->device, host->name);
+        } else {
+            check_fail(checks, CHECK_STORAGE, ERR_UNSAFE, "attach the same volume there",
+                       "volume '%s' (%s) is not the same storage on '%s' (%s) as on '%s' (%s)",
+                       item->name, item->device, host->name, found == NULL ? "nothing" : found,
+                       op->other == NULL ? "its source" : op->other, item->identity);
+        }
+    }
+}
+
 const char *sim_supply_missing_interface(const struct sim_host *host, const struct sim_guest *guest)
 {
     for (size_t i = 0; i < guest->interfaces.count; i++) {
@@ -455,7 +500,7 @@ static void tell(enum supply_kind kind, const char *name, const char *device,
                  struct supply_list *list, struct supply *items)
 {
     if (supply_is_name(name) && (device == NULL || supply_is_device(device))) {
-        items[list->count++] = (struct supply){ kind, name, device };
+        items[list->count++] = (struct supply){ .kind = kind, .name = name, .device = device };
     }
 }
 

@@ -12,18 +12,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "model/supply.h"
+
+struct check_list;
 struct err;
 struct op;
 struct sim_fleet;
 struct sim_guest;
 struct sim_host;
-struct supply_list;
 struct arena;
 
 /* What an operation found beside its outcome, as in struct actuator_completion. */
 struct sim_findings {
     uint32_t present[2];
     uint32_t known[2];
+    struct supply_list supplies; /* In the fleet's arena, as 'note'. */
     const char *note;
 };
 
@@ -50,6 +53,13 @@ int sim_supply_check_interfaces(const struct op *op, const struct sim_host *targ
 /* The first of the interfaces that 'guest' has for itself and that 'host' has not set aside, or NULL. */
 const char *sim_supply_missing_interface(const struct sim_host *host,
                                          const struct sim_guest *guest);
+
+/* op->supplies with what is behind its volumes on 'host', in the fleet's arena. */
+struct supply_list sim_supply_identify(const struct sim_fleet *fleet, const struct op *op,
+                                       const struct sim_host *host);
+
+/* Adds a check for each of op->supplies of op->supply that has an identity: is it the same on 'host'? */
+void sim_supply_prove(const struct op *op, const struct sim_host *host, struct check_list *checks);
 
 /* The first of the interfaces and configuration volumes that 'guest' needs to start and that 'host' has not, or
  * NULL; '*what' says which of the two it is. */

@@ -170,10 +170,11 @@ static const char *step_words(struct arena *arena, const struct event *event)
         [SUPPLY_CONFIG] = "configuration volume",
     };
     const char *thing = things[event->supply];
-    const char *words = thing == NULL ? step_sentence(event->op)
-                        : event->op == OP_PROVIDE
-                            ? text_format(arena, "provide its %s on", thing)
-                            : text_format(arena, "withdraw its %s from", thing);
+    const char *words =
+        thing == NULL               ? step_sentence(event->op)
+        : event->op == OP_PREFLIGHT ? text_format(arena, "prove that its %s are the same", thing)
+        : event->op == OP_PROVIDE   ? text_format(arena, "provide its %s on", thing)
+                                    : text_format(arena, "withdraw its %s from", thing);
 
     return event->step == NULL ? words : text_format(arena, "%s: %s", event->step, words);
 }

@@ -74,14 +74,18 @@ struct op {
     const char *uuid;
     const char
         *host; /* Where it is done; the source of a move.  PREFLIGHT of a forced one: its target. */
-    const char *peer; /* The target of PREFLIGHT (unless forced), MIGRATE and ADOPT, else NULL. */
+    const char *
+        peer; /* The target of PREFLIGHT (unless forced or of one 'supply'), MIGRATE and ADOPT, else
+                         NULL. */
     const char *
         xml; /* DEFINE, PREFLIGHT of a forced move: the definition.  UNDEFINE: restored if the guest turned out to run. */
-    enum move_mode mode;     /* PREFLIGHT: of the move it is for. */
-    bool enable;             /* AUTOSTART. */
-    int64_t timeout_ms;      /* STOP, START: how long to wait for the guest. */
-    struct op_live live;     /* PREFLIGHT, MIGRATE, ADOPT. */
-    enum supply_kind supply; /* PROVIDE, WITHDRAW. */
+    enum move_mode mode; /* PREFLIGHT: of the move it is for. */
+    bool enable;         /* AUTOSTART. */
+    int64_t timeout_ms;  /* STOP, START: how long to wait for the guest. */
+    struct op_live live; /* PREFLIGHT, MIGRATE, ADOPT. */
+    enum supply_kind
+        supply; /* PROVIDE, WITHDRAW.  PREFLIGHT: not NONE if nothing is looked at but whether
+                                those of that kind on 'host' have the identities that 'supplies' say. */
     struct supply_list
         supplies; /* PREFLIGHT, PROVIDE, WITHDRAW, START: all that the platform provides
                                     for the guest, of every kind. */

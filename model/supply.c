@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/supply.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,8 @@
 
 #define NAME_MAX_BYTES   ((size_t)128)
 #define DEVICE_MAX_BYTES ((size_t)1024)
+
+#define IDENTITY_MAX_BYTES ((size_t)1024)
 
 static const char *const kind_names[SUPPLY_KIND_COUNT] = {
 #define SUPPLY_KIND(name, text) [SUPPLY_##name] = text,
@@ -70,6 +73,18 @@ bool supply_is_pci_function(const char *s)
            rest[6] == '.' && rest[7] >= '0' && rest[7] <= '7';
 }
 
+bool supply_is_identity(const char *s)
+{
+    size_t length = strnlen(s, IDENTITY_MAX_BYTES + 1);
+
+    for (size_t i = 0; i < length; i++) {
+        if (s[i] < ' ' || s[i] > '~') {
+            return false;
+        }
+    }
+    return length > 0 && length <= IDENTITY_MAX_BYTES;
+}
+
 static int compare(const void *a, const void *b)
 {
     const struct supply *left = a;
@@ -112,7 +127,25 @@ static int check(const struct supply *supply, struct err *err)
                        text_visible(&arena, supply->device), supply_kind_name(supply->kind),
                        supply->name);
     }
+    if (supply->identity != NULL && !supply_is_identity(supply->identity)) {
+        return err_set(
+            err, ERR_INVALID,
+            "'%.64s' cannot be the identity of %s '%s': at most %zu printable characters "
+            "make one",
+            text_visible(&arena, supply->identity), supply_kind_name(supply->kind), supply->name,
+            IDENTITY_MAX_BYTES);
+    }
     return 0;
+}
+
+static struct supply copy(struct arena *arena, const struct supply *supply)
+{
+    struct supply own = *supply;
+
+    own.name = arena_strdup(arena, supply->name);
+    own.device = arena_strdup_maybe(arena, supply->device);
+    own.identity = arena_strdup_maybe(arena, supply->identity);
+    return own;
 }
 
 int supply_list_make(struct arena *arena, const struct supply *items, size_t count,
@@ -130,9 +163,7 @@ int supply_list_make(struct arena *arena, const struct supply *items, size_t cou
         if (check(&items[i], err) != 0) {
             return -1;
         }
-        own[i] = items[i];
-        own[i].name = arena_strdup(arena, items[i].name);
-        own[i].device = arena_strdup_maybe(arena, items[i].device);
+        own[i] = copy(arena, &items[i]);
     }
     if (count > 0) {
         qsort(own, count, sizeof(*own), compare_with_device);
@@ -151,9 +182,22 @@ struct supply_list supply_list_copy(struct arena *arena, const struct supply_lis
     struct supply *own = ARENA_ARRAY(arena, struct supply, list->count);
 
     for (size_t i = 0; i < list->count; i++) {
-        own[i] = list->items[i];
-        own[i].name = arena_strdup(arena, own[i].name);
-        own[i].device = arena_strdup_maybe(arena, own[i].device);
+        own[i] = copy(arena, &list->items[i]);
+    }
+    return (struct supply_list){ .items = own, .count = list->count };
+}
+
+struct supply_list supply_list_identify(struct arena *arena, const struct supply_list *list,
+                                        const struct supply_list *known)
+{
+    struct supply *own = ARENA_ARRAY(arena, struct supply, list->count);
+
+    assert(known->count == list->count);
+    for (size_t i = 0; i < list->count; i++) {
+        own[i] = copy(arena, &list->items[i]);
+        if (known->items[i].identity != NULL) {
+            own[i].identity = arena_strdup(arena, known->items[i].identity);
+        }
     }
     return (struct supply_list){ .items = own, .count = list->count };
 }
@@ -172,6 +216,17 @@ struct supply_list supply_list_of(const struct supply_list *list, enum supply_ki
     }
     return (struct supply_list){ .items = list->count == 0 ? NULL : list->items + first,
                                  .count = end - first };
+}
+
+bool supply_list_is_identified(const struct supply_list *list, enum supply_kind kind)
+{
+    const struct supply_list items = supply_list_of(list, kind);
+    bool known = false;
+
+    for (size_t i = 0; i < items.count; i++) {
+        known |= items.items[i].identity != NULL;
+    }
+    return known;
 }
 
 uint32_t supply_list_kinds(const struct supply_list *list)

@@ -42,6 +42,8 @@ struct supply {
     enum supply_kind kind; /* Not NONE. */
     const char *name;      /* Of the bridge, the interface or the volume (edvVolumeName). */
     const char *device;    /* Path of the volume on a host that has it, or NULL. */
+    const char *identity;  /* VOLUME: what was behind it where its guest was when the move began, as
+                              the checks learnt it; NULL: nobody could tell. */
 };
 
 /* Sorted by kind, then name; no two of one kind have the same name. */
@@ -71,6 +73,9 @@ bool supply_is_device(const char *s);
  * called so. */
 bool supply_is_pci_function(const char *s);
 
+/* True if 's' may be an identity: 1 to 1024 printable ASCII characters. */
+bool supply_is_identity(const char *s);
+
 /* A list of copies of the 'count' supplies at 'items', in order, one for each
  * kind and name (of several the one with the greatest device), in 'arena'.  ERR_INVALID names what cannot be one. */
 int supply_list_make(struct arena *arena, const struct supply *items, size_t count,
@@ -79,8 +84,15 @@ int supply_list_make(struct arena *arena, const struct supply *items, size_t cou
 /* A copy whose strings are in 'arena'. */
 struct supply_list supply_list_copy(struct arena *arena, const struct supply_list *list);
 
+/* The same with the identities that 'known' has of its items, which are these. */
+struct supply_list supply_list_identify(struct arena *arena, const struct supply_list *list,
+                                        const struct supply_list *known);
+
 /* The part of 'list' that is of 'kind'; shares its items. */
 struct supply_list supply_list_of(const struct supply_list *list, enum supply_kind kind);
+
+/* True if 'list' has something of 'kind' that has an identity. */
+bool supply_list_is_identified(const struct supply_list *list, enum supply_kind kind);
 
 /* The kinds that 'list' has something of. */
 uint32_t supply_list_kinds(const struct supply_list *list);

@@ -67,18 +67,19 @@ static void note_failure(struct executor *executor, const struct err *err)
 static void note_outcome(struct executor *executor, const struct err *err)
 {
     enum op_kind op = executor->step.op;
+    bool own = stage_is_own(&executor->step); /* Which ends no move by its failure. */
 
     stage_note_outcome(&executor->stage, &executor->step, err);
     executor->record.state = err == NULL ? JOURNAL_STEP_DONE : JOURNAL_STEP_FAILED;
     executor->record.error_text = err == NULL ? NULL : arena_strdup(&executor->arena, err->text);
     executor->record.ended_ms = loop_wall_ms(loop_of(executor));
     executor->has_record = true;
-    if (!stage_is_supply_op(op)) {
+    if (!own) {
         evidence_note_outcome(&executor->evidence, op, err);
     }
     if (err == NULL) {
         hand_note_done(&executor->hand, op);
-    } else if (!stage_is_supply_op(op) || hides_nothing(&executor->move)) {
+    } else if (!own || hides_nothing(&executor->move)) {
         note_failure(executor, err);
     }
     telling_emit(executor, EVENT_STEP_END, err, NULL);
@@ -121,6 +122,20 @@ static void give_up(struct executor *executor, enum err_code code, const char *t
     submit(executor, &batch, on_stuck_committed);
 }
 
+/* What a stopped guest's volumes are is known while its source has them: a proof is owed from then on, by
+ * whatever run. */
+static void note_checks(struct executor *executor, const struct actuator_completion *completion)
+{
+    struct stage *stage = &executor->stage;
+
+    stage_note_checks(stage, completion);
+    if (completion->supplies.count > 0 && executor->move.mode != MOVE_LIVE) {
+        stage->supplies =
+            supply_list_identify(&executor->arena, &stage->supplies, &completion->supplies);
+        executor->identified = true;
+    }
+}
+
 static void on_act_done(struct executor *executor, const struct act_end *end)
 {
     executor->record.note = end->note;
@@ -130,8 +145,9 @@ static void on_act_done(struct executor *executor, const struct act_end *end)
         give_up(executor, ERR_TIMEOUT, end->unanswered);
         return;
     }
-    if (executor->step.op == OP_PREFLIGHT && end->completion != NULL) {
-        stage_note_checks(&executor->stage, end->completion);
+    if (executor->step.op == OP_PREFLIGHT && end->completion != NULL &&
+        !stage_is_proof(&executor->step)) {
+        note_checks(executor, end->completion);
     }
     note_outcome(executor, end->err);
     look_now(executor);
@@ -226,12 +242,14 @@ static void run_step(struct executor *executor)
     }
     intent_mark(executor, &batch);
     stage_note_intent(&executor->stage, record.kind, record.supply, executor->step.side);
-    if (executor->step.op == OP_PREFLIGHT) { /* Touches nothing: needs no intent. */
+    /* It touches nothing and needs no intent, but what came of the step before must not be lost for it. */
+    if (executor->step.op == OP_PREFLIGHT && !executor->has_record) {
         executor->record = record;
         act_begin(executor, on_act_done);
         return;
     }
     telling_skipped(executor);
+    intent_add_identities(executor, &batch);
     intent_add_move(executor, &batch);
     intent_add(&batch, JOURNAL_STEP)->step = record;
     executor->record = record;

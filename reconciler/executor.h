@@ -76,6 +76,7 @@ struct executor {
     struct hand hand;   /* The step that a person asked for. */
     bool by_hand;       /* A person ran it step by step before, or does so now. */
     struct stage stage; /* What the platform provides for the guest. */
+    bool identified;    /* Its supplies have identities that the journal has not. */
     struct step step;   /* What is being done. */
     struct force_state force;
     struct act act;

@@ -75,6 +75,9 @@ static bool holds(const struct choice *choice, const struct procedure_part *part
     if (part->op == OP_PROVIDE) {
         return (choice->stage->provided[part->side] & bit) != 0;
     }
+    if (part->op == OP_PREFLIGHT) {
+        return (choice->stage->matched & bit) != 0;
+    }
     if (part->op == OP_WITHDRAW) {
         return (choice->stage->withdrawn[part->side] & bit) != 0;
     }
@@ -142,7 +145,11 @@ static struct hand_turn take(const struct choice *choice, const struct procedure
 {
     struct hand_turn turn = {
         .choice = HAND_TAKE,
-        .step = { .action = STEP_RUN, .op = part->op, .side = part->side, .supply = part->supply },
+        .step = { .action = STEP_RUN,
+                  .op = part->op,
+                  .side = part->side,
+                  .supply = part->supply,
+                  .prepared = part->op == OP_PREFLIGHT },
     };
 
     if (wants_checks(choice)) {

@@ -113,6 +113,16 @@ void intent_add_supplies(struct executor *executor, struct intent_batch *batch,
     memcpy(executor->move.supplies_digest, object->digest, DIGEST_TEXT_SIZE);
 }
 
+void intent_add_identities(struct executor *executor, struct intent_batch *batch)
+{
+    const struct supply_list supplies = executor->stage.supplies;
+
+    if (executor->identified) {
+        intent_add_supplies(executor, batch, &supplies);
+        executor->identified = false;
+    }
+}
+
 static void add_owed(struct executor *executor, struct intent_batch *batch, bool paid)
 {
     intent_add(batch, JOURNAL_OWED)->owed = (struct journal_owed){

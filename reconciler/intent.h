@@ -46,6 +46,9 @@ void intent_add_definition(struct executor *executor, struct intent_batch *batch
 void intent_add_supplies(struct executor *executor, struct intent_batch *batch,
                          const struct supply_list *supplies);
 
+/* The same list with what the checks have learnt of it, unless the journal has that. */
+void intent_add_identities(struct executor *executor, struct intent_batch *batch);
+
 /* What the step that is about to be taken changes of the move. */
 void intent_mark(struct executor *executor, struct intent_batch *batch);
 

@@ -101,8 +101,8 @@ int operation_build(struct arena *arena, const struct policy *policy, const stru
                     struct err *err)
 {
     enum op_kind kind = step->op;
-    bool two_sided =
-        operation_is_migration(kind) || (kind == OP_PREFLIGHT && move->mode != MOVE_FORCED);
+    bool two_sided = operation_is_migration(kind) ||
+                     (kind == OP_PREFLIGHT && move->mode != MOVE_FORCED && !stage_is_proof(step));
 
     *op = (struct op){
         .kind = kind,

@@ -19,6 +19,10 @@
     {                                    \
         OP_WITHDRAW, SUPPLY_##kind, side \
     }
+#define PROVE(kind, side)                 \
+    {                                     \
+        OP_PREFLIGHT, SUPPLY_##kind, side \
+    }
 #define STEP(name) (UINT32_C(1) << STEP_##name)
 
 /* The order of the procedure. */
@@ -47,7 +51,7 @@ _Static_assert(STEP_COUNT == PROCEDURE_STEPS, "every step has its place");
 
 /* What a step consists of, which steps it builds upon whatever the order, and what does not hold as long as it is
  * not done, on the host where it is.  The configuration volume is mounted from an attached volume: it comes after
- * the volumes and goes before them.  Bridges go once the guest has arrived, so that a way back finds its network. */
+ * the volumes, proven by then, and goes before them.  Bridges go once the guest has arrived, so that a way back finds its network. */
 static const struct {
     const char *name;
     struct procedure_part parts[PROCEDURE_PARTS];
@@ -89,8 +93,8 @@ static const struct {
     },
     [STEP_ATTACH_VOLUMES] = {
         .name = "ATTACH_VOLUMES",
-        .parts = { PROVIDE(VOLUME, TARGET), PROVIDE(CONFIG, TARGET) },
-        .part_count = 2,
+        .parts = { PROVIDE(VOLUME, TARGET), PROVE(VOLUME, TARGET), PROVIDE(CONFIG, TARGET) },
+        .part_count = 3,
         .needs = STEP(STOP_GUEST) | STEP(DETACH_VOLUMES),
         .lacking = "its volumes have not been attached to",
     },
@@ -194,8 +198,9 @@ size_t procedure_parts(size_t place, const struct journal_move *move,
     for (size_t i = 0; i < steps_of_all[place].part_count; i++) {
         const struct procedure_part *part = &steps_of_all[place].parts[i];
         bool silent = move->mode == MOVE_FORCED && part->side == SOURCE;
+        bool known = part->op != OP_PREFLIGHT || supply_list_is_identified(supplies, part->supply);
 
-        if ((kinds & SUPPLY_BIT(part->supply)) != 0 && !silent) {
+        if ((kinds & SUPPLY_BIT(part->supply)) != 0 && !silent && known) {
             parts[count++] = *part;
         }
     }

@@ -28,21 +28,25 @@ struct need {
     {                                    \
         OP_WITHDRAW, SUPPLY_##kind, side \
     }
+#define PROVE(kind, side)                 \
+    {                                     \
+        OP_PREFLIGHT, SUPPLY_##kind, side \
+    }
 
 /* Each in the order in which it is done.  The configuration volume is mounted from an attached volume: it comes
- * after the volumes and goes before them. */
+ * after the volumes, proven by then, and goes before them. */
 static const struct need before_migrate[] = { PROVIDE(BRIDGE, TARGET), PROVIDE(NAT_BRIDGE, TARGET),
                                               PROVIDE(VOLUME, TARGET), PROVIDE(INTERFACE, TARGET) };
 static const struct need before_stop[] = { PROVIDE(BRIDGE, TARGET), PROVIDE(NAT_BRIDGE, TARGET) };
 static const struct need before_define[] = {
     PROVIDE(BRIDGE, TARGET),  PROVIDE(NAT_BRIDGE, TARGET), WITHDRAW(INTERFACE, SOURCE),
     WITHDRAW(CONFIG, SOURCE), WITHDRAW(VOLUME, SOURCE),    PROVIDE(VOLUME, TARGET),
-    PROVIDE(CONFIG, TARGET),
+    PROVE(VOLUME, TARGET),    PROVIDE(CONFIG, TARGET),
 };
 static const struct need before_start[] = {
     PROVIDE(BRIDGE, TARGET),  PROVIDE(NAT_BRIDGE, TARGET), WITHDRAW(INTERFACE, SOURCE),
     WITHDRAW(CONFIG, SOURCE), WITHDRAW(VOLUME, SOURCE),    PROVIDE(VOLUME, TARGET),
-    PROVIDE(CONFIG, TARGET),  PROVIDE(INTERFACE, TARGET),
+    PROVE(VOLUME, TARGET),    PROVIDE(CONFIG, TARGET),     PROVIDE(INTERFACE, TARGET),
 };
 static const struct need before_restart[] = {
     WITHDRAW(INTERFACE, TARGET), WITHDRAW(CONFIG, TARGET),    WITHDRAW(VOLUME, TARGET),
@@ -80,6 +84,16 @@ struct gate {
 bool stage_is_supply_op(enum op_kind kind)
 {
     return kind == OP_PROVIDE || kind == OP_WITHDRAW;
+}
+
+bool stage_is_proof(const struct step *step)
+{
+    return step->op == OP_PREFLIGHT && step->supply != SUPPLY_NONE;
+}
+
+bool stage_is_own(const struct step *step)
+{
+    return stage_is_supply_op(step->op) || stage_is_proof(step);
 }
 
 static bool is_restart(const struct journal_move *move)
@@ -162,6 +176,9 @@ static bool is_concerned(const struct gate *gate, const struct need *need)
     if (gate->move->mode == MOVE_FORCED && need->side == SOURCE) {
         return false; /* It cannot be asked. */
     }
+    if (need->op == OP_PREFLIGHT) {
+        return supply_list_is_identified(&stage->supplies, need->supply);
+    }
     if (need->op == OP_WITHDRAW && need->side == TARGET) {
         return (stage->touched[TARGET] & bit) != 0 &&
                (!supply_is_bridge(need->supply) || (gate->move->made & bit) != 0);
@@ -174,9 +191,11 @@ static bool is_concerned(const struct gate *gate, const struct need *need)
 
 static bool holds(const struct stage *stage, const struct need *need)
 {
-    const uint32_t *seen = need->op == OP_PROVIDE ? stage->provided : stage->withdrawn;
+    uint32_t seen = need->op == OP_PREFLIGHT ? stage->matched
+                    : need->op == OP_PROVIDE ? stage->provided[need->side]
+                                             : stage->withdrawn[need->side];
 
-    return (seen[need->side] & SUPPLY_BIT(need->supply)) != 0;
+    return (seen & SUPPLY_BIT(need->supply)) != 0;
 }
 
 /* The first thing that 'step' needs and that was not seen to hold, or NULL. */
@@ -249,6 +268,7 @@ static struct step gated(const struct gate *gate)
         .op = need->op,
         .side = need->side,
         .supply = need->supply,
+        .prepared = need->op == OP_PREFLIGHT,
         .back = gate->step->back,
     };
 }
@@ -271,7 +291,7 @@ static bool is_hopeless(const struct stage *stage, const struct step *step)
 {
     const struct need need = { step->op, step->supply, step->side };
 
-    return step->action == STEP_RUN && stage_is_supply_op(step->op) && is_failed(stage, &need) &&
+    return step->action == STEP_RUN && stage_is_own(step) && is_failed(stage, &need) &&
            (stage->failures >= STAGE_TRIES || !err_is_retryable(&stage->error));
 }
 
@@ -327,6 +347,7 @@ void stage_note_intent(struct stage *stage, enum op_kind kind, enum supply_kind 
         stage->touched[side] |= SUPPLY_BIT(supply);
         stage->provided[side] &= ~SUPPLY_BIT(supply);
         stage->withdrawn[side] &= ~SUPPLY_BIT(supply);
+        stage->matched &= side == TARGET ? ~SUPPLY_BIT(supply) : ~UINT32_C(0);
     }
 }
 
@@ -350,10 +371,8 @@ void stage_note_outcome(struct stage *stage, const struct step *step, const stru
 {
     const struct need need = { step->op, step->supply, step->side };
 
-    if (step->op == OP_PREFLIGHT) {
-        stage->proven |= step->prepared && err == NULL;
-    }
-    if (!stage_is_supply_op(step->op)) {
+    if (!stage_is_own(step)) {
+        stage->proven |= step->op == OP_PREFLIGHT && step->prepared && err == NULL;
         return;
     }
     if (err != NULL) {
@@ -363,8 +382,9 @@ void stage_note_outcome(struct stage *stage, const struct step *step, const stru
         return;
     }
     stage->failures = 0;
-    *(step->op == OP_PROVIDE ? &stage->provided[step->side] : &stage->withdrawn[step->side]) |=
-        SUPPLY_BIT(step->supply);
+    *(step->op == OP_PROVIDE    ? &stage->provided[step->side]
+      : step->op == OP_WITHDRAW ? &stage->withdrawn[step->side]
+                                : &stage->matched) |= SUPPLY_BIT(step->supply);
 }
 
 void stage_note_checks(struct stage *stage, const struct actuator_completion *completion)

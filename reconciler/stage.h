@@ -5,7 +5,9 @@
  * Stage: a gate around step_next() that sees to it that what a platform provides for the guest (model/supply.h)
  * is where the next step needs it: bridges and volumes are made on the target before the guest goes there, its
  * volumes leave the source before they come to the target, and nothing that was prepared stays behind when the
- * move ends.  Where something cannot be provided on the way forward, the move turns round.
+ * move ends.  What is behind a volume that follows a stopped guest is proven on the target before the guest is
+ * defined or started there, by what the checks learnt of it on the source.  Where something cannot be provided
+ * or is not the same on the way forward, the move turns round.
  *
  * Like step.h it keeps no place in a programme: what holds was seen to hold since the move was taken up, and
  * whatever was not is done again, which costs nothing where it holds already.  A move without supplies is left
@@ -47,6 +49,7 @@ struct stage {
         touched[2]; /* What any step of the move, of whatever run, was to provide or withdraw. */
     uint32_t present[2]; /* What the checks found there before anything was done. */
     bool proven;         /* The checks passed with everything in its place on the target. */
+    uint32_t matched;    /* Seen on the target to be what they were on the source. */
     struct err error;    /* Of the last try of 'failed', if 'failures' is not 0. */
     struct step failed;
     unsigned failures; /* In a row. */
@@ -55,6 +58,13 @@ struct stage {
 
 /* True for PROVIDE and WITHDRAW. */
 bool stage_is_supply_op(enum op_kind kind);
+
+/* True of a step that looks whether supplies on the target are what they were on the source: a PREFLIGHT of the
+ * target alone. */
+bool stage_is_proof(const struct step *step);
+
+/* True of the stage's own steps: those two kinds, which fail without ending the move. */
+bool stage_is_own(const struct step *step);
 
 /* Decides what to do next, as step_next() does; its own steps have 'supply' set.  A step that is STUCK for
  * supplies tells so by 'supply', and 'error' says why. */

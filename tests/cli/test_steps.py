@@ -115,7 +115,9 @@ class Telling(StepsTest):
         self.world.edit_fleet(lambda fleet: fleet["volumes"][0].update(shared=True))
         self.assert_exit(self.world.berth("apply", "--yes"), OK)
         self.assert_moved()
-        names = [step["step"] for step in self.steps()["steps"]]
+        steps = self.steps()["steps"]
+        self.assertEqual({step["state"] for step in steps}, {"done"})
+        names = [step["step"] for step in steps]
         self.assertEqual(names, ["preflight", "CREATE_BRIDGES", "ATTACH_VOLUMES", "preflight", "migrate",
                                  "DETACH_VOLUMES", "REMOVE_BRIDGES"])
 
@@ -293,6 +295,19 @@ class ByHand(StepsTest):
         self.world.edit_fleet(lambda fleet: fleet["hosts"][1].pop("storage"))
         self.take("ATTACH_VOLUMES", "MIGRATE_GUEST", "STARTUP_GUEST", "REMOVE_BRIDGES")
         self.assert_moved()
+
+    def test_another_volume_in_place_of_its_own_is_found_by_a_later_run_too(self):
+        self.take("CREATE_BRIDGES", "STOP_GUEST", "DETACH_VOLUMES")
+        self.world.edit_fleet(lambda fleet: fleet["hosts"][1].update(decoys=["v1"]))
+        for _ in range(2):
+            result = self.migrate("--step", "ATTACH_VOLUMES")
+            self.assert_exit(result, FAILED)
+            self.assertIn("ATTACH_VOLUMES: prove that its volumes are the same: ", result.stderr)
+            self.assertIn("not the same storage on 'kvm2' (another-volume) as on 'kvm1' (v1)", result.stderr)
+            self.assertEqual(self.states()["ATTACH_VOLUMES"], "failed")
+        self.world.edit_fleet(lambda fleet: fleet["hosts"][1].pop("decoys"))
+        self.assert_exit(self.migrate(), FAILED)
+        self.assertEqual(self.guest("kvm1").get("state", "running"), "running")
 
     def test_while_berthd_runs_it_is_refused_with_what_to_do(self):
         self.start_daemon()

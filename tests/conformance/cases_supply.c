@@ -13,9 +13,9 @@
 
 /* What a guest needs to be connected. */
 static const struct supply links[] = {
-    { SUPPLY_BRIDGE, BRIDGE, NULL },
-    { SUPPLY_NAT_BRIDGE, "vmnat77", NULL },
-    { SUPPLY_INTERFACE, "vf7", NULL },
+    { .kind = SUPPLY_BRIDGE, .name = BRIDGE },
+    { .kind = SUPPLY_NAT_BRIDGE, .name = "vmnat77" },
+    { .kind = SUPPLY_INTERFACE, .name = "vf7" },
 };
 
 /* What the guest of the rig needs. */
@@ -281,6 +281,53 @@ START_TEST(what_the_platform_brings_to_the_target_is_skipped_before_and_checked_
 }
 END_TEST
 
+/* What the checks before an offline move learn of the volume, and kvm2 is asked to have. */
+static struct op proof_of(struct rig *rig, const struct supply_list *needs)
+{
+    struct op op = about(rig, OP_PROVIDE, "kvm2", SUPPLY_VOLUME, &survey(rig, needs)->supplies);
+
+    op.kind = OP_PREFLIGHT;
+    op.peer = NULL;
+    op.other = "kvm1";
+    op.prepared = true;
+    return op;
+}
+
+START_TEST(what_was_behind_a_volume_is_learnt_before_and_found_where_it_is_attached_then)
+{
+    AUTO(rig) struct rig *rig = rig_open_with_lone_disk(WORLD_IDLE);
+    struct needs needs;
+    const struct supply_list *list = need_both(rig, &needs);
+    const struct op op = proof_of(rig, list);
+    const struct supply_list known = supply_list_of(&op.supplies, SUPPLY_VOLUME);
+
+    ck_assert_uint_eq(known.count, 1);
+    ck_assert_ptr_nonnull(known.items[0].identity);
+    (void)rig_fail(rig, &op, ERR_UNSAFE); /* It has nothing there yet. */
+    provide(rig, "kvm2", SUPPLY_VOLUME, list, NULL);
+    ck_assert_int_eq(rig_check(rig_succeed(rig, &op), CHECK_STORAGE)->result, CHECK_PASSED);
+    withdraw(rig, "kvm2", SUPPLY_VOLUME, list, NULL);
+}
+END_TEST
+
+START_TEST(another_volume_in_its_place_is_told_with_what_each_of_them_is)
+{
+    AUTO(rig) struct rig *rig = rig_open_with_lone_disk(WORLD_OFF);
+    struct needs needs;
+    const struct op op = proof_of(rig, need_both(rig, &needs));
+    const char *identity = supply_list_of(&op.supplies, SUPPLY_VOLUME).items[0].identity;
+    const char *end = strlen(identity) > 20 ? identity + strlen(identity) - 20 : identity;
+    const struct check *check;
+
+    world_attach_wrong(rig->world, "kvm2", rig->volume);
+    check = rig_check(rig_fail(rig, &op, ERR_UNSAFE), CHECK_STORAGE);
+    ck_assert_int_eq(check->result, CHECK_FAILED);
+    ck_assert_ptr_nonnull(strstr(check->evidence, "not the same storage on 'kvm2' ("));
+    ck_assert_ptr_nonnull(strstr(check->evidence, "as on 'kvm1' ("));
+    ck_assert_ptr_nonnull(strstr(check->evidence, text_format(&rig->arena, "%s)", end)));
+}
+END_TEST
+
 TCase *cases_supply(void)
 {
     TCase *tcase = tcase_create("supply");
@@ -295,6 +342,9 @@ TCase *cases_supply(void)
     tcase_add_test(tcase, a_guest_without_its_volume_cannot_start_and_starts_with_it);
     tcase_add_test(tcase, nothing_is_taken_from_a_guest_that_runs);
     tcase_add_test(tcase, a_guest_whose_volume_another_host_has_too_is_not_started);
+    tcase_add_test(tcase,
+                   what_was_behind_a_volume_is_learnt_before_and_found_where_it_is_attached_then);
+    tcase_add_test(tcase, another_volume_in_its_place_is_told_with_what_each_of_them_is);
     tcase_add_test(tcase,
                    what_the_platform_brings_to_the_target_is_skipped_before_and_checked_then);
     return tcase;

@@ -67,6 +67,7 @@ static void on_done(void *context, const struct actuator_completion *completion)
     }
     memcpy(done->present, completion->present, sizeof(done->present));
     memcpy(done->known, completion->known, sizeof(done->known));
+    done->supplies = supply_list_copy(&rig->arena, &completion->supplies);
     done->note = arena_strdup_maybe(&rig->arena, completion->note);
     rig->done_count++;
     stop_if_satisfied(rig);

@@ -33,7 +33,8 @@ struct rig_done {
     struct check_list checks;  /* Of a preflight; likewise. */
     uint32_t present[2];       /* Likewise, as the next. */
     uint32_t known[2];
-    const char *note; /* In the rig's arena, or NULL. */
+    struct supply_list supplies; /* Likewise. */
+    const char *note;            /* In the rig's arena, or NULL. */
 };
 
 struct rig_notice {

@@ -141,6 +141,16 @@ class Offline(StepsTest):
         self.make()
         self.disturb_all(OFFLINE, ("lost", "hang", "late6"))
 
+    def test_another_volume_in_place_of_its_own_is_found_out_before_the_guest_is_there(self):
+        self.make()
+        self.want()
+        self.fault("target", "escli mkvolumeattachment", "wrong")
+        result = self.apply()
+        self.assert_exit(result, FAILED, BLOCKED)
+        self.assertRegex(self.text(result), "is not the same storage on 'kvm2' .* as on 'kvm1'")
+        self.assert_whole("kvm1")
+        self.assert_ends()
+
 
 class ByHand(StepsTest):
     def take(self, *steps):

@@ -13,9 +13,11 @@
 #include "reconciler/procedure.h"
 #include "tests/runner.h"
 
-static const struct supply some_supplies[] = { { SUPPLY_BRIDGE, "br7", NULL },
-                                               { SUPPLY_VOLUME, "v", "/dev/v" },
-                                               { SUPPLY_CONFIG, "c", "/dev/c" } };
+static const struct supply some_supplies[] = {
+    { .kind = SUPPLY_BRIDGE, .name = "br7" },
+    { .kind = SUPPLY_VOLUME, .name = "v", .device = "/dev/v" },
+    { .kind = SUPPLY_CONFIG, .name = "c", .device = "/dev/c" }
+};
 static const struct supply_list supplies = { some_supplies, ARRAY_LEN(some_supplies) };
 
 static struct journal_move move_of(enum move_mode mode, enum guest_state original)

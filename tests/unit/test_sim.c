@@ -661,7 +661,7 @@ END_TEST
 START_TEST(a_forced_move_attaches_a_volume_on_a_platform_without_a_profile)
 {
     AUTO(rig) struct rig *rig = rig_new("],\"volumes\":[{\"name\":\"sys\"}", "", "");
-    const struct supply volume = { SUPPLY_VOLUME, "sys", "/dev/sys" };
+    const struct supply volume = { .kind = SUPPLY_VOLUME, .name = "sys", .device = "/dev/sys" };
     struct op op = op_of(OP_PROVIDE);
 
     op.host = "kvm2";

@@ -19,11 +19,23 @@
 #define STEPS_MAX 60
 
 static const struct supply all_supplies[] = {
-    { SUPPLY_BRIDGE, "br7", NULL },
-    { SUPPLY_NAT_BRIDGE, "nat0", NULL },
-    { SUPPLY_INTERFACE, "vf1", NULL },
-    { SUPPLY_VOLUME, "vm1_sys", "/dev/exc/vm1_sys" },
-    { SUPPLY_CONFIG, "vm1_cfg", "/dev/exc/vm1_cfg" },
+    { .kind = SUPPLY_BRIDGE, .name = "br7" },
+    { .kind = SUPPLY_NAT_BRIDGE, .name = "nat0" },
+    { .kind = SUPPLY_INTERFACE, .name = "vf1" },
+    { .kind = SUPPLY_VOLUME, .name = "vm1_sys", .device = "/dev/exc/vm1_sys" },
+    { .kind = SUPPLY_CONFIG, .name = "vm1_cfg", .device = "/dev/exc/vm1_cfg" },
+};
+
+/* The same once the checks have passed. */
+static const struct supply known_supplies[] = {
+    { .kind = SUPPLY_BRIDGE, .name = "br7" },
+    { .kind = SUPPLY_NAT_BRIDGE, .name = "nat0" },
+    { .kind = SUPPLY_INTERFACE, .name = "vf1" },
+    { .kind = SUPPLY_VOLUME,
+      .name = "vm1_sys",
+      .device = "/dev/exc/vm1_sys",
+      .identity = "wwid:naa.1" },
+    { .kind = SUPPLY_CONFIG, .name = "vm1_cfg", .device = "/dev/exc/vm1_cfg" },
 };
 
 #define ALL                                                                                     \
@@ -149,9 +161,21 @@ static void act_on_supplies(struct world *world, const struct step *step)
     }
 }
 
+/* What follows a stopped guest is proven before the guest is there. */
+static void check_proof(const struct world *world, const struct step *step)
+{
+    bool there = step->side == 1 && (step->op == OP_DEFINE || step->op == OP_START);
+
+    ck_assert_msg(!there || world->move.mode == MOVE_LIVE || world->stage.supplies.count == 0 ||
+                      (world->stage.matched & SUPPLY_BIT(SUPPLY_VOLUME)) != 0,
+                  "%s", world->log.data);
+}
+
 static void act(struct world *world, const struct step *step)
 {
     unsigned side = step->side;
+
+    check_proof(world, step);
 
     if (step->op == OP_MIGRATE) {
         world->has[0] = false;
@@ -190,10 +214,13 @@ static void tell(struct world *world, const struct step *step, enum err_code cod
         err_set(&world->err, code, "it fails");
     }
     stage_note_outcome(&world->stage, step, code == ERR_NONE ? NULL : &world->err);
-    if (stage_is_supply_op(step->op)) {
+    if (stage_is_own(step)) {
         return;
     }
-    world->facts.proven |= step->op == OP_PREFLIGHT && code == ERR_NONE;
+    if (step->op == OP_PREFLIGHT && code == ERR_NONE) {
+        world->facts.proven = true;
+        world->stage.supplies.items = known_supplies;
+    }
     world->facts.error = code == ERR_NONE ? NULL : &world->err;
     world->facts.failed = step->op;
     world->facts.failures += code != ERR_NONE;
@@ -292,11 +319,67 @@ START_TEST(an_offline_move_has_its_network_before_the_stop_and_its_volumes_on_on
     world_init(&world, MOVE_OFFLINE, true);
     play(&world);
     assert_done(&world);
-    ck_assert_str_eq(world.log.data,
-                     "preflight  0, provide bridge 1, provide nat-bridge 1, stop  0, "
-                     "withdraw interface 0, withdraw config 0, withdraw volume 0, "
-                     "provide volume 1, provide config 1, define  1, undefine  0, "
-                     "provide interface 1, start  1, withdraw bridge 0, withdraw nat-bridge 0");
+    ck_assert_str_eq(
+        world.log.data,
+        "preflight  0, provide bridge 1, provide nat-bridge 1, stop  0, "
+        "withdraw interface 0, withdraw config 0, withdraw volume 0, "
+        "provide volume 1, preflight+ volume 1, provide config 1, define  1, "
+        "undefine  0, provide interface 1, start  1, withdraw bridge 0, withdraw nat-bridge 0");
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(a_volume_that_is_another_on_the_target_turns_the_move_round_at_once)
+{
+    struct world world;
+
+    world_init(&world, MOVE_OFFLINE, true);
+    world.mishap_at = 9; /* preflight+ volume */
+    world.mishap = MISHAP_HOPELESS;
+    play(&world);
+    ck_assert_int_eq(world.last.action, STEP_END);
+    ck_assert_int_eq(world.last.state, JOURNAL_MOVE_ROLLED_BACK);
+    ck_assert_ptr_nonnull(strstr(world.log.data, "preflight+ volume 1, withdraw volume 1, "));
+    ck_assert_ptr_null(strstr(world.log.data, "define"));
+    ck_assert_ptr_null(strstr(world.log.data, "config 1"));
+    ck_assert_uint_eq(world.there[0], ALL);
+    ck_assert_uint_eq(world.there[1], 0);
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(a_proof_is_made_again_by_a_later_run_and_of_what_is_attached_anew)
+{
+    struct world world;
+    const char *again;
+
+    world_init(&world, MOVE_OFFLINE, true);
+    world.mishap_at = 11; /* define, proven before */
+    world.mishap = MISHAP_CRASH;
+    play(&world);
+    assert_done(&world);
+    again = strstr(strstr(world.log.data, "preflight+ volume 1") + 1, "preflight+ volume 1");
+    ck_assert_msg(again != NULL, "%s", world.log.data);
+
+    world.stage.matched = ALL;
+    stage_note_intent(&world.stage, OP_PROVIDE, SUPPLY_VOLUME, 0);
+    ck_assert_uint_eq(world.stage.matched, ALL);
+    stage_note_intent(&world.stage, OP_PROVIDE, SUPPLY_VOLUME, 1);
+    ck_assert_uint_eq(world.stage.matched, ALL & ~SUPPLY_BIT(SUPPLY_VOLUME));
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(what_nobody_could_tell_on_the_source_is_not_asked_for_on_the_target)
+{
+    struct world world;
+    struct step step = { .action = STEP_RUN, .op = OP_START, .side = 1 };
+
+    world_init(&world, MOVE_COLD, true);
+    world.stage.provided[1] = world.stage.withdrawn[0] = ALL;
+    ck_assert_int_eq(stage_before(&world.move, &world.facts, &world.stage, &step).op, OP_START);
+    world.stage.supplies.items = known_supplies;
+    ck_assert_int_eq(stage_before(&world.move, &world.facts, &world.stage, &step).op, OP_PREFLIGHT);
     world_deinit(&world);
 }
 END_TEST
@@ -308,11 +391,12 @@ START_TEST(a_cold_move_takes_everything_along_and_starts_nothing)
     world_init(&world, MOVE_COLD, true);
     play(&world);
     assert_done(&world);
-    ck_assert_str_eq(world.log.data,
-                     "preflight  0, provide bridge 1, provide nat-bridge 1, withdraw interface 0, "
-                     "withdraw config 0, withdraw volume 0, provide volume 1, provide config 1, "
-                     "define  1, undefine  0, provide interface 1, withdraw bridge 0, "
-                     "withdraw nat-bridge 0");
+    ck_assert_str_eq(
+        world.log.data,
+        "preflight  0, provide bridge 1, provide nat-bridge 1, withdraw interface 0, "
+        "withdraw config 0, withdraw volume 0, provide volume 1, "
+        "preflight+ volume 1, provide config 1, define  1, undefine  0, provide interface 1, withdraw bridge 0, "
+        "withdraw nat-bridge 0");
     ck_assert_uint_eq(world.there[1], ALL);
     ck_assert_uint_eq(world.there[0], 0);
     world_deinit(&world);
@@ -535,7 +619,7 @@ START_TEST(whatever_fails_dies_or_is_cancelled_the_guest_runs_once_with_its_supp
 
     for (size_t m = 0; m < ARRAY_LEN(modes); m++) {
         for (enum mishap mishap = MISHAP_FAILS; mishap < MISHAP_COUNT; mishap++) {
-            for (size_t at = 1; at <= 16; at++) {
+            for (size_t at = 1; at <= 17; at++) {
                 meet(modes[m], mishap, at);
             }
         }
@@ -551,6 +635,9 @@ int main(void)
     tcase_add_test(tcase, a_live_move_brings_all_but_the_configuration_before_and_that_after);
     tcase_add_test(tcase,
                    an_offline_move_has_its_network_before_the_stop_and_its_volumes_on_one_host);
+    tcase_add_test(tcase, a_volume_that_is_another_on_the_target_turns_the_move_round_at_once);
+    tcase_add_test(tcase, a_proof_is_made_again_by_a_later_run_and_of_what_is_attached_anew);
+    tcase_add_test(tcase, what_nobody_could_tell_on_the_source_is_not_asked_for_on_the_target);
     tcase_add_test(tcase, a_cold_move_takes_everything_along_and_starts_nothing);
     tcase_add_test(tcase, a_move_without_supplies_has_no_step_more);
     tcase_add_test(tcase, an_early_stop_leaves_everything_to_the_move_that_follows);

@@ -18,12 +18,12 @@
 #include "tests/runner.h"
 
 static const struct supply some[] = {
-    { SUPPLY_VOLUME, "vm1_u01", "/dev/exc/vm1_u01" },
-    { SUPPLY_BRIDGE, "vmbondeth1", NULL },
-    { SUPPLY_VOLUME, "vm1_sys", "/dev/exc/vm1_sys" },
-    { SUPPLY_BRIDGE, "vmbondeth0", NULL },
-    { SUPPLY_BRIDGE, "vmbondeth1", NULL },
-    { SUPPLY_INTERFACE, "0000:3b:02.1", NULL },
+    { .kind = SUPPLY_VOLUME, .name = "vm1_u01", .device = "/dev/exc/vm1_u01" },
+    { .kind = SUPPLY_BRIDGE, .name = "vmbondeth1" },
+    { .kind = SUPPLY_VOLUME, .name = "vm1_sys", .device = "/dev/exc/vm1_sys" },
+    { .kind = SUPPLY_BRIDGE, .name = "vmbondeth0" },
+    { .kind = SUPPLY_BRIDGE, .name = "vmbondeth1" },
+    { .kind = SUPPLY_INTERFACE, .name = "0000:3b:02.1" },
 };
 
 static const char some_text[] =
@@ -128,8 +128,8 @@ END_TEST
 START_TEST(of_one_volume_told_with_and_without_its_device_the_device_stays)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
-    const struct supply volumes[] = { { SUPPLY_VOLUME, "v", NULL },
-                                      { SUPPLY_VOLUME, "v", "/dev/v" } };
+    const struct supply volumes[] = { { .kind = SUPPLY_VOLUME, .name = "v" },
+                                      { .kind = SUPPLY_VOLUME, .name = "v", .device = "/dev/v" } };
     const struct supply_list list = make(&arena, volumes, ARRAY_LEN(volumes));
 
     ck_assert_uint_eq(list.count, 1);
@@ -160,11 +160,13 @@ END_TEST
 START_TEST(a_name_that_is_none_makes_no_list_and_is_named)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
-    static const struct supply bad[] = { { SUPPLY_VOLUME, "-rf", NULL },
-                                         { SUPPLY_VOLUME, NULL, NULL },
-                                         { SUPPLY_VOLUME, "v", "/dev/\x1b[2J" },
-                                         { SUPPLY_NONE, "v", NULL },
-                                         { SUPPLY_KIND_COUNT, "v", NULL } };
+    static const struct supply bad[] = {
+        { .kind = SUPPLY_VOLUME, .name = "-rf" },
+        { .kind = SUPPLY_VOLUME },
+        { .kind = SUPPLY_VOLUME, .name = "v", .device = "/dev/\x1b[2J" },
+        { .kind = SUPPLY_NONE, .name = "v" },
+        { .kind = SUPPLY_KIND_COUNT, .name = "v" }
+    };
     struct supply_list list;
     struct err err;
 
@@ -203,6 +205,44 @@ START_TEST(a_text_is_read_back_to_the_same_list)
     ck_assert_str_eq(supply_json_write(&arena, &list), some_text);
     list = supply_list_copy(&arena, &list);
     ck_assert_str_eq(supply_json_write(&arena, &list), some_text);
+}
+END_TEST
+
+START_TEST(what_a_volume_was_is_kept_with_it_and_bounded)
+{
+    const struct supply told = {
+        .kind = SUPPLY_VOLUME, .name = "v", .device = "/dev/v", .identity = "wwid:naa.600 1"
+    };
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct supply untold = told;
+    struct supply_list list;
+    struct supply_list read;
+    struct err err = { 0 };
+    char long_one[1026];
+    const char *text;
+
+    ck_assert_int_eq(supply_list_make(&arena, &told, 1, &list, &err), 0);
+    text = supply_json_write(&arena, &list);
+    ck_assert_int_eq(supply_json_read(&arena, text, strlen(text), &read, &err), 0);
+    ck_assert_str_eq(read.items[0].identity, told.identity);
+    list = supply_list_copy(&arena, &read);
+    ck_assert_str_eq(list.items[0].identity, told.identity);
+    untold.identity = NULL;
+    list = supply_list_identify(&arena, &(struct supply_list){ &untold, 1 }, &read);
+    ck_assert_str_eq(list.items[0].identity, told.identity);
+    list = supply_list_identify(&arena, &read, &(struct supply_list){ &untold, 1 });
+    ck_assert_str_eq(list.items[0].identity, told.identity);
+
+    memset(long_one, 'x', sizeof(long_one));
+    long_one[1025] = '\0';
+    ck_assert(!supply_is_identity(long_one));
+    long_one[1024] = '\0';
+    ck_assert(supply_is_identity(long_one));
+    ck_assert(!supply_is_identity(""));
+    ck_assert(!supply_is_identity("a\nb"));
+    untold.identity = "a\nb";
+    ck_assert_int_eq(supply_list_make(&arena, &untold, 1, &list, &err), -1);
+    ck_assert_ptr_nonnull(strstr(err.text, "'v'"));
 }
 END_TEST
 
@@ -245,9 +285,11 @@ static const struct desired desired = {
     .volume_count = 2,
     .volume_refs = volume_refs,
 };
-static const struct supply used[] = { { SUPPLY_BRIDGE, "br7", NULL },
-                                      { SUPPLY_BRIDGE, "vmnat0", NULL },
-                                      { SUPPLY_VOLUME, "vm1_x", "/dev/exc/vm1_x" } };
+static const struct supply used[] = {
+    { .kind = SUPPLY_BRIDGE, .name = "br7" },
+    { .kind = SUPPLY_BRIDGE, .name = "vmnat0" },
+    { .kind = SUPPLY_VOLUME, .name = "vm1_x", .device = "/dev/exc/vm1_x" }
+};
 static const struct observed_guest observed = { .supplies = { used, ARRAY_LEN(used) } };
 static const char *const conf_names[] = { "*_conf", NULL };
 static const char *const nat_names[] = { "vmnat*", NULL };
@@ -341,6 +383,7 @@ int main(void)
     tcase_add_test(tcase, a_name_that_is_none_makes_no_list_and_is_named);
     tcase_add_test(tcase, a_list_is_the_same_text_in_whatever_order_it_was_told);
     tcase_add_test(tcase, a_text_is_read_back_to_the_same_list);
+    tcase_add_test(tcase, what_a_volume_was_is_kept_with_it_and_bounded);
     tcase_add_test(tcase, a_text_that_is_no_list_is_refused);
     tcase_add_test(tcase, a_guest_gets_the_volumes_of_the_file_and_the_bridges_of_its_definition);
     tcase_add_test(tcase, where_the_file_names_no_volume_the_disks_of_the_definition_are_taken);

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "actuators/libvirt_origin.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "actuators/libvirt_move.h"
+#include "actuators/libvirt_question.h"
+#include "actuators/libvirt_supply.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "model/check.h"
+#include "model/op.h"
+#include "model/supply.h"
+
+#define IDENTITY_SHOWN ((size_t)64) /* Bytes of one in a sentence. */
+
+#define ADVICE "use storage that reports an identity"
+
+/* One volume on move->source. */
+struct look {
+    const struct supply *item;
+    const char *device; /* What its device tells, or NULL. */
+    const char
+        *platform; /* What the platform tells, or NULL: it was not asked, or does not know. */
+    bool missing;
+};
+
+/* Asks each of the 'count' devices at 'looks' in one go. */
+static int ask_devices(const struct libvirt_move *move, struct look *looks, size_t count,
+                       struct err *err)
+{
+    struct libvirt_question *questions = ARENA_ARRAY(move->arena, struct libvirt_question, count);
+    const struct libvirt_question_host host = { .name = move->source.host.name,
+                                                .address = move->source.ssh,
+                                                .ssh = move->ssh };
+
+    if (host.address == NULL) {
+        return err_set(err, ERR_UNSAFE,
+                       "what is behind its volumes on '%s' cannot be asked: set [fleet] ssh in "
+                       "berth.conf",
+                       move->op->host);
+    }
+    for (size_t i = 0; i < count; i++) {
+        questions[i] = (struct libvirt_question){ .kind = LIBVIRT_QUESTION_IDENTITY,
+                                                  .name = looks[i].item->device };
+    }
+    if (libvirt_question_ask(move->arena, &host, questions, count, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        looks[i].missing = questions[i].answer == LIBVIRT_QUESTION_MISSING;
+        looks[i].device = questions[i].answer == LIBVIRT_QUESTION_KNOWN ? questions[i].text : NULL;
+    }
+    return 0;
+}
+
+static int ask_platform(const struct libvirt_move *move, struct look *look, struct err *err)
+{
+    return look->missing ? 0
+                         : libvirt_supply_identity(move, &move->source, look->item->device,
+                                                   &look->platform, err);
+}
+
+/* The device's word counts before the platform's, as in the checks that compare two hosts. */
+static const char *learn(const struct libvirt_move *move, struct look *look)
+{
+    struct err ignored;
+
+    if (look->device == NULL && ask_platform(move, look, &ignored) < 0) {
+        return NULL;
+    }
+    return look->device != NULL ? look->device : look->platform;
+}
+
+/* The volumes among 'items', with an identity if that is 'wanted'. */
+static size_t find_volumes(const struct supply_list *items, bool wanted, struct look *looks)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < items->count; i++) {
+        const struct supply *item = &items->items[i];
+
+        if (item->kind == SUPPLY_VOLUME && item->device != NULL &&
+            (!wanted || item->identity != NULL)) {
+            looks[count++] = (struct look){ .item = item };
+        }
+    }
+    return count;
+}
+
+static void keep(const struct libvirt_move *move, struct supply *items, struct look *looks,
+                 size_t count, struct check_list *list)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct supply *item = looks[i].item;
+        const char *identity = learn(move, &looks[i]);
+
+        if (identity != NULL && supply_is_identity(identity)) {
+            items[item - move->op->supplies.items].identity = identity;
+        } else {
+            check_warn(list, CHECK_STORAGE, ADVICE,
+                       "what is behind volume '%s' (%s) on '%s' cannot be told: whether it is the "
+                       "same on '%s' is not proven once it is attached there",
+                       item->name, item->device, move->op->host, move->op->peer);
+        }
+    }
+}
+
+void libvirt_origin_learn(struct libvirt_move *move, struct check_list *list)
+{
+    const struct op *op = move->op;
+    struct supply *items = ARENA_ARRAY(move->arena, struct supply, op->supplies.count);
+    struct look *looks = ARENA_ARRAY(move->arena, struct look, op->supplies.count);
+    size_t count = find_volumes(&op->supplies, false, looks);
+    struct err err;
+
+    if (op->mode == MOVE_LIVE || op->mode == MOVE_FORCED || count == 0) {
+        return;
+    }
+    memcpy(items, op->supplies.items, op->supplies.count * sizeof(*items));
+    if (ask_devices(move, looks, count, &err) == 0) {
+        keep(move, items, looks, count, list);
+    } else {
+        check_fail_err(list, CHECK_STORAGE, &err);
+    }
+    move->supplies = (struct supply_list){ items, op->supplies.count };
+}
+
+/* The end of an identity: what two storages of one kind differ in comes last. */
+static const char *shown(const char *identity)
+{
+    size_t length = identity == NULL ? 0 : strlen(identity);
+
+    return identity == NULL          ? "of which nobody can tell what it is"
+           : length > IDENTITY_SHOWN ? identity + length - IDENTITY_SHOWN
+                                     : identity;
+}
+
+static void prove(const struct libvirt_move *move, struct look *look, struct check_list *list)
+{
+    const struct supply *item = look->item;
+    const char *source = move->op->other == NULL ? "its source" : move->op->other;
+    struct err err;
+
+    if (!text_equal(look->device, item->identity) && ask_platform(move, look, &err) < 0) {
+        check_fail_err(list, CHECK_STORAGE, &err);
+    } else if (look->missing) {
+        check_fail(list, CHECK_STORAGE, ERR_UNSAFE, "attach it there",
+                   "volume '%s' (%s) does not exist on '%s'", item->name, item->device,
+                   move->op->host);
+    } else if (text_equal(look->device, item->identity) ||
+               text_equal(look->platform, item->identity)) {
+        check_pass(list, CHECK_STORAGE, "volume '%s' (%s) is the same storage on '%s' (%s)",
+                   item->name, item->device, move->op->host, shown(item->identity));
+    } else {
+        check_fail(list, CHECK_STORAGE, ERR_UNSAFE, "attach the same volume there",
+                   "volume '%s' (%s) is not the same storage on '%s' (%s) as on '%s' (%s)",
+                   item->name, item->device, move->op->host,
+                   shown(look->device != NULL ? look->device : look->platform), source,
+                   shown(item->identity));
+    }
+}
+
+void libvirt_origin_prove(const struct libvirt_move *move, struct check_list *list)
+{
+    const struct supply_list items = supply_list_of(&move->op->supplies, move->op->supply);
+    struct look *looks = ARENA_ARRAY(move->arena, struct look, items.count);
+    size_t count = find_volumes(&items, true, looks);
+    struct err err;
+
+    if (ask_devices(move, looks, count, &err) < 0) {
+        check_fail_err(list, CHECK_STORAGE, &err);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        prove(move, &looks[i], list);
+    }
+}
