@@ -250,11 +250,6 @@ int libvirt_observe_job(virDomainPtr domain, const char *host, enum guest_job *j
     return 0;
 }
 
-static int compare_uuids(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static const char *uuid_of(struct arena *arena, virDomainPtr domain)
 {
     char uuid[VIR_UUID_STRING_BUFLEN] = "";
@@ -279,9 +274,7 @@ static int read_trait(struct look *look, enum trait trait, struct err *err)
         (void)virDomainFree(domains[i]);
     }
     free(domains);
-    if (set->count > 1) {
-        qsort(set->uuids, set->count, sizeof(*set->uuids), compare_uuids);
-    }
+    text_sort(set->uuids, set->count, sizeof(*set->uuids));
     return 0;
 }
 
@@ -289,8 +282,7 @@ static bool has_trait(const struct look *look, enum trait trait, const char *uui
 {
     const struct uuid_set *set = &look->traits[trait];
 
-    return set->count > 0 &&
-           bsearch(&uuid, set->uuids, set->count, sizeof(*set->uuids), compare_uuids) != NULL;
+    return text_find(uuid, set->uuids, set->count, sizeof(*set->uuids)) != NULL;
 }
 
 static int32_t count_snapshots(const struct look *look, virDomainPtr domain, const char *uuid)

@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "actuators/libvirt_command.h"
 #include "actuators/libvirt_move.h"
@@ -39,11 +38,6 @@ static struct platform_value tell(struct arena *arena, const struct err *err)
     return (struct platform_value){ .why = arena_strdup(arena, err->text) };
 }
 
-static int compare_lines(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* All lines in order, so that a list does not differ by how it was written. */
 static struct platform_value sorted_lines(struct arena *arena, const char *out)
 {
@@ -58,7 +52,7 @@ static struct platform_value sorted_lines(struct arena *arena, const char *out)
     if (count == 0) {
         return (struct platform_value){ .why = "its command says nothing" };
     }
-    qsort(lines, count, sizeof(*lines), compare_lines);
+    text_sort(lines, count, sizeof(*lines));
     for (size_t i = 0; i < count; i++) {
         text_printf(&text, "%s%s", i == 0 ? "" : ", ", text_visible(arena, lines[i]));
     }

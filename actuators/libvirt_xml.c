@@ -225,27 +225,6 @@ static void read_disks(struct arena *arena, const xmlNode *devices, struct libvi
     }
 }
 
-static int compare_texts(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* Sorts 'texts' and drops repetitions; returns how many are left. */
-static size_t sort_unique(const char **texts, size_t texts_count)
-{
-    size_t kept = 0;
-
-    if (texts_count > 1) {
-        qsort(texts, texts_count, sizeof(*texts), compare_texts);
-    }
-    for (size_t i = 0; i < texts_count; i++) {
-        if (kept == 0 || strcmp(texts[kept - 1], texts[i]) != 0) {
-            texts[kept++] = texts[i];
-        }
-    }
-    return kept;
-}
-
 /* A part of a PCI address as libvirt writes it, "0x3b"; -1 if it is none up to 'most'. */
 static int64_t pci_number(const char *s, uint32_t most)
 {
@@ -321,9 +300,9 @@ static void read_interfaces(struct arena *arena, const xmlNode *devices,
             guest->networks[guest->network_count++] = network;
         }
     }
-    guest->bridge_count = sort_unique(guest->bridges, guest->bridge_count);
-    guest->network_count = sort_unique(guest->networks, guest->network_count);
-    guest->interface_count = sort_unique(guest->interfaces, guest->interface_count);
+    guest->bridge_count = text_sort_unique(guest->bridges, guest->bridge_count);
+    guest->network_count = text_sort_unique(guest->networks, guest->network_count);
+    guest->interface_count = text_sort_unique(guest->interfaces, guest->interface_count);
 }
 
 static void read_tpm(struct arena *arena, const xmlNode *devices, struct libvirt_xml_guest *guest)
@@ -601,7 +580,7 @@ static const char *fingerprint(struct arena *arena, const xmlNode *cpu)
             names[named++] = name;
         }
     }
-    named = sort_unique(names, named);
+    named = text_sort_unique(names, named);
     for (size_t i = 0; i < named; i++) {
         text_printf(&text, "+%s\n", names[i]);
     }
@@ -653,7 +632,7 @@ static void read_machines(struct arena *arena, const xmlNode *top, struct observ
         used = add_machines(arena, node, machines, used);
     }
     host->machines = machines;
-    host->machine_count = sort_unique(machines, used);
+    host->machine_count = text_sort_unique(machines, used);
 }
 
 static void add_pages(struct observed_host *host, struct observed_hugepages *pages,

@@ -10,16 +10,9 @@
 #include "base/arena.h"
 #include "base/text.h"
 
-static int compare_host_name(const void *name, const void *item)
-{
-    return strcmp(name, ((const struct sim_host *)item)->name);
-}
-
 struct sim_host *sim_fleet_find_host(const struct sim_fleet *fleet, const char *name)
 {
-    return fleet->host_count == 0 ? NULL
-                                  : bsearch(name, fleet->hosts, fleet->host_count,
-                                            sizeof(*fleet->hosts), compare_host_name);
+    return text_find(name, fleet->hosts, fleet->host_count, sizeof(*fleet->hosts));
 }
 
 struct sim_guest *sim_fleet_find_guest(const struct sim_host *host, const char *uuid)

@@ -317,11 +317,6 @@ static int compare_disks(const void *a, const void *b)
     return strcmp(((const struct sim_disk *)a)->path, ((const struct sim_disk *)b)->path);
 }
 
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static int compare_hosts(const void *a, const void *b)
 {
     return strcmp(((const struct sim_host *)a)->name, ((const struct sim_host *)b)->name);
@@ -391,14 +386,9 @@ static int read_names(struct arena *arena, json_t *json, const char *name, const
     if (list == NULL && fallback != NULL) {
         items[names->count++] = fallback;
     }
-    qsort(items, names->count, sizeof(*items), compare_names);
+    text_sort(items, names->count, sizeof(*items));
     names->items = items;
     return 0;
-}
-
-static int compare_uuids(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 /* libvirt knows a domain of a host by its name and by its UUID: neither may be there twice. */
@@ -414,9 +404,7 @@ static int check_guests(struct arena *arena, const struct sim_host *host, const 
                            host->guests[i].name);
         }
     }
-    if (host->guest_count > 0) {
-        qsort(uuids, host->guest_count, sizeof(*uuids), compare_uuids);
-    }
+    text_sort(uuids, host->guest_count, sizeof(*uuids));
     for (size_t i = 1; i < host->guest_count; i++) {
         if (strcmp(uuids[i], uuids[i - 1]) == 0) {
             return err_set(err, ERR_INVALID, "%s.guests: UUID '%s' is there twice", where,

@@ -185,6 +185,41 @@ int text_compare(const char *a, const char *b)
     return strcmp(a, b);
 }
 
+static int compare_first(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int compare_key(const void *text, const void *item)
+{
+    return strcmp(text, *(const char *const *)item);
+}
+
+void text_sort(void *items, size_t count, size_t size)
+{
+    if (count > 1) {
+        qsort(items, count, size, compare_first);
+    }
+}
+
+size_t text_sort_unique(const char **texts, size_t count)
+{
+    size_t kept = 0;
+
+    text_sort(texts, count, sizeof(*texts));
+    for (size_t i = 0; i < count; i++) {
+        if (kept == 0 || strcmp(texts[kept - 1], texts[i]) != 0) {
+            texts[kept++] = texts[i];
+        }
+    }
+    return kept;
+}
+
+void *text_find(const char *text, const void *items, size_t count, size_t size)
+{
+    return count == 0 ? NULL : bsearch(text, items, count, size, compare_key);
+}
+
 static bool is_name_byte(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||

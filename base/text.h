@@ -64,6 +64,16 @@ bool text_equal(const char *a, const char *b);
 /* strcmp() where NULL sorts first: a total order for comparators. */
 int text_compare(const char *a, const char *b);
 
+/* Sorts 'count' items of 'size' bytes by their bytes' order: strings, or structs whose first member is one.  NULL is
+ * allowed for none. */
+void text_sort(void *items, size_t count, size_t size);
+
+/* Sorts 'count' strings and drops repetitions; returns how many are left. */
+size_t text_sort_unique(const char **texts, size_t count);
+
+/* The one of items that are sorted like that which is, or begins with, 'text'; NULL if there is none. */
+void *text_find(const char *text, const void *items, size_t count, size_t size);
+
 /* True if 's' is a host name as contract.md §2 allows: letters, digits, '-', '.', '_'; 1..253 bytes,
  * no empty label, no label of more than 63 bytes. */
 bool text_is_host_name(const char *s);

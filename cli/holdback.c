@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -196,16 +195,9 @@ static void add_name(struct arena *arena, struct holdback_names *names, const ch
     names->items[names->count++] = name;
 }
 
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static void sort_names(struct holdback_names *names)
 {
-    if (names->count > 1) {
-        qsort(names->items, names->count, sizeof(*names->items), compare_names);
-    }
+    text_sort(names->items, names->count, sizeof(*names->items));
 }
 
 static int read_folder(struct arena *arena, DIR *folder, const char *path,

@@ -147,11 +147,6 @@ static void warn_of_bindings(struct planner *planner)
     }
 }
 
-static int compare_text(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* After the moves were made on the fleet: what they do not mend. */
 static void collect_warnings(struct planner *planner)
 {
@@ -162,9 +157,7 @@ static void collect_warnings(struct planner *planner)
     for (uint32_t h = 0; h < planner->fleet.host_count; h++) {
         warn_of_host(planner, h, goals);
     }
-    if (planner->warning_count > 1) {
-        qsort(planner->warnings, planner->warning_count, sizeof(*planner->warnings), compare_text);
-    }
+    text_sort(planner->warnings, planner->warning_count, sizeof(*planner->warnings));
 }
 
 /* For each step the next one that brings somebody to the host it leaves, or the count: by a walk from the

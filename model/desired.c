@@ -2,21 +2,15 @@
 #include "model/desired.h"
 
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/base.h"
 #include "base/text.h"
 
 /* Both arrays hold structs whose first member is the name they are sorted by. */
-static int compare_name(const void *name, const void *item)
-{
-    return strcmp(name, *(const char *const *)item);
-}
-
 static uint32_t find(const char *name, const void *items, size_t count, size_t size)
 {
-    const char *item = count == 0 ? NULL : bsearch(name, items, count, size, compare_name);
+    const char *item = text_find(name, items, count, size);
 
     return item == NULL ? DESIRED_NONE : (uint32_t)((size_t)(item - (const char *)items) / size);
 }

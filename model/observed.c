@@ -80,16 +80,9 @@ enum observed_guard observed_guard_from_name(const char *name)
     return (enum observed_guard)text_index(guard_names, OBSERVED_GUARD_COUNT, name);
 }
 
-static int compare_host_name(const void *name, const void *item)
-{
-    return strcmp(name, ((const struct observed_host *)item)->name);
-}
-
 const struct observed_host *observed_find_host(const struct observed *observed, const char *name)
 {
-    return observed->host_count == 0 ? NULL
-                                     : bsearch(name, observed->hosts, observed->host_count,
-                                               sizeof(*observed->hosts), compare_host_name);
+    return text_find(name, observed->hosts, observed->host_count, sizeof(*observed->hosts));
 }
 
 const struct observed_guest *observed_find_guest(const struct observed_host *host, const char *uuid)
@@ -124,15 +117,9 @@ const struct observed_hugepages *observed_find_hugepages(const struct observed_h
     return NULL;
 }
 
-static int compare_text(const void *text, const void *item)
-{
-    return strcmp(text, *(const char *const *)item);
-}
-
 bool observed_has_machine(const struct observed_host *host, const char *machine)
 {
-    return host->machine_count > 0 && bsearch(machine, host->machines, host->machine_count,
-                                              sizeof(*host->machines), compare_text) != NULL;
+    return text_find(machine, host->machines, host->machine_count, sizeof(*host->machines)) != NULL;
 }
 
 bool observed_is_hugepage_size(uint64_t kib)
@@ -199,11 +186,6 @@ static int compare_hugepages(const void *a, const void *b)
     return (left->page_kib > right->page_kib) - (left->page_kib < right->page_kib);
 }
 
-static int compare_hosts(const void *a, const void *b)
-{
-    return strcmp(((const struct observed_host *)a)->name, ((const struct observed_host *)b)->name);
-}
-
 void observed_sort_guests(struct observed_guest *guests, size_t count)
 {
     if (count > 1) {
@@ -220,9 +202,7 @@ void observed_sort_hugepages(struct observed_hugepages *pages, size_t count)
 
 void observed_sort_hosts(struct observed_host *hosts, size_t count)
 {
-    if (count > 1) {
-        qsort(hosts, count, sizeof(*hosts), compare_hosts);
-    }
+    text_sort(hosts, count, sizeof(*hosts));
 }
 
 bool observed_is_active(const struct observed_guest *guest)

@@ -238,11 +238,6 @@ static int check(struct arena *arena, const struct observed *observed, struct er
     return check_names(arena, observed, err);
 }
 
-static int compare_texts(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* By guest, then by everything else: a total order. */
 static int compare_moves(const void *a, const void *b)
 {
@@ -277,7 +272,7 @@ static const char *const *sort_machines(struct arena *arena, const struct observ
 
     if (host->machine_count > 0) {
         memcpy(machines, host->machines, host->machine_count * sizeof(*machines));
-        qsort(machines, host->machine_count, sizeof(*machines), compare_texts);
+        text_sort(machines, host->machine_count, sizeof(*machines));
     }
     return machines;
 }

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/policy.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/base.h"
 #include "base/text.h"
 #include "model/profile.h"
@@ -29,24 +26,14 @@ struct policy policy_default(void)
     };
 }
 
-/* Both arrays hold structs whose first member is the name they are sorted by. */
-static int compare_name(const void *name, const void *item)
-{
-    return strcmp(name, *(const char *const *)item);
-}
-
 const struct policy_host *policy_find_host(const struct policy *policy, const char *name)
 {
-    return policy->host_count == 0 ? NULL
-                                   : bsearch(name, policy->hosts, policy->host_count,
-                                             sizeof(*policy->hosts), compare_name);
+    return text_find(name, policy->hosts, policy->host_count, sizeof(*policy->hosts));
 }
 
 const struct policy_guest *policy_find_guest(const struct policy *policy, const char *name)
 {
-    return policy->guest_count == 0 ? NULL
-                                    : bsearch(name, policy->guests, policy->guest_count,
-                                              sizeof(*policy->guests), compare_name);
+    return text_find(name, policy->guests, policy->guest_count, sizeof(*policy->guests));
 }
 
 bool policy_mode_from_name(const char *name, enum policy_mode *mode)

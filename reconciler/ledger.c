@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/ledger.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "base/text.h"
 
 #define LEDGER_EPOCH          1u /* One controller a journal today (architecture.md, Journal). */
 #define LEDGER_OPEN_MOVES_MAX 10000
@@ -71,41 +71,33 @@ const struct journal_move *ledger_find_move(const struct ledger *ledger, const c
     return NULL;
 }
 
-/* The journal keeps these sorted by their first member: a UUID or a name. */
-static int compare_first(const void *key, const void *item)
-{
-    return strcmp(key, *(const char *const *)item);
-}
-
-static const void *find(const char *key, const void *items, size_t count, size_t size)
-{
-    return count == 0 ? NULL : bsearch(key, items, count, size, compare_first);
-}
+/* The journal keeps all of these sorted by their first member: a UUID or a name. */
 
 const struct journal_owed *ledger_find_owed(const struct ledger *ledger, const char *uuid)
 {
-    return find(uuid, ledger->owed, ledger->owed_count, sizeof(*ledger->owed));
+    return text_find(uuid, ledger->owed, ledger->owed_count, sizeof(*ledger->owed));
 }
 
 const struct journal_retry *ledger_find_retry(const struct ledger *ledger, const char *guest)
 {
-    return find(guest, ledger->retries, ledger->retry_count, sizeof(*ledger->retries));
+    return text_find(guest, ledger->retries, ledger->retry_count, sizeof(*ledger->retries));
 }
 
 const struct journal_definition *ledger_find_definition(const struct ledger *ledger,
                                                         const char *uuid)
 {
-    return find(uuid, ledger->definitions, ledger->definition_count, sizeof(*ledger->definitions));
+    return text_find(uuid, ledger->definitions, ledger->definition_count,
+                     sizeof(*ledger->definitions));
 }
 
 const struct journal_place *ledger_find_place(const struct ledger *ledger, const char *guest)
 {
-    return find(guest, ledger->places, ledger->place_count, sizeof(*ledger->places));
+    return text_find(guest, ledger->places, ledger->place_count, sizeof(*ledger->places));
 }
 
 const struct journal_place *ledger_find_sighting(const struct ledger *ledger, const char *guest)
 {
-    return find(guest, ledger->sightings, ledger->sighting_count, sizeof(*ledger->sightings));
+    return text_find(guest, ledger->sightings, ledger->sighting_count, sizeof(*ledger->sightings));
 }
 
 /* A sighting is forgotten as soon as the guest is in its place: it is the later of both. */

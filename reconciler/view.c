@@ -385,11 +385,6 @@ void view_drop_unasked(struct plan *plan, const char *only)
     }
 }
 
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 const char *const *view_hosts(struct arena *arena, const struct revision *revision,
                               const struct ledger *ledger, size_t *count)
 {
@@ -398,7 +393,6 @@ const char *const *view_hosts(struct arena *arena, const struct revision *revisi
     const char **names =
         ARENA_ARRAY(arena, const char *, revision->desired.host_count + 2 * moves + leftovers + 1);
     size_t used = 0;
-    size_t kept = 0;
 
     for (size_t i = 0; i < revision->desired.host_count; i++) {
         names[used++] = revision->desired.hosts[i].name;
@@ -410,13 +404,7 @@ const char *const *view_hosts(struct arena *arena, const struct revision *revisi
     for (size_t i = 0; i < leftovers; i++) {
         names[used++] = ledger->leftovers[i].host;
     }
-    qsort(names, used, sizeof(*names), compare_names);
-    for (size_t i = 0; i < used; i++) {
-        if (kept == 0 || strcmp(names[kept - 1], names[i]) != 0) {
-            names[kept++] = names[i];
-        }
-    }
-    *count = kept;
+    *count = text_sort_unique(names, used);
     return names;
 }
 

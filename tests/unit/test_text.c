@@ -230,6 +230,51 @@ START_TEST(a_name_is_found_at_its_index_or_nowhere)
 }
 END_TEST
 
+struct named {
+    const char *name;
+    int number;
+};
+
+START_TEST(texts_and_what_begins_with_one_are_sorted_by_their_bytes)
+{
+    const char *texts[] = { "b", "a", "B", "", "a" };
+    struct named named[] = { { "kvm10", 10 }, { "kvm2", 2 }, { "kvm1", 1 } };
+
+    text_sort(texts, ARRAY_LEN(texts), sizeof(*texts));
+    text_sort(named, ARRAY_LEN(named), sizeof(*named));
+    text_sort(NULL, 0, sizeof(*named));
+    ck_assert_str_eq(texts[0], "");
+    ck_assert_str_eq(texts[1], "B");
+    ck_assert_str_eq(texts[4], "b");
+    ck_assert_int_eq(named[0].number, 1);
+    ck_assert_int_eq(named[1].number, 10);
+    ck_assert_int_eq(named[2].number, 2);
+}
+END_TEST
+
+START_TEST(repeated_texts_are_dropped_when_they_are_sorted)
+{
+    const char *texts[] = { "b", "a", "b", "a", "a" };
+
+    ck_assert_uint_eq(text_sort_unique(texts, ARRAY_LEN(texts)), 2);
+    ck_assert_str_eq(texts[0], "a");
+    ck_assert_str_eq(texts[1], "b");
+    ck_assert_uint_eq(text_sort_unique(NULL, 0), 0);
+}
+END_TEST
+
+START_TEST(a_text_is_found_among_sorted_ones_and_nothing_among_none)
+{
+    const struct named named[] = { { "kvm1", 1 }, { "kvm10", 10 }, { "kvm2", 2 } };
+    const struct named *found = text_find("kvm2", named, ARRAY_LEN(named), sizeof(*named));
+
+    ck_assert_ptr_nonnull(found);
+    ck_assert_int_eq(found->number, 2);
+    ck_assert_ptr_null(text_find("kvm", named, ARRAY_LEN(named), sizeof(*named)));
+    ck_assert_ptr_null(text_find("kvm1", NULL, 0, sizeof(*named)));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("text");
@@ -253,6 +298,9 @@ int main(void)
     tcase_add_test(tcase, a_string_that_steers_no_terminal_is_not_copied);
     tcase_add_test(tcase, a_character_takes_a_column_however_many_bytes_it_has);
     tcase_add_test(tcase, a_name_is_found_at_its_index_or_nowhere);
+    tcase_add_test(tcase, texts_and_what_begins_with_one_are_sorted_by_their_bytes);
+    tcase_add_test(tcase, repeated_texts_are_dropped_when_they_are_sorted);
+    tcase_add_test(tcase, a_text_is_found_among_sorted_ones_and_nothing_among_none);
     suite_add_tcase(suite, tcase);
     return runner_run(suite);
 }
