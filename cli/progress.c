@@ -126,7 +126,7 @@ static void on_move_begin(struct progress *progress, const struct event *event)
         (void)fprintf(stderr,
                       "%s: an earlier run left its move from %s to %s (%s) open: settling it\n",
                       move->guest, move->from, move->to, op_mode_name(move->mode));
-    } else if (strcmp(move->from, move->to) == 0) {
+    } else if (journal_move_is_restart(move)) {
         (void)fprintf(stderr, "%s: was stopped earlier and must run: starting it on %s\n",
                       move->guest, move->from);
     } else {

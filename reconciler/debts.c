@@ -2,7 +2,6 @@
 #include "reconciler/debts.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #include "base/text.h"
 #include "reconciler/config.h"
@@ -134,7 +133,7 @@ static bool waits(struct reconciler *reconciler, const struct journal_owed *owed
     if (journal->ops->moves(journal, &arena, false, owed->guest, 1, &last, &count, &err) != 0) {
         return true;
     }
-    return count > 0 && strcmp(last->from, last->to) == 0 && last->state == JOURNAL_MOVE_FAILED;
+    return count > 0 && journal_move_is_restart(last) && last->state == JOURNAL_MOVE_FAILED;
 }
 
 /* Also of one that runs, whose autostart is what is left of the debt: no move of it has ended there. */

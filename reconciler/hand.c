@@ -38,7 +38,7 @@ static bool is_of_hand(const struct journal_move *move, const struct step_facts 
     const uint32_t moved = 1U << SETTLE_DEFINED_TWICE | 1U << SETTLE_DONE_OFF | 1U << SETTLE_DONE;
 
     return (move->mode == MOVE_OFFLINE || move->mode == MOVE_COLD) &&
-           strcmp(move->from, move->to) != 0 &&
+           !journal_move_is_restart(move) &&
            ((move->tried ? begun | moved : begun) >> facts->verdict & 1U) != 0;
 }
 

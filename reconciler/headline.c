@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/headline.h"
 
-#include <string.h>
-
 #include "base/text.h"
 #include "model/observed.h"
 #include "model/op.h"
@@ -22,7 +20,7 @@ static void add_moving(struct text *text, const struct status *status)
 {
     const struct journal_move *move = status->moving;
 
-    if (strcmp(move->from, move->to) == 0) {
+    if (journal_move_is_restart(move)) {
         text_printf(text, "starting %s on %s", move->guest, move->to);
         return;
     }

@@ -110,7 +110,7 @@ static void count_move(struct metrics *metrics, const struct event *event)
 {
     const struct journal_move *move = event->move;
 
-    if (strcmp(move->from, move->to) == 0) {
+    if (journal_move_is_restart(move)) {
         return;
     }
     metrics->moves[move->mode][move->state]++;

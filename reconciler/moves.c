@@ -536,8 +536,7 @@ void moves_stand_back(struct reconciler *reconciler)
 {
     const struct journal_move *move = executor_move(&reconciler->executor);
 
-    if (move == NULL || move->tried || move->cancel_requested ||
-        strcmp(move->from, move->to) == 0) {
+    if (move == NULL || move->tried || move->cancel_requested || journal_move_is_restart(move)) {
         return; /* A guest that must run again is started, held or not. */
     }
     reconciler->overruled = true;

@@ -218,7 +218,7 @@ static const char *why_skipped(size_t index, const struct journal_move *move,
             0) {
         return "the platform provides nothing of the kind for the guest";
     }
-    if (strcmp(move->from, move->to) == 0) {
+    if (journal_move_is_restart(move)) {
         return op == OP_START ? NULL : "the guest is only started where it is";
     }
     if (procedure_parts(index, move, supplies, parts) == 0) {

@@ -21,15 +21,10 @@ static bool is_of(const struct journal_retry *retry, const char *es_digest)
     return retry != NULL && strcmp(retry->es_digest, es_digest) == 0;
 }
 
-static bool is_restart(const struct journal_move *move)
-{
-    return strcmp(move->from, move->to) == 0;
-}
-
 /* It has asked a running guest to shut down. */
 static bool has_stopped(const struct journal_move *move)
 {
-    return move->tried && !is_restart(move) &&
+    return move->tried && !journal_move_is_restart(move) &&
            (move->mode == MOVE_OFFLINE || move->mode == MOVE_STOP);
 }
 
@@ -103,13 +98,13 @@ struct journal_retry retry_after(const struct journal_retry *before,
     if (at_once) {
         retry.next_ms = now_ms;
         retry.off_ms = now_ms;
-    } else if (err_is_retryable(&err) || is_restart(move)) {
+    } else if (err_is_retryable(&err) || journal_move_is_restart(move)) {
         /* Who is down is tried for ever, whatever it was. */
         retry.off_ms = now_ms + backoff_delay_ms(retry.attempts, move->key.seq);
         peace = peace_ms(&retry, move, policy);
         retry.next_ms = peace == INT64_MAX ? INT64_MAX : retry.off_ms + peace;
     }
-    if (is_restart(move)) {
+    if (journal_move_is_restart(move)) {
         retry.next_ms = after_restart_ms(before, move->es_digest, retry.next_ms);
     }
     return retry;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/stage.h"
 
-#include <string.h>
-
 #include "actuators/actuator.h"
 #include "base/base.h"
 #include "model/observed.h"
@@ -96,11 +94,6 @@ bool stage_is_own(const struct step *step)
     return stage_is_supply_op(step->op) || stage_is_proof(step);
 }
 
-static bool is_restart(const struct journal_move *move)
-{
-    return strcmp(move->from, move->to) == 0;
-}
-
 /* The guest is on the target and on no other host of the move, but for what a host that was dead has kept of it. */
 static bool has_left(const struct gate *gate)
 {
@@ -123,7 +116,8 @@ static struct needs needs_of_run(const struct gate *gate)
     case OP_DEFINE:
         return side == TARGET ? NEEDS(before_define) : (struct needs){ 0 };
     case OP_START:
-        return side == SOURCE || is_restart(move) ? NEEDS(before_restart) : NEEDS(before_start);
+        return side == SOURCE || journal_move_is_restart(move) ? NEEDS(before_restart)
+                                                               : NEEDS(before_start);
     case OP_PREFLIGHT:
     case OP_ADOPT:
     case OP_UNDEFINE:
@@ -153,7 +147,8 @@ static struct needs needs_of(const struct gate *gate)
     if (gate->step->action == STEP_RUN) {
         return needs_of_run(gate);
     }
-    if (gate->step->action != STEP_END || is_restart(gate->move) || is_untouched(gate)) {
+    if (gate->step->action != STEP_END || journal_move_is_restart(gate->move) ||
+        is_untouched(gate)) {
         return (struct needs){ 0 };
     }
     return has_left(gate) ? NEEDS(at_end) : NEEDS(at_end_back);
@@ -170,7 +165,7 @@ static bool is_concerned(const struct gate *gate, const struct need *need)
     if ((supply_list_kinds(&stage->supplies) & bit) == 0 || gate->move->mode == MOVE_STOP) {
         return false; /* An early stop has no part in the target: the move that follows it has. */
     }
-    if (is_restart(gate->move)) {
+    if (journal_move_is_restart(gate->move)) {
         return need->side == SOURCE;
     }
     if (gate->move->mode == MOVE_FORCED && need->side == SOURCE) {

@@ -2,7 +2,6 @@
 #include "reconciler/step.h"
 
 #include <stdint.h>
-#include <string.h>
 
 #include "model/observed.h"
 #include "reconciler/force_step.h"
@@ -305,7 +304,7 @@ struct step step_next(const struct journal_move *move, const struct step_facts *
 
     if (move->mode == MOVE_FORCED) {
         step = force_step_next(move, facts);
-    } else if (strcmp(move->from, move->to) == 0) {
+    } else if (journal_move_is_restart(move)) {
         step = restart(move, facts);
     } else {
         step = by_verdict(move, facts);

@@ -403,7 +403,12 @@ int64_t journal_holder(const char *state_dir)
 bool journal_move_has_arrived(const struct journal_move *move)
 {
     return move->state == JOURNAL_MOVE_DONE && move->mode != MOVE_STOP &&
-           strcmp(move->from, move->to) != 0;
+           !journal_move_is_restart(move);
+}
+
+bool journal_move_is_restart(const struct journal_move *move)
+{
+    return strcmp(move->from, move->to) == 0;
 }
 
 int journal_read_supplies(struct journal *journal, struct arena *arena,

@@ -394,6 +394,9 @@ static inline void journal_close(struct journal *journal)
  * a start where the guest is. */
 bool journal_move_has_arrived(const struct journal_move *move);
 
+/* True if the move only starts a guest, which Berth had stopped, where it is: 'from' and 'to' are one host. */
+bool journal_move_is_restart(const struct journal_move *move);
+
 /* Reads into 'arena' what the platform provides for the guest of 'move': nothing if the move has no list of it. */
 int journal_read_supplies(struct journal *journal, struct arena *arena,
                           const struct journal_move *move, struct supply_list *supplies,
