@@ -211,6 +211,9 @@ static int migrate(struct edit *edit, const struct wish *wish, const char *guest
     if (status == 0) {
         status = take_wish(edit, wish, guest);
     }
+    if (status == 0) {
+        status = handrun_check_alone(edit, &place);
+    }
     if (status == 0 && edit->controller == 0) {
         status = handrun_go_on(edit, &place, &by_hand);
     }

@@ -20,11 +20,6 @@ int handrun_check(const struct edit *edit, const char *step)
 {
     struct text names = text_new(&edit->cli->arena);
 
-    if (edit->controller != 0) {
-        cli_error("stop berthd, or leave the move to it: 'berth hold GUEST' keeps it from a guest",
-                  "migrate: --step: berthd (pid %" PRId64 ") makes the moves", edit->controller);
-        return CLI_INVALID;
-    }
     if (procedure_find(step) < PROCEDURE_STEPS) {
         return 0;
     }
@@ -91,6 +86,28 @@ static int take_back(struct cli *cli, const char *guest)
     int printed = cli->json ? cli_print(json.data, json.length) : CLI_OK;
 
     return status == CLI_OK ? printed : status;
+}
+
+/* A berthd leaves a move that is run by hand to its person, but one controller at a time writes the journal. */
+int handrun_check_alone(struct edit *edit, const struct es_edit *place)
+{
+    struct arena *arena = &edit->cli->arena;
+    struct tale tale = { .move = NULL };
+    int status = edit->controller == 0 ? 0 : read_open(edit->cli, place->guest, &tale);
+
+    if (status != 0 || edit->controller == 0 ||
+        (edit->step == NULL && (tale.move == NULL || !tale.move->by_hand))) {
+        return status;
+    }
+    cli_error(text_format(arena,
+                          "'systemctl stop berthd && berth migrate %s --to %s --mode offline%s%s; "
+                          "systemctl start berthd': guests run on, and a move by hand stays yours",
+                          place->guest, place->host, edit->step == NULL ? "" : " --step ",
+                          edit->step == NULL ? "" : edit->step),
+              "migrate: %s: berthd (pid %" PRId64 ") controls the fleet, and steps by hand need it "
+              "for a moment",
+              edit->step == NULL ? place->guest : "--step", edit->controller);
+    return CLI_INVALID;
 }
 
 static int run_step(struct edit *edit, const char *guest)

@@ -13,8 +13,12 @@ struct cli;
 struct edit;
 struct es_edit;
 
-/* Checks that 'step' may be taken by hand at all.  0, or the exit status after printing why not. */
+/* Checks that 'step' is one.  0, or the exit status after printing why not. */
 int handrun_check(const struct edit *edit, const char *step);
+
+/* Checks that no berthd runs if edit->step is to be taken of the move of 'place', or one of its guest is run by hand
+ * already.  0, or the exit status after printing which commands make room. */
+int handrun_check_alone(struct edit *edit, const struct es_edit *place);
 
 /* Goes on with the move of 'place' if one is run by hand already, with edit->step or, if that is NULL, to its
  * end, or back if 'place' is where its guest came from; '*handled' tells.  The exit status. */

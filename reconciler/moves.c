@@ -215,10 +215,12 @@ static void tell_by_hand(struct reconciler *reconciler, const struct journal_mov
 {
     struct event event = { .kind = EVENT_MOVE_STUCK, .move = move, .guest = move->guest };
 
-    event.text = text_format(&reconciler->arena,
-                             "its move to '%s' is run by hand, step by step, and goes on by 'berth "
-                             "migrate %s --to %s --mode offline' alone, with berthd stopped",
-                             move->to, move->guest, move->to);
+    event.text =
+        text_format(&reconciler->arena,
+                    "its move to '%s' is run by hand, step by step, and goes on by 'berth "
+                    "migrate %s --to %s --mode offline' alone, with berthd stopped; 'berth "
+                    "cancel %s' takes it back",
+                    move->to, move->guest, move->to, move->guest);
     if (controller_is_new(&reconciler->told_by_hand, event.text)) {
         controller_emit(reconciler, &event);
     }

@@ -97,6 +97,22 @@ static bool add_retry(const struct order *order, const struct ledger *ledger,
     return true;
 }
 
+/* One that a person runs step by step has nobody who is at work on it: from now on it is anybody's, and goes back. */
+static bool add_turn(const struct order *order, const struct ledger *ledger,
+                     struct journal_record *record)
+{
+    const struct journal_move *move = ledger_find_move(ledger, order->name);
+
+    if (order->verb != ORDER_CANCEL || move == NULL || !move->by_hand) {
+        return false;
+    }
+    *record = (struct journal_record){ .kind = JOURNAL_MOVE, .move = *move };
+    record->move.by_hand = false;
+    record->move.cancel_requested = true;
+    record->move.back = true;
+    return true;
+}
+
 /* For 'berth history': who asked for what. */
 static struct journal_record event_record(const struct order *order, struct ledger *ledger,
                                           int64_t now_ms)
@@ -146,6 +162,7 @@ int order_records(const struct order *order, struct ledger *ledger, int64_t now_
     }
     if (order->verb == ORDER_CANCEL || order->verb == ORDER_HOLD) {
         records[(*count)++] = hold_record(order, now_ms);
+        *count += add_turn(order, ledger, &records[*count]) ? 1 : 0;
     } else if (let_go(order, ledger, records, count, err) != 0) {
         return -1;
     }

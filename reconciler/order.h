@@ -19,8 +19,8 @@ struct err;
 struct ledger;
 
 enum order_verb {
-    ORDER_CANCEL,  /* End the running move with its guest where it was, and hold the guest. */
-    ORDER_HOLD,    /* Nothing of the scope is moved ... */
+    ORDER_CANCEL, /* End the running move, or one that is run by hand, with its guest where it was, and hold the guest. */
+    ORDER_HOLD,   /* Nothing of the scope is moved ... */
     ORDER_RELEASE, /* ... until this. */
     ORDER_RETRY,   /* Forget that moving a guest failed. */
     ORDER_CHECK,   /* Look at the file and the hosts now, and correct what drifted. */
@@ -44,7 +44,7 @@ int order_address(struct order *order, const char *name, const struct desired *d
                   struct err *err);
 
 /* The records that carry 'order' out and say who gave it, ORDER_RECORDS_MAX at most; strings are shared with the arguments.
- * ORDER_CANCEL: 'order' names the guest that is moving.  ERR_NOT_FOUND: there is nothing to release or to
+ * ORDER_CANCEL: 'order' names the guest that is moving, or whose move is run by hand.  ERR_NOT_FOUND: there is nothing to release or to
  * retry. */
 int order_records(const struct order *order, struct ledger *ledger, int64_t now_ms,
                   struct journal_record records[ORDER_RECORDS_MAX], size_t *count, struct err *err);

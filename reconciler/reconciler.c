@@ -139,19 +139,16 @@ void reconciler_reload(struct reconciler *reconciler)
     rest_wake(reconciler);
 }
 
-/* A cancel is for what is moving, whoever names it. */
-static int address(struct reconciler *reconciler, struct order *order, const char *name,
-                   struct err *err)
+/* A cancel is for what is moving, whoever names it, or for a move that is run by hand, if it is named. */
+static int address_cancel(struct reconciler *reconciler, struct order *order, const char *name,
+                          struct err *err)
 {
     const struct journal_move *moving = executor_move(&reconciler->executor);
+    const struct journal_move *named =
+        name == NULL ? NULL : ledger_find_move(&reconciler->ledger, name);
 
-    if (order->verb != ORDER_CANCEL) {
-        bool is_read = reconciler->revision.desired.host_count > 0;
-
-        return is_read || name == NULL || *name == '\0'
-                   ? order_address(order, name, &reconciler->revision.desired, err)
-                   : err_set(err, ERR_BUSY, "cannot %s '%.64s': no es.xml is in force yet",
-                             order_verb_name(order->verb), name);
+    if (named != NULL && named->by_hand) {
+        moving = named;
     }
     if (moving == NULL) {
         return err_set(err, ERR_NOT_FOUND, "cannot cancel: nothing is moving");
@@ -163,6 +160,20 @@ static int address(struct reconciler *reconciler, struct order *order, const cha
     order->scope = JOURNAL_SCOPE_GUEST;
     order->name = moving->guest;
     return 0;
+}
+
+static int address(struct reconciler *reconciler, struct order *order, const char *name,
+                   struct err *err)
+{
+    bool is_read = reconciler->revision.desired.host_count > 0;
+
+    if (order->verb == ORDER_CANCEL) {
+        return address_cancel(reconciler, order, name, err);
+    }
+    return is_read || name == NULL || *name == '\0'
+               ? order_address(order, name, &reconciler->revision.desired, err)
+               : err_set(err, ERR_BUSY, "cannot %s '%.64s': no es.xml is in force yet",
+                         order_verb_name(order->verb), name);
 }
 
 void reconciler_order(struct reconciler *reconciler, const struct order *order, const char *name,

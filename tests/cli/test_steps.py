@@ -312,10 +312,27 @@ class ByHand(StepsTest):
     def test_while_berthd_runs_it_is_refused_with_what_to_do(self):
         self.start_daemon()
         self.await_said("following")
+        before = self.world.es.read_text()
         result = self.migrate("--step", "CREATE_BRIDGES")
-        self.assert_complains(result, INVALID, r"--step: berthd \(pid \d+\) makes the moves")
-        self.assertIn("hint: stop berthd", result.stderr)
+        self.assert_complains(result, INVALID, r"--step: berthd \(pid \d+\) controls the fleet")
+        self.assertIn("hint: 'systemctl stop berthd && berth migrate vm1 --to kvm2 --mode offline --step "
+                      "CREATE_BRIDGES; systemctl start berthd'", result.stderr)
         self.assertNotIn("bridges", self.hosts()["kvm2"])
+        self.assertEqual(self.world.es.read_text(), before)
+
+    def test_a_berthd_takes_back_what_was_done_by_hand_when_it_is_told_to(self):
+        self.take("STOP_GUEST", "MIGRATE_GUEST", "DETACH_VOLUMES", "CREATE_BRIDGES")
+        self.start_daemon()
+        self.await_said("move-unclear", "is run by hand")
+        for wish in (["--to", "kvm2"], ["--to", "kvm1"]):
+            result = self.world.berth("migrate", "vm1", *wish, "--mode", "offline", "--yes")
+            self.assert_complains(result, INVALID, r"vm1: berthd \(pid \d+\) controls the fleet")
+            self.assertIn(f"berth migrate vm1 {' '.join(wish)} --mode offline; systemctl start", result.stderr)
+        self.assert_exit(self.world.berth("cancel", "vm1"), OK)
+        self.await_said("move-end")
+        self.assert_back()
+        status = self.world.berth("status").stdout
+        self.assertIn("held", status)
 
     def test_a_berthd_that_is_started_in_between_leaves_the_guest_as_it_is(self):
         self.take("CREATE_BRIDGES", "STOP_GUEST")

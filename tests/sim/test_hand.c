@@ -12,6 +12,8 @@
 
 #include "base/base.h"
 #include "base/text.h"
+#include "life.h"
+#include "reconciler/event.h"
 #include "reconciler/procedure.h"
 #include "supplied.h"
 #include "tests/runner.h"
@@ -220,6 +222,74 @@ START_TEST(steps_in_any_order_bring_the_guest_to_its_host_or_back)
 }
 END_TEST
 
+struct canceller {
+    struct life *life;
+    bool told;
+};
+
+static void on_began(void *context, struct life *life)
+{
+    struct canceller *canceller = context;
+
+    *canceller = (struct canceller){ .life = life };
+}
+
+/* Once it is known whose move it is. */
+static void on_told(void *context, const struct event *event)
+{
+    struct canceller *canceller = context;
+
+    if (event->kind == EVENT_MOVE_STUCK && !canceller->told) {
+        canceller->told = true;
+        life_order(canceller->life, ORDER_CANCEL, "vm1");
+    }
+}
+
+static void follow(struct play *play, enum world_kill kill, size_t at)
+{
+    struct canceller canceller = { .told = false };
+    const struct life_hooks hooks = { .context = &canceller, .began = on_began, .told = on_told };
+
+    play->world.only = NULL;
+    play->world.step = NULL;
+    play->world.hooks = &hooks;
+    play->world.follow_ms = INT64_C(300000);
+    world_live(&play->world, kill, at);
+    play->world.hooks = NULL;
+}
+
+/* False once its life has no 'at'-th commit. */
+static bool cancel_and_die(enum world_kill kill, size_t at)
+{
+    static const char *const taken[] = { "STOP_GUEST", "MIGRATE_GUEST", "DETACH_VOLUMES",
+                                         "CREATE_BRIDGES" };
+    struct play play;
+    bool killed;
+
+    begin(&play, 0);
+    ck_assert(!play.cold);
+    (void)snprintf(play.story, sizeof(play.story), " killed %d at %zu", (int)kill, at);
+    for (size_t i = 0; i < ARRAY_LEN(taken); i++) {
+        ck_assert(ask(&play, taken[i]));
+    }
+    follow(&play, kill, at);
+    killed = play.world.killed;
+    follow(&play, WORLD_KILL_NEVER, 0);
+    check(&play, "kvm1");
+    ck_assert_uint_eq(world_holds(&play.world), 1);
+    world_deinit(&play.world);
+    return killed;
+}
+
+START_TEST(a_daemon_takes_back_what_was_done_by_hand_once_it_is_told_to_whatever_becomes_of_it)
+{
+    static const enum world_kill kills[] = { WORLD_KILL_BEFORE_COMMIT, WORLD_KILL_AFTER_COMMIT };
+
+    for (size_t at = 1; cancel_and_die(kills[_i], at); at++) {
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("hand");
@@ -227,6 +297,9 @@ int main(void)
     int status;
 
     tcase_add_loop_test(tcase, steps_in_any_order_bring_the_guest_to_its_host_or_back, 0, FINISHES);
+    tcase_add_loop_test(
+        tcase, a_daemon_takes_back_what_was_done_by_hand_once_it_is_told_to_whatever_becomes_of_it,
+        0, 2);
     tcase_set_timeout(tcase, 600);
     suite_add_tcase(suite, tcase);
     world_set_up();
