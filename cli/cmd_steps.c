@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -15,7 +16,30 @@
 
 #define STEPS_FORMAT "berth.steps/1"
 
-static void print_row(struct text *text, const struct procedure_row *row)
+/* The steps that the one at 'place' has to wait for, by the journal: nobody asks a host. */
+static uint32_t lacking_of(const struct tale *tale, size_t place)
+{
+    enum procedure_state state = tale->rows[place].state;
+
+    return tale->move->state != JOURNAL_MOVE_OPEN || state == PROCEDURE_DONE ||
+                   state == PROCEDURE_SKIPPED
+               ? 0
+               : procedure_needs(place) & ~procedure_held(tale->rows);
+}
+
+static void print_lacking(struct text *text, uint32_t lacking)
+{
+    const char *before = ", after";
+
+    for (size_t i = 0; i < PROCEDURE_STEPS; i++) {
+        if ((lacking & PROCEDURE_BIT(i)) != 0) {
+            text_printf(text, "%s %s", before, procedure_step(i));
+            before = "";
+        }
+    }
+}
+
+static void print_row(struct text *text, const struct procedure_row *row, uint32_t lacking)
 {
     char took[CLOCK_TEXT_SIZE];
 
@@ -28,13 +52,42 @@ static void print_row(struct text *text, const struct procedure_row *row)
     if (row->ended_ms > 0) {
         text_printf(text, ", %s", clock_format_duration(row->ended_ms - row->begun_ms, took));
     }
+    print_lacking(text, lacking);
     if (row->text != NULL) {
         text_printf(text, ": %s", text_visible(text->arena, row->text));
     }
     text_append(text, "\n");
 }
 
-static void print_tale(struct text *text, const struct tale *tale)
+/* Who goes on with an open move, and the pid of what runs. */
+static const char *owner_of(const struct tale *tale, int64_t pid)
+{
+    if (tale->move->state != JOURNAL_MOVE_OPEN) {
+        return NULL;
+    }
+    if (tale->move->by_hand) {
+        return "hand";
+    }
+    return pid != 0 ? "controller" : "nobody";
+}
+
+static void print_owner(struct text *text, const struct tale *tale, int64_t pid)
+{
+    const char *owner = owner_of(tale, pid);
+
+    if (owner == NULL) {
+        return;
+    }
+    if (strcmp(owner, "hand") == 0) {
+        text_append(text, "    it is run by hand, step by step\n");
+    } else if (pid != 0) {
+        text_printf(text, "    process %" PRId64 " goes on with it\n", pid);
+    } else {
+        text_append(text, "    nobody is at work on it: 'berth apply' or berthd takes it up\n");
+    }
+}
+
+static void print_tale(struct text *text, const struct tale *tale, int64_t pid)
 {
     const struct journal_move *move = tale->move;
 
@@ -43,19 +96,32 @@ static void print_tale(struct text *text, const struct tale *tale)
         for (size_t i = 0; i < tale->count; i++) {
             records_print_step(text, &tale->steps[i]);
         }
+        print_owner(text, tale, pid);
         return;
     }
     for (size_t i = 0; i < PROCEDURE_STEPS; i++) {
-        print_row(text, &tale->rows[i]);
+        print_row(text, &tale->rows[i], move->by_hand ? lacking_of(tale, i) : 0);
     }
     if (move->state == JOURNAL_MOVE_OPEN && (move->back || move->cancel_requested)) {
         text_printf(text, "    it goes back to %s\n", move->from);
-    } else if (move->state == JOURNAL_MOVE_OPEN && move->by_hand) {
-        text_append(text, "    it is run by hand, step by step\n");
     }
+    print_owner(text, tale, pid);
 }
 
-static void write_row(struct text *json, const struct procedure_row *row)
+static void write_lacking(struct text *json, uint32_t lacking)
+{
+    json_member_name(json, "after");
+    text_append(json, "[");
+    for (size_t i = 0; i < PROCEDURE_STEPS; i++) {
+        if ((lacking & PROCEDURE_BIT(i)) != 0) {
+            json_member_next(json);
+            text_printf(json, "\"%s\"", procedure_step(i));
+        }
+    }
+    text_append(json, "]");
+}
+
+static void write_row(struct text *json, const struct procedure_row *row, uint32_t lacking)
 {
     text_append(json, "{");
     json_member_string(json, "step", row->name);
@@ -64,6 +130,7 @@ static void write_row(struct text *json, const struct procedure_row *row)
     json_member_string(json, "text", row->text);
     json_member_instant(json, "begun", row->begun_ms);
     json_member_instant(json, "ended", row->ended_ms);
+    write_lacking(json, lacking);
     text_append(json, "}");
 }
 
@@ -82,7 +149,7 @@ static void write_operation(struct text *json, const struct journal_step *step)
     text_append(json, "}");
 }
 
-static void write_tale(struct text *json, const struct tale *tale)
+static void write_tale(struct text *json, const struct tale *tale, int64_t pid)
 {
     const struct journal_move *move = tale->move;
     bool live = move->mode == MOVE_LIVE;
@@ -93,6 +160,8 @@ static void write_tale(struct text *json, const struct tale *tale)
     json_member_string(json, "state", journal_move_state_name(move->state));
     json_member_flag(json, "back", move->back);
     json_member_flag(json, "by_hand", move->by_hand);
+    json_member_string(json, "owner", owner_of(tale, pid));
+    json_member_signed(json, "controller_pid", pid);
     json_member_string(json, "next", tale_next(tale));
     json_member_name(json, "steps");
     text_append(json, "[");
@@ -102,7 +171,7 @@ static void write_tale(struct text *json, const struct tale *tale)
         if (live) {
             write_operation(json, &tale->steps[i]);
         } else {
-            write_row(json, &tale->rows[i]);
+            write_row(json, &tale->rows[i], lacking_of(tale, i));
         }
     }
     text_append(json, "]");
@@ -111,11 +180,12 @@ static void write_tale(struct text *json, const struct tale *tale)
 static int print(struct cli *cli, const char *guest, const struct tale *tale)
 {
     struct text text = text_new(&cli->arena);
+    int64_t pid = journal_holder(cli->config.state_dir);
 
     if (!cli->json && tale->move == NULL) {
         text_printf(&text, "%s has not been moved\n", text_visible(&cli->arena, guest));
     } else if (!cli->json) {
-        print_tale(&text, tale);
+        print_tale(&text, tale, pid);
     } else {
         text_append(&text, "{");
         json_member_string(&text, "format", STEPS_FORMAT);
@@ -124,7 +194,7 @@ static int print(struct cli *cli, const char *guest, const struct tale *tale)
             json_member_name(&text, "steps");
             text_append(&text, "[]");
         } else {
-            write_tale(&text, tale);
+            write_tale(&text, tale, pid);
         }
         text_append(&text, "}\n");
     }

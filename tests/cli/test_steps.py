@@ -186,6 +186,26 @@ class ByHand(StepsTest):
         self.assert_exit(result, BLOCKED)
         self.assertEqual(self.world.sim.read_text(), fleet)
 
+    def test_it_is_told_who_has_the_move_and_what_each_step_waits_for(self):
+        self.take("STOP_GUEST")
+        told = self.steps()
+        after = {step["step"]: step["after"] for step in told["steps"]}
+        self.assertEqual((told["owner"], told["controller_pid"]), ("hand", 0))
+        self.assertEqual(after["CREATE_BRIDGES"], [])
+        self.assertEqual(after["STOP_GUEST"], [])
+        self.assertEqual(after["DETACH_VOLUMES"], [])
+        self.assertEqual(after["ATTACH_VOLUMES"], ["DETACH_VOLUMES"])
+        self.assertEqual(after["REMOVE_BRIDGES"], ["MIGRATE_GUEST", "STARTUP_GUEST"])
+        text = self.world.berth("steps", "vm1").stdout
+        self.assertRegex(text, r"(?m)^    remaining  ATTACH_VOLUMES on kvm2, after DETACH_VOLUMES$")
+        self.assertIn("it is run by hand, step by step", text)
+        daemon = self.start_daemon()
+        self.await_said("following")
+        self.assertEqual((self.steps()["owner"], self.steps()["controller_pid"]), ("hand", daemon.pid))
+        self.assert_ends(daemon)
+        self.assert_exit(self.migrate(), OK)
+        self.assertEqual(self.steps()["owner"], None)
+
     def test_a_refusal_is_foretold_by_a_dry_run(self):
         self.take("STOP_GUEST")
         self.assert_complains(self.migrate("--dry-run", "--step", "ATTACH_VOLUMES"), BLOCKED, "DETACH_VOLUMES brings")
