@@ -3,17 +3,16 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/heap.h"
 #include "base/loop.h"
 #include "base/process.h"
@@ -80,29 +79,6 @@ static int add_options(struct fence *fence, const char *bytes, size_t length, st
     return 0;
 }
 
-static int check_secrets(const struct fence *fence, int fd, const char *path, struct err *err)
-{
-    struct stat status;
-
-    if (fstat(fd, &status) != 0) {
-        return err_set_errno(err, ERR_IO, errno, "cannot fence '%s': '%s'", fence->host, path);
-    }
-    if (!S_ISREG(status.st_mode)) {
-        return err_set(err, ERR_INVALID, "cannot fence '%s': '%s' is not a plain file", fence->host,
-                       path);
-    }
-    if (status.st_uid != 0 && status.st_uid != geteuid()) {
-        return err_set(err, ERR_DENIED, "will not fence '%s': '%s' is another user's file",
-                       fence->host, path);
-    }
-    if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        return err_set(err, ERR_DENIED,
-                       "will not fence '%s': others may read or write '%s' (chmod 0600)",
-                       fence->host, path);
-    }
-    return 0;
-}
-
 /* An option of its own for 'action' would be another one than is asked for. */
 static int check_options(const struct fence *fence, struct err *err)
 {
@@ -127,17 +103,13 @@ static int check_options(const struct fence *fence, struct err *err)
 
 static int add_secrets(struct fence *fence, const char *path, struct err *err)
 {
-    AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    AUTO(fd) int fd = file_open_private(path, err);
     char bytes[FENCE_INPUT_MAX + 1];
     ssize_t count;
     int status;
 
     if (fd < 0) {
-        return err_set_errno(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno,
-                             "cannot fence '%s': '%s'", fence->host, path);
-    }
-    if (check_secrets(fence, fd, path, err) != 0) {
-        return -1;
+        return err_wrap(err, "cannot fence '%s'", fence->host);
     }
     count = read(fd, bytes, sizeof(bytes));
     status = count < 0

@@ -127,6 +127,40 @@ int file_read(struct arena *arena, const char *path, size_t max_bytes, char **by
     return 0;
 }
 
+static int check_private(int fd, const char *path, struct err *err)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) != 0) {
+        return err_set_errno(err, ERR_IO, errno, "cannot read '%s'", path);
+    }
+    if (!S_ISREG(status.st_mode)) {
+        return err_set(err, ERR_INVALID, "cannot read '%s': not a plain file", path);
+    }
+    if (status.st_uid != 0 && status.st_uid != geteuid()) {
+        return err_set(err, ERR_DENIED, "will not read '%s': it is another user's file", path);
+    }
+    if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+        return err_set(err, ERR_DENIED,
+                       "will not read '%s': others may read or write it (chmod 0600)", path);
+    }
+    return 0;
+}
+
+int file_open_private(const char *path, struct err *err)
+{
+    AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+    if (fd < 0) {
+        return err_set_errno(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno,
+                             "cannot read '%s'", path);
+    }
+    if (check_private(fd, path, err) != 0) {
+        return -1;
+    }
+    return fd_take(&fd);
+}
+
 static int write_all(int fd, const char *bytes, size_t length)
 {
     while (length > 0) {

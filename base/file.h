@@ -20,6 +20,10 @@ struct err;
 int file_read(struct arena *arena, const char *path, size_t max_bytes, char **bytes, size_t *length,
               struct err *err);
 
+/* Opens the plain file 'path', a secret, for reading: it must be this user's or root's, and nobody else may read or
+ * write it (ERR_DENIED).  Returns the descriptor, or -1. */
+int file_open_private(const char *path, struct err *err);
+
 /* Replaces 'path' by 'length' bytes: temporary file beside it, fsync, rename, fsync of the folder.
  * An existing file's owner and mode are kept; a new one gets 'mode'.  On failure 'path' is as before
  * and no temporary file is left. */

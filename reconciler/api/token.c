@@ -2,36 +2,13 @@
 #include "reconciler/api/token.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/fd.h"
-
-static int check_owner(int fd, const char *path, struct err *err)
-{
-    struct stat status;
-
-    if (fstat(fd, &status) != 0) {
-        return err_set_errno(err, ERR_IO, errno, "cannot read the token in '%s'", path);
-    }
-    if (!S_ISREG(status.st_mode)) {
-        return err_set(err, ERR_INVALID, "cannot read the token in '%s': not a plain file", path);
-    }
-    if (status.st_uid != 0 && status.st_uid != geteuid()) {
-        return err_set(err, ERR_DENIED, "will not use the token in '%s': it is another user's file",
-                       path);
-    }
-    if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        return err_set(err, ERR_DENIED,
-                       "will not use the token in '%s': others may read or write it (chmod 0600)",
-                       path);
-    }
-    return 0;
-}
+#include "base/file.h"
 
 /* The length of the token in the 'length' bytes at 'bytes', or 0 if there is none. */
 static size_t measure(const char *bytes, size_t length)
@@ -47,14 +24,15 @@ static size_t measure(const char *bytes, size_t length)
     return length < TOKEN_MIN_BYTES || length > TOKEN_MAX_BYTES ? 0 : length;
 }
 
-static int read_open(char text[TOKEN_MAX_BYTES + 1], int fd, const char *path, struct err *err)
+int token_copy(char text[TOKEN_MAX_BYTES + 1], const char *path, struct err *err)
 {
+    AUTO(fd) int fd = file_open_private(path, err);
     char bytes[TOKEN_MAX_BYTES + 2]; /* A line end, and one that is too many. */
-    ssize_t count = check_owner(fd, path, err) != 0 ? -2 : read(fd, bytes, sizeof(bytes));
+    ssize_t count = fd < 0 ? 0 : read(fd, bytes, sizeof(bytes));
     size_t length = count < 0 ? 0 : measure(bytes, (size_t)count);
 
-    if (count == -2) {
-        return -1;
+    if (fd < 0) {
+        return err_wrap(err, "cannot use the token");
     }
     if (count < 0) {
         return err_set_errno(err, ERR_IO, errno, "cannot read the token in '%s'", path);
@@ -68,17 +46,6 @@ static int read_open(char text[TOKEN_MAX_BYTES + 1], int fd, const char *path, s
     text[length] = '\0';
     explicit_bzero(bytes, sizeof(bytes));
     return 0;
-}
-
-int token_copy(char text[TOKEN_MAX_BYTES + 1], const char *path, struct err *err)
-{
-    AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-
-    if (fd < 0) {
-        return err_set_errno(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno,
-                             "cannot read the token in '%s'", path);
-    }
-    return read_open(text, fd, path, err);
 }
 
 int token_read(struct token *token, const char *path, struct err *err)

@@ -497,6 +497,44 @@ START_TEST(no_change_of_several_processes_is_lost)
 }
 END_TEST
 
+START_TEST(a_secret_that_others_may_read_or_that_is_no_file_is_not_opened)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    AUTO(scratch) struct scratch scratch = scratch_new();
+    const char *path = in(&arena, &scratch, "secret");
+    struct err err;
+
+    ck_assert_int_eq(file_open_private(path, &err), -1);
+    ck_assert_int_eq(err.code, ERR_NOT_FOUND);
+    put(path, "hush", 0640);
+    ck_assert_int_eq(file_open_private(path, &err), -1);
+    ck_assert_int_eq(err.code, ERR_DENIED);
+    ck_assert_ptr_nonnull(strstr(err.text, "others may read or write it"));
+    ck_assert_int_eq(chmod(path, 0602), 0);
+    ck_assert_int_eq(file_open_private(path, &err), -1);
+    ck_assert_int_eq(err.code, ERR_DENIED);
+    ck_assert_int_eq(file_open_private(scratch.path, &err), -1);
+    ck_assert_int_eq(err.code, ERR_INVALID);
+}
+END_TEST
+
+START_TEST(a_secret_of_this_user_alone_is_opened)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    AUTO(scratch) struct scratch scratch = scratch_new();
+    const char *path = in(&arena, &scratch, "secret");
+    struct err err;
+    char bytes[8];
+    int fd;
+
+    put(path, "hush", 0600);
+    fd = file_open_private(path, &err);
+    ck_assert_msg(fd >= 0, "%s", err.text);
+    ck_assert_int_eq(read(fd, bytes, sizeof(bytes)), 4);
+    ck_assert_int_eq(close(fd), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("file");
@@ -510,6 +548,8 @@ int main(void)
     tcase_add_test(tcase, a_file_that_is_not_there_is_not_found);
     tcase_add_test(tcase, a_folder_cannot_be_read_as_a_file);
     tcase_add_test(tcase, a_pipe_is_read_to_its_end);
+    tcase_add_test(tcase, a_secret_that_others_may_read_or_that_is_no_file_is_not_opened);
+    tcase_add_test(tcase, a_secret_of_this_user_alone_is_opened);
     tcase_add_test(tcase, a_replaced_file_keeps_its_mode_and_a_new_one_gets_the_given);
     tcase_add_test(tcase, a_replaced_file_keeps_its_owner);
     tcase_add_test(tcase, a_reader_that_has_the_old_file_open_keeps_the_old_bytes);
