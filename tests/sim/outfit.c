@@ -302,8 +302,7 @@ static void judge_guest(const struct outfit *outfit, struct witness *witness,
     bool here = sim_fleet_find_guest(host, witness->cast->guests[guest].uuid) != NULL;
     const char *missing = find_missing(host, needs);
 
-    if (here && !witness->rescue->bereft[guest] &&
-        (missing != NULL || (needs->config != NULL && !has_config(host, needs)))) {
+    if (here && (missing != NULL || (needs->config != NULL && !has_config(host, needs)))) {
         witness_blame(witness, "in the end %s is on %s, which has no %s", name, host->name,
                       missing != NULL ? missing : needs->config);
     }

@@ -273,10 +273,6 @@ static void end_move(struct rescue *rescue, struct witness *witness,
     uint32_t guest = cast_guest(witness->cast, move->guest);
     uint32_t to = cast_host(witness->cast, move->to);
 
-    if (move->mode == MOVE_FORCED && guest != CAST_NOBODY) {
-        rescue->bereft[guest] |=
-            move->state != JOURNAL_MOVE_DONE && move->state != JOURNAL_MOVE_OPEN;
-    }
     if (move->mode == MOVE_FORCED && move->state == JOURNAL_MOVE_DONE && guest != CAST_NOBODY &&
         to != CAST_NOBODY) {
         rescue->moved++;

@@ -42,9 +42,7 @@ struct rescue {
     struct rescue_leftover left[CAST_GUESTS][CAST_HOSTS];
     int64_t begun_ms[CAST_GUESTS]; /* The last forced move. */
     bool cleaned[CAST_GUESTS];     /* A person has taken its autostart away. */
-    bool bereft
-        [CAST_GUESTS]; /* A forced move that failed may have taken its volume from its host. */
-    size_t moved;      /* Forced moves that brought their guest where it was to be. */
+    size_t moved;                  /* Forced moves that brought their guest where it was to be. */
 };
 
 /* MISHAP_FORCE: one guest of a silent host is to run elsewhere; MISHAP_EVACUATE: all that find room. */

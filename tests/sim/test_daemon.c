@@ -22,7 +22,7 @@
 #ifdef MANY_FLEETS
 #define SEEDS 2500
 #else
-#define SEEDS 200
+#define SEEDS 300
 #endif
 #define SEEDS_A_TEST 50 /* One process each. */
 #define MISHAPS_MAX  96u
