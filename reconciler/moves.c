@@ -165,6 +165,13 @@ static void count_ended(struct reconciler *reconciler, const struct journal_move
     note_retry(reconciler, move);
 }
 
+/* True of the move that a person runs by hand now; one of another guest is settled as ever. */
+static bool is_at_hand(const struct reconciler *reconciler, const struct journal_move *move)
+{
+    return (reconciler->options.step != NULL || reconciler->options.back) &&
+           text_equal(reconciler->options.only, move->guest);
+}
+
 /* Who runs one step wants no more of this run. */
 static enum reconciler_status status_of_step(const struct reconciler *reconciler,
                                              enum executor_outcome outcome,
@@ -203,7 +210,7 @@ static void on_move_done(void *context, enum executor_outcome outcome,
         controller_lost(reconciler, err);
         return;
     }
-    if (reconciler->options.step != NULL || reconciler->options.back) {
+    if (is_at_hand(reconciler, move)) {
         controller_end(reconciler, status_of_step(reconciler, outcome, move, err));
     } else {
         controller_next_pass(reconciler);
@@ -245,8 +252,8 @@ static void resume(struct reconciler *reconciler, const struct journal_move *mov
     const struct executor_resumption resumption = {
         .move = move,
         .fleet = &reconciler->view.observed,
-        .step = reconciler->options.step,
-        .back = reconciler->options.back && move->by_hand,
+        .step = is_at_hand(reconciler, move) ? reconciler->options.step : NULL,
+        .back = reconciler->options.back && is_at_hand(reconciler, move) && move->by_hand,
     };
     struct event event = { .kind = EVENT_MOVE_RESUME, .move = move, .guest = move->guest };
 

@@ -290,6 +290,83 @@ START_TEST(a_daemon_takes_back_what_was_done_by_hand_once_it_is_told_to_whatever
 }
 END_TEST
 
+/* vm1 is to go to kvm2 by hand, and vm2 to kvm3. */
+static void begin_two(struct world *world)
+{
+    struct world_guest wanted[SUPPLIED_GUESTS];
+
+    memcpy(wanted, supplied_guests, sizeof(wanted));
+    wanted[1].wanted = "kvm3";
+    supplied_begin(world, "running", false);
+    world->config.policy.mode = POLICY_MODE_OFFLINE;
+    world_want(world, wanted, SUPPLIED_GUESTS);
+}
+
+/* A controller dies as it moves vm2, which is down. */
+static void leave_another_open(struct world *world)
+{
+    world->only = "vm2";
+    for (size_t calls = 1; strcmp(world_state(world, "vm2", "kvm1"), "running") == 0; calls++) {
+        world_live(world, WORLD_KILL_AFTER_CALL, calls);
+    }
+    ck_assert_uint_eq(world_open_moves(world), 1);
+    world->only = "vm1";
+}
+
+static void stop_by_hand(struct world *world)
+{
+    world->step = "STOP_GUEST";
+    world_live(world, WORLD_KILL_NEVER, 0);
+    ck_assert_int_eq(world->result.status, RECONCILER_DONE);
+    world_assert_is(world, "vm1", "kvm1", "shutoff");
+}
+
+static void assert_another_is_settled(struct world *world)
+{
+    struct journal_move *moves;
+    size_t count = world_moves(world, &moves);
+
+    for (size_t i = 0; i < count; i++) {
+        ck_assert(strcmp(moves[i].guest, "vm2") != 0 || !moves[i].by_hand);
+    }
+    ck_assert_ptr_nonnull(world_runs_on(world, "vm2"));
+}
+
+START_TEST(a_step_of_one_guest_is_not_taken_of_another_whose_move_was_left_open)
+{
+    struct world world;
+
+    begin_two(&world);
+    leave_another_open(&world);
+    stop_by_hand(&world);
+    assert_another_is_settled(&world);
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(
+    a_move_of_another_guest_that_cannot_be_settled_keeps_nobody_from_a_step_nor_from_going_back)
+{
+    struct world world;
+
+    begin_two(&world);
+    leave_another_open(&world);
+    world_freeze(&world, "kvm3", true);
+    stop_by_hand(&world);
+    world.step = NULL;
+    world.back = true;
+    world_live(&world, WORLD_KILL_NEVER, 0);
+    ck_assert_int_eq(world.result.status, RECONCILER_DONE);
+    world_assert_is(&world, "vm1", "kvm1", "running");
+    world_freeze(&world, "kvm3", false);
+    world.back = false;
+    world.only = NULL;
+    world_live(&world, WORLD_KILL_NEVER, 0);
+    assert_another_is_settled(&world);
+    world_deinit(&world);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("hand");
@@ -300,6 +377,10 @@ int main(void)
     tcase_add_loop_test(
         tcase, a_daemon_takes_back_what_was_done_by_hand_once_it_is_told_to_whatever_becomes_of_it,
         0, 2);
+    tcase_add_test(tcase, a_step_of_one_guest_is_not_taken_of_another_whose_move_was_left_open);
+    tcase_add_test(
+        tcase,
+        a_move_of_another_guest_that_cannot_be_settled_keeps_nobody_from_a_step_nor_from_going_back);
     tcase_set_timeout(tcase, 600);
     suite_add_tcase(suite, tcase);
     world_set_up();
