@@ -366,6 +366,8 @@ struct config config_default(void)
         .es_xml = "/etc/berth/es.xml",
         .state_dir = "/var/lib/berth",
         .poll_ms = CONFIG_DEFAULT_POLL_MS,
+        .history_days = CONFIG_DEFAULT_HISTORY_DAYS,
+        .history_records = CONFIG_DEFAULT_HISTORY_RECORDS,
         .uri = "qemu+ssh://root@%h/system?no_tty=1",
         .policy = policy_default(),
         .hooks = config_hooks_default(),

@@ -18,6 +18,9 @@
 #define CONFIG_DEFAULT_SOCKET  "/run/berth/api.sock"
 #define CONFIG_DEFAULT_POLL_MS INT64_C(60000)
 
+#define CONFIG_DEFAULT_HISTORY_DAYS    400u
+#define CONFIG_DEFAULT_HISTORY_RECORDS 200000u
+
 struct arena;
 struct err;
 struct faults;
@@ -64,6 +67,8 @@ struct config {
     const char *es_xml;
     const char *state_dir;
     int64_t poll_ms;             /* A daemon looks at the hosts at least this often. */
+    uint32_t history_days;       /* The past that the journal keeps: so old, ... */
+    uint32_t history_records;    /* ... and so many moves, events, plans and runs. */
     const char *uri;             /* Template. */
     const char *peer_uri;        /* Template; NULL = uri. */
     const char *ssh;             /* Template "user@%h[:port]"; NULL = derived from an ssh uri. */

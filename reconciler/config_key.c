@@ -19,6 +19,9 @@
 #define MAX_DOWNTIME_MS   2000 /* QEMU's is an estimate; the real pause must stay under 4 s. */
 #define MAX_PARALLEL      255  /* QEMU's multifd-channels is a byte. */
 #define MAX_OUTAGES       1000
+#define MAX_DAYS          36500
+#define MIN_RECORDS       1000
+#define MAX_RECORDS       10000000
 #define MAX_BANDWIDTH_MIB (UINT64_C(1) << 20)
 #define MAX_CPUS          (UINT64_C(1) << 20)
 #define MAX_PRIORITY      1000000
@@ -194,6 +197,18 @@ static bool parse_outages(struct arena *arena, const char *text, void *member)
 {
     (void)arena;
     return parse_u32(text, 1, MAX_OUTAGES, member);
+}
+
+static bool parse_days(struct arena *arena, const char *text, void *member)
+{
+    (void)arena;
+    return parse_u32(text, 1, MAX_DAYS, member);
+}
+
+static bool parse_records(struct arena *arena, const char *text, void *member)
+{
+    (void)arena;
+    return parse_u32(text, MIN_RECORDS, MAX_RECORDS, member);
 }
 
 static bool parse_cpus(struct arena *arena, const char *text, void *member)
@@ -541,6 +556,10 @@ static const struct key keys[] = {
     KEY(FLEET, "es_xml", text, IS_TEXT, config, es_xml),
     KEY(FLEET, "state_dir", text, IS_TEXT, config, state_dir),
     KEY(FLEET, "poll", poll, "must be a duration from 1s to 24h", config, poll_ms),
+    KEY(FLEET, "history_days", days, "must be a number of days from 1 to 36500", config,
+        history_days),
+    KEY(FLEET, "history_records", records, "must be a number from 1000 to 10000000", config,
+        history_records),
     KEY(FLEET, "uri", template, IS_TEMPLATE, config, uri),
     KEY(FLEET, "peer_uri", template, IS_TEMPLATE, config, peer_uri),
     KEY(FLEET, "ssh", template, IS_TEMPLATE, config, ssh),

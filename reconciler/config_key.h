@@ -84,7 +84,7 @@ struct config_key_schedule {
     struct calendar drift; /* The same without hours. */
 };
 
-#define CONFIG_KEY_COUNT 80
+#define CONFIG_KEY_COUNT 82
 
 /* The name in brackets, and the section of it; CONFIG_KEY_NONE if there is none. */
 const char *config_key_section_name(enum config_key_section section);

@@ -25,6 +25,7 @@
 #include "reconciler/gauge.h"
 #include "reconciler/ledger.h"
 #include "reconciler/leftovers.h"
+#include "reconciler/pruning.h"
 #include "reconciler/reconciler.h"
 #include "reconciler/snapshot.h"
 #include "reconciler/source.h"
@@ -86,6 +87,7 @@ struct reconciler {
     struct finding before; /* By the one before. */
     struct conditions conditions;
     struct gauge gauge; /* Of the running move. */
+    struct pruning pruning;
     int64_t next_look_ms;
     int64_t look_begun_ms; /* Monotonic, as the next. */
     int64_t look_took_ms;

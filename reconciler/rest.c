@@ -74,6 +74,10 @@ void rest_begin(struct reconciler *reconciler)
         controller_next_pass(reconciler);
         return;
     }
+    if (pruning_go_on(reconciler)) {
+        reconciler->rest_waits = true;
+        return;
+    }
     if (reconciler->options.follow && !reconciler->ending && !reconciler->cancelled) {
         follow(reconciler, retry_ms);
         return;

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "reconciler/journal/database.h"
 #include "reconciler/journal/objects.h"
+#include "reconciler/journal/prune.h"
 #include "reconciler/journal/record.h"
 
 /* The statements of one transaction, each compiled when its table first comes up. */
@@ -55,8 +56,11 @@ static int write_rows(sqlite3 *db, const struct journal_batch *batch, struct err
     AUTO(inserts) struct inserts inserts = { .db = db };
 
     for (size_t i = 0; i < batch->count; i++) {
-        if (batch->records[i].kind != JOURNAL_OBJECT &&
-            write_row(&inserts, &batch->records[i], err) != 0) {
+        const struct journal_record *record = &batch->records[i];
+
+        if (record->kind == JOURNAL_PRUNE
+                ? prune_rows(db, &record->prune, err) != 0
+                : record->kind != JOURNAL_OBJECT && write_row(&inserts, record, err) != 0) {
             return -1;
         }
     }

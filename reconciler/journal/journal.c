@@ -108,9 +108,17 @@ static void request_free(struct store_request *request)
     free(request);
 }
 
+static bool is_pruning(const struct journal_batch *batch)
+{
+    return batch->count == 1 && batch->records[0].kind == JOURNAL_PRUNE;
+}
+
 static void commit(struct store *store, struct store_request *request)
 {
     request->result = commit_batch(store->writer, store->state_dir, &request->batch, &request->err);
+    if (request->result == JOURNAL_COMMITTED && is_pruning(&request->batch)) {
+        prune_objects(store->writer, store->state_dir, &store->sweep);
+    }
 }
 
 /* The callback comes last and may close the journal: nothing of either is touched after it. */
@@ -241,6 +249,7 @@ static void stop_thread(struct store *store)
 
 static void store_free(struct store *store)
 {
+    prune_sweep_deinit(&store->sweep);
     (void)sqlite3_close(store->reader);
     (void)sqlite3_close(store->writer);
     fd_close(&store->lock_fd);
@@ -288,7 +297,8 @@ static void close_readonly(struct journal *self)
         .definitions = query_definitions, .runs = query_runs, .active_plan = query_active_plan, \
         .events = query_events, .holds = query_holds, .places = query_places,                   \
         .sightings = query_sightings, .attests = query_attests, .leftovers = query_leftovers,   \
-        .object = query_object, .next_seq = query_next_seq, .close = (how),                     \
+        .object = query_object, .next_seq = query_next_seq, .find_old = query_find_old,         \
+        .close = (how),                                                                         \
     }
 
 static const struct journal_ops threaded_ops = STORE_OPS(close_threaded);

@@ -254,6 +254,16 @@ struct journal_leftover {
     struct journal_key key; /* Of the first move that left it there; 0, 0 before format 6. */
 };
 
+/* A part of the past that is let go of, as far as nothing needs it any more: those of its records whose seq
+ * lies in a window, and what has no seq. */
+struct journal_prune {
+    uint64_t after;    /* The window: above this, ... */
+    uint64_t upto;     /* ... up to this. */
+    uint64_t last;     /* No window reaches beyond: below the greatest seq. */
+    uint64_t spare;    /* Goes although it is new: what has a seq up to this. */
+    int64_t before_ms; /* Goes because it is old: what was over before this. */
+};
+
 struct journal_object {
     const char *bytes;
     size_t length;
@@ -276,6 +286,7 @@ enum journal_kind {
     JOURNAL_LEFTOVER,
     JOURNAL_SIGHTING,
     JOURNAL_OBJECT,
+    JOURNAL_PRUNE, /* Alone in its batch; rows and objects go. */
 };
 
 struct journal_record {
@@ -296,6 +307,7 @@ struct journal_record {
         struct journal_leftover leftover;
         struct journal_place sighting;
         struct journal_object object;
+        struct journal_prune prune;
     };
 };
 
@@ -317,7 +329,9 @@ typedef void journal_done_fn(void *context, enum journal_result result, const st
  * guest has one retry, one definition, one place and one sighting, a UUID one owed start, a scope and name one hold: the last one put.  next_seq() is one more than the greatest
  * seq of the current epoch, the greatest that any batch had.  What cannot be a record of ours is
  * ERR_INVALID, on the way in (FAILED) as on the way out.  active_plan() and object() may answer
- * ERR_NOT_FOUND, object() ERR_IO if its bytes do not match the digest.
+ * ERR_NOT_FOUND, object() ERR_IO if its bytes do not match the digest.  find_old() sets the window of
+ * 'prune' to the first few keys behind its 'after' that there are (empty, at 'last', behind the end), and says
+ * whether a batch of it would remove a row; what it looks at is bounded.
  */
 struct journal_ops {
     const char *name;
@@ -354,6 +368,8 @@ struct journal_ops {
     int (*object)(struct journal *self, struct arena *arena, const char *digest, char **bytes,
                   size_t *length, struct err *err);
     int (*next_seq)(struct journal *self, uint64_t *seq, struct err *err);
+    int (*find_old)(struct journal *self, struct journal_prune *prune, bool *found,
+                    struct err *err);
     void (*close)(struct journal *self);
 };
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/journal/objects.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -169,6 +168,14 @@ int objects_write(const char *state_dir, const struct journal_batch *batch, stru
         }
     }
     return at_once ? sync_folder(state_dir, true, err) : 0;
+}
+
+DIR *objects_open(const char *state_dir)
+{
+    char path[PATH_MAX];
+    struct err ignored;
+
+    return build_path(path, state_dir, "", &ignored) == 0 ? opendir(path) : NULL;
 }
 
 int objects_read(const char *state_dir, struct arena *arena, const char *digest, char **bytes,

@@ -8,6 +8,7 @@
  * when the same text is written again.  Any thread; two processes must not write at a time.
  */
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -28,6 +29,9 @@ int objects_prepare(const char *state_dir, struct err *err);
 /* Keeps the objects among the records of 'batch', durable when this returns.  ERR_INVALID: the digest of
  * one is not that of its bytes. */
 int objects_write(const char *state_dir, const struct journal_batch *batch, struct err *err);
+
+/* The folder of objects, for the caller to read and close; NULL if it cannot be opened. */
+DIR *objects_open(const char *state_dir);
 
 /* Reads the object named 'digest' into 'arena'; a NUL follows the bytes.  ERR_NOT_FOUND, or ERR_IO if
  * the bytes do not match the name. */

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "reconciler/journal/database.h"
 #include "reconciler/journal/objects.h"
+#include "reconciler/journal/prune.h"
 #include "reconciler/journal/record.h"
 #include "reconciler/journal/store.h"
 
@@ -327,6 +328,11 @@ int query_object(struct journal *self, struct arena *arena, const char *digest, 
                  size_t *length, struct err *err)
 {
     return objects_read(store_of(self)->state_dir, arena, digest, bytes, length, err);
+}
+
+int query_find_old(struct journal *self, struct journal_prune *prune, bool *found, struct err *err)
+{
+    return prune_find_old(store_of(self)->reader, prune, found, err);
 }
 
 int query_next_seq(struct journal *self, uint64_t *seq, struct err *err)

@@ -66,5 +66,8 @@ int query_leftovers(struct journal *self, struct arena *arena, struct journal_le
 int query_object(struct journal *self, struct arena *arena, const char *digest, char **bytes,
                  size_t *length, struct err *err);
 
+/* Whether a window has something to let go of (prune.h). */
+int query_find_old(struct journal *self, struct journal_prune *prune, bool *found, struct err *err);
+
 /* One more than the greatest seq of the current epoch. */
 int query_next_seq(struct journal *self, uint64_t *seq, struct err *err);

@@ -550,6 +550,9 @@ struct journal_record record_copy(struct arena *arena, const struct journal_reco
         copy.object.bytes = text_copy(arena, record->object.bytes, record->object.length);
         return copy;
     }
+    if (record->kind == JOURNAL_PRUNE) {
+        return copy;
+    }
     table = record_table(record->kind);
     for (size_t i = 0; i < table->count; i++) {
         const struct field *field = &table->fields[i];

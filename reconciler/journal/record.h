@@ -18,7 +18,7 @@ struct arena;
 struct err;
 struct record_table;
 
-/* The description of 'kind', which is not JOURNAL_OBJECT. */
+/* The description of 'kind', which is neither JOURNAL_OBJECT nor JOURNAL_PRUNE. */
 const struct record_table *record_table(enum journal_kind kind);
 
 /* Bytes of the struct that a row of 'table' becomes. */

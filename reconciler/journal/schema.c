@@ -105,7 +105,7 @@ static const char version_5[] =
     "  PRIMARY KEY (uuid, host)) STRICT, WITHOUT ROWID;";
 
 /* By which move something was left over, and where guests are that are not in their places; what tries in vain
- * have cost a guest. */
+ * have cost a guest; which objects are named. */
 static const char version_6[] =
     "ALTER TABLE leftover ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE leftover ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;"
@@ -116,7 +116,12 @@ static const char version_6[] =
     "ALTER TABLE retry ADD COLUMN off_ms INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE retry ADD COLUMN outages INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE retry ADD COLUMN failed_ms INTEGER NOT NULL DEFAULT 0;"
-    "UPDATE retry SET off_ms = next_ms;";
+    "UPDATE retry SET off_ms = next_ms;"
+    "CREATE INDEX move_xml ON move (xml_digest) WHERE xml_digest <> '';"
+    "CREATE INDEX move_supplies ON move (supplies_digest) WHERE supplies_digest <> '';"
+    "CREATE INDEX plan_json ON plan (plan_digest);"
+    "CREATE INDEX definition_xml ON definition (digest);"
+    "CREATE INDEX definition_guest ON definition (guest);";
 
 /* migrations[n] leads from version n to n + 1. */
 static const char *const migrations[] = { version_1, version_2, version_3,

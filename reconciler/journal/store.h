@@ -11,6 +11,7 @@
 
 #include "base/loop.h"
 #include "reconciler/journal/journal.h"
+#include "reconciler/journal/prune.h"
 
 struct store_request;
 
@@ -24,7 +25,8 @@ struct store {
     struct loop *loop;   /* NULL: opened for reading. */
     char *state_dir;
     int lock_fd;     /* -1: opened for reading. */
-    sqlite3 *writer; /* The commit thread's while there is one. */
+    sqlite3 *writer; /* The commit thread's while there is one, as the next. */
+    struct prune_sweep sweep;
     sqlite3 *reader; /* The loop thread's. */
     bool is_inline;
     struct loop_timer timer; /* Inline: delivers what is finished. */

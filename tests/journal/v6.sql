@@ -37,6 +37,11 @@ INSERT INTO sighting VALUES('vm1.example.com','11111111-2222-3333-4444-555555555
 CREATE INDEX move_open ON move (epoch, seq) WHERE state = 'open';
 CREATE INDEX move_guest ON move (guest, epoch, seq);
 CREATE INDEX event_guest ON event (guest, epoch, seq) WHERE guest IS NOT NULL;
+CREATE INDEX move_xml ON move (xml_digest) WHERE xml_digest <> '';
+CREATE INDEX move_supplies ON move (supplies_digest) WHERE supplies_digest <> '';
+CREATE INDEX plan_json ON plan (plan_digest);
+CREATE INDEX definition_xml ON definition (digest);
+CREATE INDEX definition_guest ON definition (guest);
 COMMIT;
 PRAGMA application_id = 0x42727468;
 PRAGMA user_version = 6;

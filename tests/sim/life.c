@@ -280,6 +280,13 @@ static int next_seq(struct journal *self, uint64_t *seq, struct err *err)
     return real->ops->next_seq(real, seq, err);
 }
 
+static int find_old(struct journal *self, struct journal_prune *prune, bool *found, struct err *err)
+{
+    struct journal *real = life_of_journal(self)->real_journal;
+
+    return real->ops->find_old(real, prune, found, err);
+}
+
 static const struct journal_ops journal_ops = {
     .name = "mortal",
     .submit = submit,
@@ -297,6 +304,7 @@ static const struct journal_ops journal_ops = {
     .events = events,
     .object = object,
     .next_seq = next_seq,
+    .find_old = find_old,
 };
 
 static struct life *life_of_actuator(struct actuator *actuator)

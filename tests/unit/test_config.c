@@ -143,7 +143,7 @@ START_TEST(every_key_reaches_its_field)
     struct config config = read_good(
         &arena, "[fleet]\nes_xml = e.xml\nstate_dir=state\nuri = sim:fleet.json\n"
                 "peer_uri = qemu://%h/\nssh = admin@%h:2222\nssh_key = key\nssh_known_hosts = kh\n"
-                "guard = yes\n"
+                "guard = yes\nhistory_days = 30\nhistory_records = 1000\n"
                 "[capacity]\nhost_reserve = 10%\nguest_overhead = 512MiB\ncpu_overcommit = 1.25\n"
                 "cpu_policy = strict\ncharge_off = no\n"
                 "[migrate]\nmode = offline\ntimeout = 90s\nstop_timeout = 2h\n"
@@ -164,6 +164,8 @@ START_TEST(every_key_reaches_its_field)
     ck_assert_str_eq(config.ssh_key, "key");
     ck_assert_str_eq(config.ssh_known_hosts, "kh");
     ck_assert(config.guard);
+    ck_assert_uint_eq(config.history_days, 30);
+    ck_assert_uint_eq(config.history_records, 1000);
     ck_assert_uint_eq(policy->reserve.kib, 0);
     ck_assert_uint_eq(policy->reserve.percent, 10);
     ck_assert_uint_eq(policy->guest_overhead_kib, 512 * 1024);
@@ -532,6 +534,8 @@ static const struct {
     { "migrate", "bandwidth", "2000TiB", RATE },
     { "migrate", "parallel", "256", "must be a number of connections from 0 to 255" },
     { "migrate", "outage_wait", "0", DURATION },
+    { "fleet", "history_days", "0", "must be a number of days from 1 to 36500" },
+    { "fleet", "history_records", "999", "must be a number from 1000 to 10000000" },
     { "migrate", "outage_limit", "0", "must be a number from 1 to 1000" },
     { "migrate", "outage_limit", "1001", "must be a number from 1 to 1000" },
     { "migrate", "migrate_uri", "tcp://%i", TEMPLATE },
