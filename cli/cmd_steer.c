@@ -63,14 +63,15 @@ static int address(struct cli *cli, const struct steer *steer, const struct daem
     return 0;
 }
 
-/* Without a controller nothing moves and nobody looks; the rest can be kept for the next one. */
-static int enter(struct cli *cli, struct order *order, const char **said, struct err *err)
+/* Without a controller nothing moves, unless 'by_hand', and nobody looks; the rest can be kept for the next one. */
+static int enter(struct cli *cli, struct order *order, bool by_hand, const char **said,
+                 struct err *err)
 {
     AUTO(entry) struct entry entry = { .loop = NULL };
     struct journal_record records[ORDER_RECORDS_MAX];
     size_t count;
 
-    if (order->verb == ORDER_CANCEL) {
+    if (order->verb == ORDER_CANCEL && !by_hand) {
         return err_set(err, ERR_NOT_FOUND,
                        "cannot cancel: no berthd runs (Ctrl-C cancels a move of 'berth apply')");
     }
@@ -117,9 +118,10 @@ static int give(struct cli *cli, const struct steer *steer)
     AUTO(daemon) struct daemon daemon = { .client = NULL };
     struct order order = { .verb = steer->verb, .reason = steer->reason };
     const char *said = NULL;
-    bool handled = false;
+    bool by_hand = false;
     struct err err;
     int status;
+    int printed;
 
     if (daemon_find(cli, &daemon, &err) != 0) {
         return cli_fail(&err);
@@ -127,14 +129,19 @@ static int give(struct cli *cli, const struct steer *steer)
     status = address(cli, steer, &daemon, &order);
     if (status == 0 && daemon.client == NULL && order.verb == ORDER_CANCEL &&
         order.scope == JOURNAL_SCOPE_GUEST) {
-        status = handrun_cancel(cli, order.name, &handled);
+        status = handrun_find(cli, order.name, &by_hand);
     }
-    if (status != 0 || handled) {
+    if (status != 0) {
         return status;
     }
     if ((daemon.client != NULL ? daemon_order(&daemon, &order, &said, &err)
-                               : enter(cli, &order, &said, &err)) != 0) {
+                               : enter(cli, &order, by_hand, &said, &err)) != 0) {
         return cli_fail(&err);
+    }
+    if (by_hand) { /* Its guest may be down: nobody is to wait for the next run. */
+        status = handrun_take_back(cli, order.name);
+        printed = print(cli, &order, said);
+        return status == CLI_OK ? printed : status;
     }
     if (daemon.client == NULL && order.verb != ORDER_HOLD) {
         (void)fprintf(stderr, "no berthd runs: 'berth apply' acts on it\n");

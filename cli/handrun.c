@@ -75,17 +75,11 @@ static int read_open(struct cli *cli, const char *guest, struct tale *tale)
     return status;
 }
 
-/* With --json the result is an object of a run. */
-static int take_back(struct cli *cli, const char *guest)
+static int take_back(struct cli *cli, const char *guest, struct text *json)
 {
-    struct text json = text_new(&cli->arena);
-    const struct run_request request = { .only = guest,
-                                         .back = true,
-                                         .json = cli->json ? &json : NULL };
-    int status = run_moves(cli, &request);
-    int printed = cli->json ? cli_print(json.data, json.length) : CLI_OK;
+    const struct run_request request = { .only = guest, .back = true, .json = json };
 
-    return status == CLI_OK ? printed : status;
+    return run_moves(cli, &request);
 }
 
 /* A berthd leaves a move that is run by hand to its person, but one controller at a time writes the journal. */
@@ -176,6 +170,7 @@ static bool runs_on(const struct edit *edit, const char *guest, const char *host
 static int go_back(struct edit *edit, const struct es_edit *place, const struct tale *tale)
 {
     const struct journal_move *move = tale->move;
+    struct text json = text_new(&edit->cli->arena);
     int status = edit_look(edit);
 
     if (status != 0) {
@@ -206,16 +201,28 @@ static int go_back(struct edit *edit, const struct es_edit *place, const struct 
     if (status == 0) {
         status = edit_write(edit);
     }
-    return status == 0 ? take_back(edit->cli, move->guest) : status;
+    if (status == 0) {
+        status = take_back(edit->cli, move->guest, edit->cli->json ? &json : NULL);
+    }
+    return json.length == 0 || cli_print(json.data, json.length) == CLI_OK || status != CLI_OK
+               ? status
+               : CLI_FAILED;
 }
 
-int handrun_cancel(struct cli *cli, const char *guest, bool *handled)
+int handrun_find(struct cli *cli, const char *guest, bool *found)
 {
     struct tale tale;
     int status = read_open(cli, guest, &tale);
 
-    *handled = status != 0 || (tale.move != NULL && tale.move->by_hand);
-    return status != 0 || !*handled ? status : take_back(cli, guest);
+    *found = status == 0 && tale.move != NULL && tale.move->by_hand;
+    return status;
+}
+
+int handrun_take_back(struct cli *cli, const char *guest)
+{
+    struct text json = text_new(&cli->arena);
+
+    return take_back(cli, guest, cli->json ? &json : NULL);
 }
 
 int handrun_go_on(struct edit *edit, const struct es_edit *place, bool *handled)

@@ -28,8 +28,11 @@ int handrun_go_on(struct edit *edit, const struct es_edit *place, bool *handled)
  * not, or that there is nothing to do in it, which was printed.  The exit status. */
 int handrun_check_first(struct edit *edit, const struct es_edit *place, bool *handled);
 
-/* Takes the move of 'guest' back, if one is run by hand; '*handled' tells.  The exit status. */
-int handrun_cancel(struct cli *cli, const char *guest, bool *handled);
+/* Whether a move of 'guest' is run by hand, in '*found'.  0, or the exit status after printing why not. */
+int handrun_find(struct cli *cli, const char *guest, bool *found);
+
+/* Takes the open move of 'guest' back; with --json it prints nothing.  The exit status. */
+int handrun_take_back(struct cli *cli, const char *guest);
 
 /* Tells on stderr which step comes next, if the move is still open. */
 void handrun_tell_next(struct edit *edit, const char *guest);

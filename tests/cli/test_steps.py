@@ -281,8 +281,12 @@ class ByHand(StepsTest):
             with self.subTest(taken):
                 self.setUp()
                 self.take(*taken)
-                self.assert_exit(self.world.berth("cancel", "vm1"), OK)
+                result = self.world.berth("cancel", "vm1", "--json")
+                self.assert_exit(result, OK)
+                self.assertEqual(json.loads(result.stdout)["format"], "berth.cancel/1")
                 self.assert_back()
+                self.assert_exit(self.world.berth("apply", "--yes"), BLOCKED)
+                self.assertIsNone(self.guest("kvm2"), "it is held")
         self.assert_complains(self.world.berth("cancel", "vm1"), FAILED, "no berthd runs")
 
     def test_the_way_back_is_one_and_only_before_the_guest_has_arrived(self):

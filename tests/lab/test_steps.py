@@ -182,6 +182,7 @@ class ByHand(StepsTest):
         self.assertEqual(fleet.attached("v1"), [])
         self.assert_exit(fleet.berth("cancel", "g1"), DONE)
         self.assert_whole("kvm1")
+        self.assert_exit(fleet.berth("release", "g1"), DONE)
         self.await_up()
         self.take("STOP_GUEST", "DETACH_VOLUMES", "ATTACH_VOLUMES", "DETACH_INTERFACES", "MIGRATE_GUEST")
         self.assertEqual(fleet.attached("v1"), ["kvm2"])
