@@ -23,5 +23,8 @@ TCase *cases_preflight(void);
 /* PROVIDE, WITHDRAW. */
 TCase *cases_supply(void);
 
+/* FENCE. */
+TCase *cases_fence(void);
+
 /* MIGRATE, ADOPT. */
 TCase *cases_migration(void);

@@ -17,7 +17,7 @@ int main(void)
 {
     Suite *suite = suite_create("conformance");
     TCase *all[] = { cases_seam(),      cases_notice(), cases_definition(), cases_power(),
-                     cases_preflight(), cases_supply(), cases_migration() };
+                     cases_preflight(), cases_supply(), cases_fence(),      cases_migration() };
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         tcase_set_timeout(all[i], CASE_TIMEOUT_S);

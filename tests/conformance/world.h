@@ -29,6 +29,17 @@ enum world_kind {
     WORLD_SAVED,  /* Shut off, with a managed save image. */
 };
 
+/* What the fence device of kvm1 does that is told to take its power away. */
+enum world_fence {
+    WORLD_FENCE_WORKS,
+    WORLD_FENCE_SLOW,  /* It takes some seconds. */
+    WORLD_FENCE_FAILS, /* Nothing, and says so. */
+    WORLD_FENCE_IDLE,  /* Nothing, says that it has, and that the host is on when it is asked. */
+    WORLD_FENCE_LIES,  /* Nothing, and says once that the host is off. */
+    WORLD_FENCE_LATE,  /* It works some seconds later than anybody waits for who is in a hurry. */
+    WORLD_FENCE_MUTE,  /* Nobody reaches it. */
+};
+
 /* A fleet in which all hosts answer. */
 struct world *world_open(void);
 void world_close(struct world *world);
@@ -75,6 +86,9 @@ void world_freeze(struct world *world, const char *host);
 void world_thaw(struct world *world, const char *host);
 void world_crash(struct world *world, const char *host);
 void world_boot(struct world *world, const char *host);
+
+/* From now on, until a world is opened anew. */
+void world_set_fence(struct world *world, enum world_fence fence);
 
 /* Makes migrations away from 'host' take some seconds, or no longer. */
 void world_slow(struct world *world, const char *host, bool slow);

@@ -14,6 +14,7 @@
 #include "actuators/libvirt.h"
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/loop_uv.h"
 #include "base/text.h"
 #include "model/fault.h"
@@ -23,6 +24,11 @@
 #define ARGUMENTS_MAX 12
 #define SLOW_MBIT     "20"
 #define NARROW_MBIT   "50"
+
+/* What fence_lab keeps in the directory of the fleet, and wants to be told. */
+#define FENCE_MODE    "fence"
+#define FENCE_SECRETS "fence.secret"
+#define SECRETS       "password=let me\n"
 
 struct world {
     const char *script;
@@ -61,6 +67,30 @@ static int run(const struct world *world, const char *const *arguments)
         ck_assert_msg(run((world), arguments_) == 0, "lab %s failed", arguments_[0]); \
     } while (0)
 
+static const char *fleet_file(struct world *world, const char *name)
+{
+    return text_format(&world->arena, "/run/berth-lab-%s/%s", getenv("BERTH_LAB_ID"), name);
+}
+
+static void write_file(struct world *world, const char *name, const char *text)
+{
+    struct err err = { 0 };
+
+    ck_assert_msg(file_replace(fleet_file(world, name), text, strlen(text), 0600, &err) == 0, "%s",
+                  err.text);
+}
+
+void world_set_fence(struct world *world, enum world_fence fence)
+{
+    static const char *const modes[] = {
+        [WORLD_FENCE_WORKS] = "works", [WORLD_FENCE_SLOW] = "slow", [WORLD_FENCE_FAILS] = "fails",
+        [WORLD_FENCE_IDLE] = "idle",   [WORLD_FENCE_LIES] = "lies", [WORLD_FENCE_LATE] = "late",
+        [WORLD_FENCE_MUTE] = "mute",
+    };
+
+    write_file(world, FENCE_MODE, modes[fence]);
+}
+
 struct world *world_open(void)
 {
     struct world *world = calloc(1, sizeof(*world));
@@ -73,6 +103,8 @@ struct world *world_open(void)
     LAB(world, "thaw", "kvm1");
     LAB(world, "thaw", "kvm2");
     LAB(world, "rate", "kvm1", "0");
+    write_file(world, FENCE_SECRETS, SECRETS);
+    world_set_fence(world, WORLD_FENCE_WORKS);
     return world;
 }
 
@@ -108,6 +140,31 @@ static char *ask(struct arena *arena, const struct world *world, const char *wha
     return found;
 }
 
+static const char *folder_of(struct arena *arena, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash == NULL ? "." : text_copy(arena, path, (size_t)(slash - path));
+}
+
+/* Of kvm1 alone; the actuator copies what it is told. */
+static int tell_fence(void *context, const char *name, struct libvirt_host *host, struct err *err)
+{
+    struct world *world = context;
+
+    if (strcmp(name, "kvm1") != 0) {
+        return err_set(err, ERR_NOT_FOUND, "no fence for '%s'", name);
+    }
+    host->fence = (struct fence_device){
+        .agent =
+            text_format(&world->arena, "%s/fence_lab", folder_of(&world->arena, world->script)),
+        .options = text_format(&world->arena, "lab=%s\nid=%s\nport=kvm1\n", world->script,
+                               getenv("BERTH_LAB_ID")),
+        .secrets = fleet_file(world, FENCE_SECRETS),
+    };
+    return 0;
+}
+
 struct actuator *world_actuator(struct world *world)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
@@ -118,6 +175,8 @@ struct actuator *world_actuator(struct world *world)
     const struct libvirt_settings settings = {
         .hosts = hosts,
         .host_count = ARRAY_LEN(hosts),
+        .resolve = tell_fence,
+        .context = world,
         .ssh_key = ask(&arena, world, "ssh-config", "ssh_key = "),
         .ssh_known_hosts = ask(&arena, world, "ssh-config", "ssh_known_hosts = "),
     };

@@ -317,9 +317,31 @@ void world_crash(struct world *world, const char *host)
     set_power(world, host, SIM_POWER_OFF);
 }
 
+/* Its outlet gives power again, if a fence had switched it off. */
 void world_boot(struct world *world, const char *host)
 {
+    json_t *fleet = take(world);
+
+    (void)json_object_del(host_of(fleet, host), "fenced");
+    put(world, fleet);
     set_power(world, host, SIM_POWER_ON);
+}
+
+void world_set_fence(struct world *world, enum world_fence fence)
+{
+    static const char *const devices[] = {
+        [WORLD_FENCE_WORKS] = "works", [WORLD_FENCE_SLOW] = "works", [WORLD_FENCE_FAILS] = "fails",
+        [WORLD_FENCE_IDLE] = "fails",  [WORLD_FENCE_LIES] = "lies",  [WORLD_FENCE_LATE] = "late",
+        [WORLD_FENCE_MUTE] = "fails",
+    };
+    json_t *fleet = take(world);
+
+    (void)json_object_set_new(host_of(fleet, "kvm1"), "fence", json_string(devices[fence]));
+    if (fence == WORLD_FENCE_SLOW) {
+        (void)json_object_set_new(fleet, "faults",
+                                  json_pack("[{s:s,s:i}]", "op", "fence", "delay_ms", SLOW_MS));
+    }
+    put(world, fleet);
 }
 
 /* A link that was lost and is back says nothing else. */
