@@ -262,7 +262,9 @@ static void check_arrival(void *context, struct sim_fleet *fleet)
 bool rescue_is_left_off(const struct rescue *rescue, uint32_t guest, uint32_t host,
                         const struct sim_guest *found)
 {
-    return rescue->left[guest][host].open && !sim_fleet_is_active(found);
+    const struct rescue_leftover *left = &rescue->left[guest][host];
+
+    return left->open && left->kept && !sim_fleet_is_active(found);
 }
 
 /* Whatever somebody else does there meanwhile is not looked at. */
@@ -294,6 +296,7 @@ void rescue_keep(struct rescue *rescue, struct witness *witness,
         if (guest != CAST_NOBODY && host != CAST_NOBODY) {
             rescue->left[guest][host] = (struct rescue_leftover){
                 !record->leftover.cleared,
+                strcmp(record->leftover.to, record->leftover.host) != 0,
                 record->leftover.protection,
             };
         }

@@ -30,9 +30,10 @@ struct rescue_request {
     uint32_t to;
 };
 
-/* What a host that was dead keeps of a guest that runs elsewhere since. */
+/* What a host that was dead keeps of a guest that runs elsewhere since, or is to get back. */
 struct rescue_leftover {
     bool open;
+    bool kept; /* And not lacked. */
     enum journal_protection protection;
 };
 
