@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/leftovers.h"
 
+#include <string.h>
+
 #include "base/err.h"
 #include "base/text.h"
 #include "model/op.h"
@@ -246,15 +248,29 @@ static void withdraw_attests(struct reconciler *reconciler)
     }
 }
 
+/* An open move decides for itself what of its guest stays on its hosts, and a forced one on all.  With any other
+ * host a move may have to wait for what is left over there to be gone. */
+static bool is_for_a_move(const struct ledger *ledger, const struct journal_leftover *leftover)
+{
+    for (size_t i = 0; i < ledger->move_count; i++) {
+        const struct journal_move *move = &ledger->moves[i];
+
+        if (strcmp(move->guest, leftover->guest) == 0 &&
+            (move->mode == MOVE_FORCED || strcmp(move->from, leftover->host) == 0 ||
+             strcmp(move->to, leftover->host) == 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool leftovers_sweep_next(struct reconciler *reconciler)
 {
     withdraw_attests(reconciler);
     for (size_t i = 0; i < reconciler->ledger.leftover_count; i++) {
         const struct journal_leftover *leftover = &reconciler->ledger.leftovers[i];
 
-        /* An open move decides for itself what of the guest stays where. */
-        if (ledger_find_move(&reconciler->ledger, leftover->guest) == NULL &&
-            settle(reconciler, leftover)) {
+        if (!is_for_a_move(&reconciler->ledger, leftover) && settle(reconciler, leftover)) {
             sweep(reconciler, leftover);
             return true;
         }

@@ -219,6 +219,26 @@ START_TEST(room_of_a_forced_move_that_is_not_settled_is_given_to_no_other)
 }
 END_TEST
 
+/* vm1 moves on from kvm2 to kvm3, which dies on the way: the move has nothing to do with kvm1, which returns. */
+START_TEST(what_a_host_keeps_is_removed_while_a_move_between_others_is_not_settled)
+{
+    begin();
+    lose_host();
+    want("vm1", "kvm3");
+    request_count = 0;
+    world_live(&world, WORLD_KILL_AFTER_CALL, 4);
+    ck_assert_uint_eq(world_open_moves(&world), 1);
+    power("kvm3", SIM_POWER_OFF);
+    power("kvm1", SIM_POWER_ON);
+    live(NULL, 0);
+    ck_assert_uint_eq(world_open_moves(&world), 1);
+    world_assert_is(&world, "vm1", "kvm1", "absent");
+    world_assert_is(&world, "vm1", "kvm2", "running");
+    ck_assert_uint_eq(leftovers(), 0);
+    world_deinit(&world);
+}
+END_TEST
+
 /* The power of both is back, and no device keeps them from it. */
 static void bring_back(void *context, struct sim_fleet *fleet)
 {
@@ -468,6 +488,7 @@ int main(void)
     tcase_add_test(tcase, guest_whose_volumes_were_revoked_in_vain_may_be_forced_again);
     tcase_add_test(tcase, what_cannot_be_given_back_is_told_and_tried_again);
     tcase_add_test(tcase, room_of_a_forced_move_that_is_not_settled_is_given_to_no_other);
+    tcase_add_test(tcase, what_a_host_keeps_is_removed_while_a_move_between_others_is_not_settled);
     tcase_add_test(tcase, one_definition_that_cannot_be_removed_keeps_no_other_from_being_swept);
     suite_add_tcase(suite, tcase);
     status = runner_run(suite);
