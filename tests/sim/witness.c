@@ -483,11 +483,25 @@ static void keep_step(struct witness *witness, const struct journal_step *step)
     }
 }
 
+/* What takes no room on 'host' just now may come to take it again. */
+static void allow_return(struct witness *witness, uint32_t guest, const char *host)
+{
+    uint32_t index = cast_host(witness->cast, host);
+
+    if (index != CAST_NOBODY) {
+        witness->regained_kib[index] += 2 * witness->cast->guests[guest].memory_kib;
+    }
+}
+
 static void keep_owed(struct witness *witness, const struct journal_owed *owed)
 {
     uint32_t guest = cast_guest(witness->cast, owed->guest);
 
     if (guest != CAST_NOBODY) {
+        /* It went down with its host, and others may have its room: it may have been theirs before. */
+        if (!owed->paid && !witness->owed[guest] && !witness->stopping[guest]) {
+            allow_return(witness, guest, owed->host);
+        }
         witness->owed[guest] = !owed->paid;
         witness->early[guest] = !owed->paid && owed->early;
     }
@@ -588,17 +602,6 @@ static bool is_intended(const struct witness *witness, const struct op *op, cons
     return false;
 }
 
-/* Where only running guests count, one that is off counts from the moment it has autostart: it had it before its
- * move, which reserves nothing. */
-static void allow_autostart(struct witness *witness, uint32_t guest, const char *host)
-{
-    uint32_t index = cast_host(witness->cast, host);
-
-    if (index != CAST_NOBODY) {
-        witness->regained_kib[index] += 2 * witness->cast->guests[guest].memory_kib;
-    }
-}
-
 void witness_start(struct witness *witness, const struct op *op)
 {
     uint32_t guest;
@@ -622,8 +625,10 @@ void witness_start(struct witness *witness, const struct op *op)
                       op_kind_name(op->kind), op->guest, op->host);
     }
     witness->stopping[guest] |= op->kind == OP_STOP;
+    /* Where only running guests count, one that is off counts from the moment it has autostart: it had it before its
+     * move, which reserves nothing. */
     if (op->kind == OP_AUTOSTART && !witness->policy->charge_off) {
-        allow_autostart(witness, guest, op->host);
+        allow_return(witness, guest, op->host);
     }
     if (op->kind == OP_MIGRATE) {
         if (witness->migrating[guest]) {

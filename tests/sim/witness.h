@@ -63,7 +63,7 @@ struct witness {
 
     uint64_t allowed_kib[CAST_HOSTS];
     uint64_t regained_kib
-        [CAST_HOSTS]; /* By guests that are off and count since they have autostart again. */
+        [CAST_HOSTS]; /* By guests that are off and count since they have autostart again, or a start is owed. */
     int64_t disturbed_ms[CAST_HOSTS]; /* When somebody else last changed what is there. */
     int64_t asked_ms[CAST_HOSTS];     /* When it was last asked what is there, ... */
     int64_t known_ms[CAST_HOSTS]; /* ... and when what the pass that plans now knows; -1 = never. */
