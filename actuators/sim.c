@@ -8,6 +8,7 @@
 #include "actuators/actuator.h"
 #include "actuators/sim_fleet.h"
 #include "actuators/sim_json.h"
+#include "actuators/sim_migrate.h"
 #include "actuators/sim_rules.h"
 #include "actuators/sim_store.h"
 #include "actuators/sim_supply.h"
@@ -377,7 +378,7 @@ static enum sim_answer obey_cancel(struct call *call, struct sim_fleet *fleet,
         return answer;
     }
     if (pending && is_migration(call) &&
-        !sim_rules_cancel(fleet, &call->op, loop_wall_ms(call->loop))) {
+        !sim_migrate_cancel(fleet, &call->op, loop_wall_ms(call->loop))) {
         return answer;
     }
     (void)called_off(call);
@@ -392,7 +393,7 @@ static enum sim_answer obey_clock(struct call *call, struct sim_fleet *fleet, in
 
     if (half_way && (has_fault(call, SIM_WHEN_LOST) ||
                      (has_fault(call, SIM_WHEN_MIDDLE) &&
-                      sim_rules_cancel(fleet, &call->op, loop_wall_ms(call->loop))))) {
+                      sim_migrate_cancel(fleet, &call->op, loop_wall_ms(call->loop))))) {
         (void)set_fault(call);
         return SIM_ANSWER_FAILED;
     }

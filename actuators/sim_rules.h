@@ -19,8 +19,6 @@ struct op;
 struct sim_fault;
 struct sim_findings;
 struct sim_fleet;
-struct sim_guest;
-struct sim_host;
 
 /* What an operation came to. */
 enum sim_answer {
@@ -48,16 +46,6 @@ enum sim_answer sim_rules_apply(struct sim_fleet *fleet, const struct op *op, in
 /* How 'op', begun by sim_rules_apply(), is doing at 'wall_ms'. */
 enum sim_answer sim_rules_follow(const struct sim_fleet *fleet, const struct op *op,
                                  int64_t wall_ms, struct sim_course *course, struct err *err);
-
-/* Ends the migration that MIGRATE or ADOPT follows, at 'wall_ms': the guest stays at its source.  False if
- * it is not over at once: a side is frozen (it ends at the thaw), the guest runs at the target by post-copy
- * and nothing ends it, or there is none. */
-bool sim_rules_cancel(struct sim_fleet *fleet, const struct op *op, int64_t wall_ms);
-
-/* The pass over its memory, from 1, that 'guest' is in on its way from 'host' at 'wall_ms'; 0 if it is on none, or
- * is copied in one go because it writes nothing. */
-uint64_t sim_rules_pass(const struct sim_fleet *fleet, const struct sim_host *host,
-                        const struct sim_guest *guest, int64_t wall_ms);
 
 /* How long the reply to 'op' takes when nothing is followed. */
 int64_t sim_rules_reply_ms(const struct sim_fleet *fleet, const struct op *op);

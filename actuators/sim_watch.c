@@ -6,7 +6,7 @@
 
 #include "actuators/actuator.h"
 #include "actuators/sim_fleet.h"
-#include "actuators/sim_rules.h"
+#include "actuators/sim_migrate.h"
 #include "actuators/sim_store.h"
 #include "base/arena.h"
 #include "base/heap.h"
@@ -142,7 +142,7 @@ static struct seen_guest see_guest(const struct sim_watch *watch, struct arena *
         .state = guest->state,
         .reason = guest->reason,
         .job = sim_fleet_job(fleet, host, guest),
-        .pass = sim_rules_pass(fleet, host, guest, loop_wall_ms(watch->loop)),
+        .pass = sim_migrate_pass(fleet, host, guest, loop_wall_ms(watch->loop)),
         .persistent = guest->persistent,
         .memory_kib = guest->memory_kib,
         .config_memory_kib = guest->config_memory_kib,
