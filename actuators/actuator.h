@@ -56,7 +56,8 @@ struct actuator_completion {
                                         if it was not come to that.  Valid during the call. */
     uint32_t present
         [2]; /* Of PREFLIGHT: kinds of its supplies that are all there, on the source and on the
-                            target; of those that it could find out, 'known' (SUPPLY_BIT). */
+                            target; of those that it could find out, 'known' (SUPPLY_BIT).  Of PROVIDE,
+                            the first: its kind, if all of it was there before. */
     uint32_t known[2];
     struct supply_list
         supplies; /* Of PREFLIGHT that succeeded on two hosts: those of the operation, with

@@ -372,6 +372,7 @@ int libvirt_supply_run(struct libvirt_move *move, struct err *err)
     }
     if (!any) {
         move->note = move->op->kind == OP_PROVIDE ? "already there" : "already gone";
+        move->present[0] = move->op->kind == OP_PROVIDE ? SUPPLY_BIT(move->op->supply) : 0;
     }
     return 0;
 }

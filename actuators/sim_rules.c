@@ -363,7 +363,7 @@ static enum sim_answer perform(struct sim_fleet *fleet, const struct op *op, str
     case OP_RELEASE:
         return answer_of(release(fleet, op, host, err));
     case OP_PROVIDE:
-        return answer_of(sim_supply_provide(fleet, op, host, &findings->note, err));
+        return answer_of(sim_supply_provide(fleet, op, host, findings, err));
     case OP_WITHDRAW:
         return answer_of(sim_supply_withdraw(fleet, op, host, &findings->note, err));
     case OP_FENCE: /* Whether or not its host answers: cut_power(). */

@@ -237,7 +237,7 @@ static int provide_name(const struct place *place, struct err *err)
 }
 
 int sim_supply_provide(struct sim_fleet *fleet, const struct op *op, struct sim_host *host,
-                       const char **note, struct err *err)
+                       struct sim_findings *findings, struct err *err)
 {
     const struct supply_list list = supply_list_of(&op->supplies, op->supply);
     size_t made = 0;
@@ -253,7 +253,10 @@ int sim_supply_provide(struct sim_fleet *fleet, const struct op *op, struct sim_
         }
         made++;
     }
-    *note = made == 0 ? "already there" : NULL;
+    if (made == 0) {
+        findings->note = "already there";
+        findings->present[0] = SUPPLY_BIT(op->supply);
+    }
     return 0;
 }
 

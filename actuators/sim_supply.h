@@ -33,7 +33,7 @@ struct sim_findings {
 /* PROVIDE and WITHDRAW on 'host'; what had less to do than asked says so in 'note', which lives in the fleet's
  * arena.  -1 with '*err' filled: what was done before stays done, as on real hosts. */
 int sim_supply_provide(struct sim_fleet *fleet, const struct op *op, struct sim_host *host,
-                       const char **note, struct err *err);
+                       struct sim_findings *findings, struct err *err);
 int sim_supply_withdraw(struct sim_fleet *fleet, const struct op *op, struct sim_host *host,
                         const char **note, struct err *err);
 

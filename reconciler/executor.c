@@ -136,6 +136,14 @@ static void note_checks(struct executor *executor, const struct actuator_complet
     }
 }
 
+/* Of what a step finds there all the move has made nothing: it was not checked since the move was taken up. */
+static void note_found(struct executor *executor, const struct act_end *end)
+{
+    if (executor->step.op == OP_PROVIDE && end->err == NULL && end->completion != NULL) {
+        executor->move.made &= ~(executor->making & end->completion->present[0]);
+    }
+}
+
 static void on_act_done(struct executor *executor, const struct act_end *end)
 {
     executor->record.note = end->note;
@@ -149,6 +157,7 @@ static void on_act_done(struct executor *executor, const struct act_end *end)
         !stage_is_proof(&executor->step)) {
         note_checks(executor, end->completion);
     }
+    note_found(executor, end);
     note_outcome(executor, end->err);
     look_now(executor);
 }

@@ -78,6 +78,7 @@ struct executor {
     struct stage stage; /* What the platform provides for the guest. */
     bool identified;    /* Its supplies have identities that the journal has not. */
     struct step step;   /* What is being done. */
+    uint32_t making; /* Kinds that it is to make anew on the target, unless it finds them there. */
     struct force_state force;
     struct act act;
 

@@ -143,7 +143,8 @@ void intent_mark(struct executor *executor, struct intent_batch *batch)
     unsigned side = executor->step.side;
 
     move->back |= executor->step.back;
-    move->made |= stage_made_by(&executor->stage, &executor->step);
+    executor->making = stage_made_by(&executor->stage, &executor->step) & ~move->made;
+    move->made |= executor->making;
     switch (executor->step.op) {
     case OP_MIGRATE:
         move->tried = true;

@@ -90,8 +90,10 @@ static void provide(struct rig *rig, const char *host, enum supply_kind kind,
                     const struct supply_list *needs, const char *note)
 {
     struct op op = about(rig, OP_PROVIDE, host, kind, needs);
+    const struct rig_done *done = rig_succeed(rig, &op);
 
-    ck_assert_pstr_eq(rig_succeed(rig, &op)->note, note);
+    ck_assert_pstr_eq(done->note, note);
+    ck_assert_uint_eq(done->present[0], note == NULL ? 0 : SUPPLY_BIT(kind));
 }
 
 static void withdraw(struct rig *rig, const char *host, enum supply_kind kind,

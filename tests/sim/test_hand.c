@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actuators/sim_fleet.h"
 #include "base/base.h"
 #include "base/text.h"
 #include "life.h"
@@ -367,6 +368,46 @@ START_TEST(
 }
 END_TEST
 
+static void build_bridges(void *context, struct sim_fleet *fleet)
+{
+    static const char *const bridges[] = { "br7", "br8", "nat0" };
+
+    (void)context;
+    fleet->hosts[1].bridges = (struct sim_names){ bridges, ARRAY_LEN(bridges) };
+    fleet->changed = true;
+}
+
+static void count_bridges(void *context, struct sim_fleet *fleet)
+{
+    *(size_t *)context = fleet->hosts[1].bridges.count;
+}
+
+START_TEST(a_way_back_leaves_the_bridges_that_the_target_had_before_whatever_step_was_first)
+{
+    static const char *const steps[] = { "STOP_GUEST", "CREATE_BRIDGES", "CREATE_NAT_BRIDGE_TGT" };
+    struct world world;
+    size_t left = 0;
+
+    supplied_begin(&world, "running", false);
+    world.config.policy.mode = POLICY_MODE_OFFLINE;
+    world.only = "vm1";
+    world_edit(&world, build_bridges, NULL);
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        world.step = steps[i];
+        world_live(&world, WORLD_KILL_NEVER, 0);
+        ck_assert_int_eq(world.result.status, RECONCILER_DONE);
+    }
+    world.step = NULL;
+    world.back = true;
+    world_live(&world, WORLD_KILL_NEVER, 0);
+    ck_assert_int_eq(world.result.status, RECONCILER_DONE);
+    world_assert_is(&world, "vm1", "kvm1", "running");
+    world_edit(&world, count_bridges, &left);
+    ck_assert_uint_eq(left, 3);
+    world_deinit(&world);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("hand");
@@ -381,6 +422,8 @@ int main(void)
     tcase_add_test(
         tcase,
         a_move_of_another_guest_that_cannot_be_settled_keeps_nobody_from_a_step_nor_from_going_back);
+    tcase_add_test(
+        tcase, a_way_back_leaves_the_bridges_that_the_target_had_before_whatever_step_was_first);
     tcase_set_timeout(tcase, 600);
     suite_add_tcase(suite, tcase);
     world_set_up();
