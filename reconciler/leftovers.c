@@ -8,6 +8,7 @@
 #include "model/op.h"
 #include "model/policy.h"
 #include "reconciler/controller.h"
+#include "reconciler/fencing.h"
 #include "reconciler/leftover.h"
 #include "reconciler/moves.h"
 #include "reconciler/operation.h"
@@ -146,6 +147,85 @@ static void undefine(struct reconciler *reconciler, const struct observed_guest 
     start(reconciler, &op);
 }
 
+/* It is off again, or could not be switched off: a person was told that it runs twice. */
+static void on_cut(void *context, const struct actuator_completion *completion)
+{
+    struct reconciler *reconciler = context;
+    const struct journal_leftover *leftover = &reconciler->leftovers.sweeping;
+
+    if (reconciler->ended) {
+        return;
+    }
+    if (completion->status != 0) {
+        tell(reconciler, leftover,
+             text_format(&reconciler->arena, "'%s' still RUNS TWICE: %s", leftover->guest,
+                         completion->err.text));
+    }
+    controller_next_pass(reconciler);
+}
+
+static void on_cut_intended(void *context, enum journal_result result, const struct err *err)
+{
+    struct reconciler *reconciler = context;
+    struct op op = op_of(reconciler, OP_FENCE);
+
+    if (reconciler->ended) {
+        return;
+    }
+    if (result != JOURNAL_COMMITTED) {
+        controller_lost(reconciler, err);
+        return;
+    }
+    op.timeout_ms = FENCING_TIMEOUT_MS;
+    (void)calls_start(&reconciler->calls, &op, on_cut, NULL, reconciler);
+}
+
+/* The host was to have no power until it is swept, which nothing else has kept from running the guest. */
+static void cut_power(struct reconciler *reconciler, const struct journal_leftover *leftover)
+{
+    struct journal_record record = { .kind = JOURNAL_EVENT };
+
+    record.event = (struct journal_event){
+        .key = ledger_key(&reconciler->ledger),
+        .at_ms = controller_wall(reconciler),
+        .kind = "alarm",
+        .guest = leftover->guest,
+        .host = leftover->host,
+        .text = text_format(&reconciler->arena,
+                            "it runs twice: the power of '%s', which was to stay off, is cut again",
+                            leftover->host),
+    };
+    reconciler->leftovers = (struct leftovers){ .sweeping = *leftover };
+    ledger_submit(&reconciler->ledger, &record, 1, on_cut_intended, reconciler);
+}
+
+/* Runs there for good, not on its way by somebody's migration. */
+static bool runs_on(const struct observed_host *host, const char *uuid)
+{
+    const struct observed_guest *guest = host->reachable ? observed_find_guest(host, uuid) : NULL;
+
+    return guest != NULL && guest->state == GUEST_RUNNING && guest->job == GUEST_JOB_NONE;
+}
+
+/* The guest really runs on both, nothing but the fence was to prevent that, and nobody holds the host. */
+static bool is_to_be_cut(const struct reconciler *reconciler,
+                         const struct journal_leftover *leftover)
+{
+    const struct observed *observed = &reconciler->snapshot.observed;
+    const struct policy_host *own =
+        policy_find_host(&reconciler->world.config->policy, leftover->host);
+    bool elsewhere = false;
+
+    for (size_t i = 0; i < observed->host_count; i++) {
+        elsewhere |= strcmp(observed->hosts[i].name, leftover->host) != 0 &&
+                     runs_on(&observed->hosts[i], leftover->uuid);
+    }
+    return leftover->protection == JOURNAL_PROTECTION_FENCED && elsewhere && own != NULL &&
+           own->fenced && runs_on(observed_find_host(observed, leftover->host), leftover->uuid) &&
+           ledger_find_hold(&reconciler->ledger, JOURNAL_SCOPE_HOST, leftover->host) == NULL &&
+           ledger_find_hold(&reconciler->ledger, JOURNAL_SCOPE_FLEET, "") == NULL;
+}
+
 static const char *sweeping_text(const struct observed_guest *guest, bool gives)
 {
     if (gives) {
@@ -158,12 +238,17 @@ static const char *sweeping_text(const struct observed_guest *guest, bool gives)
 static void sweep(struct reconciler *reconciler, const struct journal_leftover *leftover)
 {
     const struct observed *observed = &reconciler->snapshot.observed;
-    bool gives = leftover_judge(leftover, &reconciler->ledger, observed) == LEFTOVER_BEREFT;
+    enum leftover_standing standing = leftover_judge(leftover, &reconciler->ledger, observed);
+    bool gives = standing == LEFTOVER_BEREFT;
     const struct observed_guest *guest =
         observed_find_guest(observed_find_host(observed, leftover->host), leftover->uuid);
     struct leftovers *left = &reconciler->leftovers;
     struct err ignored; /* It could not have been moved either. */
 
+    if (standing == LEFTOVER_TWICE) {
+        cut_power(reconciler, leftover);
+        return;
+    }
     *left = (struct leftovers){
         .sweeping = *leftover,
         .gives = gives,
@@ -215,6 +300,14 @@ static bool settle(struct reconciler *reconciler, const struct journal_leftover 
     case LEFTOVER_BEREFT:
         return is_due(reconciler, leftover);
     case LEFTOVER_TWICE:
+        if (is_to_be_cut(reconciler, leftover)) {
+            tell(reconciler, leftover,
+                 text_format(arena,
+                             "'%s' RUNS TWICE: '%s', which was to stay without power, has started "
+                             "it; its power is cut again",
+                             guest, host));
+            return is_due(reconciler, leftover);
+        }
         tell(reconciler, leftover,
              text_format(arena,
                          "'%s' RUNS TWICE: on '%s', which was dead, and elsewhere: neither is "

@@ -3,7 +3,8 @@
 
 /* Leftovers: definitions on hosts that were dead, removed once they answer again and the guest is elsewhere, and
  * after them what a platform provided there for the guest; or the volumes that are to be given back, as its guest has
- * not left it.  Of a guest that runs in both places a person is told, and neither is touched.  For the files of the
+ * not left it.  Of a guest that runs in both places a person is told, and neither is touched; but if its fence alone was
+ * to keep the host from that, its power is cut again at once.  For the files of the
  * controller; where one stands is leftover.h's. */
 
 #include <stdbool.h>

@@ -26,6 +26,7 @@ struct scene {
     bool fence;    /* There is one. */
     bool attested; /* A person vouches for the host's death. */
     bool off;      /* Its guest was shut off before. */
+    bool holds;    /* A person wants it left alone. */
     bool frozen;   /* It is not dead: its libvirt stands still, and its guest runs. */
     enum sim_fence device;
 };
@@ -72,6 +73,12 @@ static void on_returns(void *context)
     life_edit(now_alive, switch_on, NULL);
 }
 
+static void on_held(void *context)
+{
+    (void)context;
+    life_order(now_alive, ORDER_HOLD, "kvm1");
+}
+
 static void on_began(void *context, struct life *life)
 {
     const struct force_request request = {
@@ -85,6 +92,9 @@ static void on_began(void *context, struct life *life)
     now_alive = life;
     if (returns_ms > 0) {
         loop_timer_start(life->loop, &cue, returns_ms, on_returns, NULL);
+    }
+    if (scene.holds) {
+        loop_timer_start(life->loop, &cue, 1, on_held, NULL);
     }
     if (asks) {
         reconciler_force(life->reconciler, &request, on_answer, NULL);
@@ -121,6 +131,13 @@ static void die(void *context, struct sim_fleet *fleet)
 {
     (void)context;
     sim_fleet_find_host(fleet, "kvm1")->power = scene.frozen ? SIM_POWER_FROZEN : SIM_POWER_OFF;
+    fleet->changed = true;
+}
+
+static void set_device(void *context, struct sim_fleet *fleet)
+{
+    (void)context;
+    sim_fleet_find_host(fleet, "kvm1")->fence = scene.device;
     fleet->changed = true;
 }
 
@@ -527,6 +544,60 @@ START_TEST(what_may_be_the_last_definition_of_a_guest_stays_and_a_person_is_told
 }
 END_TEST
 
+static void on_ran_twice(void *context)
+{
+    (void)context; /* Whoever looks here is not looked after: the guest runs twice for a while. */
+}
+
+static const struct life_hooks careless = { .began = on_began, .ran = on_ran_twice };
+
+/* Somebody gives kvm1 its power back, and does not keep libvirt from starting what runs on kvm2. */
+static void return_carelessly(enum sim_fence device, bool held)
+{
+    begin(&(struct scene){ .autostart = true, .fence = true }, "");
+    force();
+    assert_moved();
+    scene.device = device;
+    scene.holds = held;
+    live(MINUTE_MS, false, WORLD_KILL_NEVER, 0);
+    ck_assert_uint_eq(world_holds(&world), held ? 1 : 0);
+    world_edit(&world, set_device, NULL);
+    world_edit(&world, lift_fence, NULL);
+    world.hooks = &careless;
+    live(10 * MINUTE_MS, false, WORLD_KILL_NEVER, 0);
+    world_assert_is(&world, "vm1", "kvm2", "running");
+    ck_assert_uint_eq(leftovers(), 1);
+}
+
+START_TEST(host_that_was_to_stay_fenced_and_runs_the_guest_again_loses_its_power_again)
+{
+    return_carelessly(SIM_FENCE_WORKS, false);
+    world_assert_is(&world, "vm1", "kvm1", "shutoff");
+    ck_assert_msg(strstr(world.last_alarm, "must stay without power") != NULL, "%s",
+                  world.last_alarm);
+    world_edit(&world, clean, NULL);
+    world_edit(&world, lift_fence, NULL);
+    world.hooks = &hooks;
+    live(10 * MINUTE_MS, false, WORLD_KILL_NEVER, 0);
+    assert_swept();
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(guest_that_runs_twice_is_told_where_the_fence_fails_or_a_person_holds_the_host)
+{
+    return_carelessly(SIM_FENCE_FAILS, false);
+    world_assert_is(&world, "vm1", "kvm1", "running");
+    ck_assert_msg(strstr(world.last_alarm, "still RUNS TWICE") != NULL, "%s", world.last_alarm);
+    world_deinit(&world);
+    return_carelessly(SIM_FENCE_WORKS, true);
+    world_assert_is(&world, "vm1", "kvm1", "running");
+    ck_assert_msg(strstr(world.last_alarm, "end the one on 'kvm1' at once") != NULL, "%s",
+                  world.last_alarm);
+    world_deinit(&world);
+}
+END_TEST
+
 /* With every way that protects, at every callback of the controller. */
 START_TEST(host_that_returns_at_any_instant_does_not_run_the_guest_a_second_time)
 {
@@ -620,6 +691,10 @@ int main(void)
                    guest_that_could_not_be_moved_by_force_gets_back_what_the_move_before_had_taken);
     tcase_add_test(tcase, what_may_be_the_last_definition_of_a_guest_stays_and_a_person_is_told);
     tcase_add_test(tcase, definition_is_swept_when_the_host_returns_by_each_way_of_protection);
+    tcase_add_test(tcase,
+                   host_that_was_to_stay_fenced_and_runs_the_guest_again_loses_its_power_again);
+    tcase_add_test(tcase,
+                   guest_that_runs_twice_is_told_where_the_fence_fails_or_a_person_holds_the_host);
     tcase_add_loop_test(
         tcase, host_that_returns_at_any_instant_does_not_run_the_guest_a_second_time, 0, 4);
     tcase_add_loop_test(
