@@ -9,41 +9,21 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/stage.sh"
 
 real_fleet() {
-    say "Starting three KVM hosts (libvirtd and QEMU in namespaces) and four guests ..."
-    "$here/tests/lab/lab" sweep
-    "$here/tests/lab/lab" up 3
-    "$here/tests/lab/lab" guest db1 kvm1 --memory 128 --autostart
-    "$here/tests/lab/lab" guest web1 kvm1 --memory 96
-    "$here/tests/lab/lab" guest web2 kvm2 --memory 96
-    "$here/tests/lab/lab" guest batch1 kvm2 --memory 96 --off
+    real_hosts
+    lab guest db1 kvm1 --memory 128 --autostart
+    lab guest web1 kvm1 --memory 96
+    lab guest web2 kvm2 --memory 96
+    lab guest batch1 kvm2 --memory 96 --off
     # Memory is tight on purpose: kvm2 has no room for db1 before web2 has left.
-    "$here/tests/lab/lab" conf "$work/berth.conf" --set 'host kvm2.memory=352MiB'
-    "$here/tests/lab/lab" es "$work/es.xml" db1=kvm1 web1=kvm1 web2=kvm2 batch1=kvm2
+    lab conf "$work/berth.conf" --set 'host kvm2.memory=352MiB'
+    lab es "$work/es.xml" db1=kvm1 web1=kvm1 web2=kvm2 batch1=kvm2
 }
 
 simulated_fleet() {
-    say "Three simulated hosts and four guests (as root this demonstration uses real ones) ..."
-    cat >"$work/fleet.json" <<J
-{"format":"berth.sim/1","durations":{"migrate_ms":2500},"hosts":[
- {"name":"kvm1","memory_kib":1048576,"cpus":8,"guests":[
-  $(simulated_guest db1 1 running 128),
-  $(simulated_guest web1 2 running 96)]},
- {"name":"kvm2","memory_kib":1048576,"cpus":8,"guests":[
-  $(simulated_guest web2 3 running 96),
-  $(simulated_guest batch1 4 shutoff 96)]},
- {"name":"kvm3","memory_kib":1048576,"cpus":8,"guests":[]}]}
-J
-    cat >"$work/berth.conf" <<C
-[fleet]
-uri = sim:$work/fleet.json
-es_xml = $work/es.xml
-state_dir = $work/state
-[capacity]
-host_reserve = 64MiB
-[host kvm2]
-memory = 352MiB
-C
-    "$berth" discover "sim:$work/fleet.json" >"$work/es.xml"
+    simulated_hosts 352MiB \
+        "$(simulated_host kvm1 "$(simulated_guest db1 1 running 128)" "$(simulated_guest web1 2 running 96)")" \
+        "$(simulated_host kvm2 "$(simulated_guest web2 3 running 96)" "$(simulated_guest batch1 4 shutoff 96)")" \
+        "$(simulated_host kvm3)"
 }
 
 # The edit a person would make: the reference to GUEST goes into another host.  (perl is part of every
@@ -73,8 +53,8 @@ show berth apply
 
 if [ -n "$real" ]; then
     say "A colleague moves web1 with virsh, to a host where the file does not want it."
-    "$here/tests/lab/lab" ctl virsh -q -c "$("$here/tests/lab/lab" uri kvm1)" migrate web1 \
-        "$("$here/tests/lab/lab" uri kvm3)" --live --p2p --persistent --undefinesource
+    lab ctl virsh -q -c "$(lab uri kvm1)" migrate web1 \
+        "$(lab uri kvm3)" --live --p2p --persistent --undefinesource
     wait_for "event=drift-over guest=web1"
     grep "guest=web1" "$work/log" | grep -e drift -e move-end
 fi

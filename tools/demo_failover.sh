@@ -10,44 +10,24 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/stage.sh"
 
 real_fleet() {
-    say "Starting three KVM hosts (libvirtd and QEMU in namespaces) and four guests ..."
-    "$here/tests/lab/lab" sweep
-    "$here/tests/lab/lab" up 3
-    "$here/tests/lab/lab" guest db1 kvm1 --memory 128
-    "$here/tests/lab/lab" guest web1 kvm1 --memory 96
-    "$here/tests/lab/lab" guest batch1 kvm1 --memory 96 --off
-    "$here/tests/lab/lab" guest web2 kvm2 --memory 96
+    real_hosts
+    lab guest db1 kvm1 --memory 128
+    lab guest web1 kvm1 --memory 96
+    lab guest batch1 kvm1 --memory 96 --off
+    lab guest web2 kvm2 --memory 96
     # Both do not fit on kvm2: room counts.
-    "$here/tests/lab/lab" conf "$work/berth.conf" --set 'host kvm2.memory=300MiB' \
+    lab conf "$work/berth.conf" --set 'host kvm2.memory=300MiB' \
         --set 'guest db1.priority=1'
-    "$here/tests/lab/lab" es "$work/es.xml" db1=kvm1 web1=kvm1 batch1=kvm1 web2=kvm2
+    lab es "$work/es.xml" db1=kvm1 web1=kvm1 batch1=kvm1 web2=kvm2
 }
 
 simulated_fleet() {
-    say "Three simulated hosts and four guests (as root this demonstration uses real ones) ..."
-    cat >"$work/fleet.json" <<J
-{"format":"berth.sim/1","hosts":[
- {"name":"kvm1","memory_kib":1048576,"cpus":8,"guests":[
-  $(simulated_guest db1 1 running 128),
-  $(simulated_guest web1 2 running 96),
-  $(simulated_guest batch1 4 shutoff 96)]},
- {"name":"kvm2","memory_kib":1048576,"cpus":8,"guests":[
-  $(simulated_guest web2 3 running 96)]},
- {"name":"kvm3","memory_kib":1048576,"cpus":8,"guests":[]}]}
-J
-    cat >"$work/berth.conf" <<C
-[fleet]
-uri = sim:$work/fleet.json
-es_xml = $work/es.xml
-state_dir = $work/state
-[capacity]
-host_reserve = 64MiB
-[host kvm2]
-memory = 300MiB
-[guest db1]
-priority = 1
-C
-    "$berth" discover "sim:$work/fleet.json" >"$work/es.xml"
+    simulated_hosts 300MiB \
+        "$(simulated_host kvm1 "$(simulated_guest db1 1 running 128)" "$(simulated_guest web1 2 running 96)" \
+            "$(simulated_guest batch1 4 shutoff 96)")" \
+        "$(simulated_host kvm2 "$(simulated_guest web2 3 running 96)")" \
+        "$(simulated_host kvm3)"
+    printf '[guest db1]\npriority = 1\n' >>"$work/berth.conf"
 }
 
 # A simulated host's power is a member of the file, which its users lock.
@@ -65,18 +45,18 @@ switch() { # HOST on|off
 }
 
 pull_the_power() { # HOST
-    if [ -n "$real" ]; then "$here/tests/lab/lab" crash "$1"; else switch "$1" off; fi
+    if [ -n "$real" ]; then lab crash "$1"; else switch "$1" off; fi
 }
 
 give_power_back() { # HOST
-    if [ -n "$real" ]; then "$here/tests/lab/lab" boot "$1"; else switch "$1" on; fi
+    if [ -n "$real" ]; then lab boot "$1"; else switch "$1" on; fi
 }
 
 prove() { # by libvirt, by the process table, and by what the guests found on their disks
     [ -n "$real" ] || return 0
     say "Each guest runs exactly once, and no disk had two writers:"
-    "$here/tests/lab/lab" check db1 web1 web2
-    "$here/tests/lab/lab" guests
+    lab check db1 web1 web2
+    lab guests
 }
 
 if [ -n "$real" ]; then real_fleet; else simulated_fleet; fi
