@@ -156,6 +156,14 @@ static inline struct observed_guest *build_guest(struct build *build, const char
     return build_sighting(build, name, gib, at);
 }
 
+/* The same, of a cluster. */
+static inline void build_member(struct build *build, const char *name, const char *cluster,
+                                const char *at, const char *goal)
+{
+    (void)build_guest(build, name, 1, at, goal);
+    build->wishes[build->wish_count - 1].cluster = cluster;
+}
+
 static inline struct build_wish *build_wish_of(struct build *build, const char *name)
 {
     for (size_t i = 0; i < build->wish_count; i++) {

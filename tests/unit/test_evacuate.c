@@ -132,13 +132,10 @@ START_TEST(members_of_a_cluster_that_are_apart_stay_apart)
     (void)build_host(build, "a", 8);
     (void)build_host(build, "b", 8);
     (void)build_host(build, "c", 64);
-    (void)build_guest(build, "db1", 1, "a", "a");
-    (void)build_guest(build, "db2", 1, "b", "b");
-    build_wish_of(build, "db1")->cluster = "db";
-    build_wish_of(build, "db2")->cluster = "db";
+    build_member(build, "db1", "db", "a", "a");
+    build_member(build, "db2", "db", "b", "b");
     ck_assert_str_eq(shown(build, "a"), "db1:c");
-    (void)build_guest(build, "db3", 1, "c", "c");
-    build_wish_of(build, "db3")->cluster = "db";
+    build_member(build, "db3", "db", "c", "c");
     ck_assert_str_eq(shown(build, "a"), "db1!apart");
 }
 END_TEST

@@ -155,13 +155,10 @@ START_TEST(members_of_a_cluster_that_are_apart_stay_apart)
     AUTO(arena) struct arena arena = ARENA_INIT;
     struct build *build = stricken(&arena);
 
-    (void)build_guest(build, "db1", 1, "dead", "dead");
-    (void)build_guest(build, "db2", 1, "kvm2", "kvm2");
-    build_wish_of(build, "db1")->cluster = "db";
-    build_wish_of(build, "db2")->cluster = "db";
+    build_member(build, "db1", "db", "dead", "dead");
+    build_member(build, "db2", "db", "kvm2", "kvm2");
     ck_assert_str_eq(shown_host(build, "dead"), "db1:kvm1");
-    (void)build_guest(build, "db3", 1, "kvm1", "kvm1");
-    build_wish_of(build, "db3")->cluster = "db";
+    build_member(build, "db3", "db", "kvm1", "kvm1");
     ck_assert_str_eq(shown_host(build, "dead"), "db1!apart");
 }
 END_TEST
@@ -171,10 +168,8 @@ START_TEST(a_member_that_is_for_now_on_a_host_keeps_others_away_from_it)
     AUTO(arena) struct arena arena = ARENA_INIT;
     struct build *build = stricken(&arena);
 
-    (void)build_guest(build, "db1", 1, "dead", "dead");
-    (void)build_guest(build, "db2", 1, "kvm2", "kvm1");
-    build_wish_of(build, "db1")->cluster = "db";
-    build_wish_of(build, "db2")->cluster = "db";
+    build_member(build, "db1", "db", "dead", "dead");
+    build_member(build, "db2", "db", "kvm2", "kvm1");
     ck_assert_str_eq(shown_host(build, "dead"), "db1!apart");
 }
 END_TEST

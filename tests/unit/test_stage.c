@@ -440,17 +440,24 @@ START_TEST(an_early_stop_leaves_everything_to_the_move_that_follows)
 }
 END_TEST
 
-START_TEST(a_bridge_that_was_there_before_stays_when_the_move_turns_round)
+/* An offline move whose checks have found its bridge on the target before anything was done. */
+static void world_init_with_bridge(struct world *world)
 {
     const struct actuator_completion checks = {
         .present = { 0, SUPPLY_BIT(SUPPLY_BRIDGE) },
         .known = { 0, SUPPLY_BIT(SUPPLY_BRIDGE) | SUPPLY_BIT(SUPPLY_NAT_BRIDGE) },
     };
+
+    world_init(world, MOVE_OFFLINE, true);
+    world->there[1] = SUPPLY_BIT(SUPPLY_BRIDGE);
+    stage_note_checks(&world->stage, &checks);
+}
+
+START_TEST(a_bridge_that_was_there_before_stays_when_the_move_turns_round)
+{
     struct world world;
 
-    world_init(&world, MOVE_OFFLINE, true);
-    world.there[1] = SUPPLY_BIT(SUPPLY_BRIDGE);
-    stage_note_checks(&world.stage, &checks);
+    world_init_with_bridge(&world);
     world.mishap_at = 4; /* stop */
     world.mishap = MISHAP_HOPELESS;
     play(&world);
@@ -463,15 +470,9 @@ END_TEST
 
 START_TEST(a_bridge_that_was_there_before_stays_after_a_crash_too)
 {
-    const struct actuator_completion checks = {
-        .present = { 0, SUPPLY_BIT(SUPPLY_BRIDGE) },
-        .known = { 0, SUPPLY_BIT(SUPPLY_BRIDGE) | SUPPLY_BIT(SUPPLY_NAT_BRIDGE) },
-    };
     struct world world;
 
-    world_init(&world, MOVE_OFFLINE, true);
-    world.there[1] = SUPPLY_BIT(SUPPLY_BRIDGE);
-    stage_note_checks(&world.stage, &checks);
+    world_init_with_bridge(&world);
     world.mishap_at = 5; /* withdraw interface, once the guest is off */
     world.mishap = MISHAP_CRASH;
     world.cancel_at = 9;
