@@ -337,6 +337,11 @@ static struct supply_list read_supplies(struct arena *arena, const struct libvir
             items[count++] =
                 (struct supply){ .kind = SUPPLY_VOLUME, .name = base + 1, .device = disk->path };
         }
+        if (disk->source == LIBVIRT_XML_VOLUME && supply_is_name(disk->pool) &&
+            supply_is_volume(disk->volume)) {
+            items[count++] =
+                (struct supply){ .kind = SUPPLY_POOL, .name = disk->pool, .volume = disk->volume };
+        }
     }
     return supply_list_make(arena, items, count, &list, &err) == 0 ? list
                                                                    : (struct supply_list){ 0 };

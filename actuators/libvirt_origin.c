@@ -6,6 +6,7 @@
 
 #include "actuators/libvirt_move.h"
 #include "actuators/libvirt_question.h"
+#include "actuators/libvirt_storage.h"
 #include "actuators/libvirt_supply.h"
 #include "base/arena.h"
 #include "base/err.h"
@@ -16,16 +17,25 @@
 
 #define IDENTITY_SHOWN ((size_t)64) /* Bytes of one in a sentence. */
 
+/* Nothing is there. */
+#define NOWHERE "/dev/null/nowhere"
+
 #define ADVICE "use storage that reports an identity"
 
-/* One volume on move->source. */
+/* One volume on move->source, which a pool of the host's may have. */
 struct look {
     const struct supply *item;
+    const char *path;   /* Where it is there; NULL: its pool does not know it. */
     const char *device; /* What its device tells, or NULL. */
     const char
         *platform; /* What the platform tells, or NULL: it was not asked, or does not know. */
     bool missing;
 };
+
+static const char *shown_path(const struct supply *item)
+{
+    return item->kind == SUPPLY_POOL ? item->volume : item->device;
+}
 
 /* Asks each of the 'count' devices at 'looks' in one go. */
 static int ask_devices(const struct libvirt_move *move, struct look *looks, size_t count,
@@ -43,14 +53,15 @@ static int ask_devices(const struct libvirt_move *move, struct look *looks, size
                        move->op->host);
     }
     for (size_t i = 0; i < count; i++) {
-        questions[i] = (struct libvirt_question){ .kind = LIBVIRT_QUESTION_IDENTITY,
-                                                  .name = looks[i].item->device };
+        const char *path = looks[i].path == NULL ? NOWHERE : looks[i].path;
+
+        questions[i] = (struct libvirt_question){ .kind = LIBVIRT_QUESTION_IDENTITY, .name = path };
     }
     if (libvirt_question_ask(move->arena, &host, questions, count, err) < 0) {
         return -1;
     }
     for (size_t i = 0; i < count; i++) {
-        looks[i].missing = questions[i].answer == LIBVIRT_QUESTION_MISSING;
+        looks[i].missing = looks[i].path == NULL || questions[i].answer == LIBVIRT_QUESTION_MISSING;
         looks[i].device = questions[i].answer == LIBVIRT_QUESTION_KNOWN ? questions[i].text : NULL;
     }
     return 0;
@@ -58,9 +69,9 @@ static int ask_devices(const struct libvirt_move *move, struct look *looks, size
 
 static int ask_platform(const struct libvirt_move *move, struct look *look, struct err *err)
 {
-    return look->missing ? 0
-                         : libvirt_supply_identity(move, &move->source, look->item->device,
-                                                   &look->platform, err);
+    return look->missing
+               ? 0
+               : libvirt_supply_identity(move, &move->source, look->path, &look->platform, err);
 }
 
 /* The device's word counts before the platform's, as in the checks that compare two hosts. */
@@ -75,16 +86,21 @@ static const char *learn(const struct libvirt_move *move, struct look *look)
 }
 
 /* The volumes among 'items', with an identity if that is 'wanted'. */
-static size_t find_volumes(const struct supply_list *items, bool wanted, struct look *looks)
+static size_t find_volumes(const struct libvirt_move *move, const struct supply_list *items,
+                           bool wanted, struct look *looks)
 {
     size_t count = 0;
 
     for (size_t i = 0; i < items->count; i++) {
         const struct supply *item = &items->items[i];
 
-        if (item->kind == SUPPLY_VOLUME && item->device != NULL &&
-            (!wanted || item->identity != NULL)) {
-            looks[count++] = (struct look){ .item = item };
+        const char *path = item->kind == SUPPLY_VOLUME ? item->device
+                           : item->kind == SUPPLY_POOL
+                               ? libvirt_storage_path(move->arena, &move->source, item)
+                               : NULL;
+
+        if (wanted ? item->identity != NULL : path != NULL) {
+            looks[count++] = (struct look){ .item = item, .path = path };
         }
     }
     return count;
@@ -101,9 +117,10 @@ static void keep(const struct libvirt_move *move, struct supply *items, struct l
             items[item - move->op->supplies.items].identity = identity;
         } else {
             check_warn(list, CHECK_STORAGE, ADVICE,
-                       "what is behind volume '%s' (%s) on '%s' cannot be told: whether it is the "
+                       "what is behind %s '%s' (%s) on '%s' cannot be told: whether it is the "
                        "same on '%s' is not proven once it is attached there",
-                       item->name, item->device, move->op->host, move->op->peer);
+                       supply_kind_name(item->kind), item->name, shown_path(item), move->op->host,
+                       move->op->peer);
         }
     }
 }
@@ -113,7 +130,7 @@ void libvirt_origin_learn(struct libvirt_move *move, struct check_list *list)
     const struct op *op = move->op;
     struct supply *items = ARENA_ARRAY(move->arena, struct supply, op->supplies.count);
     struct look *looks = ARENA_ARRAY(move->arena, struct look, op->supplies.count);
-    size_t count = find_volumes(&op->supplies, false, looks);
+    size_t count = find_volumes(move, &op->supplies, false, looks);
     struct err err;
 
     if (op->mode == MOVE_LIVE || op->mode == MOVE_FORCED || count == 0) {
@@ -148,16 +165,17 @@ static void prove(const struct libvirt_move *move, struct look *look, struct che
         check_fail_err(list, CHECK_STORAGE, &err);
     } else if (look->missing) {
         check_fail(list, CHECK_STORAGE, ERR_UNSAFE, "attach it there",
-                   "volume '%s' (%s) does not exist on '%s'", item->name, item->device,
-                   move->op->host);
+                   "%s '%s' (%s) does not exist on '%s'", supply_kind_name(item->kind), item->name,
+                   shown_path(item), move->op->host);
     } else if (text_equal(look->device, item->identity) ||
                text_equal(look->platform, item->identity)) {
-        check_pass(list, CHECK_STORAGE, "volume '%s' (%s) is the same storage on '%s' (%s)",
-                   item->name, item->device, move->op->host, shown(item->identity));
+        check_pass(list, CHECK_STORAGE, "%s '%s' (%s) is the same storage on '%s' (%s)",
+                   supply_kind_name(item->kind), item->name, shown_path(item), move->op->host,
+                   shown(item->identity));
     } else {
         check_fail(list, CHECK_STORAGE, ERR_UNSAFE, "attach the same volume there",
-                   "volume '%s' (%s) is not the same storage on '%s' (%s) as on '%s' (%s)",
-                   item->name, item->device, move->op->host,
+                   "%s '%s' (%s) is not the same storage on '%s' (%s) as on '%s' (%s)",
+                   supply_kind_name(item->kind), item->name, shown_path(item), move->op->host,
                    shown(look->device != NULL ? look->device : look->platform), source,
                    shown(item->identity));
     }
@@ -167,7 +185,7 @@ void libvirt_origin_prove(const struct libvirt_move *move, struct check_list *li
 {
     const struct supply_list items = supply_list_of(&move->op->supplies, move->op->supply);
     struct look *looks = ARENA_ARRAY(move->arena, struct look, items.count);
-    size_t count = find_volumes(&items, true, looks);
+    size_t count = find_volumes(move, &items, true, looks);
     struct err err;
 
     if (ask_devices(move, looks, count, &err) < 0) {

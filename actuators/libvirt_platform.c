@@ -148,8 +148,8 @@ static void ask(struct inquiry *inquiry)
             inquiry->host.facts[fact] = ask_fact(inquiry, &host, fact);
         }
     }
-    libvirt_supply_survey(inquiry->move, &host, inquiry->host.name, &inquiry->present,
-                          &inquiry->known, &inquiry->err);
+    libvirt_supply_survey(inquiry->move, inquiry->end, &host, &inquiry->present, &inquiry->known,
+                          &inquiry->err);
     if (inquiry->is_target) {
         (void)libvirt_supply_check_interfaces(inquiry->move, inquiry->end, &host,
                                               &inquiry->refusal);
@@ -182,7 +182,7 @@ static void ask_both(struct inquiry *source, struct inquiry *target)
 /* What comes to the target before the guest: of a live move all that two hosts can have at once. */
 #define BROUGHT_BEFORE                                                                       \
     (SUPPLY_BIT(SUPPLY_BRIDGE) | SUPPLY_BIT(SUPPLY_NAT_BRIDGE) | SUPPLY_BIT(SUPPLY_VOLUME) | \
-     SUPPLY_BIT(SUPPLY_INTERFACE))
+     SUPPLY_BIT(SUPPLY_INTERFACE) | SUPPLY_BIT(SUPPLY_POOL))
 
 static void judge_supplies(const struct inquiry *source, const struct inquiry *target,
                            struct check_list *list)

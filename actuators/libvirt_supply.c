@@ -10,6 +10,7 @@
 #include "actuators/libvirt_error.h"
 #include "actuators/libvirt_move.h"
 #include "actuators/libvirt_pool.h"
+#include "actuators/libvirt_storage.h"
 #include "actuators/libvirt_xml.h"
 #include "actuators/ssh.h"
 #include "base/arena.h"
@@ -338,6 +339,9 @@ static int revoke_from_dead(const struct libvirt_move *move, const struct errand
 static int change_item(struct libvirt_move *move, const struct errand *errand, bool *done,
                        struct err *err)
 {
+    if (errand->item->kind == SUPPLY_POOL) {
+        return libvirt_storage_provide(move, errand->item, done, err);
+    }
     if (move->op->kind == OP_WITHDRAW) {
         return withdraw_item(move, errand, done, err);
     }
@@ -356,6 +360,10 @@ int libvirt_supply_run(struct libvirt_move *move, struct err *err)
     if (!profile_provides(host.profile, move->op->supply)) {
         return libvirt_move_fail(move, err, ERR_REFUSED, "profile '%s' has no [%s]",
                                  host.profile->name, supply_kind_name(move->op->supply));
+    }
+    if (move->op->supply == SUPPLY_POOL && move->op->kind == OP_WITHDRAW) {
+        move->note = "kept: it is the host's own";
+        return 0;
     }
     if (move->op->kind == OP_WITHDRAW && check_off(move, err) < 0) {
         return -1;
@@ -491,8 +499,27 @@ int libvirt_supply_check_interfaces(const struct libvirt_move *move,
     return 0;
 }
 
-void libvirt_supply_survey(const struct libvirt_move *move, struct libvirt_command_host *host,
-                           const char *name, uint32_t *present, uint32_t *known, struct err *err)
+/* Is it there on 'end', by the platform's commands or by libvirt? */
+static int look(const struct libvirt_move *move, const struct libvirt_move_end *end,
+                struct libvirt_command_host *host, const struct supply *item,
+                enum presence *presence, struct err *err)
+{
+    const struct errand errand = errand_for(move, host, end->host.name, item);
+    bool there = false;
+
+    if (item->kind != SUPPLY_POOL) {
+        return probe(&errand, presence, err);
+    }
+    if (libvirt_storage_probe(end, item, &there, err) < 0) {
+        return -1;
+    }
+    *presence = there ? PRESENCE_ALL : PRESENCE_NONE;
+    return 0;
+}
+
+void libvirt_supply_survey(const struct libvirt_move *move, const struct libvirt_move_end *end,
+                           struct libvirt_command_host *host, uint32_t *present, uint32_t *known,
+                           struct err *err)
 {
     const struct supply_list *supplies = &move->op->supplies;
 
@@ -500,11 +527,11 @@ void libvirt_supply_survey(const struct libvirt_move *move, struct libvirt_comma
     *present = *known;
     for (size_t i = 0; i < supplies->count; i++) {
         const struct supply *item = &supplies->items[i];
-        const struct errand errand = errand_for(move, host, name, item);
         enum presence presence = PRESENCE_SOME;
         struct err failure;
 
-        if ((*known & SUPPLY_BIT(item->kind)) != 0 && probe(&errand, &presence, &failure) < 0) {
+        if ((*known & SUPPLY_BIT(item->kind)) != 0 &&
+            look(move, end, host, item, &presence, &failure) < 0) {
             *known &= ~SUPPLY_BIT(item->kind);
             if (err->code == ERR_NONE) {
                 *err = failure;

@@ -36,7 +36,8 @@ int libvirt_supply_check_interfaces(const struct libvirt_move *move,
                                     const struct libvirt_move_end *target,
                                     struct libvirt_command_host *host, struct err *err);
 
-/* The kinds of which everything in move->op is there on 'host', which is called 'name', and those of which that
+/* The kinds of which everything in move->op is there on 'end', whose commands run on 'host', and those of which that
  * could be found out.  '*err' says of the first other one why not. */
-void libvirt_supply_survey(const struct libvirt_move *move, struct libvirt_command_host *host,
-                           const char *name, uint32_t *present, uint32_t *known, struct err *err);
+void libvirt_supply_survey(const struct libvirt_move *move, const struct libvirt_move_end *end,
+                           struct libvirt_command_host *host, uint32_t *present, uint32_t *known,
+                           struct err *err);

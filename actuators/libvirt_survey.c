@@ -93,11 +93,11 @@ static void add_claim(struct survey *survey, const char *what, const char *path,
 static void claim_volume(struct survey *survey, const struct libvirt_xml_disk *disk)
 {
     const struct libvirt_move *move = survey->move;
-    const char *path = libvirt_volume_path(&move->source, disk, CHECK_STORAGE, survey->list);
+    const char *path = libvirt_volume_path(move, &move->source, disk, CHECK_STORAGE, survey->list);
     const char *peer_path = NULL;
 
     if (path != NULL && libvirt_volume_is_used(move, disk, path, survey->list)) {
-        peer_path = libvirt_volume_path(&move->target, disk, CHECK_STORAGE, survey->list);
+        peer_path = libvirt_volume_path(move, &move->target, disk, CHECK_STORAGE, survey->list);
     }
     if (peer_path != NULL) {
         add_claim(survey,
@@ -179,7 +179,8 @@ static void ask_presence(struct survey *survey)
         const char *path = disk->path;
 
         if (disk->readonly && disk->source == LIBVIRT_XML_VOLUME) {
-            path = libvirt_volume_path(&survey->move->target, disk, CHECK_FILES, survey->list);
+            path = libvirt_volume_path(survey->move, &survey->move->target, disk, CHECK_FILES,
+                                       survey->list);
             survey->unfound |= path == NULL;
         }
         if (disk->readonly && path != NULL) {

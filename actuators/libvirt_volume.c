@@ -9,17 +9,17 @@
 #include "actuators/libvirt_connection.h"
 #include "actuators/libvirt_error.h"
 #include "actuators/libvirt_move.h"
+#include "actuators/libvirt_storage.h"
 #include "actuators/libvirt_xml.h"
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/err.h"
 #include "base/text.h"
-
-AUTO_POINTER(storage_pool, virStoragePool, virStoragePoolFree);
-AUTO_POINTER(storage_volume, virStorageVol, virStorageVolFree);
+#include "model/op.h"
 
 /* A question about one disk. */
 struct inquiry {
+    const struct libvirt_move *move;
     const struct libvirt_move_end *end;
     const struct libvirt_xml_disk *disk;
     enum check_kind kind;
@@ -34,6 +34,38 @@ static void fail_libvirt(const struct inquiry *inquiry)
     (void)libvirt_error_set(&err, "cannot look at storage pool '%s' on '%s'", inquiry->disk->pool,
                             inquiry->end->host.name);
     check_fail_err(inquiry->list, inquiry->kind, &err);
+}
+
+/* Notes that libvirt brings about what the pool lacks, before the guest comes; false if it does not.  A pool that is
+ * not defined as the source's may lead to other storage: nobody starts it here.  Of a forced move there is no source. */
+static bool is_brought(const struct inquiry *inquiry, bool active)
+{
+    const char *pool = inquiry->disk->pool;
+    const char *host = inquiry->end->host.name;
+    const struct libvirt_move *move = inquiry->move;
+    bool same = move->op->mode == MOVE_FORCED;
+    struct err err;
+
+    if (libvirt_storage_brought(move, inquiry->end, pool, inquiry->disk->volume, active) == NULL) {
+        return false;
+    }
+    if (!same && libvirt_storage_is_same(move, pool, &same, &err) < 0) {
+        check_fail_err(inquiry->list, inquiry->kind, &err);
+    } else if (!same) {
+        check_fail(inquiry->list, inquiry->kind, ERR_INCOMPATIBLE,
+                   "define it as it is there, or see to it by hand",
+                   "storage pool '%s', which its disk '%s' is in, is not defined on '%s' as on "
+                   "'%s' (type, source or path), and is not %s",
+                   pool, inquiry->disk->target, host, move->op->host,
+                   active ? "refreshed" : "started");
+    } else {
+        check_skip(
+            inquiry->list, inquiry->kind, NULL,
+            "disk '%s': storage pool '%s' on '%s' is %s before the guest comes, and looked at "
+            "then",
+            inquiry->disk->target, pool, host, active ? "refreshed" : "started");
+    }
+    return true;
 }
 
 /* The pool, active; NULL if there is none such, which has been noted. */
@@ -55,6 +87,9 @@ static virStoragePoolPtr find_pool(const struct inquiry *inquiry)
     active = pool == NULL ? -1 : virStoragePoolIsActive(pool);
     if (active < 0) {
         fail_libvirt(inquiry);
+        return NULL;
+    }
+    if (active == 0 && is_brought(inquiry, false)) {
         return NULL;
     }
     if (active == 0) {
@@ -99,11 +134,11 @@ static const char *read_path(const struct inquiry *inquiry, virStorageVolPtr vol
     return kept;
 }
 
-const char *libvirt_volume_path(const struct libvirt_move_end *end,
+const char *libvirt_volume_path(const struct libvirt_move *move, const struct libvirt_move_end *end,
                                 const struct libvirt_xml_disk *disk, enum check_kind kind,
                                 struct check_list *list)
 {
-    const struct inquiry inquiry = { end, disk, kind, list };
+    const struct inquiry inquiry = { move, end, disk, kind, list };
     AUTO(storage_pool) virStoragePool *pool = find_pool(&inquiry);
     AUTO(storage_volume)
     virStorageVol *volume = pool == NULL ? NULL : virStorageVolLookupByName(pool, disk->volume);
@@ -112,6 +147,9 @@ const char *libvirt_volume_path(const struct libvirt_move_end *end,
         return NULL;
     }
     if (volume == NULL && libvirt_error_is(VIR_ERR_NO_STORAGE_VOL)) {
+        if (is_brought(&inquiry, true)) {
+            return NULL;
+        }
         check_fail(
             list, kind, ERR_INCOMPATIBLE,
             text_format(list->arena, "run 'virsh pool-refresh %s' there, or attach it", disk->pool),

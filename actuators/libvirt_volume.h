@@ -6,7 +6,7 @@
  *
  * A pool is its host's: each has one of its own by that name, which must be active and know the volume
  * before the guest can start there, and the volume's path may differ from host to host.  Nothing is started or
- * refreshed here: a pool's start may mount or log in to what its host was kept away from on purpose.
+ * refreshed here (libvirt_storage.h).
  */
 
 #include <stdbool.h>
@@ -22,9 +22,10 @@ struct libvirt_xml_disk;
 #define LIBVIRT_VOLUME_PATH_MAX_BYTES ((size_t)4096)
 
 /* The path of 'disk', whose source is LIBVIRT_XML_VOLUME, on 'end', in the arena of 'list'; NULL if it has none
- * there that could be asked about, which has been noted as a failed check of 'kind' with what to do.  Blocking, on
+ * there that could be asked about, which has been noted as a failed check of 'kind' with what to do, or as a skipped
+ * one if its pool is brought about there before the guest.  Blocking, on
  * the connection of 'end'. */
-const char *libvirt_volume_path(const struct libvirt_move_end *end,
+const char *libvirt_volume_path(const struct libvirt_move *move, const struct libvirt_move_end *end,
                                 const struct libvirt_xml_disk *disk, enum check_kind kind,
                                 struct check_list *list);
 

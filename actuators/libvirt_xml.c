@@ -587,6 +587,53 @@ static const char *fingerprint(struct arena *arena, const xmlNode *cpu)
     return digest_of(text.data, text.length, hex);
 }
 
+/* What 'node' and all below it say, without white space between elements. */
+static void print_node(struct arena *arena, const xmlNode *node, struct text *text)
+{
+    const xmlNode *below = node->children;
+
+    if (node->type == XML_TEXT_NODE && !xmlIsBlankNode(node)) {
+        text_printf(text, "%s\n", (const char *)node->content);
+    }
+    if (node->type != XML_ELEMENT_NODE || is_named(node, "auth") || is_named(node, "initiator")) {
+        return;
+    }
+    text_printf(text, "<%s", (const char *)node->name);
+    for (const xmlAttr *found = node->properties; found != NULL; found = found->next) {
+        text_printf(text, " %s=%s", (const char *)found->name,
+                    attribute(arena, node, (const char *)found->name));
+    }
+    text_append(text, ">\n");
+    for (; below != NULL; below = below->next) {
+        print_node(arena, below, text);
+    }
+    text_append(text, "</>\n");
+}
+
+int libvirt_xml_read_pool(struct arena *arena, const char *xml, const char **definition,
+                          struct err *err)
+{
+    AUTO(document) xmlDoc *document = NULL;
+    struct text text = text_new(arena);
+    const xmlNode *parts[2];
+    const xmlNode *top;
+
+    if (parse(xml, "pool", "storage pool", &document, err) < 0) {
+        return -1;
+    }
+    top = xmlDocGetRootElement(document);
+    parts[0] = child(top, "source");
+    parts[1] = child(child(top, "target"), "path");
+    text_printf(&text, "%s\n", attribute(arena, top, "type"));
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        if (parts[i] != NULL) {
+            print_node(arena, parts[i], &text);
+        }
+    }
+    *definition = text.data;
+    return 0;
+}
+
 /* The element of <guest> that says what QEMU offers for fully virtual guests of the host's own
  * architecture. */
 static const xmlNode *native_arch(struct arena *arena, const xmlNode *top, const char *arch)

@@ -86,6 +86,11 @@ int32_t libvirt_xml_hugepages_on(const struct libvirt_xml_guest *guest,
 /* True if a network of libvirt gives its guests PCI functions of the host from a pool. */
 bool libvirt_xml_network_is_pool(const char *xml);
 
+/* Reads a storage pool: '*definition', in 'arena', is equal for two that have the same type, the same source and the
+ * same place, whatever they are called and contain.  How a host authenticates is its own. */
+int libvirt_xml_read_pool(struct arena *arena, const char *xml, const char **definition,
+                          struct err *err);
+
 /* Reads virConnectGetCapabilities(): fills arch, cpu_model, cpu_fingerprint, machines,
  * numa_nodes and hugepages (sizes and totals; free is 0) of 'host' and leaves its other members alone. */
 int libvirt_xml_read_capabilities(struct arena *arena, const char *xml, struct observed_host *host,

@@ -78,8 +78,48 @@ uint64_t sim_fleet_free_kib(const struct sim_host *host, uint64_t hugepage_kib)
     return less(memory_of(host, hugepage_kib), used);
 }
 
+const char *sim_fleet_pool_name(const char *path, size_t *length)
+{
+    static const char folder[] = "/pool/";
+    const char *name = path + strlen(folder);
+
+    if (strncmp(path, folder, strlen(folder)) != 0) {
+        return NULL;
+    }
+    *length = strcspn(name, "/");
+    return *length > 0 && name[*length] == '/' && name[*length + 1] != '\0' ? name : NULL;
+}
+
+struct sim_pool *sim_fleet_find_pool(const struct sim_host *host, const char *path)
+{
+    size_t length = 0;
+    const char *name = sim_fleet_pool_name(path, &length);
+
+    for (size_t i = 0; name != NULL && i < host->pool_count; i++) {
+        const char *own = host->pools[i].name;
+
+        if (strlen(own) == length && strncmp(own, name, length) == 0) {
+            return &host->pools[i];
+        }
+    }
+    return NULL;
+}
+
+/* Does its pool give the volume, if it is in one? */
+static bool is_given(const struct sim_host *host, const char *path)
+{
+    const struct sim_pool *pool = sim_fleet_find_pool(host, path);
+    size_t length;
+
+    return sim_fleet_pool_name(path, &length) == NULL ||
+           (pool != NULL && !pool->inactive && !pool->stale);
+}
+
 const char *sim_fleet_find_identity(const struct sim_host *host, const char *path)
 {
+    if (!is_given(host, path)) {
+        return NULL;
+    }
     for (size_t i = 0; i < host->storage_count; i++) {
         if (strcmp(host->storage[i].path, path) == 0) {
             return host->storage[i].identity;

@@ -36,6 +36,14 @@ enum sim_fence {
     SIM_FENCE_COUNT,
 };
 
+/* A storage pool of libvirt's on one host. */
+struct sim_pool {
+    const char *name;
+    bool inactive;
+    bool stale;     /* Does not know its volumes until it is refreshed. */
+    bool different; /* Is not defined as on other hosts. */
+};
+
 /* Names, sorted. */
 struct sim_names {
     const char *const *items;
@@ -108,6 +116,8 @@ struct sim_host {
     size_t hugepage_count;
     const struct sim_disk *storage; /* Sorted by path. */
     size_t storage_count;
+    struct sim_pool *pools; /* Sorted by name. */
+    size_t pool_count;
     const char *facts[PLATFORM_FACT_COUNT]; /* What it tells of itself; NULL = nobody knows. */
     struct sim_guest *guests;               /* Sorted by name, then UUID. */
     size_t guest_count;
@@ -200,8 +210,15 @@ struct sim_host *sim_fleet_find_host(const struct sim_fleet *fleet, const char *
 struct sim_guest *sim_fleet_find_guest(const struct sim_host *host, const char *uuid);
 const struct sim_guest *sim_fleet_find_guest_named(const struct sim_host *host, const char *name);
 
-/* Identity of the storage behind 'path' on 'host', or NULL. */
+/* Identity of the storage behind 'path' on 'host', or NULL: none behind a volume that its pool does not give. */
 const char *sim_fleet_find_identity(const struct sim_host *host, const char *path);
+
+/* A disk whose path is "/pool/NAME/VOLUME" is one that its guest names as a volume of a pool: 'NAME' and its length,
+ * or NULL if it is none.  'VOLUME' follows behind it. */
+const char *sim_fleet_pool_name(const char *path, size_t *length);
+
+/* The pool on 'host' that 'path' is in, or NULL. */
+struct sim_pool *sim_fleet_find_pool(const struct sim_host *host, const char *path);
 
 /* True if 'name' is among 'names'. */
 bool sim_fleet_has_name(const struct sim_names *names, const char *name);

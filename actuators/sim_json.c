@@ -94,6 +94,7 @@ static const struct sim_migration default_migration = { .persistent = true };
 static const struct sim_fault default_fault = { .times = 1 };
 static const struct observed_hugepages default_hugepages = { 0 };
 static const struct sim_disk default_disk = { .cache = NULL };
+static const struct sim_pool default_pool = { .name = NULL };
 static const struct sim_volume default_volume = { .identity = NULL };
 
 static const struct sim_member duration_members[] = {
@@ -152,6 +153,13 @@ static const struct sim_member volume_members[] = {
     FLAG(struct sim_volume, shared),
 };
 
+static const struct sim_member pool_members[] = {
+    REQUIRED(struct sim_pool, name, PLAIN),
+    FLAG(struct sim_pool, inactive),
+    FLAG(struct sim_pool, stale),
+    FLAG(struct sim_pool, different),
+};
+
 static const struct sim_member hugepage_members[] = {
     NUMBER(struct observed_hugepages, page_kib, 1, MEMORY_MAX),
     NUMBER(struct observed_hugepages, total, 0, MEMORY_MAX),
@@ -200,6 +208,7 @@ static const struct sim_member host_members[] = {
     OTHER("decoys", NESTED),
     OTHER("hugepages", NESTED),
     OTHER("storage", NESTED),
+    OTHER("pools", NESTED),
     OTHER("facts", NESTED),
     OTHER("guests", NESTED),
     OTHER("reachable", PASSED),
@@ -260,6 +269,7 @@ static const struct sim_member fleet_members[] = {
 static const struct sim_table durations_table = TABLE(duration_members, &default_durations);
 static const struct sim_table guest_table = TABLE(guest_members, &default_guest);
 static const struct sim_table disk_table = TABLE(disk_members, &default_disk);
+static const struct sim_table pool_table = TABLE(pool_members, &default_pool);
 static const struct sim_table volume_table = TABLE(volume_members, &default_volume);
 static const struct sim_table hugepage_table = TABLE(hugepage_members, &default_hugepages);
 static const struct sim_table fact_table = TABLE(fact_members, no_facts);
@@ -361,6 +371,17 @@ static int read_storage(struct arena *arena, json_t *json, const char *where, st
     qsort(disks, host->storage_count, sizeof(*disks), compare_disks);
     host->storage = disks;
     return 0;
+}
+
+static int read_storage_pools(struct arena *arena, json_t *json, const char *where,
+                              struct sim_host *host, struct err *err)
+{
+    void *pools = NULL;
+    int status = read_list(arena, json, "pools", SHORT_LIST_MAX, &pool_table,
+                           sizeof(struct sim_pool), where, &pools, &host->pool_count, err);
+
+    host->pools = pools;
+    return status;
 }
 
 /* Reads the array 'name' of texts, sorted; 'fallback' alone if it is absent, or nothing. */
@@ -506,6 +527,7 @@ static int read_host(struct arena *arena, json_t *json, size_t index, struct sim
     return sim_member_read(arena, json, &host_table, where, host, err) == 0 &&
                    read_pools(arena, json, where, host, err) == 0 &&
                    read_storage(arena, json, where, host, err) == 0 &&
+                   read_storage_pools(arena, json, where, host, err) == 0 &&
                    read_facts(arena, json, where, host, err) == 0 &&
                    read_names(arena, json, "machines", DEFAULT_MACHINE, where, &host->machines,
                               err) == 0 &&
@@ -688,6 +710,9 @@ static void write_hardware(struct text *text, const struct sim_host *host)
         text_append(text, ":");
         sim_member_write_string(text, host->storage[i].identity);
         text_append(text, i + 1 == host->storage_count ? "}" : "");
+    }
+    if (host->pool_count > 0) {
+        write_list(text, "pools", &pool_table, host->pools, sizeof(*host->pools), host->pool_count);
     }
     write_facts(text, host);
 }

@@ -293,11 +293,62 @@ static bool comes_later(const struct preflight *preflight, const char *bridge, c
     return false;
 }
 
+/* Is it in a pool that the target has as it must be, active or brought about before the move?  '*later' in the
+ * latter case; what is wrong with it has been noted. */
+static bool judge_pool(const struct preflight *preflight, const char *path, bool *later)
+{
+    const struct profile *profile =
+        preflight->op->profile == NULL ? profile_default() : preflight->op->profile;
+    const struct profile_supply *supply = &profile->supplies[SUPPLY_POOL];
+    const struct sim_pool *pool = sim_fleet_find_pool(preflight->target, path);
+    const char *target = preflight->target->name;
+    size_t length;
+
+    *later = false;
+    if (sim_fleet_pool_name(path, &length) == NULL) {
+        return true;
+    }
+    if (pool == NULL) {
+        check_fail(preflight->list, CHECK_STORAGE, ERR_INCOMPATIBLE,
+                   "define a pool of that name on the same storage there",
+                   "'%s' has no storage pool that '%s' is in", target, path);
+        return false;
+    }
+    if (!pool->inactive && !pool->stale) {
+        return true;
+    }
+    if (pool->different) {
+        check_fail(preflight->list, CHECK_STORAGE, ERR_INCOMPATIBLE, "define it as it is there",
+                   "storage pool '%s' of '%s' is not defined as its source's", pool->name, target);
+        return false;
+    }
+    if (preflight->op->prepared || !profile_takes(profile, SUPPLY_POOL, pool->name, NULL) ||
+        (pool->inactive ? !supply->start : !supply->refresh)) {
+        check_fail(preflight->list, CHECK_STORAGE, ERR_INCOMPATIBLE,
+                   pool->inactive ? "start it there" : "refresh it there",
+                   "storage pool '%s' on '%s' is not active, or does not know '%s'", pool->name,
+                   target, path);
+        return false;
+    }
+    *later = true;
+    return true;
+}
+
 static void judge_disk(const struct preflight *preflight, const struct sim_disk *disk)
 {
     const char *identity = sim_fleet_find_identity(preflight->target, disk->path);
+    bool later;
 
-    if (identity == NULL && comes_later(preflight, NULL, disk->path)) {
+    if (!judge_pool(preflight, disk->path, &later)) {
+        return;
+    }
+    if (later) {
+        check_skip(
+            preflight->list, CHECK_STORAGE, NULL,
+            "disk '%s': its pool is started or refreshed on '%s' before the guest comes, and "
+            "looked at then",
+            disk->path, preflight->target->name);
+    } else if (identity == NULL && comes_later(preflight, NULL, disk->path)) {
         check_skip(preflight->list, CHECK_STORAGE, NULL,
                    "disk '%s' is attached before the move, and checked then", disk->path);
     } else if (identity == NULL) {

@@ -104,9 +104,20 @@ static bool is_attached(const struct sim_host *host, const struct sim_volume *vo
     return false;
 }
 
+static const char *path_of(struct arena *arena, const struct supply *item)
+{
+    return item->kind == SUPPLY_POOL ? text_format(arena, "/pool/%s/%s", item->name, item->volume)
+                                     : item->device;
+}
+
 static bool is_there(const struct sim_fleet *fleet, struct sim_host *host,
                      const struct supply *item)
 {
+    if (item->kind == SUPPLY_POOL) {
+        const struct sim_pool *pool = sim_fleet_find_pool(host, path_of(fleet->arena, item));
+
+        return pool != NULL && !pool->inactive && !pool->stale;
+    }
     struct sim_names *names = names_of(host, item->kind);
     const struct sim_volume *volume = names == NULL ? find_volume(fleet, item->name) : NULL;
     const char *identity =
@@ -217,6 +228,27 @@ static bool is_offered(const struct sim_host *host, const char *interface)
     return host->offers.count == 0 || sim_fleet_has_name(&host->offers, interface);
 }
 
+/* libvirt starts it, and it looks for its volumes as it starts or is told to. */
+static int provide_pool(const struct place *place, struct err *err)
+{
+    const char *path = path_of(place->fleet->arena, place->item);
+    struct sim_pool *pool = sim_fleet_find_pool(place->host, path);
+    const struct profile *profile =
+        place->op->profile == NULL ? profile_default() : place->op->profile;
+    const struct profile_supply *supply = &profile->supplies[SUPPLY_POOL];
+
+    if (pool == NULL) {
+        return fail(place, err, ERR_INCOMPATIBLE, "there is no such pool", NULL);
+    }
+    if (pool->inactive ? !supply->start : !supply->refresh) {
+        return fail(place, err, ERR_REFUSED, "the profile does not let it be", NULL);
+    }
+    pool->inactive = false;
+    pool->stale = false;
+    place->fleet->changed = true;
+    return 0;
+}
+
 static int provide_name(const struct place *place, struct err *err)
 {
     const struct supply *item = place->item;
@@ -248,7 +280,9 @@ int sim_supply_provide(struct sim_fleet *fleet, const struct op *op, struct sim_
         if (is_there(fleet, host, place.item)) {
             continue;
         }
-        if ((op->supply == SUPPLY_VOLUME ? provide_volume : provide_name)(&place, err) != 0) {
+        if ((op->supply == SUPPLY_VOLUME ? provide_volume
+             : op->supply == SUPPLY_POOL ? provide_pool
+                                         : provide_name)(&place, err) != 0) {
             return -1;
         }
         made++;
@@ -282,6 +316,7 @@ static bool uses(const struct sim_guest *guest, const struct supply *item)
         return sim_fleet_has_name(&guest->configs, item->name);
     case SUPPLY_VOLUME:
         return has_disk(guest, item->device);
+    case SUPPLY_POOL:
     case SUPPLY_NONE:
     case SUPPLY_KIND_COUNT:
         break;
@@ -361,6 +396,10 @@ int sim_supply_withdraw(struct sim_fleet *fleet, const struct op *op, struct sim
     size_t removed = 0;
 
     *note = "already gone";
+    if (op->supply == SUPPLY_POOL) {
+        *note = "kept: it is the host's own";
+        return 0;
+    }
     for (size_t i = 0; i < list.count; i++) {
         const struct place place = { fleet, op, host, &list.items[i] };
         int status = is_there(fleet, host, place.item) ? withdraw_one(&place, note, err) : 1;
@@ -439,10 +478,12 @@ struct supply_list sim_supply_identify(const struct sim_fleet *fleet, const stru
     struct supply *items = ARENA_ARRAY(fleet->arena, struct supply, op->supplies.count);
 
     for (size_t i = 0; i < op->supplies.count; i++) {
+        const char *path = path_of(fleet->arena, &op->supplies.items[i]);
+        bool stored = op->supplies.items[i].kind == SUPPLY_VOLUME ||
+                      op->supplies.items[i].kind == SUPPLY_POOL;
+
         items[i] = op->supplies.items[i];
-        items[i].identity = items[i].kind == SUPPLY_VOLUME && items[i].device != NULL
-                                ? sim_fleet_find_identity(host, items[i].device)
-                                : NULL;
+        items[i].identity = stored && path != NULL ? sim_fleet_find_identity(host, path) : NULL;
     }
     return (struct supply_list){ items, op->supplies.count };
 }
@@ -453,19 +494,20 @@ void sim_supply_prove(const struct op *op, const struct sim_host *host, struct c
 
     for (size_t i = 0; i < list.count; i++) {
         const struct supply *item = &list.items[i];
-        const char *found =
-            item->identity == NULL ? NULL : sim_fleet_find_identity(host, item->device);
+        const char *path = path_of(checks->arena, item);
+        const char *found = item->identity == NULL ? NULL : sim_fleet_find_identity(host, path);
 
         if (item->identity == NULL) {
             continue;
         }
         if (text_equal(found, item->identity)) {
-            check_pass(checks, CHECK_STORAGE, "volume '%s' (%s) is the same storage on '%s'",
-                       item->name, item->device, host->name);
+            check_pass(checks, CHECK_STORAGE, "%s '%s' (%s) is the same storage on '%s'",
+                       supply_kind_name(item->kind), item->name, path, host->name);
         } else {
             check_fail(checks, CHECK_STORAGE, ERR_UNSAFE, "attach the same volume there",
-                       "volume '%s' (%s) is not the same storage on '%s' (%s) as on '%s' (%s)",
-                       item->name, item->device, host->name, found == NULL ? "nothing" : found,
+                       "%s '%s' (%s) is not the same storage on '%s' (%s) as on '%s' (%s)",
+                       supply_kind_name(item->kind), item->name, path, host->name,
+                       found == NULL ? "nothing" : found,
                        op->other == NULL ? "its source" : op->other, item->identity);
         }
     }
@@ -520,11 +562,31 @@ static void tell_disks(const struct sim_fleet *fleet, const struct sim_guest *gu
                        struct supply_list *list, struct supply *items)
 {
     for (size_t i = 0; i < guest->disk_count; i++) {
+        size_t length;
+
+        if (sim_fleet_pool_name(guest->disks[i].path, &length) != NULL) {
+            continue;
+        }
         for (size_t j = 0; j < fleet->volume_count; j++) {
             if (strcmp(identity_of(&fleet->volumes[j]), guest->disks[i].identity) == 0) {
                 tell(SUPPLY_VOLUME, fleet->volumes[j].name, guest->disks[i].path, list, items);
                 break;
             }
+        }
+    }
+}
+
+static void tell_pools(struct arena *arena, const struct sim_guest *guest, struct supply_list *list,
+                       struct supply *items)
+{
+    for (size_t i = 0; i < guest->disk_count; i++) {
+        size_t length = 0;
+        const char *name = sim_fleet_pool_name(guest->disks[i].path, &length);
+
+        if (name != NULL) {
+            items[list->count++] = (struct supply){ .kind = SUPPLY_POOL,
+                                                    .name = text_copy(arena, name, length),
+                                                    .volume = name + length + 1 };
         }
     }
 }
@@ -542,6 +604,7 @@ struct supply_list sim_supply_of(struct arena *arena, const struct sim_fleet *fl
     tell_names(SUPPLY_BRIDGE, &guest->bridges, &list, items);
     tell_names(SUPPLY_INTERFACE, &guest->interfaces, &list, items);
     tell_disks(fleet, guest, &list, items);
+    tell_pools(arena, guest, &list, items);
     tell_names(SUPPLY_CONFIG, &guest->configs, &list, items);
     return supply_list_make(arena, items, list.count, &sorted, &err) == 0
                ? sorted

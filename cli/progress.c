@@ -168,6 +168,7 @@ static const char *step_words(struct arena *arena, const struct event *event)
         [SUPPLY_INTERFACE] = "interfaces",
         [SUPPLY_VOLUME] = "volumes",
         [SUPPLY_CONFIG] = "configuration volume",
+        [SUPPLY_POOL] = "storage pools",
     };
     const char *thing = things[event->supply];
     const char *words =

@@ -45,7 +45,13 @@ static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
 
 const struct profile *profile_default(void)
 {
-    static const struct profile libvirt = { .name = "libvirt" };
+    static const struct profile libvirt = {
+        .name = "libvirt",
+        .supplies = { [SUPPLY_POOL] = { .given = true,
+                                        .timeout_ms = PROFILE_TIMEOUT_MS,
+                                        .start = true,
+                                        .refresh = true } },
+    };
 
     return &libvirt;
 }
@@ -513,8 +519,9 @@ static const char *shown(const char *s)
 static void print_supply(struct text *text, enum supply_kind kind,
                          const struct profile_supply *supply)
 {
-    text_printf(text, "[%s] %lld %d %s %s\n", supply_kind_name(kind), (long long)supply->timeout_ms,
-                supply->shared, shown(supply->owner), shown(supply->owners_match));
+    text_printf(text, "[%s] %lld %d %d %d %s %s\n", supply_kind_name(kind),
+                (long long)supply->timeout_ms, supply->shared, supply->start, supply->refresh,
+                shown(supply->owner), shown(supply->owners_match));
     print_words(text, "names", supply->names);
     print_words(text, "devices", supply->devices);
     for (enum profile_verb verb = 0; verb < PROFILE_VERB_COUNT; verb++) {

@@ -53,6 +53,8 @@ struct profile_supply {
     struct profile_commands verbs[PROFILE_VERB_COUNT];
     int64_t timeout_ms; /* Of each command. */
     bool shared;        /* VOLUME: two hosts may have it during a live move. */
+    bool start;         /* POOL: one that is not active is started; ... */
+    bool refresh;       /* ... and one that does not know the volume looks for it. */
     const char *owner;  /* VOLUME: a word, how OWNERS calls {host}. */
     const char *owners_match;
 };
@@ -107,7 +109,7 @@ struct profile_names {
         *lookups; /* A value or NULL for each of the profile's; NULL: none is known. */
 };
 
-/* The platform of which nothing is known but libvirt: it provides nothing and has no rules.  What
+/* The platform of which nothing is known but libvirt: it provides libvirt's pools and has no rules.  What
  * configs/profiles/libvirt.conf says. */
 const struct profile *profile_default(void);
 

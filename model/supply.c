@@ -15,6 +15,7 @@
 #define NAME_MAX_BYTES   ((size_t)128)
 #define DEVICE_MAX_BYTES ((size_t)1024)
 
+#define VOLUME_MAX_BYTES   ((size_t)255)
 #define IDENTITY_MAX_BYTES ((size_t)1024)
 
 static const char *const kind_names[SUPPLY_KIND_COUNT] = {
@@ -73,6 +74,18 @@ bool supply_is_pci_function(const char *s)
            rest[6] == '.' && rest[7] >= '0' && rest[7] <= '7';
 }
 
+bool supply_is_volume(const char *s)
+{
+    size_t length = strnlen(s, VOLUME_MAX_BYTES + 1);
+
+    for (size_t i = 0; i < length; i++) {
+        if ((unsigned char)s[i] < ' ' || s[i] == 0x7f) {
+            return false;
+        }
+    }
+    return length > 0 && length <= VOLUME_MAX_BYTES;
+}
+
 bool supply_is_identity(const char *s)
 {
     size_t length = strnlen(s, IDENTITY_MAX_BYTES + 1);
@@ -93,7 +106,8 @@ static int compare(const void *a, const void *b)
     if (left->kind != right->kind) {
         return left->kind < right->kind ? -1 : 1;
     }
-    return strcmp(left->name, right->name);
+    return strcmp(left->name, right->name) != 0 ? strcmp(left->name, right->name)
+                                                : text_compare(left->volume, right->volume);
 }
 
 /* What sorts behind by nothing else must not depend on how qsort() works. */
@@ -127,6 +141,11 @@ static int check(const struct supply *supply, struct err *err)
                        text_visible(&arena, supply->device), supply_kind_name(supply->kind),
                        supply->name);
     }
+    if ((supply->volume != NULL) != (supply->kind == SUPPLY_POOL) ||
+        (supply->volume != NULL && !supply_is_volume(supply->volume))) {
+        return err_set(err, ERR_INVALID, "%s '%s' has no volume, or one that it cannot have",
+                       supply_kind_name(supply->kind), supply->name);
+    }
     if (supply->identity != NULL && !supply_is_identity(supply->identity)) {
         return err_set(
             err, ERR_INVALID,
@@ -144,6 +163,7 @@ static struct supply copy(struct arena *arena, const struct supply *supply)
 
     own.name = arena_strdup(arena, supply->name);
     own.device = arena_strdup_maybe(arena, supply->device);
+    own.volume = arena_strdup_maybe(arena, supply->volume);
     own.identity = arena_strdup_maybe(arena, supply->identity);
     return own;
 }
@@ -253,11 +273,11 @@ static bool is_stored(enum supply_kind kind)
 }
 
 /* What a profile matches names and devices against, and nothing else. */
-static void add(const struct profile *profile, enum supply_kind kind, const char *name,
-                const char *device, struct supply *items, size_t *count)
+static void add(const struct profile *profile, const struct supply *supply, struct supply *items,
+                size_t *count)
 {
-    if (profile_takes(profile, kind, name, device)) {
-        items[(*count)++] = (struct supply){ .kind = kind, .name = name, .device = device };
+    if (profile_takes(profile, supply->kind, supply->name, supply->device)) {
+        items[(*count)++] = *supply;
     }
 }
 
@@ -273,8 +293,11 @@ static void add_volumes(const struct profile *profile, const struct desired *des
                            : base != NULL       ? base + 1
                                                 : volume->id;
 
-        add(profile, SUPPLY_VOLUME, name, volume->device, items, count);
-        add(profile, SUPPLY_CONFIG, name, volume->device, items, count);
+        struct supply supply = { .kind = SUPPLY_VOLUME, .name = name, .device = volume->device };
+
+        add(profile, &supply, items, count);
+        supply.kind = SUPPLY_CONFIG;
+        add(profile, &supply, items, count);
     }
 }
 
@@ -282,13 +305,13 @@ static void add_observed(const struct profile *profile, const struct observed_gu
                          bool stored_too, struct supply *items, size_t *count)
 {
     for (size_t i = 0; i < guest->supplies.count; i++) {
-        const struct supply *supply = &guest->supplies.items[i];
-        enum supply_kind kind = supply->kind == SUPPLY_BRIDGE
-                                    ? profile_bridge_kind(profile, supply->name)
-                                    : supply->kind;
+        struct supply supply = guest->supplies.items[i];
 
-        if (stored_too || !is_stored(kind)) {
-            add(profile, kind, supply->name, supply->device, items, count);
+        if (supply.kind == SUPPLY_BRIDGE) {
+            supply.kind = profile_bridge_kind(profile, supply.name);
+        }
+        if (stored_too || !is_stored(supply.kind)) {
+            add(profile, &supply, items, count);
         }
     }
 }

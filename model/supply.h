@@ -27,7 +27,8 @@ struct profile;
     SUPPLY_KIND(NAT_BRIDGE, "nat-bridge") /* One that only its host is behind. */                 \
     SUPPLY_KIND(INTERFACE, "interface") /* An interface of the host that is the guest's alone. */ \
     SUPPLY_KIND(VOLUME, "volume")       /* A volume that is attached to hosts one by one. */      \
-    SUPPLY_KIND(CONFIG, "config")       /* The guest's configuration volume, mounted there. */
+    SUPPLY_KIND(CONFIG, "config")       /* The guest's configuration volume, mounted there. */    \
+    SUPPLY_KIND(POOL, "pool")           /* A storage pool of libvirt's, active and with a volume. */
 
 enum supply_kind {
 #define SUPPLY_KIND(name, text) SUPPLY_##name,
@@ -42,11 +43,13 @@ struct supply {
     enum supply_kind kind; /* Not NONE. */
     const char *name;      /* Of the bridge, the interface or the volume (edvVolumeName). */
     const char *device;    /* Path of the volume on a host that has it, or NULL. */
-    const char *identity;  /* VOLUME: what was behind it where its guest was when the move began, as
+    const char *volume;    /* POOL: the volume in it, of which its host must know. */
+    const char *
+        identity; /* VOLUME and POOL: what was behind it where its guest was when the move began, as
                               the checks learnt it; NULL: nobody could tell. */
 };
 
-/* Sorted by kind, then name; no two of one kind have the same name. */
+/* Sorted by kind, name and volume; no two of one kind have the same name, but for volumes of one pool. */
 struct supply_list {
     const struct supply *items;
     size_t count;
@@ -72,6 +75,9 @@ bool supply_is_device(const char *s);
 /* True if 's' is the address of a PCI function as Linux writes it, "0000:3b:02.1"; no network device can be
  * called so. */
 bool supply_is_pci_function(const char *s);
+
+/* True if 's' may be the name of a volume in a pool: 1 to 255 bytes, none of them a control character. */
+bool supply_is_volume(const char *s);
 
 /* True if 's' may be an identity: 1 to 1024 printable ASCII characters. */
 bool supply_is_identity(const char *s);

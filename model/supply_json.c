@@ -16,6 +16,7 @@ static const struct record_json_field supply_fields[] = {
       .value_count = SUPPLY_KIND_COUNT },
     { RECORD_JSON_FIELD(supply, name, "name", TEXT, REQUIRED) },
     { RECORD_JSON_FIELD(supply, device, "device", TEXT, OPTIONAL) },
+    { RECORD_JSON_FIELD(supply, volume, "volume", TEXT, OPTIONAL) },
     { RECORD_JSON_FIELD(supply, identity, "identity", TEXT, OPTIONAL) },
 };
 static const struct record_json_table supply_table = RECORD_JSON_TABLE(supply, supply_fields);

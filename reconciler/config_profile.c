@@ -260,6 +260,10 @@ static const struct key {
       SUPPLY_VOLUME },
     { SECTION_SUPPLY, "revoke", parse_commands, VERB(REVOKE), true, SUPPLY_VOLUME },
     { SECTION_SUPPLY, "identity", parse_commands, VERB(IDENTITY), false, SUPPLY_VOLUME },
+    { SECTION_SUPPLY, "start", parse_bool, offsetof(struct profile_supply, start), false,
+      SUPPLY_POOL },
+    { SECTION_SUPPLY, "refresh", parse_bool, offsetof(struct profile_supply, refresh), false,
+      SUPPLY_POOL },
     { SECTION_LOOKUP, "command", parse_command, offsetof(struct profile_lookup, command), false,
       SUPPLY_NONE },
     { SECTION_LOOKUP, "match", parse_regex, offsetof(struct profile_lookup, match), false,
@@ -308,13 +312,22 @@ static void *section_base(struct reader *reader)
     return NULL;
 }
 
+/* libvirt itself provides pools: the section has none of the keys about commands. */
+static bool is_of_section(const struct reader *reader, const struct key *key)
+{
+    bool of_all = key->only == SUPPLY_NONE &&
+                  (reader->section != SECTION_SUPPLY || reader->supply != SUPPLY_POOL ||
+                   strcmp(key->name, "names") == 0);
+
+    return key->section == reader->section && (of_all || key->only == reader->supply);
+}
+
 static size_t find_key(const struct reader *reader, const char *name)
 {
     size_t i = 0;
 
     while (i < ARRAY_LEN(keys) &&
-           (keys[i].section != reader->section || strcmp(keys[i].name, name) != 0 ||
-            (keys[i].only != SUPPLY_NONE && reader->supply != keys[i].only))) {
+           (!is_of_section(reader, &keys[i]) || strcmp(keys[i].name, name) != 0)) {
         i++;
     }
     return i;
@@ -381,6 +394,9 @@ static void refuse(struct reader *reader, const char *name, const char *why)
 
 static void close_supply(struct reader *reader)
 {
+    if (reader->supply == SUPPLY_POOL) {
+        return;
+    }
     need(reader, "probe");
     need(reader, "provide");
     need(reader, "withdraw");
@@ -450,6 +466,8 @@ static bool open_supply(struct reader *reader, enum supply_kind kind, const char
     reader->supply = kind;
     reader->profile.supplies[kind].given = true;
     reader->profile.supplies[kind].timeout_ms = PROFILE_TIMEOUT_MS;
+    reader->profile.supplies[kind].start = kind == SUPPLY_POOL;
+    reader->profile.supplies[kind].refresh = kind == SUPPLY_POOL;
     return true;
 }
 

@@ -93,8 +93,9 @@ static const struct {
     },
     [STEP_ATTACH_VOLUMES] = {
         .name = "ATTACH_VOLUMES",
-        .parts = { PROVIDE(VOLUME, TARGET), PROVE(VOLUME, TARGET), PROVIDE(CONFIG, TARGET) },
-        .part_count = 3,
+        .parts = { PROVIDE(POOL, TARGET), PROVE(POOL, TARGET), PROVIDE(VOLUME, TARGET),
+                   PROVE(VOLUME, TARGET), PROVIDE(CONFIG, TARGET) },
+        .part_count = 5,
         .needs = STEP(STOP_GUEST) | STEP(DETACH_VOLUMES),
         .lacking = "its volumes have not been attached to",
     },

@@ -29,7 +29,7 @@ enum procedure_state {
 };
 
 #define PROCEDURE_STEPS 11
-#define PROCEDURE_PARTS 4 /* Of one step, at most. */
+#define PROCEDURE_PARTS 5 /* Of one step, at most. */
 
 /* A set of steps is a mask of these, by their place. */
 #define PROCEDURE_BIT(place) (UINT32_C(1) << (place))

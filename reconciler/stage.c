@@ -32,24 +32,29 @@ struct need {
     }
 
 /* Each in the order in which it is done.  The configuration volume is mounted from an attached volume: it comes
- * after the volumes, proven by then, and goes before them. */
+ * after the volumes, proven by then, and goes before them.  Pools are the hosts' own: they are started for the guest
+ * and stay so. */
 static const struct need before_migrate[] = { PROVIDE(BRIDGE, TARGET), PROVIDE(NAT_BRIDGE, TARGET),
-                                              PROVIDE(VOLUME, TARGET), PROVIDE(INTERFACE, TARGET) };
-static const struct need before_stop[] = { PROVIDE(BRIDGE, TARGET), PROVIDE(NAT_BRIDGE, TARGET) };
+                                              PROVIDE(POOL, TARGET), PROVIDE(VOLUME, TARGET),
+                                              PROVIDE(INTERFACE, TARGET) };
+static const struct need before_stop[] = { PROVIDE(BRIDGE, TARGET), PROVIDE(NAT_BRIDGE, TARGET),
+                                           PROVIDE(POOL, TARGET), PROVE(POOL, TARGET) };
 static const struct need before_define[] = {
-    PROVIDE(BRIDGE, TARGET),  PROVIDE(NAT_BRIDGE, TARGET), WITHDRAW(INTERFACE, SOURCE),
-    WITHDRAW(CONFIG, SOURCE), WITHDRAW(VOLUME, SOURCE),    PROVIDE(VOLUME, TARGET),
-    PROVE(VOLUME, TARGET),    PROVIDE(CONFIG, TARGET),
+    PROVIDE(BRIDGE, TARGET),  PROVIDE(NAT_BRIDGE, TARGET), PROVIDE(POOL, TARGET),
+    PROVE(POOL, TARGET),      WITHDRAW(INTERFACE, SOURCE), WITHDRAW(CONFIG, SOURCE),
+    WITHDRAW(VOLUME, SOURCE), PROVIDE(VOLUME, TARGET),     PROVE(VOLUME, TARGET),
+    PROVIDE(CONFIG, TARGET),
 };
 static const struct need before_start[] = {
-    PROVIDE(BRIDGE, TARGET),  PROVIDE(NAT_BRIDGE, TARGET), WITHDRAW(INTERFACE, SOURCE),
-    WITHDRAW(CONFIG, SOURCE), WITHDRAW(VOLUME, SOURCE),    PROVIDE(VOLUME, TARGET),
-    PROVE(VOLUME, TARGET),    PROVIDE(CONFIG, TARGET),     PROVIDE(INTERFACE, TARGET),
+    PROVIDE(BRIDGE, TARGET),  PROVIDE(NAT_BRIDGE, TARGET), PROVIDE(POOL, TARGET),
+    PROVE(POOL, TARGET),      WITHDRAW(INTERFACE, SOURCE), WITHDRAW(CONFIG, SOURCE),
+    WITHDRAW(VOLUME, SOURCE), PROVIDE(VOLUME, TARGET),     PROVE(VOLUME, TARGET),
+    PROVIDE(CONFIG, TARGET),  PROVIDE(INTERFACE, TARGET),
 };
 static const struct need before_restart[] = {
     WITHDRAW(INTERFACE, TARGET), WITHDRAW(CONFIG, TARGET),    WITHDRAW(VOLUME, TARGET),
-    PROVIDE(BRIDGE, SOURCE),     PROVIDE(NAT_BRIDGE, SOURCE), PROVIDE(VOLUME, SOURCE),
-    PROVIDE(CONFIG, SOURCE),     PROVIDE(INTERFACE, SOURCE),
+    PROVIDE(BRIDGE, SOURCE),     PROVIDE(NAT_BRIDGE, SOURCE), PROVIDE(POOL, SOURCE),
+    PROVIDE(VOLUME, SOURCE),     PROVIDE(CONFIG, SOURCE),     PROVIDE(INTERFACE, SOURCE),
 };
 static const struct need at_end[] = {
     PROVIDE(BRIDGE, TARGET),      PROVIDE(NAT_BRIDGE, TARGET), WITHDRAW(INTERFACE, SOURCE),
@@ -154,6 +159,14 @@ static struct needs needs_of(const struct gate *gate)
     return has_left(gate) ? NEEDS(at_end) : NEEDS(at_end_back);
 }
 
+/* A pool is its host's: nothing was taken from the source's, and nothing has to be done about one of the target
+ * that the checks found there, and what is behind it. */
+static bool is_pool_in_order(const struct gate *gate, const struct need *need)
+{
+    return need->supply == SUPPLY_POOL &&
+           (need->side == SOURCE || (gate->stage->present[TARGET] & SUPPLY_BIT(SUPPLY_POOL)) != 0);
+}
+
 /* On the way back only what the move has changed is put right: bridges of the target that were there before it
  * stay, and so does the source of a guest that is no longer there. */
 static bool is_concerned(const struct gate *gate, const struct need *need)
@@ -170,6 +183,9 @@ static bool is_concerned(const struct gate *gate, const struct need *need)
     }
     if (gate->move->mode == MOVE_FORCED && need->side == SOURCE) {
         return false; /* It cannot be asked. */
+    }
+    if (is_pool_in_order(gate, need)) {
+        return false;
     }
     if (need->op == OP_PREFLIGHT) {
         return supply_list_is_identified(&stage->supplies, need->supply);

@@ -5,6 +5,7 @@
 
 #include "base/base.h"
 #include "base/text.h"
+#include "model/profile.h"
 #include "model/supply.h"
 #include "tests/conformance/cases.h"
 #include "tests/conformance/rig.h"
@@ -330,6 +331,66 @@ START_TEST(another_volume_in_its_place_is_told_with_what_each_of_them_is)
 }
 END_TEST
 
+/* An operation about one volume of a pool of kvm2's, with libvirt alone. */
+static struct op about_pool(struct rig *rig, enum op_kind kind, const char *pool,
+                            const char *volume, struct supply *item)
+{
+    const struct supply_list list = { item, 1 };
+    struct op op;
+
+    *item = (struct supply){ .kind = SUPPLY_POOL, .name = pool, .volume = volume };
+    op = about(rig, kind, "kvm2", SUPPLY_POOL, &list);
+    op.profile = profile_default();
+    return op;
+}
+
+static void assert_pool(struct rig *rig, enum op_kind kind, const char *pool, const char *volume,
+                        const char *note)
+{
+    struct supply item;
+    struct op op = about_pool(rig, kind, pool, volume, &item);
+
+    ck_assert_pstr_eq(rig_succeed(rig, &op)->note, note);
+}
+
+START_TEST(a_pool_is_started_or_refreshed_once_and_stays)
+{
+    AUTO(rig) struct rig *rig = rig_open(WORLD_OFF, false);
+    const char *pool = rig_new_name(rig);
+
+    world_make_pool(rig->world, "kvm2", pool);
+    world_fill_pool(rig->world, "kvm2", pool, "v 1");
+    assert_pool(rig, OP_PROVIDE, pool, "v 1", NULL);
+    assert_pool(rig, OP_PROVIDE, pool, "v 1", "already there");
+    assert_pool(rig, OP_WITHDRAW, pool, "v 1", "kept: it is the host's own");
+    assert_pool(rig, OP_PROVIDE, pool, "v 1", "already there");
+    world_fill_pool(rig->world, "kvm2", pool, "v2");
+    assert_pool(rig, OP_PROVIDE, pool, "v2", NULL);
+    assert_pool(rig, OP_PROVIDE, pool, "v2", "already there");
+    world_remove_pool(rig->world, "kvm2", pool);
+}
+END_TEST
+
+START_TEST(a_pool_that_is_missing_is_not_made_and_one_that_the_profile_leaves_alone_stays_off)
+{
+    AUTO(rig) struct rig *rig = rig_open(WORLD_OFF, false);
+    const char *pool = rig_new_name(rig);
+    struct profile alone = *profile_default();
+    struct supply item;
+    struct op op = about_pool(rig, OP_PROVIDE, pool, "v1", &item);
+
+    (void)rig_fail(rig, &op, ERR_INCOMPATIBLE);
+    world_make_pool(rig->world, "kvm2", pool);
+    world_fill_pool(rig->world, "kvm2", pool, "v1");
+    alone.supplies[SUPPLY_POOL].start = false;
+    op.profile = &alone;
+    (void)rig_fail(rig, &op, ERR_REFUSED);
+    op.profile = profile_default();
+    ck_assert_ptr_null(rig_succeed(rig, &op)->note);
+    world_remove_pool(rig->world, "kvm2", pool);
+}
+END_TEST
+
 TCase *cases_supply(void)
 {
     TCase *tcase = tcase_create("supply");
@@ -337,6 +398,9 @@ TCase *cases_supply(void)
     tcase_add_loop_test(tcase, a_link_is_made_once_and_removed_once, 0, ARRAY_LEN(links));
     tcase_add_loop_test(tcase, a_link_that_another_guest_uses_is_kept_and_that_is_success, 0,
                         ARRAY_LEN(links));
+    tcase_add_test(tcase, a_pool_is_started_or_refreshed_once_and_stays);
+    tcase_add_test(
+        tcase, a_pool_that_is_missing_is_not_made_and_one_that_the_profile_leaves_alone_stays_off);
     tcase_add_test(tcase, an_interface_that_the_target_does_not_have_is_refused);
     tcase_add_test(tcase, an_interface_that_a_guest_of_the_target_runs_with_is_refused);
     tcase_add_test(tcase, a_guest_with_an_interface_moves_live_to_where_that_is);

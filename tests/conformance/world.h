@@ -69,6 +69,12 @@ const struct profile *world_profile(struct world *world);
 /* What the platform calls 'volume', which is a guest's; in 'arena'. */
 const char *world_volume_name(struct world *world, struct arena *arena, const char *volume);
 
+/* A storage pool of libvirt's on 'host' that is not active, and one more volume in it, of which it does not know yet
+ * if it is active; and its end. */
+void world_make_pool(struct world *world, const char *host, const char *pool);
+void world_fill_pool(struct world *world, const char *host, const char *pool, const char *volume);
+void world_remove_pool(struct world *world, const char *host, const char *pool);
+
 /* A guest that is off and uses the bridge or interface 'what', which 'host' has from then on. */
 void world_make_neighbour(struct world *world, const char *name, const char *host,
                           enum supply_kind kind, const char *what);

@@ -272,6 +272,31 @@ const char *world_volume_name(struct world *world, struct arena *arena, const ch
     return text_format(arena, "ev_%s", volume);
 }
 
+void world_make_pool(struct world *world, const char *host, const char *pool)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    const char *folder = text_format(&arena, "/run/%s", pool);
+
+    LAB(world, "on", host, "mkdir", folder);
+    LAB(world, "on", host, "virsh", "-q", "pool-define-as", pool, "dir", "--target", folder);
+}
+
+void world_fill_pool(struct world *world, const char *host, const char *pool, const char *volume)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+
+    LAB(world, "on", host, "touch", text_format(&arena, "/run/%s/%s", pool, volume));
+}
+
+void world_remove_pool(struct world *world, const char *host, const char *pool)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+
+    LAB(world, "on", host, "virsh", "-q", "pool-destroy", pool);
+    LAB(world, "on", host, "virsh", "-q", "pool-undefine", pool);
+    LAB(world, "on", host, "rm", "-r", text_format(&arena, "/run/%s", pool));
+}
+
 void world_make_neighbour(struct world *world, const char *name, const char *host,
                           enum supply_kind kind, const char *what)
 {

@@ -237,6 +237,35 @@ const char *world_volume_name(struct world *world, struct arena *arena, const ch
     return arena_strdup(arena, volume);
 }
 
+void world_make_pool(struct world *world, const char *host, const char *pool)
+{
+    json_t *fleet = take(world);
+
+    (void)json_object_set_new(host_of(fleet, host), "pools",
+                              json_pack("[{s:s,s:b}]", "name", pool, "inactive", 1));
+    put(world, fleet);
+}
+
+/* One that starts finds everything, one that is active has to be told. */
+void world_fill_pool(struct world *world, const char *host, const char *pool, const char *volume)
+{
+    json_t *fleet = take(world);
+    json_t *only = json_array_get(json_object_get(host_of(fleet, host), "pools"), 0);
+
+    (void)volume;
+    ck_assert_str_eq(json_string_value(json_object_get(only, "name")), pool);
+    (void)json_object_set_new(only, "stale",
+                              json_boolean(!json_is_true(json_object_get(only, "inactive"))));
+    put(world, fleet);
+}
+
+void world_remove_pool(struct world *world, const char *host, const char *pool)
+{
+    (void)world;
+    (void)host;
+    (void)pool;
+}
+
 static json_t *guest_of(json_t *fleet, const char *name, const char *host)
 {
     json_t *guest;

@@ -174,7 +174,7 @@ class Checks(FleetTest):
         if start:
             self.on(host, "virsh -q pool-start p1")
 
-    def guest_on_a_volume(self, volume="v1"):
+    def guest_on_a_volume(self, volume="v1", cache="writethrough"):
         """g1, off on kvm1, whose disk is named as a volume of pool p1.  One that runs takes a file, as libvirt
         makes no block devices of a folder's."""
         fleet.guest("g1", "kvm1", disk="v1", off=True)
@@ -182,7 +182,7 @@ class Checks(FleetTest):
         xml = fleet.virsh("kvm1", "dumpxml", "--inactive", "g1")
         xml = xml.replace("<disk type='block'", "<disk type='volume'")
         xml = xml.replace("<source dev='/dev/exc/v1'/>", f"<source pool='p1' volume='{volume}'/>")
-        file.write_text(xml.replace("cache='none'", "cache='writethrough'"))  # /run has no O_DIRECT.
+        file.write_text(xml.replace("cache='none'", f"cache='{cache}'"))  # /run has no O_DIRECT.
         fleet.virsh("kvm1", "define", file)
 
     def test_a_disk_in_a_pool_is_proven_where_each_host_has_it(self):
@@ -240,19 +240,70 @@ class Checks(FleetTest):
         self.assertIn(change, failed["change"])
         self.assertNotIn("g1", fleet.listed("kvm2", "--all"))
 
-    def test_a_pool_that_the_target_lacks_has_not_started_or_has_not_looked_at(self):
+    def test_a_pool_that_the_target_lacks_or_that_the_profile_does_not_let_be(self):
+        profile = fleet.work / "left-alone.conf"
+        profile.write_text("[pool]\nstart = no\nrefresh = no\n")
+        alone = {"fleet.profile": profile}
         self.shared_disk()
         self.pool("kvm1")
         self.guest_on_a_volume()
         self.assert_not_proven("'kvm2' has no storage pool 'p1'", "define")
         fleet.lab("detach", "kvm2", "v1")
         self.pool("kvm2", start=False)
-        self.assert_not_proven("'p1'.*is not active on 'kvm2'", "virsh pool-start p1")
+        self.assert_not_proven("'p1'.*is not active on 'kvm2'", "virsh pool-start p1", alone)
         self.on("kvm2", "virsh -q pool-start p1")
         fleet.lab("attach", "kvm2", "v1")
-        self.assert_not_proven("'p1' on 'kvm2' knows no volume 'v1'", "virsh pool-refresh p1")
+        self.assert_not_proven("'p1' on 'kvm2' knows no volume 'v1'", "virsh pool-refresh p1", alone)
         self.on("kvm2", "virsh -q pool-refresh p1")
-        self.assertEqual(self.told(self.checks()), {})
+        self.assertEqual(self.told(self.checks(alone)), {})
+
+    def assert_provides(self, settings=None, status=0):
+        """The pool of the target is brought about, and told; what 'apply' says."""
+        self.assertEqual(self.told(self.checks(settings))["storage"], ["skipped"])
+        result = fleet.berth("apply", "--yes")
+        self.assert_exit(result, status)
+        self.assertIn("provide its storage pools on kvm2", result.stderr)
+        self.assertIn("v1", self.on("kvm2", "virsh -q vol-list p1"))
+        return result
+
+    def test_a_pool_that_has_not_started_is_started_for_a_guest_that_is_off(self):
+        self.shared_disk()
+        self.pool("kvm1")
+        self.pool("kvm2", start=False)
+        self.guest_on_a_volume()
+        self.assert_provides()
+        self.assert_defined_only_on("g1", "kvm2")
+
+    def test_a_pool_that_does_not_know_the_volume_is_refreshed_for_a_guest_that_runs(self):
+        self.pool("kvm1", folder=fleet.dir / "store")
+        self.pool("kvm2", folder=fleet.dir / "store")
+        fleet.lab("volume", "v1")
+        self.on("kvm1", "virsh -q pool-refresh p1")
+        self.guest_on_a_volume("v1.img")
+        fleet.virsh("kvm1", "start", "g1")
+        self.assert_provides({"migrate.mode": "offline"})
+        self.assert_runs_once("g1", "kvm2")
+        self.assert_defined_only_on("g1", "kvm2")
+
+    def test_a_live_move_starts_the_pool_and_is_left_to_what_libvirt_thinks_of_its_storage(self):
+        """A folder of one host is no shared storage to libvirt, whoever else has it."""
+        fleet.lab("volume", "v1")
+        self.pool("kvm1", folder=fleet.dir / "store")
+        self.pool("kvm2", start=False, folder=fleet.dir / "store")
+        self.guest_on_a_volume("v1.img", cache="none")
+        fleet.virsh("kvm1", "start", "g1")
+        result = self.assert_provides({"migrate.mode": "live"}, status=1)
+        self.assertIn("without shared storage is unsafe", result.stderr)
+        self.assert_runs_once("g1", "kvm1")
+
+    def test_a_pool_that_is_not_defined_as_the_source_s_is_not_started(self):
+        fleet.lab("volume", "v1")
+        self.pool("kvm1", folder=fleet.dir / "store")
+        self.pool("kvm2", start=False, folder="/run")
+        self.guest_on_a_volume("v1.img")
+        self.assert_not_proven("'p1', .* is not defined on 'kvm2' as on 'kvm1' .*, and is not started",
+                               "define it")
+        self.assertIn("inactive", self.on("kvm2", "virsh -q pool-list --all"))
 
     def test_a_bridge_that_the_target_does_not_have_ends_the_move_by_its_name(self):
         self.on("kvm1", "ip link add vmbr7 type bridge && ip link set vmbr7 up")

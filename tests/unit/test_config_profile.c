@@ -171,6 +171,9 @@ START_TEST(every_key_is_read)
                                                       "provide = q\n"
                                                       "withdraw = r\n"
                                                       "offers = ls /there\n"
+                                                      "[pool]\n"
+                                                      "names = p*\n"
+                                                      "refresh = no\n"
                                                       "[fact release]\n"
                                                       "from = command\n"
                                                       "command = imageinfo -ver\n"
@@ -195,6 +198,9 @@ START_TEST(every_key_is_read)
                                                       "announce = yes\n");
     const struct profile_supply *volume = &profile->supplies[SUPPLY_VOLUME];
 
+    ck_assert(profile->supplies[SUPPLY_POOL].start && !profile->supplies[SUPPLY_POOL].refresh);
+    ck_assert(profile_takes(profile, SUPPLY_POOL, "p1", NULL));
+    ck_assert(!profile_takes(profile, SUPPLY_POOL, "q1", NULL));
     ck_assert_str_eq(profile->name, "mine");
     ck_assert_uint_eq(profile->lookup_count, 1);
     ck_assert_str_eq(profile->lookups[0].name, "volume-id");
@@ -248,6 +254,10 @@ static const struct {
     { "[rules]\nsame_model = live\nlive_release = 26.1\n",
       "1: a rule needs [fact model]\n1: a rule needs [fact release]\n" },
     { "[bridge]\nprobe = p\n", "1: [bridge] needs 'provide'\n1: [bridge] needs 'withdraw'\n" },
+    { "[pool]\nprobe = p\n", "2: [pool] has no key 'probe'\n" },
+    { "[pool]\nstart = maybe\n", "2: 'start' must be yes or no\n" },
+    { "[bridge]\nprobe = p\nprovide = q\nwithdraw = r\nstart = yes\n",
+      "5: [bridge] has no key 'start'\n" },
     { "[bridge]\nprobe = p\nprovide = q\nwithdraw = r\nshared = yes\n",
       "5: [bridge] has no key 'shared'\n" },
     { "[bridge]\nprobe = p\nprovide = q\nwithdraw = r\noffers = o\n",

@@ -335,12 +335,12 @@ START_TEST(of_interfaces_a_platform_takes_pci_functions_and_other_devices_only_b
 }
 END_TEST
 
-START_TEST(the_default_provides_nothing_and_has_no_rules)
+START_TEST(the_default_provides_nothing_but_pools_and_has_no_rules)
 {
     const struct profile *profile = profile_default();
 
     for (enum supply_kind kind = 0; kind < SUPPLY_KIND_COUNT; kind++) {
-        ck_assert(!profile_provides(profile, kind));
+        ck_assert_int_eq(profile_provides(profile, kind), kind == SUPPLY_POOL);
     }
     for (enum platform_fact fact = 0; fact < PLATFORM_FACT_COUNT; fact++) {
         for (enum move_mode mode = 0; mode < MOVE_MODE_COUNT; mode++) {
@@ -405,7 +405,7 @@ int main(void)
     tcase_add_test(tcase, a_platform_takes_what_its_patterns_name);
     tcase_add_test(tcase,
                    of_interfaces_a_platform_takes_pci_functions_and_other_devices_only_by_name);
-    tcase_add_test(tcase, the_default_provides_nothing_and_has_no_rules);
+    tcase_add_test(tcase, the_default_provides_nothing_but_pools_and_has_no_rules);
     tcase_add_test(tcase, a_copy_says_the_same_and_outlives_its_original);
     suite_add_tcase(suite, tcase);
     return runner_run(suite);

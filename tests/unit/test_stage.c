@@ -73,6 +73,7 @@ struct world {
     struct step broken; /* Of FOR_EVER. */
     bool is_broken;
     struct step last;
+    const struct supply *known; /* What the checks learn. */
 };
 
 static void world_init(struct world *world, enum move_mode mode, bool with_supplies)
@@ -93,6 +94,7 @@ static void world_init(struct world *world, enum move_mode mode, bool with_suppl
                       .persistent = true } },
         .has = { true, false },
         .there = { ALL, 0 },
+        .known = known_supplies,
         .stage = { .supplies = { all_supplies, with_supplies ? ARRAY_LEN(all_supplies) : 0 } },
     };
     world->guests[1] = world->guests[0];
@@ -130,7 +132,7 @@ static void look(struct world *world)
 /* A guest runs in one place, with all it needs, and nothing is taken from under it. */
 static void check_invariants(const struct world *world)
 {
-    if (world->stage.supplies.count == 0) {
+    if ((supply_list_kinds(&world->stage.supplies) & ALL) == 0) {
         return;
     }
     for (unsigned side = 0; side < 2; side++) {
@@ -166,7 +168,8 @@ static void check_proof(const struct world *world, const struct step *step)
 {
     bool there = step->side == 1 && (step->op == OP_DEFINE || step->op == OP_START);
 
-    ck_assert_msg(!there || world->move.mode == MOVE_LIVE || world->stage.supplies.count == 0 ||
+    ck_assert_msg(!there || world->move.mode == MOVE_LIVE ||
+                      !supply_list_is_identified(&world->stage.supplies, SUPPLY_VOLUME) ||
                       (world->stage.matched & SUPPLY_BIT(SUPPLY_VOLUME)) != 0,
                   "%s", world->log.data);
 }
@@ -219,7 +222,7 @@ static void tell(struct world *world, const struct step *step, enum err_code cod
     }
     if (step->op == OP_PREFLIGHT && code == ERR_NONE) {
         world->facts.proven = true;
-        world->stage.supplies.items = known_supplies;
+        world->stage.supplies.items = world->known;
     }
     world->facts.error = code == ERR_NONE ? NULL : &world->err;
     world->facts.failed = step->op;
@@ -381,6 +384,65 @@ START_TEST(what_nobody_could_tell_on_the_source_is_not_asked_for_on_the_target)
     world.stage.supplies.items = known_supplies;
     ck_assert_int_eq(stage_before(&world.move, &world.facts, &world.stage, &step).op, OP_PREFLIGHT);
     world_deinit(&world);
+}
+END_TEST
+
+START_TEST(a_pool_is_started_before_the_guest_is_stopped_or_moves_and_is_never_withdrawn)
+{
+    static const struct supply pool[] = {
+        { .kind = SUPPLY_POOL, .name = "p1", .volume = "v", .identity = "wwid:naa.1" },
+    };
+    static const struct {
+        enum move_mode mode;
+        const char *steps;
+    } cases[] = {
+        { MOVE_LIVE, "preflight  0, provide pool 1, preflight+  0, migrate  0" },
+        { MOVE_OFFLINE, "preflight  0, provide pool 1, preflight+ pool 1, stop  0, define  1, "
+                        "undefine  0, start  1" },
+        { MOVE_COLD, "preflight  0, provide pool 1, preflight+ pool 1, define  1, undefine  0" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct world world;
+
+        world_init(&world, cases[i].mode, true);
+        world.known = pool;
+        world.stage.supplies = (struct supply_list){ pool, 1 };
+        world.there[0] = world.there[1] = ALL; /* That of others is none of its concern. */
+        play(&world);
+        assert_done(&world);
+        ck_assert_str_eq(world.log.data, cases[i].steps);
+        world_deinit(&world);
+    }
+}
+END_TEST
+
+START_TEST(
+    a_pool_that_the_checks_found_in_order_is_left_alone_and_a_failing_one_turns_the_move_round)
+{
+    static const struct supply pool[] = { { .kind = SUPPLY_POOL, .name = "p1", .volume = "v" } };
+    const struct actuator_completion checks = { .present = { 0, SUPPLY_BIT(SUPPLY_POOL) },
+                                                .known = { 0, SUPPLY_BIT(SUPPLY_POOL) } };
+
+    for (unsigned found = 0; found < 2; found++) {
+        struct world world;
+
+        world_init(&world, MOVE_OFFLINE, true);
+        world.known = pool;
+        world.stage.supplies = (struct supply_list){ pool, 1 };
+        world.there[0] = world.there[1] = ALL;
+        if (found == 1) {
+            stage_note_checks(&world.stage, &checks);
+        }
+        world.mishap_at = 2;
+        world.mishap = found == 1 ? MISHAP_NONE : MISHAP_HOPELESS;
+        play(&world);
+        ck_assert_str_eq(world.log.data,
+                         found == 1 ? "preflight  0, stop  0, define  1, undefine  0, start  1"
+                                    : "preflight  0, provide pool 1");
+        ck_assert_int_eq(world.last.state, found == 1 ? JOURNAL_MOVE_DONE : JOURNAL_MOVE_FAILED);
+        world_deinit(&world);
+    }
 }
 END_TEST
 
@@ -639,6 +701,11 @@ int main(void)
     tcase_add_test(tcase, a_volume_that_is_another_on_the_target_turns_the_move_round_at_once);
     tcase_add_test(tcase, a_proof_is_made_again_by_a_later_run_and_of_what_is_attached_anew);
     tcase_add_test(tcase, what_nobody_could_tell_on_the_source_is_not_asked_for_on_the_target);
+    tcase_add_test(tcase,
+                   a_pool_is_started_before_the_guest_is_stopped_or_moves_and_is_never_withdrawn);
+    tcase_add_test(
+        tcase,
+        a_pool_that_the_checks_found_in_order_is_left_alone_and_a_failing_one_turns_the_move_round);
     tcase_add_test(tcase, a_cold_move_takes_everything_along_and_starts_nothing);
     tcase_add_test(tcase, a_move_without_supplies_has_no_step_more);
     tcase_add_test(tcase, an_early_stop_leaves_everything_to_the_move_that_follows);

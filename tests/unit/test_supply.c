@@ -246,6 +246,33 @@ START_TEST(what_a_volume_was_is_kept_with_it_and_bounded)
 }
 END_TEST
 
+START_TEST(volumes_of_one_pool_are_told_apart_and_a_pool_without_one_is_none)
+{
+    const struct supply pools[] = { { .kind = SUPPLY_POOL, .name = "p", .volume = "b c" },
+                                    { .kind = SUPPLY_POOL, .name = "p", .volume = "a" },
+                                    { .kind = SUPPLY_POOL, .name = "p", .volume = "a" } };
+    const struct supply bad[] = { { .kind = SUPPLY_POOL, .name = "p" },
+                                  { .kind = SUPPLY_POOL, .name = "p", .volume = "" },
+                                  { .kind = SUPPLY_POOL, .name = "p", .volume = "a\nb" },
+                                  { .kind = SUPPLY_VOLUME, .name = "p", .volume = "a" } };
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct supply_list list;
+    struct supply_list read;
+    struct err err = { 0 };
+    const char *text;
+
+    ck_assert_int_eq(supply_list_make(&arena, pools, ARRAY_LEN(pools), &list, &err), 0);
+    ck_assert_uint_eq(list.count, 2);
+    text = supply_json_write(&arena, &list);
+    ck_assert_int_eq(supply_json_read(&arena, text, strlen(text), &read, &err), 0);
+    ck_assert_str_eq(read.items[0].volume, "a");
+    ck_assert_str_eq(read.items[1].volume, "b c");
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        ck_assert_int_eq(supply_list_make(&arena, &bad[i], 1, &list, &err), -1);
+    }
+}
+END_TEST
+
 START_TEST(a_text_that_is_no_list_is_refused)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
@@ -384,6 +411,7 @@ int main(void)
     tcase_add_test(tcase, a_list_is_the_same_text_in_whatever_order_it_was_told);
     tcase_add_test(tcase, a_text_is_read_back_to_the_same_list);
     tcase_add_test(tcase, what_a_volume_was_is_kept_with_it_and_bounded);
+    tcase_add_test(tcase, volumes_of_one_pool_are_told_apart_and_a_pool_without_one_is_none);
     tcase_add_test(tcase, a_text_that_is_no_list_is_refused);
     tcase_add_test(tcase, a_guest_gets_the_volumes_of_the_file_and_the_bridges_of_its_definition);
     tcase_add_test(tcase, where_the_file_names_no_volume_the_disks_of_the_definition_are_taken);
