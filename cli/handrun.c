@@ -110,6 +110,7 @@ static int run_step(struct edit *edit, const char *guest)
     const struct run_request request = {
         .only = guest,
         .step = edit->step,
+        .rest = edit->step == NULL,
         .json = edit->cli->json ? &json : NULL,
     };
     int status;

@@ -128,6 +128,7 @@ static int act(struct run *run)
         .user = cli_user(cli),
         .only = run->request->only,
         .step = run->request->step,
+        .rest = run->request->rest,
         .back = run->request->back,
     };
     struct reconciler_world world = {

@@ -27,9 +27,10 @@ struct run_forced {
 
 /* Moves that are asked for, whoever makes them (cli/follow.h). */
 struct run_request {
-    const char *only;   /* Move this guest alone, or NULL. */
-    const char *step;   /* Take this step of its move alone, or NULL. */
-    bool back;          /* Take the move of 'only' that is run by hand back. */
+    const char *only; /* Move this guest alone, or NULL. */
+    const char *step; /* Take this step of its move alone, or NULL. */
+    bool rest;        /* Take every step that is left of the move of 'only' that is run by hand. */
+    bool back;        /* Take the move of 'only' that is run by hand back. */
     const char *agreed; /* The plan as a person has seen it and said yes, or NULL: it is printed. */
     struct text
         *json; /* Gets the result as a "berth.apply/1" object; NULL: it is printed as text. */

@@ -217,6 +217,15 @@ static void on_move_done(void *context, enum executor_outcome outcome,
     }
 }
 
+/* Somebody else's move by hand, and so is one of the guest that is asked for as long as nobody says so. */
+static bool is_left_alone(const struct reconciler *reconciler, const struct journal_move *move)
+{
+    bool goes_on = is_at_hand(reconciler, move) ||
+                   (reconciler->options.rest && text_equal(reconciler->options.only, move->guest));
+
+    return move->by_hand && !goes_on;
+}
+
 /* It is left to the person who runs it, whom the plan waits for; told once. */
 static void tell_by_hand(struct reconciler *reconciler, const struct journal_move *move)
 {
@@ -273,7 +282,7 @@ bool moves_resume_next(struct reconciler *reconciler)
         if (is_suspended(reconciler, move)) {
             continue;
         }
-        if (move->by_hand && !text_equal(reconciler->options.only, move->guest)) {
+        if (is_left_alone(reconciler, move)) {
             tell_by_hand(reconciler, move);
         } else if (!is_stuck(reconciler, move->key.seq)) {
             resume(reconciler, move);

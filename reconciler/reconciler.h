@@ -40,8 +40,9 @@ struct reconciler_options {
     const char *user;    /* Who runs it. */
     const char *only;    /* Move this guest alone, or NULL. */
     const char *step;    /* Take this step of its move (reconciler/procedure.h) and end; or NULL. */
-    bool back;           /* Take the move of 'only' that is run by hand back, and end. */
-    bool follow;         /* Go on when nothing is left to do: watch the file, look again. */
+    bool rest;   /* Take every step that is left of the move of 'only' that is run by hand. */
+    bool back;   /* Take the move of 'only' that is run by hand back, and end. */
+    bool follow; /* Go on when nothing is left to do: watch the file, look again. */
 };
 
 /* Values are the exit statuses of contract.md §6. */

@@ -302,10 +302,12 @@ class ByHand(StepsTest):
 
     def test_nobody_else_goes_on_with_it_or_starts_its_guest(self):
         self.take("CREATE_BRIDGES", "STOP_GUEST")
-        result = self.world.berth("apply", "--yes")
-        self.assertIn("is run by hand", result.stderr)
-        self.assertEqual(self.guest("kvm1")["state"], "shutoff")
-        self.assertEqual(self.states()["DETACH_VOLUMES"], "next")
+        for only in ([], ["--only", "vm1"]):
+            result = self.world.berth("apply", "--yes", *only)
+            self.assert_exit(result, BLOCKED)
+            self.assertIn("is run by hand", result.stderr)
+            self.assertEqual(self.guest("kvm1")["state"], "shutoff")
+            self.assertEqual(self.states()["DETACH_VOLUMES"], "next")
         self.take("DETACH_VOLUMES")
 
     def test_a_step_that_fails_leaves_the_move_where_it_was_and_may_be_taken_again(self):

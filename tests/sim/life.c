@@ -655,6 +655,7 @@ void world_live(struct world *world, enum world_kill kill, size_t at)
         .user = "test",
         .only = world->only,
         .step = world->step,
+        .rest = world->rest,
         .back = world->back,
         .follow = world->follow_ms > 0,
     };

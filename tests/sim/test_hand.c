@@ -70,6 +70,7 @@ static void live(struct play *play, const char *step)
 {
     play->lived = true;
     play->world.step = step;
+    play->world.rest = step == NULL;
     world_live(&play->world, WORLD_KILL_NEVER, 0);
     ck_assert_msg(!play->world.killed, "it ended:%s", play->story);
 }
@@ -82,6 +83,7 @@ static void die(struct play *play, const char *step)
 
     play->lived = true;
     play->world.step = step;
+    play->world.rest = step == NULL;
     world_live(&play->world, kills[dice_roll(&play->dice, ARRAY_LEN(kills))],
                1 + dice_roll(&play->dice, 6));
     note(play, step == NULL ? "rest" : step, play->world.killed ? "+" : "");

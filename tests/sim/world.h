@@ -68,8 +68,9 @@ struct world {
     size_t spoil_at_commit;  /* es.xml is no XML any more from this commit on; 0 = never. */
     int64_t
         follow_ms; /* Lives follow the file for so long, then are told to end; 0 = they do not. */
-    const char *only; /* Of reconciler_options, as the next two. */
+    const char *only; /* Of reconciler_options, as the next three. */
     const char *step;
+    bool rest;
     bool back;
     size_t host_count;
     size_t guest_count;
