@@ -4,13 +4,13 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "actuators/libvirt_endpoint.h"
 #include "actuators/libvirt_move.h"
 #include "actuators/libvirt_pool.h"
 #include "actuators/libvirt_question.h"
 #include "actuators/libvirt_supply.h"
 #include "actuators/libvirt_volume.h"
 #include "actuators/libvirt_xml.h"
-#include "actuators/ssh_address.h"
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/clock.h"
@@ -209,7 +209,7 @@ static void ask_way(struct survey *survey)
     const struct libvirt_move *move = survey->move;
     const char *endpoint = move->target.peer_uri == NULL
                                ? NULL
-                               : libvirt_survey_endpoint(move->arena, move->target.peer_uri, 0);
+                               : libvirt_endpoint_of(move->arena, move->target.peer_uri, 0);
 
     if (endpoint != NULL) {
         survey->reach = ask_about(&survey->source, LIBVIRT_QUESTION_CONNECT, endpoint);
@@ -511,12 +511,12 @@ static const char *migration_endpoint(const struct survey *survey)
         return NULL;
     }
     if (move->op->live.migrate_uri != NULL) {
-        return libvirt_survey_endpoint(move->arena, move->op->live.migrate_uri, (unsigned)port);
+        return libvirt_endpoint_of(move->arena, move->op->live.migrate_uri, (unsigned)port);
     }
     return name == NULL
                ? NULL
-               : libvirt_survey_endpoint(move->arena, text_format(move->arena, "tcp://%s", name),
-                                         (unsigned)port);
+               : libvirt_endpoint_of(move->arena, text_format(move->arena, "tcp://%s", name),
+                                     (unsigned)port);
 }
 
 /* libvirt opens a port only while a migration comes in.  But a host that refuses lets the question through,
@@ -691,52 +691,4 @@ void libvirt_survey_compare(const struct libvirt_survey_reading *a,
 
     *least_ms = low > 0 ? low : high < 0 ? -high : 0;
     *most_ms = high > -low ? high : -low;
-}
-
-/* Ports by the transports of libvirt's URIs; 0 = not over the network, or by nothing that we know. */
-static unsigned transport_port(const char *scheme)
-{
-    static const struct {
-        const char *transport;
-        unsigned port;
-    } transports[] = {
-        { "", 16514 },  { "+tls", 16514 }, { "+tcp", 16509 },
-        { "+ssh", 22 }, { "+libssh", 22 }, { "+libssh2", 22 },
-    };
-    const char *transport = strchr(scheme, '+');
-
-    for (size_t i = 0; i < ARRAY_LEN(transports); i++) {
-        if (strcmp(transport == NULL ? "" : transport, transports[i].transport) == 0) {
-            return transports[i].port;
-        }
-    }
-    return 0;
-}
-
-static bool is_address(const char *host)
-{
-    return text_is_host_name(host) ||
-           (strchr(host, ':') != NULL && strspn(host, "0123456789abcdefABCDEF:.") == strlen(host));
-}
-
-const char *libvirt_survey_endpoint(struct arena *arena, const char *uri, unsigned default_port)
-{
-    const char *after = strstr(uri, "://");
-    struct ssh_address address;
-    const char *authority;
-    unsigned port;
-    struct err err;
-
-    if (after == NULL) {
-        return NULL;
-    }
-    port = default_port != 0 ? default_port
-                             : transport_port(text_copy(arena, uri, (size_t)(after - uri)));
-    after += strlen("://");
-    authority = text_copy(arena, after, strcspn(after, "/?#"));
-    if (port == 0 || ssh_address_parse(arena, authority, &address, &err) != 0 ||
-        !is_address(address.host)) {
-        return NULL;
-    }
-    return text_format(arena, "%s:%u", address.host, address.has_port ? address.port : port);
 }

@@ -34,8 +34,3 @@ void libvirt_survey_run(const struct libvirt_move *move, const struct libvirt_xm
 void libvirt_survey_compare(const struct libvirt_survey_reading *a,
                             const struct libvirt_survey_reading *b, int64_t *least_ms,
                             int64_t *most_ms);
-
-/* The address and port at which 'uri' is reached over the network, as "ADDRESS:PORT" in 'arena', with
- * 'default_port' (0: the one of the libvirt transport that it names) where it has none; NULL if it is not
- * reached by TCP, or its address is no plain one.  Pure. */
-const char *libvirt_survey_endpoint(struct arena *arena, const char *uri, unsigned default_port);
