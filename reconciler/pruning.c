@@ -8,7 +8,7 @@
 #define DAY_MS (INT64_C(24) * 3600 * 1000)
 
 /* Runs that end soon look at one part each: not all at the same. */
-#define STRIDE 250u
+#define STRIDE 100u
 
 /* The window that comes next; false if there is no past yet. */
 static bool choose(struct reconciler *reconciler, uint64_t next_seq, struct journal_prune *prune)

@@ -255,7 +255,7 @@ struct journal_leftover {
 };
 
 /* A part of the past that is let go of, as far as nothing needs it any more: those of its records whose seq
- * lies in a window, and what has no seq. */
+ * lies in a window, and with the last window what has no seq. */
 struct journal_prune {
     uint64_t after;    /* The window: above this, ... */
     uint64_t upto;     /* ... up to this. */

@@ -13,7 +13,7 @@
 #include "reconciler/journal/objects.h"
 
 /* Keys, and objects, that are looked at in one go: some milliseconds of the thread that commits. */
-#define WINDOW  250
+#define WINDOW  100
 #define OBJECTS 250
 
 /* Revisions that are kept, however new the others are: each is a whole file. */
@@ -27,18 +27,33 @@
     " OR EXISTS (SELECT 1 FROM sighting WHERE sighting.guest = " row ".guest"                 \
     " AND sighting.forgotten = 0))"
 
-#define BY_KEY       "epoch = (SELECT epoch FROM fence) AND seq > :after AND seq <= :upto"
+/* Rows of the window; what has no seq is looked at with the last one alone: there may be thousands of guests. */
+#define BY_KEY   "epoch = (SELECT epoch FROM fence) AND seq > :after AND seq <= :upto AND "
+#define BY_SWEEP ":upto >= :last AND "
+
 #define OLD(instant) "(seq <= :spare OR " instant " < :before)"
 
-/* Of the active plan. */
-#define ACTIVE(column) \
-    "(SELECT " column " FROM plan WHERE replaced_ms = 0 ORDER BY epoch DESC, seq DESC LIMIT 1)"
+#define NEWEST(column, table) \
+    "(SELECT " column " FROM " table " ORDER BY epoch DESC, seq DESC LIMIT 1)"
+#define ACTIVE_PLAN(column) "ifnull(" NEWEST(column, "plan WHERE replaced_ms = 0") ", '')"
 
-/* Nothing open is about the guest with the UUID of 'row'. */
+/* Nothing open is about the guest with the UUID of 'row', or names the key of 'row'. */
 #define UNBURDENED(row)                                                                \
     "NOT EXISTS (SELECT 1 FROM owed WHERE owed.uuid = " row ".uuid AND owed.paid = 0)" \
     " AND NOT EXISTS (SELECT 1 FROM leftover"                                          \
     " WHERE leftover.uuid = " row ".uuid AND leftover.cleared = 0)"
+#define UNVOUCHED                                                      \
+    "NOT EXISTS (SELECT 1 FROM attest WHERE attest.epoch = move.epoch" \
+    " AND attest.seq = move.seq AND attest.used = 0 AND attest.withdrawn = 0)"
+#define NO_OPEN_MOVE(which) \
+    "NOT EXISTS (SELECT 1 FROM move WHERE move.state = 'open' AND " which ")"
+
+/* There are enough later moves of the guest. */
+#define OUTLIVED                                             \
+    "EXISTS (SELECT 1 FROM move AS later"                    \
+    " WHERE later.guest = move.guest"                        \
+    " AND (later.epoch, later.seq) > (move.epoch, move.seq)" \
+    " LIMIT 1 OFFSET " NEWEST_MOVES " - 1)"
 
 /* A table, and which of its rows go.  In this order: steps go with their moves, and places stay as long as
  * they tell of a definition that its guest is gone. */
@@ -46,46 +61,36 @@ static const struct pruned {
     const char *table;
     const char *where;
 } pruned[] = {
-    { "move",
-      BY_KEY " AND state <> 'open' AND " OLD("ended_ms") " AND " UNBURDENED(
-          "move") " AND NOT EXISTS (SELECT 1 FROM attest WHERE attest.epoch = move.epoch"
-                  " AND attest.seq = move.seq AND attest.used = 0 AND attest.withdrawn = 0)"
-                  " AND (NOT " KNOWN(
-                      "move") " OR EXISTS (SELECT 1 FROM move AS later WHERE later.guest = move.guest"
-                              " AND (later.epoch, later.seq) > (move.epoch, move.seq) LIMIT 1 OFFSET " NEWEST_MOVES
-                              " - 1))" },
-    { "step", BY_KEY " AND NOT EXISTS (SELECT 1 FROM move"
+    { "move", BY_KEY "state <> 'open'"
+                     " AND " OLD("ended_ms") " AND " UNBURDENED(
+                         "move") " AND " UNVOUCHED " AND (NOT " KNOWN("move") " OR " OUTLIVED ")" },
+    { "step", BY_KEY "NOT EXISTS (SELECT 1 FROM move"
                      " WHERE move.epoch = step.epoch AND move.seq = step.seq)" },
-    { "event", BY_KEY " AND " OLD("at_ms") },
-    { "plan",
-      BY_KEY " AND " OLD("max(at_ms, replaced_ms)") " AND seq <> ifnull(" ACTIVE("seq") ", 0)" },
-    { "run",
-      BY_KEY " AND " OLD(
-          "max(begun_ms, ended_ms)") " AND seq < (SELECT seq FROM run ORDER BY epoch DESC, seq DESC LIMIT 1)"
-                                     " AND NOT EXISTS (SELECT 1 FROM move WHERE move.state = 'open' AND move.run = run.seq)" },
-    { "owed", "paid = 1 AND since_ms < :before" },
-    { "retry", "cleared = 1 AND failed_ms < :before" },
-    { "hold", "released = 1 AND since_ms < :before" },
+    { "event", BY_KEY OLD("at_ms") },
+    { "plan", BY_KEY OLD("max(at_ms, replaced_ms)") " AND seq <> " ACTIVE_PLAN("seq") },
+    { "run", BY_KEY OLD("max(begun_ms, ended_ms)") " AND seq < " NEWEST(
+                 "seq", "run") " AND " NO_OPEN_MOVE("move.run = run.seq") },
+    { "owed", BY_SWEEP "paid = 1 AND since_ms < :before" },
+    { "retry", BY_SWEEP "cleared = 1 AND failed_ms < :before" },
+    { "hold", BY_SWEEP "released = 1 AND since_ms < :before" },
     { "attest",
-      "(used = 1 OR withdrawn = 1) AND at_ms < :before AND NOT EXISTS (SELECT 1 FROM move"
-      " WHERE move.epoch = attest.epoch AND move.seq = attest.seq AND move.state = 'open')" },
-    { "leftover", "cleared = 1 AND since_ms < :before" },
+      BY_SWEEP "(used = 1 OR withdrawn = 1) AND at_ms < :before"
+               " AND " NO_OPEN_MOVE("move.epoch = attest.epoch AND move.seq = attest.seq") },
+    { "leftover", BY_SWEEP "cleared = 1 AND since_ms < :before" },
     { "definition",
-      "at_ms < :before AND " UNBURDENED("definition") " AND NOT " KNOWN(
-          "definition") " AND EXISTS (SELECT 1 FROM place WHERE place.guest = definition.guest"
-                        " AND place.forgotten = 1 AND place.at_ms < :before)"
-                        " AND NOT EXISTS (SELECT 1 FROM move"
-                        " WHERE move.state = 'open' AND move.uuid = definition.uuid)" },
-    { "place", "forgotten = 1 AND at_ms < :before AND NOT EXISTS (SELECT 1 FROM definition"
-               " WHERE definition.guest = place.guest)" },
-    { "sighting", "forgotten = 1 AND at_ms < :before" },
-    { "revision",
-      "(at_ms < :before OR at_ms < (SELECT at_ms FROM revision ORDER BY at_ms DESC"
-      " LIMIT 1 OFFSET " REVISIONS_MAX " - 1))"
-      " AND digest <> (SELECT digest FROM revision ORDER BY at_ms DESC, digest DESC LIMIT 1)"
-      " AND NOT EXISTS (SELECT 1 FROM move"
-      " WHERE move.state = 'open' AND move.es_digest = revision.digest)"
-      " AND digest <> ifnull(" ACTIVE("es_digest") ", '')" },
+      BY_SWEEP "at_ms < :before AND guest IN"
+               " (SELECT guest FROM place WHERE forgotten = 1 AND at_ms < :before)"
+               " AND " UNBURDENED("definition") " AND NOT " KNOWN(
+                   "definition") " AND " NO_OPEN_MOVE("move.uuid = definition.uuid") },
+    { "place", BY_SWEEP "forgotten = 1 AND at_ms < :before AND NOT EXISTS"
+                        " (SELECT 1 FROM definition WHERE definition.guest = place.guest)" },
+    { "sighting", BY_SWEEP "forgotten = 1 AND at_ms < :before" },
+    { "revision", BY_SWEEP "(at_ms < :before OR at_ms < (SELECT at_ms FROM revision"
+                           " ORDER BY at_ms DESC LIMIT 1 OFFSET " REVISIONS_MAX " - 1))"
+                           " AND digest <> (SELECT digest FROM revision"
+                           " ORDER BY at_ms DESC, digest DESC LIMIT 1)"
+                           " AND digest <> " ACTIVE_PLAN("es_digest") " AND " NO_OPEN_MOVE(
+                               "move.es_digest = revision.digest") },
 };
 
 /* Whether a row names an object. */
@@ -97,14 +102,14 @@ static const char is_named[] = "SELECT EXISTS (SELECT 1 FROM revision WHERE dige
                                " OR EXISTS (SELECT 1 FROM move WHERE supplies_digest = :digest"
                                " AND supplies_digest <> '')";
 
-/* The next key behind :after that there is, but for the greatest: where keys go on is told by that. */
-static const char next_key[] =
-    "SELECT min(seq) FROM ("
-    " SELECT min(seq) AS seq FROM run, fence WHERE run.epoch = fence.epoch AND seq > :after"
-    " UNION ALL SELECT min(seq) FROM move, fence WHERE move.epoch = fence.epoch AND seq > :after"
-    " UNION ALL SELECT min(seq) FROM plan, fence WHERE plan.epoch = fence.epoch AND seq > :after"
-    " UNION ALL SELECT min(seq) FROM event, fence"
-    "  WHERE event.epoch = fence.epoch AND seq > :after)";
+/* The next key behind :after that there is in 'table'. */
+#define NEXT_OF(table)                                                          \
+    "SELECT (SELECT seq FROM " table " WHERE epoch = (SELECT epoch FROM fence)" \
+    " AND seq > :after ORDER BY seq LIMIT 1) AS seq"
+
+/* And in all of them. */
+static const char next_key[] = "SELECT min(seq) FROM (" NEXT_OF("run") " UNION ALL " NEXT_OF(
+    "move") " UNION ALL " NEXT_OF("plan") " UNION ALL " NEXT_OF("event") ")";
 
 static void bind(sqlite3_stmt *statement, const char *name, int64_t number)
 {
@@ -124,6 +129,7 @@ static void bind_all(sqlite3_stmt *statement, const struct journal_prune *prune)
 {
     bind(statement, ":after", as_number(prune->after));
     bind(statement, ":upto", as_number(prune->upto));
+    bind(statement, ":last", as_number(prune->last));
     bind(statement, ":spare", as_number(prune->spare));
     bind(statement, ":before", prune->before_ms);
 }

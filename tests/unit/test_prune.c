@@ -291,7 +291,7 @@ static size_t prune_all(void)
         bool found = false;
 
         ck_assert_int_eq(bench.journal->ops->find_old(bench.journal, &prune, &found, &err), 0);
-        ck_assert_uint_le(prune.upto - prune.after, 250);
+        ck_assert_uint_le(prune.upto - prune.after, 100);
         if (found) {
             add(JOURNAL_PRUNE)->prune = prune;
             put_all();
