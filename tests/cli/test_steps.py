@@ -129,6 +129,52 @@ class Telling(StepsTest):
         self.assertRegex(self.world.berth("history", "vm1").stdout, r"withdraw +volume on kvm1: done")
 
 
+class Pools(StepsTest):
+    """Its disk is a volume of a storage pool of libvirt, and no profile is named."""
+
+    def lay_out(self, pool=None, behind="v1", mode="live"):
+        disk = {"path": "/pool/p1/v1", "identity": "v1"}
+        self.world.configure(f"[migrate]\nmode = {mode}\n")
+        self.world.have({"kvm1": [sim_guest("vm1", disks=[disk])], "kvm2": ["vm2"]})
+
+        def furnish(fleet):
+            fleet["hosts"][0].update(pools=[{"name": "p1"}], storage={"/pool/p1/v1": "v1"})
+            fleet["hosts"][1].update(pools=[{"name": "p1", **(pool or {})}], storage={"/pool/p1/v1": behind})
+
+        self.world.edit_fleet(furnish)
+        self.world.want({"kvm1": [], "kvm2": ["vm1", "vm2"]})
+
+    def move(self, *layout, status=OK, **options):
+        self.lay_out(*layout, **options)
+        result = self.world.berth("apply", "--yes")
+        self.assert_exit(result, status)
+        self.assertEqual("vm1" in self.world.places().get("kvm2", []), status == OK)
+        return result.stderr
+
+    def test_a_target_s_pool_is_started_or_refreshed_told_and_left_so(self):
+        for mode in ("live", "offline"):
+            for state in ("inactive", "stale"):
+                with self.subTest(f"{mode}, {state}"):
+                    self.assertIn("ATTACH_VOLUMES: provide its storage pools on kvm2",
+                                  self.move({state: True}, mode=mode))
+                    self.assertEqual(self.hosts()["kvm2"]["pools"], [{"name": "p1"}])
+
+    def test_a_pool_that_is_in_order_makes_no_step(self):
+        self.assertNotIn("pools", self.move())
+
+    def test_other_storage_behind_its_pool_is_found_while_the_guest_runs_on(self):
+        for mode in ("live", "offline"):
+            with self.subTest(mode):
+                said = self.move({"inactive": True}, behind="other", mode=mode, status=FAILED)
+                self.assertIn("is not the same storage on 'kvm2'", said)
+                self.assertNotIn("STOP_GUEST: shut", said)
+
+    def test_a_pool_defined_otherwise_is_refused_and_not_started(self):
+        self.assertIn("'p1' of 'kvm2' is not defined as",
+                      self.move({"inactive": True, "different": True}, status=FAILED))
+        self.assertTrue(self.hosts()["kvm2"]["pools"][0]["inactive"])
+
+
 class ByHand(StepsTest):
     def setUp(self):
         super().setUp()
