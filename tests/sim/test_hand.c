@@ -22,9 +22,9 @@
 #include "world.h"
 
 #ifdef MANY_FLEETS
-#define SEEDS 1500
+#define SEEDS 300
 #else
-#define SEEDS 60
+#define SEEDS 30
 #endif
 #define ROUNDS_MAX 12 /* Each round takes one step further at least. */
 
@@ -90,6 +90,42 @@ static void die(struct play *play, const char *step)
     world_wait(&play->world, (int64_t)dice_roll(&play->dice, 90000));
 }
 
+static void add_fault(void *context, struct sim_fleet *fleet)
+{
+    static const enum op_kind ops[] = { OP_PROVIDE, OP_WITHDRAW, OP_STOP,
+                                        OP_DEFINE,  OP_START,    OP_UNDEFINE };
+    static const enum sim_when whens[] = { SIM_WHEN_BEFORE, SIM_WHEN_AFTER, SIM_WHEN_HANG };
+    static const enum err_code errors[] = { ERR_FAILED, ERR_DENIED, ERR_TIMEOUT };
+    struct dice *dice = context;
+
+    fleet->faults = ARENA_ARRAY(fleet->arena, struct sim_fault, 1);
+    fleet->faults[0] = (struct sim_fault){
+        .op = ops[dice_roll(dice, ARRAY_LEN(ops))],
+        .when = whens[dice_roll(dice, ARRAY_LEN(whens))],
+        .error = errors[dice_roll(dice, ARRAY_LEN(errors))],
+        .times = 1 + dice_roll(dice, 3),
+    };
+    fleet->fault_count = 1;
+    fleet->changed = true;
+}
+
+static void clear_faults(void *context, struct sim_fleet *fleet)
+{
+    (void)context;
+    fleet->fault_count = 0;
+    fleet->changed = true;
+}
+
+/* Something fails, hangs or loses its reply, if it comes to that; what was asked for is asked for again later. */
+static void disturb(struct play *play, const char *step)
+{
+    world_edit(&play->world, add_fault, &play->dice);
+    live(play, step);
+    note(play, step, "~");
+    world_edit(&play->world, clear_faults, NULL);
+    world_wait(&play->world, INT64_C(3600000));
+}
+
 static size_t read_moves(struct play *play, struct journal_move **moves)
 {
     return play->lived ? world_moves(&play->world, moves) : 0;
@@ -153,6 +189,9 @@ static void go(struct play *play, size_t steps)
 
             if (dice_roll(&play->dice, 3) == 0) {
                 die(play, step);
+            }
+            if (!is_over(play) && dice_one_in(&play->dice, 4)) {
+                disturb(play, step);
             }
             if (!is_over(play)) {
                 (void)ask(play, step);

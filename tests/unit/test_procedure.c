@@ -239,7 +239,6 @@ END_TEST
 
 START_TEST(where_the_guest_is_the_hosts_tell_and_not_the_journal)
 {
-    AUTO(arena) struct arena arena = ARENA_INIT;
     const struct journal_move move = move_of(MOVE_OFFLINE, GUEST_RUNNING);
     const struct observed_guest off = { .state = GUEST_SHUTOFF };
     const struct observed_guest on = { .state = GUEST_RUNNING };
