@@ -209,7 +209,7 @@ static int read_character(struct json_token_reader *reader, char *out, size_t *l
 int json_token_string(struct json_token_reader *reader, struct err *err)
 {
     size_t used = 0;
-    size_t length;
+    size_t length = 0;
 
     if (!json_token_take(reader, '"')) {
         return err_set(err, ERR_INVALID, "must be a string");
