@@ -11,8 +11,8 @@
 #define DISASTERS_MAX 3u
 #define ASKS_MAX      3u
 #define FAULTS_MAX    2u
-#define PARTS_MAX \
-    (DISASTERS_MAX * (3 + ASKS_MAX + FAULTS_MAX)) /* It begins, ends, and is lifted. */
+/* Each begins, ends, and is lifted; and once somebody works by hand. */
+#define PARTS_MAX (DISASTERS_MAX * (3 + ASKS_MAX + FAULTS_MAX) + 1)
 
 #define SECOND_MS INT64_C(1000)
 #define MINUTE_MS (60 * SECOND_MS)
@@ -98,6 +98,10 @@ struct mishap *disaster_add(const struct cast *cast, struct dice *dice, int64_t 
     memcpy(drawing.mishaps, mishaps, *count * sizeof(*mishaps));
     for (uint64_t i = 1 + dice_roll(dice, DISASTERS_MAX); i > 0; i--) {
         draw_one(&drawing, length_ms);
+    }
+    if (dice_one_in(dice, 2)) {
+        (void)add(&drawing, MISHAP_HAND, (uint32_t)dice_roll(dice, cast->host_count),
+                  within(&drawing, 0, length_ms));
     }
     mishap_sort(drawing.mishaps, drawing.count);
     *count = drawing.count;

@@ -25,7 +25,7 @@ static const char *const kind_names[MISHAP_KINDS] = {
     [MISHAP_CUT] = "cut",       [MISHAP_WELL] = "well",     [MISHAP_FAULT] = "fault",
     [MISHAP_DISK] = "disk",     [MISHAP_JUMP] = "jump",     [MISHAP_KILL] = "kill",
     [MISHAP_END] = "end",       [MISHAP_FORCE] = "force",   [MISHAP_EVACUATE] = "evacuate",
-    [MISHAP_LIFT] = "lift",
+    [MISHAP_LIFT] = "lift",     [MISHAP_HAND] = "hand",
 };
 
 /* Drawing. */
@@ -454,7 +454,7 @@ static void give_order(struct play *play, const struct mishap *mishap)
     };
     const char *name = names[mishap->number / ARRAY_LEN(verbs) % ARRAY_LEN(names)];
 
-    if (play->life == NULL || play->life->over) {
+    if (!play_can_ask(play)) {
         return;
     }
     reconciler_order(play->life->reconciler, &order, order.verb == ORDER_CANCEL ? NULL : name,
@@ -522,9 +522,15 @@ void mishap_happen(struct play *play, const struct mishap *mishap)
     case MISHAP_JUMP:
         jump_clock(play, mishap->ms);
         return;
+    case MISHAP_HAND:
+        play->hand = mishap;
+        if (play_can_ask(play)) {
+            life_end(play->life);
+        }
+        return;
     case MISHAP_KILL:
     case MISHAP_END:
-        if (play->life != NULL) {
+        if (play->life != NULL && (mishap->kind == MISHAP_KILL || play_can_ask(play))) {
             (mishap->kind == MISHAP_KILL ? life_kill : life_end)(play->life);
         }
         return;

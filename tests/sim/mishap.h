@@ -46,6 +46,7 @@ enum mishap_kind {
     MISHAP_FORCE,    /* A guest of 'host', which is silent, is to run elsewhere, ... */
     MISHAP_EVACUATE, /* ... or all that find room. */
     MISHAP_LIFT,     /* 'host', whose power its fence took, gets it back. */
+    MISHAP_HAND, /* The controller is asked to end, and a person takes steps of a move of 'guest' to 'host'. */
     MISHAP_KINDS,
 };
 

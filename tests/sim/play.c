@@ -12,6 +12,7 @@
 #include "diff/plan.h"
 #include "disaster.h"
 #include "reconciler/event.h"
+#include "reconciler/procedure.h"
 #include "reconciler/reconciler.h"
 #include "verdict.h"
 
@@ -27,12 +28,18 @@
 #define ENDLESS_MS      (1000 * HOUR_MS)
 #define CALLBACKS_LIMIT 150000u
 #define DEATHS_MAX      3u
+#define HAND_STEPS_MAX  PROCEDURE_STEPS
 
 static const char holder[] = "somebody";
 
 int64_t play_now_ms(const struct play *play)
 {
     return play->life == NULL ? play->now_ms : play->now_ms + loop_now_ms(play->life->loop);
+}
+
+bool play_can_ask(const struct play *play)
+{
+    return play->life != NULL && !play->life->over && play->world.only == NULL;
 }
 
 void play_tell(struct play *play, const char *format, ...)
@@ -162,6 +169,9 @@ static void watch_peace(struct play *play)
 {
     int64_t now_ms = play_now_ms(play);
 
+    if (play->world.only != NULL) {
+        return; /* Who takes steps by hand ends by himself. */
+    }
     if (activity(play) != play->activity) {
         play->activity = activity(play);
         play->quiet_ms = now_ms;
@@ -190,6 +200,18 @@ static void on_tick(void *context)
     }
 }
 
+static const struct witness_move *find_by_hand(const struct play *play)
+{
+    for (size_t i = 0; i < WITNESS_MOVES; i++) {
+        const struct witness_move *move = &play->witness.moves[i];
+
+        if (move->key.seq != 0 && move->by_hand) {
+            return move;
+        }
+    }
+    return NULL;
+}
+
 static void make_peace(struct play *play)
 {
     play_tell(play, "-- peace");
@@ -197,6 +219,9 @@ static void make_peace(struct play *play)
     play->peace_ms = play_now_ms(play);
     play->quiet_ms = play->peace_ms;
     mishap_end_all(play);
+    if (find_by_hand(play) != NULL && play_can_ask(play)) {
+        life_end(play->life); /* A person brings to its end what was begun by hand. */
+    }
 }
 
 /* Time goes on. */
@@ -221,7 +246,8 @@ static void happen_next(struct play *play)
         mishap_print(&text, &play->cast, mishap);
         play_tell(play, "-- %s", text.data);
     }
-    play->may_end |= mishap->kind == MISHAP_END || mishap->kind == MISHAP_DISK;
+    play->may_end |=
+        mishap->kind == MISHAP_END || mishap->kind == MISHAP_DISK || mishap->kind == MISHAP_HAND;
     mishap_happen(play, mishap);
 }
 
@@ -389,6 +415,21 @@ static void on_ran(void *context)
     play->ended_ms = loop_now_ms(play->life->loop);
 }
 
+static void live_once(struct play *play, enum world_kill kill, size_t at)
+{
+    play->callbacks = 0;
+    play->lives++;
+    play_tell(play, "-- %s",
+              play->world.only == NULL   ? "a controller starts"
+              : play->world.step == NULL ? "by hand: whatever is left"
+                                         : play->world.step);
+    world_live(&play->world, kill, at);
+    play->now_ms += play->ended_ms;
+    play->life = NULL;
+    play_tell(play, "-- the controller %s", play->world.killed ? "is killed" : "has ended");
+    play->witness.life = NULL;
+}
+
 static void live(struct play *play, struct dice *dice)
 {
     static const enum world_kill kills[] = { WORLD_KILL_BEFORE_COMMIT, WORLD_KILL_AFTER_COMMIT,
@@ -397,17 +438,70 @@ static void live(struct play *play, struct dice *dice)
     enum world_kill kill = dies ? kills[dice_roll(dice, ARRAY_LEN(kills))] : WORLD_KILL_NEVER;
     size_t at = dies ? 1 + dice_roll(dice, 1 + dice_roll(dice, 60)) : 0;
 
-    play->callbacks = 0;
-    play->lives++;
-    play_tell(play, "-- a controller starts");
-    world_live(&play->world, kill, at);
-    play->now_ms += play->ended_ms;
-    play->life = NULL;
-    play_tell(play, "-- the controller %s", play->world.killed ? "is killed" : "has ended");
-    play->witness.life = NULL;
+    live_once(play, kill, at);
     if (!play->world.killed && !play->may_end) {
         witness_blame(&play->witness, "the controller has ended by itself (%s)",
                       play->world.last_text);
+    }
+}
+
+/* 'berth migrate GUEST --to HOST --mode offline', with each of 'steps' in turn (up to a NULL, which takes the rest). */
+static void migrate_by_hand(struct play *play, uint32_t guest, const char *const *steps,
+                            size_t count)
+{
+    struct policy_guest *own = &play->cast.own_guests[guest];
+    struct policy_guest before = *own;
+
+    own->has_mode = true;
+    own->mode = POLICY_MODE_OFFLINE;
+    play->world.only = own->name;
+    play->world.follow_ms = 0;
+    for (size_t i = 0; i < count && !play->over && play->witness.blame[0] == '\0'; i++) {
+        play->world.step = steps[i];
+        play->world.rest = steps[i] == NULL;
+        live_once(play, WORLD_KILL_NEVER, 0);
+    }
+    play->world.step = NULL;
+    play->world.rest = false;
+    play->world.only = NULL;
+    play->world.follow_ms = ENDLESS_MS;
+    *own = before;
+}
+
+/* Some steps of a move, mostly in the order of the procedure; the rest at once, or when nothing happens any more. */
+static void take_steps(struct play *play)
+{
+    const struct mishap *mishap = play->hand;
+    struct dice dice = { mishap->number };
+    struct cast_guest *guest = &play->cast.guests[mishap->guest];
+    const char *steps[HAND_STEPS_MAX + 1];
+    size_t count = 1 + dice_roll(&dice, HAND_STEPS_MAX);
+
+    play->hand = NULL;
+    if (!guest->listed || !play->witness.in_order) {
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        steps[i] = procedure_step(dice_one_in(&dice, 4) ? dice_roll(&dice, PROCEDURE_STEPS) : i);
+    }
+    steps[count] = NULL;
+    guest->goal = mishap->host;
+    play->good_es_xml = cast_es_xml(&play->cast, ++play->saves);
+    play_save(play, play->good_es_xml, true, true);
+    migrate_by_hand(play, mishap->guest, steps, count + dice_roll(&dice, 2));
+}
+
+static void work_by_hand(struct play *play)
+{
+    static const char *const rest[] = { NULL };
+    const struct witness_move *move;
+
+    if (play->hand != NULL) {
+        take_steps(play);
+    }
+    move = find_by_hand(play);
+    if (play->peace && move != NULL) {
+        migrate_by_hand(play, move->guest, rest, ARRAY_LEN(rest));
     }
 }
 
@@ -471,6 +565,7 @@ void play_perform(struct play *play, uint64_t seed, const bool *left_out)
         if (!play->over) {
             pause(play,
                   (int64_t)(1 + dice_roll(&dice, dice_one_in(&dice, 2) ? 5 : 90)) * SECOND_MS);
+            work_by_hand(play);
         }
     }
     play->world.hooks = NULL;

@@ -55,6 +55,8 @@ struct play {
     const char *good_es_xml; /* What was saved in order last. */
     struct play_order *orders;
 
+    const struct mishap
+        *hand;        /* What a person does by hand before the next controller starts, or NULL. */
     bool peace;       /* Nothing happens any more. */
     bool renews;      /* Then the file is saved as a new revision: what failed is tried at once. */
     bool releases;    /* Then a person releases what is held. */
@@ -73,6 +75,9 @@ void play_perform(struct play *play, uint64_t seed, const bool *left_out);
 
 /* Tells something in the chronicle. */
 void play_tell(struct play *play, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* True if a controller lives that people can ask for something. */
+bool play_can_ask(const struct play *play);
 
 /* The instant it is. */
 int64_t play_now_ms(const struct play *play);

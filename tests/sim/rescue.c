@@ -138,7 +138,7 @@ void rescue_ask(struct play *play, const struct mishap *mishap)
     struct asking asking = { .play = play, .mishap = mishap };
     bool any = false;
 
-    if (play->life == NULL || play->life->over || !play->witness.in_order) {
+    if (!play_can_ask(play) || !play->witness.in_order) {
         return;
     }
     for (uint32_t i = 0; i < CAST_GUESTS; i++) {

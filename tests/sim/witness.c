@@ -432,6 +432,7 @@ static void open_move(struct witness *witness, const struct journal_move *record
         .from = cast_host(witness->cast, record->from),
         .to = cast_host(witness->cast, record->to),
         .mode = record->mode,
+        .by_hand = record->by_hand,
     };
     witness->moves_begun++;
     if (move->guest == CAST_NOBODY || move->from == CAST_NOBODY || move->to == CAST_NOBODY) {
@@ -460,6 +461,9 @@ static void keep_move(struct witness *witness, const struct journal_move *record
         return;
     }
     for (size_t i = 0; i < WITNESS_MOVES; i++) {
+        if (witness->moves[i].key.seq == record->key.seq) {
+            witness->moves[i].by_hand = record->by_hand;
+        }
         if (witness->moves[i].key.seq == record->key.seq && record->state != JOURNAL_MOVE_OPEN) {
             witness->turned[witness->moves[i].guest] |= record->state != JOURNAL_MOVE_DONE;
             witness->moves[i].key.seq = 0;

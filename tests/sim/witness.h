@@ -37,6 +37,7 @@ struct witness_move {
     uint32_t from;
     uint32_t to;
     enum move_mode mode;
+    bool by_hand; /* A person takes its steps. */
 };
 
 struct witness_hold {
