@@ -143,14 +143,22 @@ static const char *const *limited(struct arena *arena, const char *const *argv, 
     return words;
 }
 
-static int run(struct libvirt_command_host *host, const char *const *argv, int64_t timeout_ms,
-               struct ssh_output *output, struct err *err)
+static struct libvirt_command_talk talk_of(int64_t timeout_ms)
 {
-    int64_t seconds = time_for(host, timeout_ms);
+    return (struct libvirt_command_talk){ .timeout_ms = timeout_ms,
+                                          .max_output = LIBVIRT_COMMAND_MAX_OUTPUT };
+}
+
+static int run(struct libvirt_command_host *host, const char *const *argv,
+               const struct libvirt_command_talk *talk, struct ssh_output *output, struct err *err)
+{
+    int64_t seconds = time_for(host, talk->timeout_ms);
     int64_t most_ms = (seconds + KILL_AFTER_S) * 1000;
     struct ssh_call call = {
         .timeout_ms = LOGIN_MS + most_ms,
-        .max_output = LIBVIRT_COMMAND_MAX_OUTPUT,
+        .input = talk->input,
+        .input_length = talk->input_length,
+        .max_output = talk->max_output,
     };
 
     host->over_ms = 0;
@@ -186,12 +194,13 @@ static int name_command(const struct libvirt_command_host *host, struct err *err
 
 /* The same as run() of a command that 'key' of the profile is. */
 static int run_named(struct libvirt_command_host *host, const char *key, const char *const *argv,
-                     int64_t timeout_ms, struct ssh_output *output, struct err *err)
+                     const struct libvirt_command_talk *talk, struct ssh_output *output,
+                     struct err *err)
 {
     const char *line = ssh_command_show(host->arena, argv, SHOWN_LINE);
 
     host->last = key == NULL ? line : text_format(host->arena, "%s: %s", key, line);
-    return run(host, argv, timeout_ms, output, err) < 0 ? name_command(host, err) : 0;
+    return run(host, argv, talk, output, err) < 0 ? name_command(host, err) : 0;
 }
 
 static const char *recall(const struct libvirt_command_host *host, const char *line)
@@ -217,6 +226,7 @@ static int look_up(struct libvirt_command_host *host, const struct profile_looku
                    const struct profile_names *names, int64_t timeout_ms, const char **value,
                    struct err *err)
 {
+    const struct libvirt_command_talk talk = talk_of(timeout_ms);
     struct ssh_output output = { 0 };
     const char *const *argv;
     const char *line;
@@ -229,7 +239,7 @@ static int look_up(struct libvirt_command_host *host, const struct profile_looku
     if (*value != NULL) {
         return 0;
     }
-    if (run_named(host, lookup->command.key, argv, timeout_ms, &output, err) < 0 ||
+    if (run_named(host, lookup->command.key, argv, &talk, &output, err) < 0 ||
         libvirt_command_check(host, text_format(host->arena, "find out {%s}", lookup->name),
                               &output, err) < 0) {
         return -1;
@@ -262,18 +272,27 @@ static int complete(struct libvirt_command_host *host, const struct profile_comm
     return 0;
 }
 
-int libvirt_command_run(struct libvirt_command_host *host, const struct profile_command *command,
-                        const struct profile_names *names, int64_t timeout_ms,
-                        struct ssh_output *output, struct err *err)
+int libvirt_command_talk(struct libvirt_command_host *host, const struct profile_command *command,
+                         const struct profile_names *names, const struct libvirt_command_talk *talk,
+                         struct ssh_output *output, struct err *err)
 {
     struct profile_names known;
     const char *const *argv;
 
-    if (complete(host, command, names, timeout_ms, &known, err) < 0 ||
+    if (complete(host, command, names, talk->timeout_ms, &known, err) < 0 ||
         profile_expand(host->arena, host->profile, command, &known, &argv, err) < 0) {
         return -1;
     }
-    return run_named(host, command->key, argv, timeout_ms, output, err);
+    return run_named(host, command->key, argv, talk, output, err);
+}
+
+int libvirt_command_run(struct libvirt_command_host *host, const struct profile_command *command,
+                        const struct profile_names *names, int64_t timeout_ms,
+                        struct ssh_output *output, struct err *err)
+{
+    const struct libvirt_command_talk talk = talk_of(timeout_ms);
+
+    return libvirt_command_talk(host, command, names, &talk, output, err);
 }
 
 int libvirt_command_check(const struct libvirt_command_host *host, const char *what,

@@ -38,6 +38,19 @@ struct libvirt_command_host {
         *last; /* The command that was run last, for people: "[volume] provide: escli ...". */
 };
 
+/* How long a command may take, what it hears, and what is believed of what it says. */
+struct libvirt_command_talk {
+    int64_t timeout_ms;
+    const char *input; /* Its standard input, or NULL. */
+    size_t input_length;
+    size_t max_output;
+};
+
+/* libvirt_command_run(), for a command that hears something or has more to say than others. */
+int libvirt_command_talk(struct libvirt_command_host *host, const struct profile_command *command,
+                         const struct profile_names *names, const struct libvirt_command_talk *talk,
+                         struct ssh_output *output, struct err *err);
+
 /* Runs 'command' for 'names', whose lookups are made here; it may take 'timeout_ms'.  0 if it ran to its end,
  * whatever its status; after a failure it may go on until host->over_ms.  The error names the command by its
  * place in the profile and as it was run: so no secret may be in a profile's commands. */

@@ -15,6 +15,7 @@
 #include "actuators/libvirt_observe.h"
 #include "actuators/libvirt_pool.h"
 #include "actuators/libvirt_preflight.h"
+#include "actuators/libvirt_state.h"
 #include "actuators/libvirt_supply.h"
 #include "actuators/libvirt_xml.h"
 #include "base/arena.h"
@@ -512,7 +513,8 @@ static int run_start(const struct libvirt_move *move, struct err *err)
         return libvirt_move_fail(move, err, ERR_CONFLICT, "it is %s (%s)",
                                  observed_state_name(state), observed_reason_name(reason));
     }
-    return libvirt_supply_check_owners(move, err) < 0 || create(move, domain, err) < 0
+    return libvirt_supply_check_owners(move, err) < 0 || libvirt_state_check_start(move, err) < 0 ||
+                   create(move, domain, err) < 0
                ? -1
                : wait_running(move, domain, err);
 }

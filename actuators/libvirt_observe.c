@@ -317,12 +317,12 @@ static void add_supplies(enum supply_kind kind, const char *const *names, size_t
     }
 }
 
-/* What the platform may have to provide: bridges, interfaces, and volumes by the name that their device ends
- * in.  What can be no name of a supply is none of the platform's. */
+/* What the platform may have to provide: bridges, interfaces, volumes by the name that their device ends
+ * in, and its NVRAM.  What can be no name of a supply is none of the platform's. */
 static struct supply_list read_supplies(struct arena *arena, const struct libvirt_xml_guest *facts)
 {
     struct supply *items = ARENA_ARRAY(
-        arena, struct supply, facts->bridge_count + facts->interface_count + facts->disk_count);
+        arena, struct supply, facts->bridge_count + facts->interface_count + facts->disk_count + 1);
     struct supply_list list = { .count = 0 };
     size_t count = 0;
     struct err err;
@@ -342,6 +342,10 @@ static struct supply_list read_supplies(struct arena *arena, const struct libvir
             items[count++] =
                 (struct supply){ .kind = SUPPLY_POOL, .name = disk->pool, .volume = disk->volume };
         }
+    }
+    if (facts->nvram != NULL && supply_is_device(facts->nvram)) {
+        items[count++] =
+            (struct supply){ .kind = SUPPLY_STATE, .name = SUPPLY_NVRAM, .device = facts->nvram };
     }
     return supply_list_make(arena, items, count, &list, &err) == 0 ? list
                                                                    : (struct supply_list){ 0 };

@@ -12,6 +12,7 @@
 #include "actuators/libvirt_observe.h"
 #include "actuators/libvirt_origin.h"
 #include "actuators/libvirt_platform.h"
+#include "actuators/libvirt_state.h"
 #include "actuators/libvirt_survey.h"
 #include "actuators/libvirt_xml.h"
 #include "base/arena.h"
@@ -688,6 +689,7 @@ static int run_preflight(struct libvirt_move *move, struct check_list *list, str
     if (!is_lost(list)) {
         libvirt_platform_run(move, list);
         libvirt_origin_learn(move, list);
+        libvirt_state_check(move, list);
     }
     if (preflight.domain != NULL) {
         (void)virDomainFree(preflight.domain);

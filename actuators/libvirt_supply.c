@@ -10,6 +10,7 @@
 #include "actuators/libvirt_error.h"
 #include "actuators/libvirt_move.h"
 #include "actuators/libvirt_pool.h"
+#include "actuators/libvirt_state.h"
 #include "actuators/libvirt_storage.h"
 #include "actuators/libvirt_xml.h"
 #include "actuators/ssh.h"
@@ -261,7 +262,7 @@ static int check_off(const struct libvirt_move *move, struct err *err)
                : libvirt_move_fail(move, err, ERR_BUSY, "it is not off there, and needs them");
 }
 
-static struct libvirt_command_host command_host(const struct libvirt_move *move,
+struct libvirt_command_host libvirt_supply_host(const struct libvirt_move *move,
                                                 const struct libvirt_move_end *end)
 {
     return (struct libvirt_command_host){
@@ -354,9 +355,12 @@ static int change_item(struct libvirt_move *move, const struct errand *errand, b
 int libvirt_supply_run(struct libvirt_move *move, struct err *err)
 {
     const struct supply_list items = supply_list_of(&move->op->supplies, move->op->supply);
-    struct libvirt_command_host host = command_host(move, &move->source);
+    struct libvirt_command_host host = libvirt_supply_host(move, &move->source);
     bool any = false;
 
+    if (move->op->supply == SUPPLY_STATE) {
+        return libvirt_state_run(move, err);
+    }
     if (!profile_provides(host.profile, move->op->supply)) {
         return libvirt_move_fail(move, err, ERR_REFUSED, "profile '%s' has no [%s]",
                                  host.profile->name, supply_kind_name(move->op->supply));
@@ -388,7 +392,7 @@ int libvirt_supply_run(struct libvirt_move *move, struct err *err)
 int libvirt_supply_check_owners(const struct libvirt_move *move, struct err *err)
 {
     const struct supply_list items = supply_list_of(&move->op->supplies, SUPPLY_VOLUME);
-    struct libvirt_command_host host = command_host(move, &move->source);
+    struct libvirt_command_host host = libvirt_supply_host(move, &move->source);
 
     host.end_ms = libvirt_pool_now_ms() + OWNERS_MS;
     for (size_t i = 0; i < items.count; i++) {
@@ -429,7 +433,7 @@ int libvirt_supply_identity(const struct libvirt_move *move, const struct libvir
                             const char *path, const char **identity, struct err *err)
 {
     const struct supply_list items = supply_list_of(&move->op->supplies, SUPPLY_VOLUME);
-    struct libvirt_command_host host = command_host(move, end);
+    struct libvirt_command_host host = libvirt_supply_host(move, end);
 
     *identity = NULL;
     for (size_t i = 0; i < items.count; i++) {

@@ -17,6 +17,10 @@ struct libvirt_move;
 struct libvirt_move_end;
 struct supply_list;
 
+/* 'end', to run the commands of move->op's profile there for as long as it may take. */
+struct libvirt_command_host libvirt_supply_host(const struct libvirt_move *move,
+                                                const struct libvirt_move_end *end);
+
 /* Carries out move->op, which is PROVIDE or WITHDRAW, on move->source; move->note says why there was less to do
  * than asked. */
 int libvirt_supply_run(struct libvirt_move *move, struct err *err);

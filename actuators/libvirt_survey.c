@@ -8,6 +8,7 @@
 #include "actuators/libvirt_move.h"
 #include "actuators/libvirt_pool.h"
 #include "actuators/libvirt_question.h"
+#include "actuators/libvirt_state.h"
 #include "actuators/libvirt_supply.h"
 #include "actuators/libvirt_volume.h"
 #include "actuators/libvirt_xml.h"
@@ -137,7 +138,7 @@ static void claim_firmware(struct survey *survey)
         check_fail(survey->list, CHECK_STORAGE, ERR_UNSAFE, "start it once",
                    "its definition does not say where its NVRAM is");
         survey->unproven = true;
-    } else if (guest->has_nvram) {
+    } else if (guest->has_nvram && !libvirt_state_is_copied(survey->move->op, guest->nvram)) {
         add_claim(survey, "the NVRAM", guest->nvram, guest->nvram);
     }
     if (guest->has_tpm) {
@@ -311,7 +312,8 @@ static bool is_brought(const struct survey *survey, enum check_kind kind, const 
     for (size_t i = 0; !op->prepared && i < supplies->count; i++) {
         const struct supply *item = &supplies->items[i];
 
-        if ((kind == CHECK_STORAGE && text_equal(item->device, name)) ||
+        if ((kind == CHECK_STORAGE && item->kind != SUPPLY_STATE &&
+             text_equal(item->device, name)) ||
             (kind == CHECK_BRIDGES && supply_is_bridge(item->kind) &&
              strcmp(item->name, name) == 0) ||
             (kind == CHECK_FILES && item->kind == SUPPLY_CONFIG)) {

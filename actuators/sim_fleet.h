@@ -44,6 +44,13 @@ struct sim_pool {
     bool different; /* Is not defined as on other hosts. */
 };
 
+/* A file that a guest keeps of itself on its host (sim_state.h). */
+struct sim_state {
+    const char *path;
+    uint64_t version; /* How often its guest has been started with it. */
+    int64_t aside_ms; /* Of the move that has put it aside; 0 = it is in its place. */
+};
+
 /* Names, sorted. */
 struct sim_names {
     const char *const *items;
@@ -67,6 +74,7 @@ struct sim_guest {
     bool deaf;   /* Hears no shutdown request. */
     bool managed_save;
     bool has_nvram;
+    const char *nvram; /* Where it is, which makes it has_nvram; NULL = nobody knows. */
     bool has_tpm;
     uint64_t snapshots;
     uint64_t hostdevs;
@@ -118,6 +126,8 @@ struct sim_host {
     size_t storage_count;
     struct sim_pool *pools; /* Sorted by name. */
     size_t pool_count;
+    struct sim_state *states;
+    size_t state_count;
     const char *facts[PLATFORM_FACT_COUNT]; /* What it tells of itself; NULL = nobody knows. */
     struct sim_guest *guests;               /* Sorted by name, then UUID. */
     size_t guest_count;

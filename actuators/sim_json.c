@@ -95,6 +95,7 @@ static const struct sim_fault default_fault = { .times = 1 };
 static const struct observed_hugepages default_hugepages = { 0 };
 static const struct sim_disk default_disk = { .cache = NULL };
 static const struct sim_pool default_pool = { .name = NULL };
+static const struct sim_state default_state = { .version = 0 };
 static const struct sim_volume default_volume = { .identity = NULL };
 
 static const struct sim_member duration_members[] = {
@@ -124,6 +125,7 @@ static const struct sim_member guest_members[] = {
     FLAG(struct sim_guest, deaf),
     FLAG(struct sim_guest, managed_save),
     FLAG(struct sim_guest, has_nvram),
+    TEXT(struct sim_guest, nvram, PLAIN),
     FLAG(struct sim_guest, has_tpm),
     FLAG(struct sim_guest, block_job),
     NUMBER(struct sim_guest, snapshots, 0, INT32_MAX),
@@ -145,6 +147,12 @@ static const struct sim_member disk_members[] = {
     REQUIRED(struct sim_disk, path, PLAIN),
     REQUIRED(struct sim_disk, identity, PLAIN),
     TEXT(struct sim_disk, cache, PLAIN),
+};
+
+static const struct sim_member state_members[] = {
+    REQUIRED(struct sim_state, path, PLAIN),
+    NUMBER(struct sim_state, version, 0, INSTANT_MAX),
+    NUMBER(struct sim_state, aside_ms, 0, INSTANT_MAX),
 };
 
 static const struct sim_member volume_members[] = {
@@ -209,6 +217,7 @@ static const struct sim_member host_members[] = {
     OTHER("hugepages", NESTED),
     OTHER("storage", NESTED),
     OTHER("pools", NESTED),
+    OTHER("states", NESTED),
     OTHER("facts", NESTED),
     OTHER("guests", NESTED),
     OTHER("reachable", PASSED),
@@ -270,6 +279,7 @@ static const struct sim_table durations_table = TABLE(duration_members, &default
 static const struct sim_table guest_table = TABLE(guest_members, &default_guest);
 static const struct sim_table disk_table = TABLE(disk_members, &default_disk);
 static const struct sim_table pool_table = TABLE(pool_members, &default_pool);
+static const struct sim_table state_table = TABLE(state_members, &default_state);
 static const struct sim_table volume_table = TABLE(volume_members, &default_volume);
 static const struct sim_table hugepage_table = TABLE(hugepage_members, &default_hugepages);
 static const struct sim_table fact_table = TABLE(fact_members, no_facts);
@@ -517,6 +527,19 @@ static int read_facts(struct arena *arena, json_t *json, const char *where, stru
     return facts == NULL ? 0 : sim_member_read(arena, facts, &fact_table, path, host->facts, err);
 }
 
+static int read_states(struct arena *arena, json_t *json, const char *where, struct sim_host *host,
+                       struct err *err)
+{
+    void *items = NULL;
+
+    if (read_list(arena, json, "states", DISKS_MAX, &state_table, sizeof(struct sim_state), where,
+                  &items, &host->state_count, err) != 0) {
+        return -1;
+    }
+    host->states = items;
+    return 0;
+}
+
 static int read_host(struct arena *arena, json_t *json, size_t index, struct sim_host *host,
                      struct err *err)
 {
@@ -528,6 +551,7 @@ static int read_host(struct arena *arena, json_t *json, size_t index, struct sim
                    read_pools(arena, json, where, host, err) == 0 &&
                    read_storage(arena, json, where, host, err) == 0 &&
                    read_storage_pools(arena, json, where, host, err) == 0 &&
+                   read_states(arena, json, where, host, err) == 0 &&
                    read_facts(arena, json, where, host, err) == 0 &&
                    read_names(arena, json, "machines", DEFAULT_MACHINE, where, &host->machines,
                               err) == 0 &&
@@ -713,6 +737,11 @@ static void write_hardware(struct text *text, const struct sim_host *host)
     }
     if (host->pool_count > 0) {
         write_list(text, "pools", &pool_table, host->pools, sizeof(*host->pools), host->pool_count);
+    }
+    for (size_t i = 0; i < host->state_count; i++) {
+        text_append(text, i == 0 ? ",\"states\":[" : ",");
+        sim_member_write(text, &state_table, &host->states[i]);
+        text_append(text, i + 1 == host->state_count ? "}]" : "}");
     }
     write_facts(text, host);
 }

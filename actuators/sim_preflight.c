@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "actuators/sim_fleet.h"
+#include "actuators/sim_state.h"
 #include "actuators/sim_supply.h"
 #include "actuators/sim_xml.h"
 #include "base/base.h"
@@ -370,9 +371,13 @@ static void check_storage(const struct preflight *preflight)
 {
     const struct sim_guest *guest = preflight->guest;
 
-    if (guest->has_nvram || guest->has_tpm) {
-        check_fail(preflight->list, CHECK_STORAGE, ERR_UNSAFE, "move it by hand, with that file",
-                   "its NVRAM or TPM is on its host's own storage");
+    if (guest->has_nvram || guest->nvram != NULL) {
+        sim_state_check(preflight->op, preflight->source, preflight->target, guest,
+                        preflight->list);
+    }
+    if (guest->has_tpm) {
+        check_fail(preflight->list, CHECK_STORAGE, ERR_UNSAFE, "move it by hand, with that state",
+                   "the state of its TPM is on its host's own storage");
     } else if (guest->disk_count == 0) {
         check_pass(preflight->list, CHECK_STORAGE, "it writes to no disk of its host");
     }

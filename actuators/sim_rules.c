@@ -8,6 +8,7 @@
 #include "actuators/sim_migrate.h"
 #include "actuators/sim_preflight.h"
 #include "actuators/sim_refusal.h"
+#include "actuators/sim_state.h"
 #include "actuators/sim_supply.h"
 #include "actuators/sim_xml.h"
 #include "base/err.h"
@@ -163,9 +164,11 @@ static int start(struct sim_fleet *fleet, const struct op *op, struct sim_host *
     if (missing != NULL) {
         return sim_refusal_no_such(err, op, host, what, missing);
     }
-    if (sim_supply_check_owners(fleet, op, host, err) != 0) {
+    if (sim_supply_check_owners(fleet, op, host, err) != 0 ||
+        sim_state_check_start(op, host, err) != 0) {
         return -1;
     }
+    sim_state_start(fleet, host, guest);
     sim_fleet_set_state(fleet, guest, GUEST_RUNNING, GUEST_REASON_BOOTED);
     /* It runs, however slowly; only the reply is late. */
     return fleet->durations.start_ms <= op->timeout_ms
@@ -275,7 +278,7 @@ static int release(struct sim_fleet *fleet, const struct op *op, struct sim_host
 static bool needs_peer(const struct op *op)
 {
     return (op->kind == OP_PREFLIGHT && op->mode != MOVE_FORCED && op->supply == SUPPLY_NONE) ||
-           op->kind == OP_MIGRATE;
+           op->kind == OP_MIGRATE || op->supply == SUPPLY_STATE;
 }
 
 static const char *subject(const struct op *op)
@@ -363,9 +366,13 @@ static enum sim_answer perform(struct sim_fleet *fleet, const struct op *op, str
     case OP_RELEASE:
         return answer_of(release(fleet, op, host, err));
     case OP_PROVIDE:
-        return answer_of(sim_supply_provide(fleet, op, host, findings, err));
+        return answer_of(op->supply == SUPPLY_STATE
+                             ? sim_state_provide(fleet, op, host, peer, &findings->note, err)
+                             : sim_supply_provide(fleet, op, host, findings, err));
     case OP_WITHDRAW:
-        return answer_of(sim_supply_withdraw(fleet, op, host, &findings->note, err));
+        return answer_of(op->supply == SUPPLY_STATE
+                             ? sim_state_withdraw(fleet, op, host, peer, &findings->note, err)
+                             : sim_supply_withdraw(fleet, op, host, &findings->note, err));
     case OP_FENCE: /* Whether or not its host answers: cut_power(). */
     case OP_KIND_COUNT:
         break;

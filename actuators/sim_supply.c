@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "actuators/sim_fleet.h"
+#include "actuators/sim_state.h"
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/text.h"
@@ -64,13 +65,13 @@ static void remove_name(struct sim_fleet *fleet, struct sim_names *names, const 
     *names = (struct sim_names){ items, count };
 }
 
-/* The list of names that a kind of supply is kept in; NULL for volumes. */
+/* The list of names that a kind of supply is kept in; NULL for volumes and state. */
 static struct sim_names *names_of(struct sim_host *host, enum supply_kind kind)
 {
-    return kind == SUPPLY_INTERFACE ? &host->interfaces
-           : kind == SUPPLY_CONFIG  ? &host->configs
-           : kind == SUPPLY_VOLUME  ? NULL
-                                    : &host->bridges;
+    return kind == SUPPLY_INTERFACE                        ? &host->interfaces
+           : kind == SUPPLY_CONFIG                         ? &host->configs
+           : kind == SUPPLY_VOLUME || kind == SUPPLY_STATE ? NULL
+                                                           : &host->bridges;
 }
 
 static const struct sim_volume *find_volume(const struct sim_fleet *fleet, const char *name)
@@ -123,6 +124,9 @@ static bool is_there(const struct sim_fleet *fleet, struct sim_host *host,
     const char *identity =
         volume == NULL || item->device == NULL ? NULL : sim_fleet_find_identity(host, item->device);
 
+    if (item->kind == SUPPLY_STATE) {
+        return sim_state_is_there(host, item->device);
+    }
     if (names != NULL) {
         return sim_fleet_has_name(names, item->name);
     }
@@ -318,6 +322,7 @@ static bool uses(const struct sim_guest *guest, const struct supply *item)
         return has_disk(guest, item->device);
     case SUPPLY_POOL:
     case SUPPLY_NONE:
+    case SUPPLY_STATE: /* Its own alone: sim_state.h. */
     case SUPPLY_KIND_COUNT:
         break;
     }
@@ -594,8 +599,8 @@ static void tell_pools(struct arena *arena, const struct sim_guest *guest, struc
 struct supply_list sim_supply_of(struct arena *arena, const struct sim_fleet *fleet,
                                  const struct sim_guest *guest)
 {
-    size_t most =
-        guest->bridges.count + guest->interfaces.count + guest->disk_count + guest->configs.count;
+    size_t most = guest->bridges.count + guest->interfaces.count + guest->disk_count +
+                  guest->configs.count + 1;
     struct supply *items = ARENA_ARRAY(arena, struct supply, most);
     struct supply_list list = { items, 0 };
     struct supply_list sorted;
@@ -606,6 +611,9 @@ struct supply_list sim_supply_of(struct arena *arena, const struct sim_fleet *fl
     tell_disks(fleet, guest, &list, items);
     tell_pools(arena, guest, &list, items);
     tell_names(SUPPLY_CONFIG, &guest->configs, &list, items);
+    if (guest->nvram != NULL) {
+        tell(SUPPLY_STATE, SUPPLY_NVRAM, guest->nvram, &list, items);
+    }
     return supply_list_make(arena, items, list.count, &sorted, &err) == 0
                ? sorted
                : (struct supply_list){ .count = 0 };

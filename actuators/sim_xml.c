@@ -82,7 +82,9 @@ char *sim_xml_write(struct arena *arena, const struct sim_guest *guest)
                 guest->name, guest->uuid, memory_kib, guest->vcpus);
     write_memory(&text, guest);
     text_printf(&text, "  <os>\n    <type machine='%s'>hvm</type>\n", guest->machine);
-    if (guest->has_nvram) {
+    if (guest->nvram != NULL) {
+        text_printf(&text, "    <nvram>%s</nvram>\n", guest->nvram);
+    } else if (guest->has_nvram) {
         text_append(&text, "    <nvram/>\n");
     }
     text_printf(&text, "  </os>\n  <cpu mode='%s'/>\n", guest->cpu_mode);
@@ -182,6 +184,7 @@ static bool is_sound(const struct sim_guest *guest)
     return text_is_host_name(guest->name) && text_is_uuid(guest->uuid) && guest->memory_kib > 0 &&
            guest->vcpus > 0 && guest->vcpus <= UINT32_MAX && guest->hostdevs <= INT32_MAX &&
            (guest->hugepage_kib == 0 || observed_is_hugepage_size(guest->hugepage_kib)) &&
+           (guest->nvram == NULL || sim_member_is_plain(guest->nvram)) &&
            guest->numa_nodes <= INT32_MAX && sim_member_is_plain(guest->machine) &&
            sim_member_is_plain(guest->cpu_mode) && are_plain(&guest->bridges) &&
            are_plain(&guest->interfaces) && are_plain(&guest->configs) && are_plain(&guest->files);
@@ -208,6 +211,7 @@ int sim_xml_read(struct arena *arena, const char *xml, struct sim_guest *guest, 
     }
     read.machine = next_value(arena, &at, "<type machine='", '\'');
     read.has_nvram = strstr(at, "<nvram/>") != NULL;
+    read.nvram = next_value(arena, &at, "<nvram>", '<');
     read.cpu_mode = next_value(arena, &at, "<cpu mode='", '\'');
     if (!found || read.name == NULL || read.uuid == NULL || read.machine == NULL ||
         read.cpu_mode == NULL) {

@@ -215,7 +215,10 @@ int ssh_run(struct ssh *ssh, struct arena *arena, const char *address, const str
     int64_t deadline = ssh_deadline_in(call->timeout_ms);
     int64_t begun_ms;
     struct ssh_order order = {
-        .input = call->input == NULL ? "" : call->input,
+        .input = call->input,
+        .input_length = call->input == NULL       ? 0
+                        : call->input_length == 0 ? strlen(call->input)
+                                                  : call->input_length,
         .max_output = call->max_output,
     };
 

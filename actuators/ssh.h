@@ -32,6 +32,7 @@ struct ssh;
 struct ssh_call {
     const char *const *argv; /* Program and arguments, up to a NULL (ssh_command.h). */
     const char *input;       /* Its standard input, or NULL: nothing. */
+    size_t input_length;     /* Its bytes; 0: it is a text, up to its NUL. */
     int64_t timeout_ms;      /* For everything, logging in included. */
     size_t max_output;       /* Bytes of standard output that are believed. */
 };

@@ -209,7 +209,7 @@ int ssh_process_run(struct ssh_process *process, const struct ssh_order *order, 
 {
     struct talk talk = {
         .input = order->input,
-        .input_left = strlen(order->input),
+        .input_left = order->input_length,
         .max_output = order->max_output,
         .out = text_new(arena),
         .errors = text_new(arena),

@@ -31,7 +31,8 @@ struct ssh_output {
 
 struct ssh_order {
     const char *line;  /* For the login shell there (ssh_command.h). */
-    const char *input; /* Its standard input, which ends there. */
+    const char *input; /* Its standard input, which ends there; may be NULL if its length is 0. */
+    size_t input_length;
     size_t max_output; /* Bytes of standard output that are believed. */
 };
 

@@ -169,6 +169,7 @@ static const char *step_words(struct arena *arena, const struct event *event)
         [SUPPLY_VOLUME] = "volumes",
         [SUPPLY_CONFIG] = "configuration volume",
         [SUPPLY_POOL] = "storage pools",
+        [SUPPLY_STATE] = "state",
     };
     const char *thing = things[event->supply];
     const char *words =

@@ -12,6 +12,8 @@
 #include "diff/fleet.h"
 #include "model/observed.h"
 #include "model/policy.h"
+#include "model/profile.h"
+#include "model/supply.h"
 
 static const char *const check_names[COMPAT_CHECK_COUNT] = {
     [COMPAT_PAUSE] = "why the guest is paused",
@@ -35,7 +37,7 @@ struct pair {
     const struct observed_guest *guest;
     const struct observed_host *source;
     const struct observed_host *target;
-    bool live;
+    enum move_mode mode;
     struct compat_objection *objection;
 };
 
@@ -99,14 +101,33 @@ static bool check_snapshots(const struct pair *pair)
                                                   "whether it has snapshots", pair->source->name);
 }
 
+/* Does the platform copy the NVRAM of a guest that is off? */
+static bool copies_nvram(const struct pair *pair)
+{
+    const struct supply *nvram =
+        supply_list_find(&pair->guest->supplies, SUPPLY_STATE, SUPPLY_NVRAM);
+
+    return nvram != NULL && profile_takes(pair->compat->fleet->input->policy->profile, SUPPLY_STATE,
+                                          nvram->name, nvram->device);
+}
+
 static bool check_nvram(const struct pair *pair)
 {
-    if (pair->guest->has_nvram == 1) {
+    bool copied = copies_nvram(pair);
+
+    if (pair->guest->has_nvram == 1 && copied && pair->mode == MOVE_LIVE) {
         return object(pair, PLAN_UNSAFE,
-                      "its NVRAM file would stay behind on '%s': move it by hand, with that file",
+                      "its NVRAM file is on '%s' and is copied only while it is off: set mode = "
+                      "offline",
                       pair->source->name);
     }
-    return pair->guest->has_nvram == 0 ||
+    if (pair->guest->has_nvram == 1 && (!copied || pair->mode == MOVE_FORCED)) {
+        return object(pair, PLAN_UNSAFE,
+                      "its NVRAM file would stay behind on '%s': move it by hand, with that file, "
+                      "or let the platform's profile copy it ([state])",
+                      pair->source->name);
+    }
+    return pair->guest->has_nvram != OBSERVED_UNKNOWN ||
            unknown(pair, COMPAT_NVRAM, PLAN_UNSAFE, "whether it has an NVRAM file",
                    pair->source->name);
 }
@@ -382,6 +403,7 @@ bool compat_judge_hop(struct compat *compat, uint32_t guest, uint32_t from, uint
 {
     struct pair pair = pair_of(compat, guest, from, to, objection);
 
+    pair.mode = mode;
     for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
         if ((!checks[i].live_only || mode == MOVE_LIVE) && !checks[i].check(&pair)) {
             return false;

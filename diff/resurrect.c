@@ -82,6 +82,7 @@ static struct observed_guest suppose_stopped(const struct observed_guest *seen)
     guest.state = GUEST_SHUTOFF;
     guest.reason = GUEST_REASON_UNKNOWN;
     guest.job = GUEST_JOB_NONE;
+    guest.supplies = (struct supply_list){ .count = 0 }; /* Nothing can be copied from there. */
     return guest;
 }
 

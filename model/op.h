@@ -74,9 +74,8 @@ struct op {
     const char *uuid;
     const char
         *host; /* Where it is done; the source of a move.  PREFLIGHT of a forced one: its target. */
-    const char *
-        peer; /* The target of PREFLIGHT (unless forced or of one 'supply'), MIGRATE and ADOPT, else
-                         NULL. */
+    const char *peer; /* The target of PREFLIGHT (unless forced or of one 'supply'), MIGRATE and
+                         ADOPT; of PROVIDE and WITHDRAW of STATE the move's other host; else NULL. */
     const char *
         xml; /* DEFINE, PREFLIGHT of a forced move: the definition.  UNDEFINE: restored if the guest turned out to run. */
     enum move_mode mode; /* PREFLIGHT: of the move it is for. */
@@ -86,6 +85,9 @@ struct op {
     enum supply_kind
         supply; /* PROVIDE, WITHDRAW.  PREFLIGHT: not NONE if nothing is looked at but whether
                                 those of that kind on 'host' have the identities that 'supplies' say. */
+    int64_t
+        begun_ms; /* PREFLIGHT, PROVIDE, WITHDRAW: when the move began; names what it puts aside. */
+    bool back;    /* PROVIDE, WITHDRAW: the guest goes back to where it came from. */
     struct supply_list
         supplies; /* PREFLIGHT, PROVIDE, WITHDRAW, START: all that the platform provides
                                     for the guest, of every kind. */

@@ -2,6 +2,7 @@
 #include "model/profile.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -15,7 +16,21 @@
 static const char *const verb_names[PROFILE_VERB_COUNT] = {
     [PROFILE_PROBE] = "probe",       [PROFILE_PROVIDE] = "provide", [PROFILE_WITHDRAW] = "withdraw",
     [PROFILE_OWNERS] = "owners",     [PROFILE_REVOKE] = "revoke",   [PROFILE_OFFERS] = "offers",
-    [PROFILE_IDENTITY] = "identity",
+    [PROFILE_IDENTITY] = "identity", [PROFILE_STAT] = "stat",       [PROFILE_SUM] = "sum",
+    [PROFILE_READ] = "read",         [PROFILE_CREATE] = "create",   [PROFILE_WRITE] = "write",
+    [PROFILE_RENAME] = "rename",     [PROFILE_SYNC] = "sync",
+};
+
+static const char *const state_commands[PROFILE_VERB_COUNT] = {
+    [PROFILE_PROBE] = "test -e {device}",
+    [PROFILE_STAT] = "stat --format=%F|%a|%U|%G|%s -- {device}",
+    [PROFILE_SUM] = "sha256sum -- {device}",
+    [PROFILE_READ] = "cat -- {device}",
+    [PROFILE_CREATE] = "install --no-target-directory --mode={permissions} --owner={owner} "
+                       "--group={group} -- /dev/null {device}",
+    [PROFILE_WRITE] = "dd of={device} bs=64k iflag=fullblock conv=nocreat,fsync status=none",
+    [PROFILE_RENAME] = "mv --no-clobber --no-target-directory -- {device} {new-device}",
+    [PROFILE_SYNC] = "sync -- {device}",
 };
 
 /* What is replaced without a lookup. */
@@ -27,6 +42,10 @@ enum placeholder {
     PLACEHOLDER_NAME,
     PLACEHOLDER_DEVICE,
     PLACEHOLDER_DEVICE_NAME, /* The last part of the device's path. */
+    PLACEHOLDER_NEW_DEVICE,  /* Of the commands of [state] alone, as the rest. */
+    PLACEHOLDER_PERMISSIONS,
+    PLACEHOLDER_OWNER,
+    PLACEHOLDER_GROUP,
     PLACEHOLDER_COUNT,
 };
 
@@ -38,6 +57,10 @@ static const char *const placeholder_names[PLACEHOLDER_COUNT] = {
     [PLACEHOLDER_NAME] = "name",
     [PLACEHOLDER_DEVICE] = "device",
     [PLACEHOLDER_DEVICE_NAME] = "device-name",
+    [PLACEHOLDER_NEW_DEVICE] = "new-device",
+    [PLACEHOLDER_PERMISSIONS] = "permissions",
+    [PLACEHOLDER_OWNER] = "owner",
+    [PLACEHOLDER_GROUP] = "group",
 };
 
 static const char blanks[] = " \t";
@@ -305,6 +328,25 @@ static bool is_plain(const char *s)
     return length > 0 && length <= VALUE_MAX_BYTES && s[length] == '\0' && *s != '-';
 }
 
+/* A path that is passed on as it is. */
+static bool is_plain_device(const char *s)
+{
+    return s != NULL && supply_is_device(s) && is_plain(s);
+}
+
+/* A name as in passwd(5), or a number. */
+static bool is_account(const char *s)
+{
+    return s != NULL && supply_is_name(s) && strchr(s, ':') == NULL;
+}
+
+static bool are_permissions(const char *s)
+{
+    size_t length = s == NULL ? 0 : strspn(s, "01234567");
+
+    return length > 0 && length <= 4 && s[length] == '\0';
+}
+
 /* What a placeholder stands for, and whether that may stand in a command. */
 struct value {
     const char *text; /* NULL: nothing. */
@@ -326,13 +368,19 @@ static struct value value_of(const struct profile_names *names, enum placeholder
     case PLACEHOLDER_NAME:
         return (struct value){ names->name, names->name != NULL && supply_is_name(names->name) };
     case PLACEHOLDER_DEVICE:
-        return (struct value){ names->device, names->device != NULL &&
-                                                  supply_is_device(names->device) &&
-                                                  is_plain(names->device) };
+        return (struct value){ names->device, is_plain_device(names->device) };
     case PLACEHOLDER_DEVICE_NAME:
         return (struct value){ last_part(names->device), names->device != NULL &&
                                                              supply_is_device(names->device) &&
                                                              is_plain(last_part(names->device)) };
+    case PLACEHOLDER_NEW_DEVICE:
+        return (struct value){ names->new_device, is_plain_device(names->new_device) };
+    case PLACEHOLDER_PERMISSIONS:
+        return (struct value){ names->permissions, are_permissions(names->permissions) };
+    case PLACEHOLDER_OWNER:
+        return (struct value){ names->owner, is_account(names->owner) };
+    case PLACEHOLDER_GROUP:
+        return (struct value){ names->group, is_account(names->group) };
     case PLACEHOLDER_COUNT:
         break;
     }
@@ -519,9 +567,9 @@ static const char *shown(const char *s)
 static void print_supply(struct text *text, enum supply_kind kind,
                          const struct profile_supply *supply)
 {
-    text_printf(text, "[%s] %lld %d %d %d %s %s\n", supply_kind_name(kind),
+    text_printf(text, "[%s] %lld %d %d %d %s %s %" PRIu64 "\n", supply_kind_name(kind),
                 (long long)supply->timeout_ms, supply->shared, supply->start, supply->refresh,
-                shown(supply->owner), shown(supply->owners_match));
+                shown(supply->owner), shown(supply->owners_match), supply->max_bytes);
     print_words(text, "names", supply->names);
     print_words(text, "devices", supply->devices);
     for (enum profile_verb verb = 0; verb < PROFILE_VERB_COUNT; verb++) {
@@ -571,4 +619,10 @@ const char *profile_verb_name(enum profile_verb verb)
 {
     assert(verb < PROFILE_VERB_COUNT);
     return verb_names[verb];
+}
+
+const char *profile_state_command(enum profile_verb verb)
+{
+    assert(verb < PROFILE_VERB_COUNT);
+    return state_commands[verb];
 }

@@ -29,6 +29,13 @@ enum profile_verb {
     PROFILE_REVOKE,   /* Takes the volume away from {peer}, which is dead. */
     PROFILE_OFFERS,   /* Prints the interfaces that {host} has to give to guests, one a line. */
     PROFILE_IDENTITY, /* Prints which volume is behind {device} on {host}, the same word on every host. */
+    PROFILE_STAT,   /* STATE, as all that follow.  Prints type, permissions, owner, group, bytes. */
+    PROFILE_SUM,    /* Prints the SHA-256 of {device} first. */
+    PROFILE_READ,   /* Prints what is in {device}. */
+    PROFILE_CREATE, /* Makes {device} anew, empty, with {permissions}, {owner} and {group}. */
+    PROFILE_WRITE,  /* Writes its standard input into {device}, to stay. */
+    PROFILE_RENAME, /* {device} is called {new-device} from now on; replaces nothing. */
+    PROFILE_SYNC,   /* Renamed to {device}, a file stays so. */
     PROFILE_VERB_COUNT,
 };
 
@@ -57,6 +64,7 @@ struct profile_supply {
     bool refresh;       /* ... and one that does not know the volume looks for it. */
     const char *owner;  /* VOLUME: a word, how OWNERS calls {host}. */
     const char *owners_match;
+    uint64_t max_bytes; /* STATE: larger files are refused. */
 };
 
 /* A value that commands need and only a host knows. */
@@ -84,6 +92,10 @@ struct profile_fact {
         is; /* The fact is "yes" if something of what was printed matches this, else "no"; or NULL. */
 };
 
+/* What [state] takes for granted unless it says otherwise, and the most that it may say. */
+#define PROFILE_STATE_BYTES     (UINT64_C(64) * 1024 * 1024)
+#define PROFILE_STATE_MAX_BYTES (UINT64_C(256) * 1024 * 1024)
+
 /* Of a command that the profile sets no other for: those that obtain facts, and lookups. */
 #define PROFILE_TIMEOUT_MS INT64_C(30000)
 
@@ -105,6 +117,10 @@ struct profile_names {
     const char *uuid;
     const char *name; /* Of the supply. */
     const char *device;
+    const char *new_device; /* Of STATE, as the next three. */
+    const char *permissions;
+    const char *owner;
+    const char *group;
     const char *const
         *lookups; /* A value or NULL for each of the profile's; NULL: none is known. */
 };
@@ -161,3 +177,7 @@ void profile_print(struct text *text, const struct profile *profile);
 
 /* Stable name of 'verb', as the file spells it. */
 const char *profile_verb_name(enum profile_verb verb);
+
+/* The command of [state] for 'verb' if the profile gives none, as the file would spell it; NULL: there is none.
+ * GNU coreutils have them all. */
+const char *profile_state_command(enum profile_verb verb);

@@ -134,6 +134,10 @@ static int check(const struct supply *supply, struct err *err)
                        supply->name == NULL ? "" : text_visible(&arena, supply->name),
                        supply_kind_name(supply->kind));
     }
+    if (supply->device == NULL && supply->kind == SUPPLY_STATE) {
+        return err_set(err, ERR_INVALID, "nobody says where %s '%s' is",
+                       supply_kind_name(supply->kind), supply->name);
+    }
     if (supply->device != NULL && !supply_is_device(supply->device)) {
         return err_set(err, ERR_INVALID,
                        "'%.64s' cannot be the device of %s '%s': it must be an absolute path of "
@@ -259,12 +263,17 @@ uint32_t supply_list_kinds(const struct supply_list *list)
     return kinds;
 }
 
-bool supply_list_has(const struct supply_list *list, enum supply_kind kind, const char *name)
+const struct supply *supply_list_find(const struct supply_list *list, enum supply_kind kind,
+                                      const char *name)
 {
     struct supply key = { .kind = kind, .name = name };
 
-    return list->count != 0 &&
-           bsearch(&key, list->items, list->count, sizeof(key), compare) != NULL;
+    return list->count == 0 ? NULL : bsearch(&key, list->items, list->count, sizeof(key), compare);
+}
+
+bool supply_list_has(const struct supply_list *list, enum supply_kind kind, const char *name)
+{
+    return supply_list_find(list, kind, name) != NULL;
 }
 
 static bool is_stored(enum supply_kind kind)

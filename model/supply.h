@@ -28,7 +28,8 @@ struct profile;
     SUPPLY_KIND(INTERFACE, "interface") /* An interface of the host that is the guest's alone. */ \
     SUPPLY_KIND(VOLUME, "volume")       /* A volume that is attached to hosts one by one. */      \
     SUPPLY_KIND(CONFIG, "config")       /* The guest's configuration volume, mounted there. */    \
-    SUPPLY_KIND(POOL, "pool")           /* A storage pool of libvirt's, active and with a volume. */
+    SUPPLY_KIND(POOL, "pool")   /* A storage pool of libvirt's, active and with a volume. */      \
+    SUPPLY_KIND(STATE, "state") /* A file that holds what the guest keeps of itself. */
 
 enum supply_kind {
 #define SUPPLY_KIND(name, text) SUPPLY_##name,
@@ -39,11 +40,15 @@ enum supply_kind {
 
 #define SUPPLY_ITEMS_MAX 4096 /* Of one guest. */
 
+/* The name of the STATE that is its UEFI variables. */
+#define SUPPLY_NVRAM "nvram"
+
 struct supply {
     enum supply_kind kind; /* Not NONE. */
     const char *name;      /* Of the bridge, the interface or the volume (edvVolumeName). */
-    const char *device;    /* Path of the volume on a host that has it, or NULL. */
-    const char *volume;    /* POOL: the volume in it, of which its host must know. */
+    const char
+        *device; /* Path of the volume on a host that has it, of STATE the file's; or NULL. */
+    const char *volume; /* POOL: the volume in it, of which its host must know. */
     const char *
         identity; /* VOLUME and POOL: what was behind it where its guest was when the move began, as
                               the checks learnt it; NULL: nobody could tell. */
@@ -103,7 +108,9 @@ bool supply_list_is_identified(const struct supply_list *list, enum supply_kind 
 /* The kinds that 'list' has something of. */
 uint32_t supply_list_kinds(const struct supply_list *list);
 
-/* True if 'list' has one of 'kind' called 'name'. */
+/* The one of 'kind' called 'name' in 'list', or NULL; and whether there is one. */
+const struct supply *supply_list_find(const struct supply_list *list, enum supply_kind kind,
+                                      const char *name);
 bool supply_list_has(const struct supply_list *list, enum supply_kind kind, const char *name);
 
 /* What the platform of 'profile' provides for the guest called 'guest': of the volumes that es.xml names for it,

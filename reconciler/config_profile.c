@@ -169,6 +169,18 @@ static const char *parse_duration(struct reader *reader, const char *value, void
     return NULL;
 }
 
+static const char *parse_file_size(struct reader *reader, const char *value, void *member)
+{
+    uint64_t kib;
+
+    (void)reader;
+    if (!quantity_parse_size(value, &kib) || kib == 0 || kib > PROFILE_STATE_MAX_BYTES / 1024) {
+        return "must be a size from 1KiB to 256MiB, such as 4MiB";
+    }
+    *(uint64_t *)member = kib * 1024;
+    return NULL;
+}
+
 static const char *parse_bool(struct reader *reader, const char *value, void *member)
 {
     (void)reader;
@@ -264,6 +276,15 @@ static const struct key {
       SUPPLY_POOL },
     { SECTION_SUPPLY, "refresh", parse_bool, offsetof(struct profile_supply, refresh), false,
       SUPPLY_POOL },
+    { SECTION_SUPPLY, "max_size", parse_file_size, offsetof(struct profile_supply, max_bytes),
+      false, SUPPLY_STATE },
+    { SECTION_SUPPLY, "stat", parse_commands, VERB(STAT), false, SUPPLY_STATE },
+    { SECTION_SUPPLY, "sum", parse_commands, VERB(SUM), false, SUPPLY_STATE },
+    { SECTION_SUPPLY, "read", parse_commands, VERB(READ), false, SUPPLY_STATE },
+    { SECTION_SUPPLY, "create", parse_commands, VERB(CREATE), false, SUPPLY_STATE },
+    { SECTION_SUPPLY, "write", parse_commands, VERB(WRITE), false, SUPPLY_STATE },
+    { SECTION_SUPPLY, "rename", parse_commands, VERB(RENAME), false, SUPPLY_STATE },
+    { SECTION_SUPPLY, "sync", parse_commands, VERB(SYNC), false, SUPPLY_STATE },
     { SECTION_LOOKUP, "command", parse_command, offsetof(struct profile_lookup, command), false,
       SUPPLY_NONE },
     { SECTION_LOOKUP, "match", parse_regex, offsetof(struct profile_lookup, match), false,
@@ -392,9 +413,34 @@ static void refuse(struct reader *reader, const char *name, const char *why)
     }
 }
 
+/* Its verbs are known, and so is a command for each. */
+static void close_state(struct reader *reader)
+{
+    struct profile_supply *state = &reader->profile.supplies[SUPPLY_STATE];
+
+    refuse(reader, "provide", "is not for [state]: see 'create', 'write' and 'rename'");
+    refuse(reader, "withdraw", "is not for [state]: see 'rename'");
+    for (enum profile_verb verb = 0; verb < PROFILE_VERB_COUNT; verb++) {
+        const char *text = profile_state_command(verb);
+
+        if (text != NULL && state->verbs[verb].count == 0) {
+            const char *wrong;
+
+            reader->key = profile_verb_name(verb);
+            wrong = parse_commands(reader, text, &state->verbs[verb]);
+            assert(wrong == NULL);
+            (void)wrong;
+        }
+    }
+}
+
 static void close_supply(struct reader *reader)
 {
     if (reader->supply == SUPPLY_POOL) {
+        return;
+    }
+    if (reader->supply == SUPPLY_STATE) {
+        close_state(reader);
         return;
     }
     need(reader, "probe");
@@ -468,6 +514,7 @@ static bool open_supply(struct reader *reader, enum supply_kind kind, const char
     reader->profile.supplies[kind].timeout_ms = PROFILE_TIMEOUT_MS;
     reader->profile.supplies[kind].start = kind == SUPPLY_POOL;
     reader->profile.supplies[kind].refresh = kind == SUPPLY_POOL;
+    reader->profile.supplies[kind].max_bytes = kind == SUPPLY_STATE ? PROFILE_STATE_BYTES : 0;
     return true;
 }
 

@@ -103,6 +103,7 @@ int operation_build(struct arena *arena, const struct policy *policy, const stru
     enum op_kind kind = step->op;
     bool two_sided = operation_is_migration(kind) ||
                      (kind == OP_PREFLIGHT && move->mode != MOVE_FORCED && !stage_is_proof(step));
+    const char *other = operation_host(move, 1 - step->side);
 
     *op = (struct op){
         .kind = kind,
@@ -110,17 +111,21 @@ int operation_build(struct arena *arena, const struct policy *policy, const stru
         .guest = move->guest,
         .uuid = move->uuid,
         .host = operation_host(move, step->side),
-        .peer = two_sided ? move->to : NULL,
+        .peer = two_sided                      ? move->to
+                : step->supply == SUPPLY_STATE ? other
+                                               : NULL,
         .mode = move->mode,
         .enable = true,
         .timeout_ms = operation_timeout_ms(kind, policy, supplies),
         .supply = step->supply,
+        .begun_ms = move->begun_ms,
+        .back = (kind == OP_PROVIDE && step->side == 0) || (kind == OP_WITHDRAW && step->side == 1),
         .prepared = step->prepared,
     };
     if (kind == OP_PREFLIGHT || kind == OP_START || stage_is_supply_op(kind)) {
         op->supplies = *supplies;
         op->profile = policy->profile;
-        op->other = two_sided ? NULL : operation_host(move, 1 - step->side);
+        op->other = two_sided ? NULL : other;
     }
     return read_live(arena, policy, move, &op->live, err) == 0
                ? read_xml(arena, ledger, move, look, kind, step->side, &op->xml, err)

@@ -33,6 +33,7 @@ enum {
     STEP_DETACH_INTERFACES,
     STEP_DETACH_VOLUMES,
     STEP_ATTACH_VOLUMES,
+    STEP_COPY_STATE,
     STEP_MIGRATE_GUEST,
     STEP_ATTACH_INTERFACES,
     STEP_STARTUP_GUEST,
@@ -44,10 +45,10 @@ enum {
 _Static_assert(STEP_COUNT == PROCEDURE_STEPS, "every step has its place");
 
 /* Before the guest may start on the target. */
-#define ARRIVED                                                                                    \
-    (STEP(CREATE_BRIDGES) | STEP(CREATE_NAT_BRIDGE_TGT) | STEP(STOP_GUEST) |                       \
-     STEP(DETACH_INTERFACES) | STEP(DETACH_VOLUMES) | STEP(ATTACH_VOLUMES) | STEP(MIGRATE_GUEST) | \
-     STEP(ATTACH_INTERFACES))
+#define ARRIVED                                                                                 \
+    (STEP(CREATE_BRIDGES) | STEP(CREATE_NAT_BRIDGE_TGT) | STEP(STOP_GUEST) |                    \
+     STEP(DETACH_INTERFACES) | STEP(DETACH_VOLUMES) | STEP(ATTACH_VOLUMES) | STEP(COPY_STATE) | \
+     STEP(MIGRATE_GUEST) | STEP(ATTACH_INTERFACES))
 
 /* What a step consists of, which steps it builds upon whatever the order, and what does not hold as long as it is
  * not done, on the host where it is.  The configuration volume is mounted from an attached volume: it comes after
@@ -99,12 +100,19 @@ static const struct {
         .needs = STEP(STOP_GUEST) | STEP(DETACH_VOLUMES),
         .lacking = "its volumes have not been attached to",
     },
+    [STEP_COPY_STATE] = {
+        .name = "COPY_STATE",
+        .parts = { PROVIDE(STATE, TARGET), WITHDRAW(STATE, SOURCE) },
+        .part_count = 2,
+        .needs = STEP(STOP_GUEST),
+        .lacking = "its state has not been copied to",
+    },
     [STEP_MIGRATE_GUEST] = {
         .name = "MIGRATE_GUEST",
         .parts = { { OP_DEFINE, SUPPLY_NONE, TARGET },
                                { OP_UNDEFINE, SUPPLY_NONE, SOURCE } },
         .part_count = 2,
-        .needs = STEP(STOP_GUEST),
+        .needs = STEP(STOP_GUEST) | STEP(COPY_STATE),
         .lacking = "its definition has not moved to",
     },
     [STEP_ATTACH_INTERFACES] = {
@@ -198,7 +206,8 @@ size_t procedure_parts(size_t place, const struct journal_move *move,
 
     for (size_t i = 0; i < steps_of_all[place].part_count; i++) {
         const struct procedure_part *part = &steps_of_all[place].parts[i];
-        bool silent = move->mode == MOVE_FORCED && part->side == SOURCE;
+        bool silent =
+            move->mode == MOVE_FORCED && (part->side == SOURCE || part->supply == SUPPLY_STATE);
         bool known = part->op != OP_PREFLIGHT || supply_list_is_identified(supplies, part->supply);
 
         if ((kinds & SUPPLY_BIT(part->supply)) != 0 && !silent && known) {

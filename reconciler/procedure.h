@@ -28,7 +28,7 @@ enum procedure_state {
     PROCEDURE_STATE_COUNT,
 };
 
-#define PROCEDURE_STEPS 11
+#define PROCEDURE_STEPS 12
 #define PROCEDURE_PARTS 5 /* Of one step, at most. */
 
 /* A set of steps is a mask of these, by their place. */

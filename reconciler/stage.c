@@ -33,7 +33,7 @@ struct need {
 
 /* Each in the order in which it is done.  The configuration volume is mounted from an attached volume: it comes
  * after the volumes, proven by then, and goes before them.  Pools are the hosts' own: they are started for the guest
- * and stay so. */
+ * and stay so.  State is copied while it is still at the source, which then puts it aside. */
 static const struct need before_migrate[] = { PROVIDE(BRIDGE, TARGET), PROVIDE(NAT_BRIDGE, TARGET),
                                               PROVIDE(POOL, TARGET), PROVIDE(VOLUME, TARGET),
                                               PROVIDE(INTERFACE, TARGET) };
@@ -43,30 +43,32 @@ static const struct need before_define[] = {
     PROVIDE(BRIDGE, TARGET),  PROVIDE(NAT_BRIDGE, TARGET), PROVIDE(POOL, TARGET),
     PROVE(POOL, TARGET),      WITHDRAW(INTERFACE, SOURCE), WITHDRAW(CONFIG, SOURCE),
     WITHDRAW(VOLUME, SOURCE), PROVIDE(VOLUME, TARGET),     PROVE(VOLUME, TARGET),
-    PROVIDE(CONFIG, TARGET),
+    PROVIDE(CONFIG, TARGET),  PROVIDE(STATE, TARGET),      WITHDRAW(STATE, SOURCE),
 };
 static const struct need before_start[] = {
-    PROVIDE(BRIDGE, TARGET),  PROVIDE(NAT_BRIDGE, TARGET), PROVIDE(POOL, TARGET),
-    PROVE(POOL, TARGET),      WITHDRAW(INTERFACE, SOURCE), WITHDRAW(CONFIG, SOURCE),
-    WITHDRAW(VOLUME, SOURCE), PROVIDE(VOLUME, TARGET),     PROVE(VOLUME, TARGET),
-    PROVIDE(CONFIG, TARGET),  PROVIDE(INTERFACE, TARGET),
+    PROVIDE(BRIDGE, TARGET),    PROVIDE(NAT_BRIDGE, TARGET), PROVIDE(POOL, TARGET),
+    PROVE(POOL, TARGET),        WITHDRAW(INTERFACE, SOURCE), WITHDRAW(CONFIG, SOURCE),
+    WITHDRAW(VOLUME, SOURCE),   PROVIDE(VOLUME, TARGET),     PROVE(VOLUME, TARGET),
+    PROVIDE(CONFIG, TARGET),    PROVIDE(STATE, TARGET),      WITHDRAW(STATE, SOURCE),
+    PROVIDE(INTERFACE, TARGET),
 };
 static const struct need before_restart[] = {
-    WITHDRAW(INTERFACE, TARGET), WITHDRAW(CONFIG, TARGET),    WITHDRAW(VOLUME, TARGET),
-    PROVIDE(BRIDGE, SOURCE),     PROVIDE(NAT_BRIDGE, SOURCE), PROVIDE(POOL, SOURCE),
-    PROVIDE(VOLUME, SOURCE),     PROVIDE(CONFIG, SOURCE),     PROVIDE(INTERFACE, SOURCE),
+    WITHDRAW(INTERFACE, TARGET), WITHDRAW(STATE, TARGET),    WITHDRAW(CONFIG, TARGET),
+    WITHDRAW(VOLUME, TARGET),    PROVIDE(BRIDGE, SOURCE),    PROVIDE(NAT_BRIDGE, SOURCE),
+    PROVIDE(POOL, SOURCE),       PROVIDE(VOLUME, SOURCE),    PROVIDE(CONFIG, SOURCE),
+    PROVIDE(STATE, SOURCE),      PROVIDE(INTERFACE, SOURCE),
 };
 static const struct need at_end[] = {
-    PROVIDE(BRIDGE, TARGET),      PROVIDE(NAT_BRIDGE, TARGET), WITHDRAW(INTERFACE, SOURCE),
-    WITHDRAW(CONFIG, SOURCE),     WITHDRAW(VOLUME, SOURCE),    PROVIDE(VOLUME, TARGET),
-    PROVIDE(CONFIG, TARGET),      PROVIDE(INTERFACE, TARGET),  WITHDRAW(BRIDGE, SOURCE),
-    WITHDRAW(NAT_BRIDGE, SOURCE),
+    PROVIDE(BRIDGE, TARGET),    PROVIDE(NAT_BRIDGE, TARGET), WITHDRAW(INTERFACE, SOURCE),
+    WITHDRAW(CONFIG, SOURCE),   WITHDRAW(VOLUME, SOURCE),    PROVIDE(VOLUME, TARGET),
+    PROVIDE(CONFIG, TARGET),    PROVIDE(STATE, TARGET),      WITHDRAW(STATE, SOURCE),
+    PROVIDE(INTERFACE, TARGET), WITHDRAW(BRIDGE, SOURCE),    WITHDRAW(NAT_BRIDGE, SOURCE),
 };
 static const struct need at_end_back[] = {
-    WITHDRAW(INTERFACE, TARGET), WITHDRAW(CONFIG, TARGET),     WITHDRAW(VOLUME, TARGET),
-    WITHDRAW(BRIDGE, TARGET),    WITHDRAW(NAT_BRIDGE, TARGET), PROVIDE(BRIDGE, SOURCE),
-    PROVIDE(NAT_BRIDGE, SOURCE), PROVIDE(VOLUME, SOURCE),      PROVIDE(CONFIG, SOURCE),
-    PROVIDE(INTERFACE, SOURCE),
+    WITHDRAW(INTERFACE, TARGET), WITHDRAW(STATE, TARGET),     WITHDRAW(CONFIG, TARGET),
+    WITHDRAW(VOLUME, TARGET),    WITHDRAW(BRIDGE, TARGET),    WITHDRAW(NAT_BRIDGE, TARGET),
+    PROVIDE(BRIDGE, SOURCE),     PROVIDE(NAT_BRIDGE, SOURCE), PROVIDE(VOLUME, SOURCE),
+    PROVIDE(CONFIG, SOURCE),     PROVIDE(STATE, SOURCE),      PROVIDE(INTERFACE, SOURCE),
 };
 
 struct needs {
@@ -177,6 +179,11 @@ static bool is_concerned(const struct gate *gate, const struct need *need)
 
     if ((supply_list_kinds(&stage->supplies) & bit) == 0 || gate->move->mode == MOVE_STOP) {
         return false; /* An early stop has no part in the target: the move that follows it has. */
+    }
+    if (need->supply == SUPPLY_STATE &&
+        (gate->move->mode == MOVE_LIVE || journal_move_is_restart(gate->move) ||
+         gate->move->mode == MOVE_FORCED)) {
+        return false; /* Copied only of a guest that is off, and only from a host that answers. */
     }
     if (journal_move_is_restart(gate->move)) {
         return need->side == SOURCE;

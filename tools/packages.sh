@@ -51,6 +51,7 @@ readonly test=(
     clang-format
     libclang-rt-14-dev
     libxml2-utils # xmllint
+    ovmf # UEFI guests, whose variables go along (tests/lab/test_steps.py)
     python3
     python3-jsonschema # answers of the control API against docs/openapi.yaml
     python3-yaml

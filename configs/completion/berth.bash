@@ -97,8 +97,8 @@ _berth() { # PROGRAM WORD PREVIOUS: as bash calls it
         mode) _berth_match "$word" < <(printf '%s\n' auto live offline offline-force) ;;
         step)
             _berth_match "$word" < <(printf '%s\n' CREATE_BRIDGES CREATE_NAT_BRIDGE_TGT STOP_GUEST \
-                DETACH_INTERFACES DETACH_VOLUMES ATTACH_VOLUMES MIGRATE_GUEST ATTACH_INTERFACES \
-                STARTUP_GUEST REMOVE_BRIDGES REMOVE_NAT_BRIDGE_SRC)
+                DETACH_INTERFACES DETACH_VOLUMES ATTACH_VOLUMES COPY_STATE MIGRATE_GUEST \
+                ATTACH_INTERFACES STARTUP_GUEST REMOVE_BRIDGES REMOVE_NAT_BRIDGE_SRC)
             ;;
         file) compopt -o default ;;
     esac

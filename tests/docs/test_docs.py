@@ -213,7 +213,7 @@ class BerthProfile5(unittest.TestCase):
         self.assertGreater(len(keys), 20)
         found = set()
         for heading, lines in subsections("berth-profile.5").items():
-            section = {"[v": "SUPPLY", "[p": "SUPPLY", "[l": "LOOKUP", "[f": "FACT", "[r": "RULES"}.get(heading[:2])
+            section = {"[v": "SUPPLY", "[p": "SUPPLY", "[s": "SUPPLY", "[l": "LOOKUP", "[f": "FACT", "[r": "RULES"}.get(heading[:2])
             found |= {(section, entry.group(1)) for entry in
                       (re.match(r"\.It Ic (\w+) No = ", line) for line in lines) if entry}
         self.assertEqual(found, keys)

@@ -192,6 +192,82 @@ class ByHand(StepsTest):
         self.assertEqual(fleet.listed("kvm2", "--all", "--autostart"), ["g1"])
 
 
+class State(StepsTest):
+    """A guest that boots through OVMF, and keeps its UEFI variables in a file of its host."""
+
+    nvram = "/var/lib/libvirt/qemu/nvram/g1_VARS.fd"
+    template = "/usr/share/OVMF/OVMF_VARS.fd"
+
+    def make_uefi(self):
+        fleet.guest("g1", "kvm1", memory=256, off=True)
+        file = fleet.work / "g1.xml"
+        firmware = (
+            "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE.fd</loader>"
+            f"<nvram template='{self.template}'>{self.nvram}</nvram><kernel>"
+        )
+        xml = fleet.virsh("kvm1", "dumpxml", "--inactive", "g1")
+        file.write_text(xml.replace("<kernel>", firmware))
+        fleet.virsh("kvm1", "define", file)
+        fleet.virsh("kvm1", "start", "g1")
+        await_true("'g1' is up", lambda: "READY" in fleet.console("g1"))
+        self.source, self.target = HOSTS
+
+    def files(self, host):
+        """Its NVRAM, in its place and put aside: owner, permissions and contents."""
+        found = {}
+        for path in fleet.lab("on", host, "find", "/var/lib/libvirt/qemu/nvram", "-type", "f").split():
+            kind = "place" if path == self.nvram else re.sub(r".*(moved|coming).*", r"\1", path)
+            self.assertNotIn(kind, found)
+            stat = fleet.lab("on", host, "stat", "--format=%U:%G %a", path).strip()
+            found[kind] = (stat, fleet.lab("on", host, "sha256sum", path).split()[0])
+        return found
+
+    def want_copied(self):
+        self.want()
+        profile = fleet.work / "platform.conf"
+        profile.write_text(profile.read_text() + "\n[state]\n")
+
+    def test_uefi_variables_go_with_their_guest_while_it_is_off(self):
+        self.make_uefi()
+        self.want()
+        result = self.apply()
+        self.assert_exit(result, BLOCKED)
+        self.assertIn("its NVRAM file would stay behind on 'kvm1'", self.text(result))
+        self.want_copied()
+        self.assert_exit(self.apply(), DONE)
+        self.assert_runs_once("g1", "kvm2")
+        self.assert_defined_only_on("g1", "kvm2")
+        aside = self.files("kvm1")
+        self.assertEqual(list(aside), ["moved"])
+        self.assertEqual(list(self.files("kvm2")), ["place"])
+        empty = fleet.lab("on", "kvm1", "sha256sum", self.template).split()[0]
+        self.assertNotEqual(aside["moved"][1], empty, "its firmware has written nothing")
+        self.assertIn(self.nvram, fleet.virsh("kvm2", "dumpxml", "--inactive", "g1"))
+        steps = json.loads(fleet.berth("steps", "--json", "g1").stdout)["steps"]
+        self.assertEqual([step["state"] for step in steps if step["step"] == "COPY_STATE"], ["done"])
+
+        self.await_up()
+        fleet.virsh("kvm2", "shutdown", "g1")
+        await_true("'g1' is off", lambda: not fleet.processes("g1"))
+        before = self.files("kvm2")["place"]
+        self.turn()
+        self.want_copied()
+        self.assert_exit(self.apply(), DONE)
+        self.assert_defined_only_on("g1", "kvm1")
+        self.assertEqual(self.files("kvm2"), {"moved": before})
+        self.assertEqual(self.files("kvm1"), {"moved": aside["moved"], "place": before})
+
+        self.turn()
+        fleet.lab("on", "kvm2", "cp", self.template, self.nvram)
+        foreign = self.files("kvm2")
+        self.want_copied()
+        result = self.apply()
+        self.assert_exit(result, FAILED, BLOCKED)
+        self.assertIn(f"'kvm2' has another '{self.nvram}' already than 'kvm1'", self.text(result))
+        self.assertEqual(self.files("kvm2"), foreign)
+        self.assertEqual(self.files("kvm1"), {"moved": aside["moved"], "place": before})
+
+
 class Starts(StepsTest):
     def test_a_start_that_fails_gives_the_guest_back_to_its_source(self):
         self.make()

@@ -55,7 +55,8 @@ static void begin(struct play *play, uint64_t seed)
 {
     *play = (struct play){ .dice = { seed } };
     play->cold = dice_roll(&play->dice, 4) == 0;
-    supplied_begin(&play->world, play->cold ? "shutoff" : "running", false);
+    supplied_begin(&play->world, play->cold ? "shutoff" : "running",
+                   (struct supplied_world){ .nvram = true });
     play->world.config.policy.mode = POLICY_MODE_OFFLINE;
     play->world.only = "vm1";
     for (size_t i = 0; i < PROCEDURE_STEPS; i++) {
@@ -303,8 +304,8 @@ static void follow(struct play *play, enum world_kill kill, size_t at)
 /* False once its life has no 'at'-th commit. */
 static bool cancel_and_die(enum world_kill kill, size_t at)
 {
-    static const char *const taken[] = { "STOP_GUEST", "MIGRATE_GUEST", "DETACH_VOLUMES",
-                                         "CREATE_BRIDGES" };
+    static const char *const taken[] = { "STOP_GUEST", "COPY_STATE", "MIGRATE_GUEST",
+                                         "DETACH_VOLUMES", "CREATE_BRIDGES" };
     struct play play;
     bool killed;
 
@@ -339,7 +340,7 @@ static void begin_two(struct world *world)
 
     memcpy(wanted, supplied_guests, sizeof(wanted));
     wanted[1].wanted = "kvm3";
-    supplied_begin(world, "running", false);
+    supplied_begin(world, "running", (struct supplied_world){ .nvram = true });
     world->config.policy.mode = POLICY_MODE_OFFLINE;
     world_want(world, wanted, SUPPLIED_GUESTS);
 }
@@ -429,7 +430,7 @@ START_TEST(a_way_back_leaves_the_bridges_that_the_target_had_before_whatever_ste
     struct world world;
     size_t left = 0;
 
-    supplied_begin(&world, "running", false);
+    supplied_begin(&world, "running", (struct supplied_world){ .nvram = true });
     world.config.policy.mode = POLICY_MODE_OFFLINE;
     world.only = "vm1";
     world_edit(&world, build_bridges, NULL);

@@ -38,6 +38,8 @@ static const char *const kind_names[KINDS] = { "live", "offline", "cold" };
 
 static struct world world;
 static enum kind kind;
+static bool
+    plain; /* vm1 has no NVRAM, of which nothing is copied while it runs or its host is dead. */
 static struct life *living;
 
 /* What goes wrong: the 'at'-th operation meets 'fault'. */
@@ -53,7 +55,10 @@ static int64_t detached_ms; /* ... and how long after that the volume was to lea
 
 static void begin(void)
 {
-    supplied_begin(&world, kind == KIND_COLD ? "shutoff" : "running", kind == KIND_LIVE);
+    const struct supplied_world what = { .shared = kind == KIND_LIVE,
+                                         .nvram = kind != KIND_LIVE && !plain };
+
+    supplied_begin(&world, kind == KIND_COLD ? "shutoff" : "running", what);
     world.config.policy.mode = modes[kind];
     operations = 0;
     story[0] = '\0';
@@ -161,12 +166,14 @@ START_TEST(a_move_takes_along_what_the_platform_provides)
         " withdraw:bridge@kvm1 withdraw:nat-bridge@kvm1",
         " preflight@kvm1 provide:bridge@kvm2 provide:nat-bridge@kvm2 stop@kvm1"
         " withdraw:interface@kvm1 withdraw:config@kvm1 withdraw:volume@kvm1 provide:volume@kvm2"
-        " preflight:volume@kvm2 provide:config@kvm2 define@kvm2 undefine@kvm1"
+        " preflight:volume@kvm2 provide:config@kvm2 provide:state@kvm2 withdraw:state@kvm1"
+        " define@kvm2 undefine@kvm1"
         " provide:interface@kvm2 start@kvm2"
         " autostart@kvm2 withdraw:bridge@kvm1 withdraw:nat-bridge@kvm1",
         " preflight@kvm1 provide:bridge@kvm2 provide:nat-bridge@kvm2 withdraw:interface@kvm1"
         " withdraw:config@kvm1 withdraw:volume@kvm1 provide:volume@kvm2 preflight:volume@kvm2"
-        " provide:config@kvm2 define@kvm2 undefine@kvm1 autostart@kvm2 provide:interface@kvm2 withdraw:bridge@kvm1"
+        " provide:config@kvm2 provide:state@kvm2 withdraw:state@kvm1"
+        " define@kvm2 undefine@kvm1 autostart@kvm2 provide:interface@kvm2 withdraw:bridge@kvm1"
         " withdraw:nat-bridge@kvm1",
     };
 
@@ -439,6 +446,7 @@ END_TEST
 START_TEST(a_volume_that_is_not_shared_keeps_a_guest_from_moving_live_and_nothing_is_left)
 {
     kind = KIND_OFFLINE;
+    plain = true;
     fault_at = 0;
     begin();
     world.config.policy.mode = POLICY_MODE_LIVE;
@@ -535,6 +543,7 @@ static void take_over(const char *to, bool starts)
     struct world_guest wanted[SUPPLIED_GUESTS];
 
     kind = KIND_OFFLINE;
+    plain = true;
     fault_at = 0;
     begin();
     world.hooks = &hooks;

@@ -8,6 +8,8 @@
 #include "model/desired.h"
 #include "model/observed.h"
 #include "model/policy.h"
+#include "model/profile.h"
+#include "model/supply.h"
 
 #define STOPPED 8U /* Added to a guest's host. */
 #define KINDS   3  /* Of memory: ordinary, and pages of two sizes. */
@@ -181,13 +183,24 @@ static enum move_mode mode_of(const struct world *world, const struct piece *pie
     return is_offline(world, piece) ? MOVE_OFFLINE : MOVE_LIVE;
 }
 
+/* Its NVRAM is none, or goes along with a guest that is off. */
+static bool keeps_nvram(const struct world *world, const struct piece *piece)
+{
+    const struct observed_guest *seen = piece->seen;
+    const struct supply *file = supply_list_find(&seen->supplies, SUPPLY_STATE, SUPPLY_NVRAM);
+
+    return seen->has_nvram <= 0 ||
+           (file != NULL && (seen->state == GUEST_SHUTOFF || is_offline(world, piece)) &&
+            profile_takes(world->input->policy->profile, file->kind, file->name, file->device));
+}
+
 /* Its state lets it be moved. */
 static bool is_sound(const struct world *world, const struct piece *piece)
 {
     const struct observed_guest *seen = piece->seen;
 
     if (seen->job != GUEST_JOB_NONE || seen->managed_save > 0 || seen->snapshots > 0 ||
-        seen->has_nvram > 0 || seen->has_tpm > 0) {
+        !keeps_nvram(world, piece) || seen->has_tpm > 0) {
         return false;
     }
     switch (seen->state) {

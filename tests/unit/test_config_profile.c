@@ -231,10 +231,73 @@ START_TEST(every_key_is_read)
 }
 END_TEST
 
+START_TEST(a_state_section_needs_nothing_more)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    const struct profile *plain = read_good(&arena, "[state]\n");
+    const struct profile_supply *state = &plain->supplies[SUPPLY_STATE];
+    const struct profile *own =
+        read_good(&arena, "[state]\nread = sudo -n cat -- {device}\nmax_size = 1MiB\n");
+
+    ck_assert(profile_takes(plain, SUPPLY_STATE, SUPPLY_NVRAM, "/nvram/vm1_VARS.fd"));
+    ck_assert_uint_eq(state->max_bytes, PROFILE_STATE_BYTES);
+    for (enum profile_verb verb = 0; verb < PROFILE_VERB_COUNT; verb++) {
+        ck_assert_uint_eq(state->verbs[verb].count, profile_state_command(verb) != NULL);
+    }
+    state = &own->supplies[SUPPLY_STATE];
+    ck_assert_uint_eq(state->max_bytes, 1024 * 1024);
+    ck_assert_uint_eq(state->verbs[PROFILE_READ].count, 1);
+    ck_assert_str_eq(state->verbs[PROFILE_READ].items[0].words[0], "sudo");
+    ck_assert_str_eq(state->verbs[PROFILE_SUM].items[0].words[0], "sha256sum");
+}
+END_TEST
+
+/* What a host says of a file is passed on to another: as names and numbers, or not at all. */
+START_TEST(each_command_of_a_state_section_is_one_vector_of_words)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    const struct profile *profile = read_good(&arena, "[state]\n");
+    const struct profile_supply *state = &profile->supplies[SUPPLY_STATE];
+    const struct profile_names good = { .device = "/nvram/vm1_VARS.fd",
+                                        .new_device = "/nvram/vm1_VARS.fd.berth-moved-1",
+                                        .permissions = "600",
+                                        .owner = "libvirt-qemu",
+                                        .group = "kvm" };
+    const char *const *argv;
+    struct err err;
+
+    for (enum profile_verb verb = 0; verb < PROFILE_VERB_COUNT; verb++) {
+        for (size_t i = 0; i < state->verbs[verb].count; i++) {
+            ck_assert_int_eq(
+                profile_expand(&arena, profile, &state->verbs[verb].items[i], &good, &argv, &err),
+                0);
+        }
+    }
+    for (size_t i = 0; i < 6; i++) {
+        struct profile_names bad = good;
+
+        bad.permissions = i == 0 ? "u+s" : i == 1 ? "00600" : bad.permissions;
+        bad.owner = i == 2 ? "-x" : i == 3 ? "a b" : bad.owner;
+        bad.group = i == 4 ? "" : i == 5 ? "a:b" : bad.group;
+        ck_assert_int_eq(profile_expand(&arena, profile, &state->verbs[PROFILE_CREATE].items[0],
+                                        &bad, &argv, &err),
+                         -1);
+    }
+    profile_expand(&arena, profile, &state->verbs[PROFILE_CREATE].items[0], &good, &argv, &err);
+    ck_assert_str_eq(argv[2], "--mode=600");
+}
+END_TEST
+
 static const struct {
     const char *text;
     const char *faults;
 } wrong[] = {
+    { "[state]\nprovide = x\n",
+      "2: 'provide' is not for [state]: see 'create', 'write' and 'rename'\n" },
+    { "[state]\nmax_size = 1GiB\n",
+      "2: 'max_size' must be a size from 1KiB to 256MiB, such as 4MiB\n" },
+    { "[volume]\nprobe = x\nprovide = x\nwithdraw = x\nread = x\n",
+      "5: [volume] has no key 'read'\n" },
     { "x = y\n", "1: 'x' stands before any section\n" },
     { "[nosuch]\nx = y\n", "1: unknown section [nosuch]\n" },
     { "[]\n", "1: unknown section []\n" },
@@ -410,6 +473,8 @@ int main(void)
     tcase_add_test(tcase, the_shipped_exascale_profile_provides_what_guests_there_need);
     tcase_add_test(tcase, each_command_of_the_shipped_exascale_profile_can_be_run);
     tcase_add_test(tcase, every_key_is_read);
+    tcase_add_test(tcase, a_state_section_needs_nothing_more);
+    tcase_add_test(tcase, each_command_of_a_state_section_is_one_vector_of_words);
     tcase_add_loop_test(tcase, what_is_wrong_is_told_with_its_line, 0, (int)ARRAY_LEN(wrong));
     tcase_add_test(tcase, a_verb_has_a_bounded_number_of_commands);
     tcase_add_test(tcase, berth_conf_names_a_profile_by_its_path);

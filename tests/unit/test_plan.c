@@ -2,6 +2,8 @@
 #include "diff/plan.h"
 
 #include "build_fleet.h"
+#include "model/profile.h"
+#include "model/supply.h"
 #include "tests/runner.h"
 
 /* Three hosts of 16 GiB and one guest, 'a', that runs on kvm1 and belongs on kvm2. */
@@ -643,6 +645,31 @@ START_TEST(what_would_be_lost_on_the_way_is_unsafe)
 }
 END_TEST
 
+START_TEST(nvram_goes_along_with_a_guest_that_is_off_if_the_platform_copies_it)
+{
+    static const struct profile copies = { .name = "test",
+                                           .supplies = { [SUPPLY_STATE] = { .given = true } } };
+    static const struct supply files[] = {
+        { .kind = SUPPLY_STATE, .name = SUPPLY_NVRAM, .device = "/nvram/vm_VARS.fd" }
+    };
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct build *build = one_move(&arena);
+
+    seen(build)->has_nvram = 1;
+    seen(build)->supplies = (struct supply_list){ files, 1 };
+    build->policy.mode = POLICY_MODE_OFFLINE;
+    expect_block(build, PLAN_UNSAFE, "would stay behind on 'kvm1'");
+    build->policy.profile = &copies;
+    (void)expect_move(build, MOVE_OFFLINE);
+    build->policy.mode = POLICY_MODE_AUTO;
+    expect_block(build, PLAN_UNSAFE, "copied only while it is off: set mode = offline");
+    seen(build)->state = GUEST_SHUTOFF;
+    (void)expect_move(build, MOVE_COLD);
+    seen(build)->supplies.count = 0;
+    expect_block(build, PLAN_UNSAFE, "would stay behind on 'kvm1'");
+}
+END_TEST
+
 START_TEST(host_device_forbids_a_live_move_only)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
@@ -965,6 +992,7 @@ static TCase *compat_case(void)
     tcase_add_test(tcase, guest_in_a_state_nobody_can_move_is_left_alone);
     tcase_add_test(tcase, transient_guest_moves_live_and_never_offline);
     tcase_add_test(tcase, what_would_be_lost_on_the_way_is_unsafe);
+    tcase_add_test(tcase, nvram_goes_along_with_a_guest_that_is_off_if_the_platform_copies_it);
     tcase_add_test(tcase, host_device_forbids_a_live_move_only);
     tcase_add_test(tcase, target_must_have_the_architecture_and_machine_type_in_every_mode);
     tcase_add_test(tcase, host_passthrough_needs_equal_cpus_while_it_runs);

@@ -64,8 +64,8 @@ START_TEST(a_move_that_has_just_begun_has_its_first_step_next)
 {
     const struct journal_move move = move_of(MOVE_OFFLINE, GUEST_RUNNING);
 
-    /* Bridges, NAT, stop, interfaces, volumes off, on, migrate, interfaces, start, bridges, NAT. */
-    ck_assert_str_eq(tell(&move, NULL, 0), "nsrsrrrsrrs");
+    /* Bridges, NAT, stop, interfaces, volumes off, on, state, migrate, interfaces, start, bridges, NAT. */
+    ck_assert_str_eq(tell(&move, NULL, 0), "nsrsrrsrsrrs");
 }
 END_TEST
 
@@ -79,9 +79,9 @@ START_TEST(a_step_is_done_when_each_of_its_parts_is)
         done(OP_DEFINE, SUPPLY_NONE, "kvm2"),     done(OP_UNDEFINE, SUPPLY_NONE, "kvm1"),
         done(OP_START, SUPPLY_NONE, "kvm2"),
     };
-    static const char *const after[] = { "dsnsrrrsrrs", "dsdsnrrsrrs", "dsdsnrrsrrs",
-                                         "dsdsdnrsrrs", "dsdsdnrsrrs", "dsdsddnsrrs",
-                                         "dsdsddnsrrs", "dsdsdddsnrs", "dsdsdddsdns" };
+    static const char *const after[] = { "dsnsrrsrsrrs", "dsdsnrsrsrrs", "dsdsnrsrsrrs",
+                                         "dsdsdnsrsrrs", "dsdsdnsrsrrs", "dsdsddsnsrrs",
+                                         "dsdsddsnsrrs", "dsdsddsdsnrs", "dsdsddsdsdns" };
 
     for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
         ck_assert_str_eq(tell(&move, steps, i + 1), after[i]);
@@ -95,11 +95,11 @@ START_TEST(a_step_that_failed_or_was_cut_short_says_so_and_nothing_is_next)
     struct journal_step step = done(OP_PROVIDE, SUPPLY_BRIDGE, "kvm2");
 
     step.state = JOURNAL_STEP_FAILED;
-    ck_assert_str_eq(tell(&move, &step, 1), "fsrsrrrsrrs");
+    ck_assert_str_eq(tell(&move, &step, 1), "fsrsrrsrsrrs");
     step.state = JOURNAL_STEP_UNCLEAR;
-    ck_assert_str_eq(tell(&move, &step, 1), "usrsrrrsrrs");
+    ck_assert_str_eq(tell(&move, &step, 1), "usrsrrsrsrrs");
     step.state = JOURNAL_STEP_INTENDED;
-    ck_assert_str_eq(tell(&move, &step, 1), "isrsrrrsrrs");
+    ck_assert_str_eq(tell(&move, &step, 1), "isrsrrsrsrrs");
 }
 END_TEST
 
@@ -111,7 +111,27 @@ START_TEST(what_was_done_on_the_way_back_counts_for_no_step)
                                     done(OP_START, SUPPLY_NONE, "kvm1") };
 
     move.back = true;
-    ck_assert_str_eq(tell(&move, steps, ARRAY_LEN(steps)), "dsrsrrrsrrs");
+    ck_assert_str_eq(tell(&move, steps, ARRAY_LEN(steps)), "dsrsrrsrsrrs");
+}
+END_TEST
+
+START_TEST(state_is_copied_once_the_source_has_put_its_own_aside)
+{
+    static const struct supply nvram[] = {
+        { .kind = SUPPLY_STATE, .name = SUPPLY_NVRAM, .device = "/nvram/vm1" }
+    };
+    const struct supply_list state = { nvram, 1 };
+    const struct journal_move move = move_of(MOVE_OFFLINE, GUEST_RUNNING);
+    struct journal_step steps[] = { done(OP_PROVIDE, SUPPLY_STATE, "kvm2"),
+                                    done(OP_WITHDRAW, SUPPLY_STATE, "kvm1") };
+    struct procedure_row rows[PROCEDURE_STEPS];
+    size_t place = procedure_find("COPY_STATE");
+
+    procedure_tell(&move, &state, steps, 1, rows);
+    ck_assert_int_eq(rows[place].state, PROCEDURE_REMAINING);
+    procedure_tell(&move, &state, steps, 2, rows);
+    ck_assert_int_eq(rows[place].state, PROCEDURE_DONE);
+    ck_assert_str_eq(rows[place].host, "kvm2");
 }
 END_TEST
 
@@ -120,10 +140,10 @@ START_TEST(a_move_that_is_done_has_every_step_done_or_skipped)
     struct journal_move move = move_of(MOVE_OFFLINE, GUEST_RUNNING);
 
     move.state = JOURNAL_MOVE_DONE;
-    ck_assert_str_eq(tell(&move, NULL, 0), "dsdsdddsdds");
+    ck_assert_str_eq(tell(&move, NULL, 0), "dsdsddsdsdds");
     move = move_of(MOVE_COLD, GUEST_SHUTOFF);
     move.state = JOURNAL_MOVE_DONE;
-    ck_assert_str_eq(tell(&move, NULL, 0), "dsssdddssds");
+    ck_assert_str_eq(tell(&move, NULL, 0), "dsssddsdssds");
 }
 END_TEST
 
@@ -132,8 +152,8 @@ START_TEST(of_a_host_that_cannot_be_asked_nothing_is_asked)
     const struct journal_move move = move_of(MOVE_FORCED, GUEST_RUNNING);
     const struct journal_step step = done(OP_DEFINE, SUPPLY_NONE, "kvm2");
 
-    ck_assert_str_eq(tell(&move, NULL, 0), "nssssrrsrss");
-    ck_assert_str_eq(tell(&move, &step, 1), "nssssrdsrss");
+    ck_assert_str_eq(tell(&move, NULL, 0), "nssssrsrsrss");
+    ck_assert_str_eq(tell(&move, &step, 1), "nssssrsdsrss");
 }
 END_TEST
 
@@ -143,10 +163,12 @@ START_TEST(an_operation_belongs_to_the_step_that_the_procedure_has_for_it)
     ck_assert_str_eq(procedure_name(OP_PROVIDE, SUPPLY_BRIDGE), "CREATE_BRIDGES");
     ck_assert_str_eq(procedure_name(OP_WITHDRAW, SUPPLY_NAT_BRIDGE), "REMOVE_NAT_BRIDGE_SRC");
     ck_assert_str_eq(procedure_name(OP_UNDEFINE, SUPPLY_NONE), "MIGRATE_GUEST");
+    ck_assert_str_eq(procedure_name(OP_PROVIDE, SUPPLY_STATE), "COPY_STATE");
+    ck_assert_str_eq(procedure_name(OP_WITHDRAW, SUPPLY_STATE), "COPY_STATE");
     ck_assert_str_eq(procedure_name(OP_STOP, SUPPLY_NONE), "STOP_GUEST");
     ck_assert_ptr_null(procedure_name(OP_PREFLIGHT, SUPPLY_NONE));
     ck_assert_ptr_null(procedure_name(OP_MIGRATE, SUPPLY_NONE));
-    ck_assert_uint_eq(procedure_find("STARTUP_GUEST"), 8);
+    ck_assert_uint_eq(procedure_find("STARTUP_GUEST"), 9);
     ck_assert_uint_eq(procedure_find("startup_guest"), PROCEDURE_STEPS);
 }
 END_TEST
@@ -162,11 +184,12 @@ static const struct {
     { "DETACH_INTERFACES", " STOP_GUEST" },
     { "DETACH_VOLUMES", " STOP_GUEST" },
     { "ATTACH_VOLUMES", " STOP_GUEST DETACH_VOLUMES" },
-    { "MIGRATE_GUEST", " STOP_GUEST" },
+    { "COPY_STATE", " STOP_GUEST" },
+    { "MIGRATE_GUEST", " STOP_GUEST COPY_STATE" },
     { "ATTACH_INTERFACES", " STOP_GUEST DETACH_INTERFACES" },
     { "STARTUP_GUEST",
       " CREATE_BRIDGES CREATE_NAT_BRIDGE_TGT STOP_GUEST DETACH_INTERFACES DETACH_VOLUMES"
-      " ATTACH_VOLUMES MIGRATE_GUEST ATTACH_INTERFACES" },
+      " ATTACH_VOLUMES COPY_STATE MIGRATE_GUEST ATTACH_INTERFACES" },
     { "REMOVE_BRIDGES", " MIGRATE_GUEST STARTUP_GUEST" },
     { "REMOVE_NAT_BRIDGE_SRC", " MIGRATE_GUEST STARTUP_GUEST" },
 };
@@ -286,6 +309,7 @@ int main(void)
     tcase_add_test(tcase, a_step_is_done_when_each_of_its_parts_is);
     tcase_add_test(tcase, a_step_that_failed_or_was_cut_short_says_so_and_nothing_is_next);
     tcase_add_test(tcase, what_was_done_on_the_way_back_counts_for_no_step);
+    tcase_add_test(tcase, state_is_copied_once_the_source_has_put_its_own_aside);
     tcase_add_test(tcase, a_move_that_is_done_has_every_step_done_or_skipped);
     tcase_add_test(tcase, of_a_host_that_cannot_be_asked_nothing_is_asked);
     tcase_add_test(tcase, an_operation_belongs_to_the_step_that_the_procedure_has_for_it);
