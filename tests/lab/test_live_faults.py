@@ -280,7 +280,9 @@ class Stop(MoveTest):
     def test_at_the_beginning_of_post_copy_a_signal_is_answered(self):
         move = Move(settings={"migrate.postcopy": "yes"}).begin_copy()
         fleet.virsh(move.source, "migrate-postcopy", "g1")
-        move.process.send_signal(signal.SIGINT)  # Before or after Berth has noticed.
+        # Until QEMU has gone over to it, a cancel would still end the move; Berth may not have noticed yet.
+        await_true("post-copy", lambda: "post-copy" in state(move.source, "g1"), pause_s=0.01)
+        move.process.send_signal(signal.SIGINT)
         move.until_said("ALARM: g1: cannot be cancelled any more")
         move.hurry()
         move.end()

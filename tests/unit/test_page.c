@@ -90,16 +90,18 @@ START_TEST(what_moves_waits_and_is_held_is_told_with_its_reason)
              "\"since\":\"2026-11-24T12:00:00Z\",\"message\":\"kvm9: no route\"}]}",
         0);
 
-    assert_shows(page, "moving      vm1: kvm1 -> kvm2, live, memory, 42 %, 120 MiB/s, 12 s left\n"
-                       "moving      vm9: kvm1 -> kvm2, cold, begun 10 s ago, unclear\n"
-                       "queue       vm2: kvm1 -> kvm2, live (on its way: a temporary host)\n"
-                       "blocked     vm3: window: opens at 22:00\n"
-                       "waiting     vm4: no route; tried 2 times, next in 60 s; 'berth retry vm4' tries at once\n"
-                       "parked      vm5: no CPU; 'berth retry vm5' tries again\n"
-                       "held        host kvm3 by ann since 2026-11-24T11:00:00Z: new disk; "
-                       "'berth release kvm3' lets go\n"
-                       "drift       vm7 is on kvm2 (report, for 5 min 0 s)\n"
-                       "owed start  vm8: was stopped on 'kvm1' and must run again\n");
+    assert_shows(
+        page,
+        "moving      vm1: kvm1 -> kvm2, live, memory, 42 %, 120 MiB/s, 12 s left\n"
+        "moving      vm9: kvm1 -> kvm2, cold, begun 10 s ago, unclear\n"
+        "queue       vm2: kvm1 -> kvm2, live (on its way: a temporary host)\n"
+        "blocked     vm3: window: opens at 22:00\n"
+        "waiting     vm4: no route; tried 2 times, next in 60 s; 'berth retry vm4' tries at once\n"
+        "parked      vm5: no CPU; 'berth retry vm5' tries again\n"
+        "held        host kvm3 by ann since 2026-11-24T11:00:00Z: new disk; "
+        "'berth release kvm3' lets go\n"
+        "drift       vm7 is on kvm2 (report, for 5 min 0 s)\n"
+        "owed start  vm8: was stopped on 'kvm1' and must run again\n");
     assert_shows(page, "attention   HostsReachable for 10 s: kvm9: no route\n");
     ck_assert_ptr_null(strstr(page, "vm6"));
     ck_assert_ptr_null(strstr(page, "all is well"));
