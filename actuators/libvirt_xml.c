@@ -617,6 +617,7 @@ int libvirt_xml_read_pool(struct arena *arena, const char *xml, const char **def
     struct text text = text_new(arena);
     const xmlNode *parts[2];
     const xmlNode *top;
+    const char *type;
 
     if (parse(xml, "pool", "storage pool", &document, err) < 0) {
         return -1;
@@ -624,7 +625,8 @@ int libvirt_xml_read_pool(struct arena *arena, const char *xml, const char **def
     top = xmlDocGetRootElement(document);
     parts[0] = child(top, "source");
     parts[1] = child(child(top, "target"), "path");
-    text_printf(&text, "%s\n", attribute(arena, top, "type"));
+    type = attribute(arena, top, "type");
+    text_printf(&text, "%s\n", type != NULL ? type : "");
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
         if (parts[i] != NULL) {
             print_node(arena, parts[i], &text);

@@ -81,12 +81,52 @@ static struct state_sight look(const struct sim_host *host, const struct sim_hos
     };
 }
 
-/* 1 if there was nothing to do, which '*note' tells. */
-static int carry_out(const struct place *place, enum state_act act, const char **note,
-                     struct err *err)
+/* The file that 'act' takes, or NULL. */
+static struct sim_state *find_subject(const struct place *place, enum state_act act)
 {
     int64_t aside_ms = place->op->begun_ms;
 
+    switch (act) {
+    case STATE_COPY:
+        return find(place->peer, place->path, IN_PLACE);
+    case STATE_COPY_ASIDE:
+        return find(place->peer, place->path, aside_ms);
+    case STATE_RESTORE:
+        return find(place->host, place->path, aside_ms);
+    case STATE_PUT_ASIDE:
+        return find(place->host, place->path, IN_PLACE);
+    case STATE_DONE:
+    case STATE_KEEP:
+    case STATE_FOREIGN:
+    case STATE_LOST:
+    case STATE_UNCOPIED:
+        break;
+    }
+    return NULL;
+}
+
+static int carry_out(const struct place *place, enum state_act act, struct err *err)
+{
+    struct sim_state *file = find_subject(place, act);
+
+    if (file == NULL) {
+        return fail(place, err, ERR_NOT_FOUND, "the file is gone");
+    }
+    if (act == STATE_COPY && is_active(place->peer, place->op->uuid)) {
+        return fail(place, err, ERR_BUSY, "the guest is not off");
+    }
+    if (act == STATE_COPY || act == STATE_COPY_ASIDE) {
+        add(place->fleet, place->host, place->path, file->version);
+        return 0;
+    }
+    file->aside_ms = act == STATE_RESTORE ? IN_PLACE : place->op->begun_ms;
+    place->fleet->changed = true;
+    return 0;
+}
+
+/* 1 if there was nothing to do, which '*note' tells. */
+static int decide(const struct place *place, enum state_act act, const char **note, struct err *err)
+{
     switch (act) {
     case STATE_DONE:
         *note = place->op->kind == OP_PROVIDE ? "already there" : "already gone";
@@ -95,24 +135,10 @@ static int carry_out(const struct place *place, enum state_act act, const char *
         *note = "kept: it is not what this move has brought";
         return 1;
     case STATE_COPY:
-        if (is_active(place->peer, place->op->uuid)) {
-            return fail(place, err, ERR_BUSY, "the guest is not off");
-        }
-        add(place->fleet, place->host, place->path,
-            find(place->peer, place->path, IN_PLACE)->version);
-        return 0;
     case STATE_COPY_ASIDE:
-        add(place->fleet, place->host, place->path,
-            find(place->peer, place->path, aside_ms)->version);
-        return 0;
     case STATE_RESTORE:
-        find(place->host, place->path, aside_ms)->aside_ms = IN_PLACE;
-        place->fleet->changed = true;
-        return 0;
     case STATE_PUT_ASIDE:
-        find(place->host, place->path, IN_PLACE)->aside_ms = aside_ms;
-        place->fleet->changed = true;
-        return 0;
+        return carry_out(place, act, err);
     case STATE_FOREIGN:
         return fail(place, err, ERR_EXISTS, "another file is there");
     case STATE_LOST:
@@ -135,7 +161,7 @@ static int run(struct sim_fleet *fleet, const struct op *op, struct sim_host *ho
         const struct state_sight sight = look(host, peer, place.path, op->begun_ms);
         enum state_act act = op->kind == OP_PROVIDE ? state_provide(&sight, op->back)
                                                     : state_withdraw(&sight, op->back);
-        int status = carry_out(&place, act, &idle, err);
+        int status = decide(&place, act, &idle, err);
 
         if (status < 0) {
             return -1;

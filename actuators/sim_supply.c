@@ -65,13 +65,25 @@ static void remove_name(struct sim_fleet *fleet, struct sim_names *names, const 
     *names = (struct sim_names){ items, count };
 }
 
-/* The list of names that a kind of supply is kept in; NULL for volumes and state. */
+/* The list of names that a kind of supply is kept in; NULL for those that are kept otherwise. */
 static struct sim_names *names_of(struct sim_host *host, enum supply_kind kind)
 {
-    return kind == SUPPLY_INTERFACE                        ? &host->interfaces
-           : kind == SUPPLY_CONFIG                         ? &host->configs
-           : kind == SUPPLY_VOLUME || kind == SUPPLY_STATE ? NULL
-                                                           : &host->bridges;
+    switch (kind) {
+    case SUPPLY_BRIDGE:
+    case SUPPLY_NAT_BRIDGE:
+        return &host->bridges;
+    case SUPPLY_INTERFACE:
+        return &host->interfaces;
+    case SUPPLY_CONFIG:
+        return &host->configs;
+    case SUPPLY_VOLUME:
+    case SUPPLY_POOL:
+    case SUPPLY_STATE:
+    case SUPPLY_NONE:
+    case SUPPLY_KIND_COUNT:
+        break;
+    }
+    return NULL;
 }
 
 static const struct sim_volume *find_volume(const struct sim_fleet *fleet, const char *name)
@@ -372,6 +384,7 @@ static bool is_mounted(const struct place *place)
 static int withdraw_one(const struct place *place, const char **note, struct err *err)
 {
     enum supply_kind kind = place->item->kind;
+    struct sim_names *names = names_of(place->host, kind);
     bool stays = supply_is_bridge(kind) || kind == SUPPLY_INTERFACE; /* With whom it is shared. */
     const char *other = stays ? find_sharer(place) : NULL;
     const char *user = other == NULL ? find_user(place->host, place->item) : NULL;
@@ -388,8 +401,8 @@ static int withdraw_one(const struct place *place, const char **note, struct err
     }
     if (kind == SUPPLY_VOLUME) {
         detach(place);
-    } else {
-        remove_name(place->fleet, names_of(place->host, kind), place->item->name);
+    } else if (names != NULL) {
+        remove_name(place->fleet, names, place->item->name);
     }
     return 0;
 }
