@@ -156,6 +156,10 @@ static int run(struct sim_fleet *fleet, const struct op *op, struct sim_host *ho
     const char *idle = NULL;
     bool any = false;
 
+    if (!profile_provides(op_profile(op), SUPPLY_STATE)) {
+        return err_set(err, ERR_REFUSED, "cannot %s the state of '%s': the profile has no [state]",
+                       op_kind_name(op->kind), op->guest);
+    }
     for (size_t i = 0; i < list.count; i++) {
         const struct place place = { fleet, op, host, peer, list.items[i].device };
         const struct state_sight sight = look(host, peer, place.path, op->begun_ms);

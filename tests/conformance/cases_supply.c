@@ -391,6 +391,111 @@ START_TEST(a_pool_that_is_missing_is_not_made_and_one_that_the_profile_leaves_al
 }
 END_TEST
 
+/* An operation about the guest's NVRAM, 'path', on 'host', which comes from 'other' or goes there. */
+static struct op about_state(struct rig *rig, enum op_kind kind, const char *host,
+                             const char *other, const char *path)
+{
+    const struct supply item = { .kind = SUPPLY_STATE, .name = SUPPLY_NVRAM, .device = path };
+    struct supply *items = ARENA_NEW(&rig->arena, struct supply);
+    struct op op;
+
+    *items = item;
+    op = about(rig, kind, host, kind == OP_START ? SUPPLY_NONE : SUPPLY_STATE,
+               &(struct supply_list){ items, 1 });
+    op.peer = kind == OP_START ? NULL : other;
+    op.other = other;
+    op.begun_ms = 1234;
+    return op;
+}
+
+static const char *new_state(struct rig *rig)
+{
+    return text_format(&rig->arena, "/run/%s_VARS.fd", rig_new_name(rig));
+}
+
+static void assert_state(struct rig *rig, const struct op *op, const char *note)
+{
+    ck_assert_pstr_eq(rig_succeed(rig, op)->note, note);
+}
+
+START_TEST(what_a_guest_keeps_of_itself_is_copied_put_aside_and_comes_back)
+{
+    AUTO(rig) struct rig *rig = rig_open(WORLD_OFF, false);
+    const char *path = new_state(rig);
+    struct op go = about_state(rig, OP_PROVIDE, "kvm2", "kvm1", path);
+    struct op leave = about_state(rig, OP_WITHDRAW, "kvm1", "kvm2", path);
+    struct op back = about_state(rig, OP_PROVIDE, "kvm1", "kvm2", path);
+    struct op clear = about_state(rig, OP_WITHDRAW, "kvm2", "kvm1", path);
+
+    world_make_state(rig->world, "kvm1", path);
+    (void)rig_fail(rig, &leave, ERR_UNSAFE);
+    assert_state(rig, &go, NULL);
+    assert_state(rig, &go, "already there");
+    assert_state(rig, &leave, NULL);
+    assert_state(rig, &leave, "already gone");
+    assert_state(rig, &go, "already there");
+    back.back = clear.back = true;
+    assert_state(rig, &back, NULL);
+    assert_state(rig, &back, "already there");
+    assert_state(rig, &clear, NULL);
+    assert_state(rig, &clear, "already gone");
+    assert_state(rig, &go, NULL);
+    world_remove_state(rig->world, "kvm1", path);
+    world_remove_state(rig->world, "kvm2", path);
+}
+END_TEST
+
+START_TEST(a_file_that_another_host_has_in_its_place_is_neither_replaced_nor_put_aside)
+{
+    AUTO(rig) struct rig *rig = rig_open(WORLD_OFF, false);
+    const char *path = new_state(rig);
+    struct op go = about_state(rig, OP_PROVIDE, "kvm2", "kvm1", path);
+    struct op leave = about_state(rig, OP_WITHDRAW, "kvm1", "kvm2", path);
+    struct op clear = about_state(rig, OP_WITHDRAW, "kvm2", "kvm1", path);
+
+    world_make_state(rig->world, "kvm1", path);
+    world_make_state(rig->world, "kvm2", path);
+    (void)rig_fail(rig, &go, ERR_EXISTS);
+    (void)rig_fail(rig, &leave, ERR_UNSAFE);
+    clear.back = true;
+    assert_state(rig, &clear, "kept: it is not what this move has brought");
+    (void)rig_fail(rig, &go, ERR_EXISTS);
+    world_remove_state(rig->world, "kvm1", path);
+    world_remove_state(rig->world, "kvm2", path);
+}
+END_TEST
+
+START_TEST(a_guest_whose_file_is_nowhere_gets_none_and_is_not_started)
+{
+    AUTO(rig) struct rig *rig = rig_open(WORLD_OFF, false);
+    const char *path = new_state(rig);
+    struct op go = about_state(rig, OP_PROVIDE, "kvm2", "kvm1", path);
+    struct op start = about_state(rig, OP_START, "kvm1", "kvm2", path);
+
+    (void)rig_fail(rig, &go, ERR_NOT_FOUND);
+    (void)rig_fail(rig, &start, ERR_UNSAFE);
+    world_make_state(rig->world, "kvm1", path);
+    go.profile = profile_default();
+    (void)rig_fail(rig, &go, ERR_REFUSED);
+    assert_state(rig, &start, NULL);
+    world_remove_state(rig->world, "kvm1", path);
+}
+END_TEST
+
+START_TEST(nothing_that_a_guest_keeps_of_itself_moves_while_it_runs)
+{
+    AUTO(rig) struct rig *rig = rig_open(WORLD_IDLE, false);
+    const char *path = new_state(rig);
+    struct op go = about_state(rig, OP_PROVIDE, "kvm2", "kvm1", path);
+    struct op leave = about_state(rig, OP_WITHDRAW, "kvm1", "kvm2", path);
+
+    world_make_state(rig->world, "kvm1", path);
+    (void)rig_fail(rig, &go, ERR_BUSY);
+    (void)rig_fail(rig, &leave, ERR_BUSY);
+    world_remove_state(rig->world, "kvm1", path);
+}
+END_TEST
+
 TCase *cases_supply(void)
 {
     TCase *tcase = tcase_create("supply");
@@ -401,6 +506,11 @@ TCase *cases_supply(void)
     tcase_add_test(tcase, a_pool_is_started_or_refreshed_once_and_stays);
     tcase_add_test(
         tcase, a_pool_that_is_missing_is_not_made_and_one_that_the_profile_leaves_alone_stays_off);
+    tcase_add_test(tcase, what_a_guest_keeps_of_itself_is_copied_put_aside_and_comes_back);
+    tcase_add_test(tcase,
+                   a_file_that_another_host_has_in_its_place_is_neither_replaced_nor_put_aside);
+    tcase_add_test(tcase, a_guest_whose_file_is_nowhere_gets_none_and_is_not_started);
+    tcase_add_test(tcase, nothing_that_a_guest_keeps_of_itself_moves_while_it_runs);
     tcase_add_test(tcase, an_interface_that_the_target_does_not_have_is_refused);
     tcase_add_test(tcase, an_interface_that_a_guest_of_the_target_runs_with_is_refused);
     tcase_add_test(tcase, a_guest_with_an_interface_moves_live_to_where_that_is);

@@ -62,8 +62,8 @@ void world_attach(struct world *world, const char *host, const char *volume);
 void world_attach_wrong(struct world *world, const char *host, const char *volume);
 
 /* The profile of this fleet's platform: it provides bridges called "vmeth*", NAT bridges called "vmnat*", interfaces
- * called "vf*", of which each host has "vf0" to "vf9", and volumes, which two hosts may have at once, and tells who
- * has a volume.  Lives as long as the world. */
+ * called "vf*", of which each host has "vf0" to "vf9", and volumes, which two hosts may have at once, tells who has a
+ * volume, and copies what guests keep of themselves.  Lives as long as the world. */
 const struct profile *world_profile(struct world *world);
 
 /* What the platform calls 'volume', which is a guest's; in 'arena'. */
@@ -74,6 +74,10 @@ const char *world_volume_name(struct world *world, struct arena *arena, const ch
 void world_make_pool(struct world *world, const char *host, const char *pool);
 void world_fill_pool(struct world *world, const char *host, const char *pool, const char *volume);
 void world_remove_pool(struct world *world, const char *host, const char *pool);
+
+/* A file on 'host' that a guest keeps of itself, no two alike; and the end of it and of all that were made of it. */
+void world_make_state(struct world *world, const char *host, const char *path);
+void world_remove_state(struct world *world, const char *host, const char *path);
 
 /* A guest that is off and uses the bridge or interface 'what', which 'host' has from then on. */
 void world_make_neighbour(struct world *world, const char *name, const char *host,

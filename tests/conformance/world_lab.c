@@ -237,7 +237,16 @@ void world_attach_wrong(struct world *world, const char *host, const char *volum
     LAB(world, "wrongdisk", host, volume);
 }
 
-/* What 'lab conf' makes of the shipped profile. */
+static void append_section(const char *path, const char *section)
+{
+    FILE *file = fopen(path, "a");
+
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_gt(fprintf(file, "\n%s\n", section), 0);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+/* What 'lab conf' makes of the shipped profile, and state. */
 static const struct profile *read_profile(struct world *world, const char *folder)
 {
     const char *conf = text_format(&world->arena, "%s/berth.conf", folder);
@@ -247,6 +256,7 @@ static const struct profile *read_profile(struct world *world, const char *folde
     struct err err = { 0 };
 
     LAB(world, "conf", conf);
+    append_section(path, "[state]");
     ck_assert_msg(config_profile_read(&world->arena, path, &profile, &faults, &err) == 0, "%s",
                   faults.count > 0 ? faults.items[0].text : err.text);
     (void)unlink(conf);
@@ -295,6 +305,19 @@ void world_remove_pool(struct world *world, const char *host, const char *pool)
     LAB(world, "on", host, "virsh", "-q", "pool-destroy", pool);
     LAB(world, "on", host, "virsh", "-q", "pool-undefine", pool);
     LAB(world, "on", host, "rm", "-r", text_format(&arena, "/run/%s", pool));
+}
+
+void world_make_state(struct world *world, const char *host, const char *path)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+
+    LAB(world, "on", host, "dd", "if=/dev/urandom", text_format(&arena, "of=%s", path), "bs=1000",
+        "count=100", "status=none");
+}
+
+void world_remove_state(struct world *world, const char *host, const char *path)
+{
+    LAB(world, "on", host, "sh", "-c", "rm -f -- \"$1\"*", "sh", path);
 }
 
 void world_make_neighbour(struct world *world, const char *name, const char *host,

@@ -214,6 +214,7 @@ const struct profile *world_profile(struct world *world)
             [SUPPLY_VOLUME] = { .given = true,
                                 .shared = true,
                                 .verbs[PROFILE_OWNERS] = { .items = &told, .count = 1 } },
+            [SUPPLY_STATE] = { .given = true },
         },
     };
 
@@ -264,6 +265,25 @@ void world_remove_pool(struct world *world, const char *host, const char *pool)
     (void)world;
     (void)host;
     (void)pool;
+}
+
+void world_make_state(struct world *world, const char *host, const char *path)
+{
+    json_t *fleet = take(world);
+    json_int_t version = host[strlen(host) - 1]; /* Each host's own. */
+
+    (void)json_object_set_new(host_of(fleet, host), "states",
+                              json_pack("[{s:s,s:I}]", "path", path, "version", version));
+    put(world, fleet);
+}
+
+void world_remove_state(struct world *world, const char *host, const char *path)
+{
+    json_t *fleet = take(world);
+
+    (void)path;
+    (void)json_object_del(host_of(fleet, host), "states");
+    put(world, fleet);
 }
 
 static json_t *guest_of(json_t *fleet, const char *name, const char *host)
