@@ -20,9 +20,9 @@
 
 /* Debug builds, sanitizers among them, take their time: fewer seeds there. */
 #ifdef MANY_FLEETS
-#define SEEDS 2500
+#define SEEDS 1500
 #else
-#define SEEDS 300
+#define SEEDS 50
 #endif
 #define SEEDS_A_TEST 50 /* One process each. */
 #define MISHAPS_MAX  96u

@@ -22,9 +22,9 @@
 #include "world.h"
 
 #ifdef MANY_FLEETS
-#define SEEDS 300
+#define SEEDS 150
 #else
-#define SEEDS 30
+#define SEEDS 10
 #endif
 #define ROUNDS_MAX 12 /* Each round takes one step further at least. */
 

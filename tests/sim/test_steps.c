@@ -591,12 +591,19 @@ START_TEST(what_a_move_had_prepared_is_taken_back_when_a_forced_one_in_its_place
 }
 END_TEST
 
+/* Where no test has a process of its own, none leaves this to the next. */
+static void set_up(void)
+{
+    plain = false;
+}
+
 int main(void)
 {
     Suite *suite = suite_create("steps");
     TCase *tcase = tcase_create("steps");
     int status;
 
+    tcase_add_checked_fixture(tcase, set_up, NULL);
     tcase_add_test(tcase,
                    what_a_move_had_prepared_is_taken_back_when_its_guest_is_forced_to_another_host);
     tcase_add_test(tcase,
