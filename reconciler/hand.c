@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "base/text.h"
 #include "model/observed.h"
 
 #define SOURCE 0u
@@ -17,7 +16,6 @@ struct choice {
     const struct step_facts *facts;
     const struct stage *stage;
     size_t place;
-    uint32_t held;
 };
 
 void hand_read(struct hand *hand, const struct journal_move *move,
@@ -66,20 +64,13 @@ static struct hand_turn settle(const struct hand *hand, const struct step *autom
     };
 }
 
-static bool holds(const struct choice *choice, const struct procedure_part *part)
+static bool holds(const struct choice *choice, const struct part *part)
 {
     const struct observed_guest *const *guests = choice->facts->guests;
     const struct procedure_row *row = &choice->hand->rows[choice->place];
-    uint32_t bit = SUPPLY_BIT(part->supply);
 
-    if (part->op == OP_PROVIDE) {
-        return (choice->stage->provided[part->side] & bit) != 0;
-    }
-    if (part->op == OP_PREFLIGHT) {
-        return (choice->stage->matched & bit) != 0;
-    }
-    if (part->op == OP_WITHDRAW) {
-        return (choice->stage->withdrawn[part->side] & bit) != 0;
+    if (part->supply != SUPPLY_NONE) {
+        return stage_holds(choice->stage, part);
     }
     if (part->op == OP_STOP) { /* One that went down by itself is owed nothing yet. */
         return guests[SOURCE] == NULL || (guests[SOURCE]->state == GUEST_SHUTOFF &&
@@ -92,9 +83,9 @@ static bool holds(const struct choice *choice, const struct procedure_part *part
 }
 
 /* The first part of the step at 'place' that was not seen to hold; false if there is none. */
-static bool find_part(const struct choice *choice, size_t place, struct procedure_part *found)
+static bool find_part(const struct choice *choice, size_t place, struct part *found)
 {
-    struct procedure_part parts[PROCEDURE_PARTS];
+    struct part parts[PROCEDURE_PARTS];
     size_t count = procedure_parts(place, choice->move, &choice->stage->supplies, parts);
 
     for (size_t i = 0; i < count; i++) {
@@ -107,7 +98,7 @@ static bool find_part(const struct choice *choice, size_t place, struct procedur
 }
 
 /* The supplies that the step builds upon are looked at again, and then it is its own turn. */
-static bool find_next(const struct choice *choice, struct procedure_part *found)
+static bool find_next(const struct choice *choice, struct part *found)
 {
     uint32_t needs = procedure_needs(choice->place);
 
@@ -128,11 +119,7 @@ static bool is_untouched(const struct choice *choice)
 
 static bool has_failed(const struct choice *choice)
 {
-    const struct stage *stage = choice->stage;
-
-    return choice->facts->error != NULL ||
-           (stage->failures > 0 &&
-            (stage->failures >= STAGE_TRIES || !err_is_retryable(&stage->error)));
+    return choice->facts->error != NULL || stage_is_hopeless(choice->stage);
 }
 
 /* The checks, as long as the guest has not lost anything that they ask for. */
@@ -141,7 +128,7 @@ static bool wants_checks(const struct choice *choice)
     return !choice->move->tried && !choice->facts->proven && choice->stage->touched[SOURCE] == 0;
 }
 
-static struct hand_turn take(const struct choice *choice, const struct procedure_part *part)
+static struct hand_turn take(const struct choice *choice, const struct part *part)
 {
     struct hand_turn turn = {
         .choice = HAND_TAKE,
@@ -160,7 +147,7 @@ static struct hand_turn take(const struct choice *choice, const struct procedure
 
 static struct hand_turn choose(const struct choice *choice)
 {
-    struct procedure_part part = { .op = OP_PREFLIGHT };
+    struct part part = { .op = OP_PREFLIGHT };
     struct hand_turn turn = { .choice = HAND_FAIL };
     bool left = find_next(choice, &part);
 
@@ -187,13 +174,14 @@ static struct hand_turn choose(const struct choice *choice)
 /* Every step is done or skipped, the one that was asked for just now. */
 static bool is_whole(const struct choice *choice)
 {
-    struct procedure_part part;
-    uint32_t held = choice->held;
+    const struct observed_guest *const *guests = choice->facts->guests;
+    struct part part;
+    uint32_t held = procedure_held_now(choice->hand->rows, guests[SOURCE], guests[TARGET]);
 
     if (!find_next(choice, &part)) {
         held |= PROCEDURE_BIT(choice->place);
     }
-    return (held & (PROCEDURE_BIT(PROCEDURE_STEPS) - 1)) == PROCEDURE_BIT(PROCEDURE_STEPS) - 1;
+    return held == PROCEDURE_BIT(PROCEDURE_STEPS) - 1;
 }
 
 struct hand_turn hand_next(struct arena *arena, const struct hand *hand,
@@ -207,7 +195,6 @@ struct hand_turn hand_next(struct arena *arena, const struct hand *hand,
         .facts = facts,
         .stage = stage,
         .place = procedure_find(hand->step),
-        .held = procedure_held_now(hand->rows, facts->guests[SOURCE], facts->guests[TARGET]),
     };
 
     if (!is_of_hand(move, facts)) {

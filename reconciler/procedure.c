@@ -11,19 +11,7 @@
 #define SOURCE 0u
 #define TARGET 1u
 
-#define PROVIDE(kind, side)             \
-    {                                   \
-        OP_PROVIDE, SUPPLY_##kind, side \
-    }
-#define WITHDRAW(kind, side)             \
-    {                                    \
-        OP_WITHDRAW, SUPPLY_##kind, side \
-    }
-#define PROVE(kind, side)                 \
-    {                                     \
-        OP_PREFLIGHT, SUPPLY_##kind, side \
-    }
-#define STEP(name) (UINT32_C(1) << STEP_##name)
+#define STEP(name) PROCEDURE_BIT(STEP_##name)
 
 /* The order of the procedure. */
 enum {
@@ -55,20 +43,20 @@ _Static_assert(STEP_COUNT == PROCEDURE_STEPS, "every step has its place");
  * the volumes, proven by then, and goes before them.  Bridges go once the guest has arrived, so that a way back finds its network. */
 static const struct {
     const char *name;
-    struct procedure_part parts[PROCEDURE_PARTS];
+    struct part parts[PROCEDURE_PARTS];
     size_t part_count;
     uint32_t needs;
     const char *lacking;
 } steps_of_all[PROCEDURE_STEPS] = {
     [STEP_CREATE_BRIDGES] = {
         .name = "CREATE_BRIDGES",
-        .parts = { PROVIDE(BRIDGE, TARGET) },
+        .parts = { PART_PROVIDE(BRIDGE, TARGET) },
         .part_count = 1,
         .lacking = "its bridges have not been made on",
     },
     [STEP_CREATE_NAT_BRIDGE_TGT] = {
         .name = "CREATE_NAT_BRIDGE_TGT",
-        .parts = { PROVIDE(NAT_BRIDGE, TARGET) },
+        .parts = { PART_PROVIDE(NAT_BRIDGE, TARGET) },
         .part_count = 1,
         .lacking = "its NAT bridge has not been made on",
     },
@@ -80,29 +68,29 @@ static const struct {
     },
     [STEP_DETACH_INTERFACES] = {
         .name = "DETACH_INTERFACES",
-        .parts = { WITHDRAW(INTERFACE, SOURCE) },
+        .parts = { PART_WITHDRAW(INTERFACE, SOURCE) },
         .part_count = 1,
         .needs = STEP(STOP_GUEST),
         .lacking = "its interfaces have not been detached from",
     },
     [STEP_DETACH_VOLUMES] = {
         .name = "DETACH_VOLUMES",
-        .parts = { WITHDRAW(CONFIG, SOURCE), WITHDRAW(VOLUME, SOURCE) },
+        .parts = { PART_WITHDRAW(CONFIG, SOURCE), PART_WITHDRAW(VOLUME, SOURCE) },
         .part_count = 2,
         .needs = STEP(STOP_GUEST),
         .lacking = "its volumes have not been detached from",
     },
     [STEP_ATTACH_VOLUMES] = {
         .name = "ATTACH_VOLUMES",
-        .parts = { PROVIDE(POOL, TARGET), PROVE(POOL, TARGET), PROVIDE(VOLUME, TARGET),
-                   PROVE(VOLUME, TARGET), PROVIDE(CONFIG, TARGET) },
+        .parts = { PART_PROVIDE(POOL, TARGET), PART_PROVE(POOL, TARGET), PART_PROVIDE(VOLUME, TARGET),
+                   PART_PROVE(VOLUME, TARGET), PART_PROVIDE(CONFIG, TARGET) },
         .part_count = 5,
         .needs = STEP(STOP_GUEST) | STEP(DETACH_VOLUMES),
         .lacking = "its volumes have not been attached to",
     },
     [STEP_COPY_STATE] = {
         .name = "COPY_STATE",
-        .parts = { PROVIDE(STATE, TARGET), WITHDRAW(STATE, SOURCE) },
+        .parts = { PART_PROVIDE(STATE, TARGET), PART_WITHDRAW(STATE, SOURCE) },
         .part_count = 2,
         .needs = STEP(STOP_GUEST),
         .lacking = "its state has not been copied to",
@@ -117,7 +105,7 @@ static const struct {
     },
     [STEP_ATTACH_INTERFACES] = {
         .name = "ATTACH_INTERFACES",
-        .parts = { PROVIDE(INTERFACE, TARGET) },
+        .parts = { PART_PROVIDE(INTERFACE, TARGET) },
         .part_count = 1,
         .needs = STEP(STOP_GUEST) | STEP(DETACH_INTERFACES),
         .lacking = "its interfaces have not been attached to",
@@ -131,14 +119,14 @@ static const struct {
     },
     [STEP_REMOVE_BRIDGES] = {
         .name = "REMOVE_BRIDGES",
-        .parts = { WITHDRAW(BRIDGE, SOURCE) },
+        .parts = { PART_WITHDRAW(BRIDGE, SOURCE) },
         .part_count = 1,
         .needs = STEP(MIGRATE_GUEST) | STEP(STARTUP_GUEST),
         .lacking = "its bridges are still on",
     },
     [STEP_REMOVE_NAT_BRIDGE_SRC] = {
         .name = "REMOVE_NAT_BRIDGE_SRC",
-        .parts = { WITHDRAW(NAT_BRIDGE, SOURCE) },
+        .parts = { PART_WITHDRAW(NAT_BRIDGE, SOURCE) },
         .part_count = 1,
         .needs = STEP(MIGRATE_GUEST) | STEP(STARTUP_GUEST),
         .lacking = "its NAT bridge is still on",
@@ -180,7 +168,7 @@ const char *procedure_name(enum op_kind kind, enum supply_kind supply)
 
     for (size_t i = 0; i < PROCEDURE_STEPS; i++) {
         for (size_t k = 0; k < steps_of_all[i].part_count; k++) {
-            const struct procedure_part *part = &steps_of_all[i].parts[k];
+            const struct part *part = &steps_of_all[i].parts[k];
 
             if (part->op == op && part->supply == supply) {
                 return steps_of_all[i].name;
@@ -198,14 +186,13 @@ bool procedure_is_of_supplies(size_t place)
 }
 
 size_t procedure_parts(size_t place, const struct journal_move *move,
-                       const struct supply_list *supplies,
-                       struct procedure_part parts[PROCEDURE_PARTS])
+                       const struct supply_list *supplies, struct part parts[PROCEDURE_PARTS])
 {
     uint32_t kinds = supply_list_kinds(supplies) | SUPPLY_BIT(SUPPLY_NONE);
     size_t count = 0;
 
     for (size_t i = 0; i < steps_of_all[place].part_count; i++) {
-        const struct procedure_part *part = &steps_of_all[place].parts[i];
+        const struct part *part = &steps_of_all[place].parts[i];
         bool silent =
             move->mode == MOVE_FORCED && (part->side == SOURCE || part->supply == SUPPLY_STATE);
         bool known = part->op != OP_PREFLIGHT || supply_list_is_identified(supplies, part->supply);
@@ -217,21 +204,30 @@ size_t procedure_parts(size_t place, const struct journal_move *move,
     return count;
 }
 
+/* The kinds of supplies that the step at 'place' is about. */
+static uint32_t kinds_of(size_t place)
+{
+    uint32_t kinds = 0;
+
+    for (size_t i = 0; i < steps_of_all[place].part_count; i++) {
+        kinds |= SUPPLY_BIT(steps_of_all[place].parts[i].supply);
+    }
+    return kinds;
+}
+
+/* 'part_count': what it consists of for this move. */
 static const char *why_skipped(size_t index, const struct journal_move *move,
-                               const struct supply_list *supplies)
+                               const struct supply_list *supplies, size_t part_count)
 {
     enum op_kind op = steps_of_all[index].parts[0].op;
-    struct procedure_part parts[PROCEDURE_PARTS];
 
-    if (procedure_is_of_supplies(index) &&
-        procedure_parts(index, &(struct journal_move){ .mode = MOVE_OFFLINE }, supplies, parts) ==
-            0) {
+    if (procedure_is_of_supplies(index) && (kinds_of(index) & supply_list_kinds(supplies)) == 0) {
         return "the platform provides nothing of the kind for the guest";
     }
     if (journal_move_is_restart(move)) {
         return op == OP_START ? NULL : "the guest is only started where it is";
     }
-    if (procedure_parts(index, move, supplies, parts) == 0) {
+    if (part_count == 0) {
         return "the source cannot be asked";
     }
     if ((op == OP_STOP || op == OP_START) && move->original != GUEST_RUNNING) {
@@ -287,10 +283,10 @@ static void tell_step(size_t index, const struct journal_move *move,
                       const struct supply_list *supplies, const struct journal_step *steps,
                       size_t count, struct procedure_row *row)
 {
-    const char *skipped = why_skipped(index, move, supplies);
     const char *const hosts[] = { move->from, move->to };
-    struct procedure_part parts[PROCEDURE_PARTS];
+    struct part parts[PROCEDURE_PARTS];
     size_t part_count = procedure_parts(index, move, supplies, parts);
+    const char *skipped = why_skipped(index, move, supplies, part_count);
 
     *row = (struct procedure_row){
         .name = steps_of_all[index].name,

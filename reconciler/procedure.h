@@ -16,6 +16,7 @@
 #include "model/op.h"
 #include "model/supply.h"
 #include "reconciler/journal/journal.h"
+#include "reconciler/part.h"
 
 enum procedure_state {
     PROCEDURE_REMAINING,
@@ -36,13 +37,6 @@ enum procedure_state {
 
 struct arena;
 struct observed_guest;
-
-/* One operation of a step. */
-struct procedure_part {
-    enum op_kind op;
-    enum supply_kind supply; /* NONE: it is about the guest itself. */
-    unsigned side;           /* 0 = on the source, 1 = on the target. */
-};
 
 /* One step, in the order of the procedure. */
 struct procedure_row {
@@ -77,8 +71,7 @@ bool procedure_is_of_supplies(size_t place);
 
 /* The operations of the step at 'place' in their order, as far as 'move' has them; how many. */
 size_t procedure_parts(size_t place, const struct journal_move *move,
-                       const struct supply_list *supplies,
-                       struct procedure_part parts[PROCEDURE_PARTS]);
+                       const struct supply_list *supplies, struct part parts[PROCEDURE_PARTS]);
 
 /* The steps whose outcome holds by the journal: done, or skipped as there is nothing to do. */
 uint32_t procedure_held(const struct procedure_row rows[PROCEDURE_STEPS]);

@@ -11,68 +11,58 @@
 /* A command that does not end by SIGTERM when its time is over gets SIGKILL 5 s later. */
 #define LOOSE_MS INT64_C(6000)
 
-/* One thing that must hold. */
-struct need {
-    enum op_kind op;
-    enum supply_kind supply;
-    unsigned side;
-};
-
-#define PROVIDE(kind, side)             \
-    {                                   \
-        OP_PROVIDE, SUPPLY_##kind, side \
-    }
-#define WITHDRAW(kind, side)             \
-    {                                    \
-        OP_WITHDRAW, SUPPLY_##kind, side \
-    }
-#define PROVE(kind, side)                 \
-    {                                     \
-        OP_PREFLIGHT, SUPPLY_##kind, side \
-    }
-
 /* Each in the order in which it is done.  The configuration volume is mounted from an attached volume: it comes
  * after the volumes, proven by then, and goes before them.  Pools are the hosts' own: they are started for the guest
  * and stay so.  State is copied while it is still at the source, which then puts it aside. */
-static const struct need before_migrate[] = { PROVIDE(BRIDGE, TARGET), PROVIDE(NAT_BRIDGE, TARGET),
-                                              PROVIDE(POOL, TARGET), PROVIDE(VOLUME, TARGET),
-                                              PROVIDE(INTERFACE, TARGET) };
-static const struct need before_stop[] = { PROVIDE(BRIDGE, TARGET), PROVIDE(NAT_BRIDGE, TARGET),
-                                           PROVIDE(POOL, TARGET), PROVE(POOL, TARGET) };
-static const struct need before_define[] = {
-    PROVIDE(BRIDGE, TARGET),  PROVIDE(NAT_BRIDGE, TARGET), PROVIDE(POOL, TARGET),
-    PROVE(POOL, TARGET),      WITHDRAW(INTERFACE, SOURCE), WITHDRAW(CONFIG, SOURCE),
-    WITHDRAW(VOLUME, SOURCE), PROVIDE(VOLUME, TARGET),     PROVE(VOLUME, TARGET),
-    PROVIDE(CONFIG, TARGET),  PROVIDE(STATE, TARGET),      WITHDRAW(STATE, SOURCE),
+static const struct part before_migrate[] = {
+    PART_PROVIDE(BRIDGE, TARGET), PART_PROVIDE(NAT_BRIDGE, TARGET), PART_PROVIDE(POOL, TARGET),
+    PART_PROVIDE(VOLUME, TARGET), PART_PROVIDE(INTERFACE, TARGET)
 };
-static const struct need before_start[] = {
-    PROVIDE(BRIDGE, TARGET),    PROVIDE(NAT_BRIDGE, TARGET), PROVIDE(POOL, TARGET),
-    PROVE(POOL, TARGET),        WITHDRAW(INTERFACE, SOURCE), WITHDRAW(CONFIG, SOURCE),
-    WITHDRAW(VOLUME, SOURCE),   PROVIDE(VOLUME, TARGET),     PROVE(VOLUME, TARGET),
-    PROVIDE(CONFIG, TARGET),    PROVIDE(STATE, TARGET),      WITHDRAW(STATE, SOURCE),
-    PROVIDE(INTERFACE, TARGET),
+static const struct part before_stop[] = { PART_PROVIDE(BRIDGE, TARGET),
+                                           PART_PROVIDE(NAT_BRIDGE, TARGET),
+                                           PART_PROVIDE(POOL, TARGET), PART_PROVE(POOL, TARGET) };
+static const struct part before_define[] = {
+    PART_PROVIDE(BRIDGE, TARGET),  PART_PROVIDE(NAT_BRIDGE, TARGET), PART_PROVIDE(POOL, TARGET),
+    PART_PROVE(POOL, TARGET),      PART_WITHDRAW(INTERFACE, SOURCE), PART_WITHDRAW(CONFIG, SOURCE),
+    PART_WITHDRAW(VOLUME, SOURCE), PART_PROVIDE(VOLUME, TARGET),     PART_PROVE(VOLUME, TARGET),
+    PART_PROVIDE(CONFIG, TARGET),  PART_PROVIDE(STATE, TARGET),      PART_WITHDRAW(STATE, SOURCE),
 };
-static const struct need before_restart[] = {
-    WITHDRAW(INTERFACE, TARGET), WITHDRAW(STATE, TARGET),    WITHDRAW(CONFIG, TARGET),
-    WITHDRAW(VOLUME, TARGET),    PROVIDE(BRIDGE, SOURCE),    PROVIDE(NAT_BRIDGE, SOURCE),
-    PROVIDE(POOL, SOURCE),       PROVIDE(VOLUME, SOURCE),    PROVIDE(CONFIG, SOURCE),
-    PROVIDE(STATE, SOURCE),      PROVIDE(INTERFACE, SOURCE),
+static const struct part before_start[] = {
+    PART_PROVIDE(BRIDGE, TARGET),     PART_PROVIDE(NAT_BRIDGE, TARGET),
+    PART_PROVIDE(POOL, TARGET),       PART_PROVE(POOL, TARGET),
+    PART_WITHDRAW(INTERFACE, SOURCE), PART_WITHDRAW(CONFIG, SOURCE),
+    PART_WITHDRAW(VOLUME, SOURCE),    PART_PROVIDE(VOLUME, TARGET),
+    PART_PROVE(VOLUME, TARGET),       PART_PROVIDE(CONFIG, TARGET),
+    PART_PROVIDE(STATE, TARGET),      PART_WITHDRAW(STATE, SOURCE),
+    PART_PROVIDE(INTERFACE, TARGET),
 };
-static const struct need at_end[] = {
-    PROVIDE(BRIDGE, TARGET),    PROVIDE(NAT_BRIDGE, TARGET), WITHDRAW(INTERFACE, SOURCE),
-    WITHDRAW(CONFIG, SOURCE),   WITHDRAW(VOLUME, SOURCE),    PROVIDE(VOLUME, TARGET),
-    PROVIDE(CONFIG, TARGET),    PROVIDE(STATE, TARGET),      WITHDRAW(STATE, SOURCE),
-    PROVIDE(INTERFACE, TARGET), WITHDRAW(BRIDGE, SOURCE),    WITHDRAW(NAT_BRIDGE, SOURCE),
+static const struct part before_restart[] = {
+    PART_WITHDRAW(INTERFACE, TARGET), PART_WITHDRAW(STATE, TARGET),
+    PART_WITHDRAW(CONFIG, TARGET),    PART_WITHDRAW(VOLUME, TARGET),
+    PART_PROVIDE(BRIDGE, SOURCE),     PART_PROVIDE(NAT_BRIDGE, SOURCE),
+    PART_PROVIDE(POOL, SOURCE),       PART_PROVIDE(VOLUME, SOURCE),
+    PART_PROVIDE(CONFIG, SOURCE),     PART_PROVIDE(STATE, SOURCE),
+    PART_PROVIDE(INTERFACE, SOURCE),
 };
-static const struct need at_end_back[] = {
-    WITHDRAW(INTERFACE, TARGET), WITHDRAW(STATE, TARGET),     WITHDRAW(CONFIG, TARGET),
-    WITHDRAW(VOLUME, TARGET),    WITHDRAW(BRIDGE, TARGET),    WITHDRAW(NAT_BRIDGE, TARGET),
-    PROVIDE(BRIDGE, SOURCE),     PROVIDE(NAT_BRIDGE, SOURCE), PROVIDE(VOLUME, SOURCE),
-    PROVIDE(CONFIG, SOURCE),     PROVIDE(STATE, SOURCE),      PROVIDE(INTERFACE, SOURCE),
+static const struct part at_end[] = {
+    PART_PROVIDE(BRIDGE, TARGET),     PART_PROVIDE(NAT_BRIDGE, TARGET),
+    PART_WITHDRAW(INTERFACE, SOURCE), PART_WITHDRAW(CONFIG, SOURCE),
+    PART_WITHDRAW(VOLUME, SOURCE),    PART_PROVIDE(VOLUME, TARGET),
+    PART_PROVIDE(CONFIG, TARGET),     PART_PROVIDE(STATE, TARGET),
+    PART_WITHDRAW(STATE, SOURCE),     PART_PROVIDE(INTERFACE, TARGET),
+    PART_WITHDRAW(BRIDGE, SOURCE),    PART_WITHDRAW(NAT_BRIDGE, SOURCE),
+};
+static const struct part at_end_back[] = {
+    PART_WITHDRAW(INTERFACE, TARGET), PART_WITHDRAW(STATE, TARGET),
+    PART_WITHDRAW(CONFIG, TARGET),    PART_WITHDRAW(VOLUME, TARGET),
+    PART_WITHDRAW(BRIDGE, TARGET),    PART_WITHDRAW(NAT_BRIDGE, TARGET),
+    PART_PROVIDE(BRIDGE, SOURCE),     PART_PROVIDE(NAT_BRIDGE, SOURCE),
+    PART_PROVIDE(VOLUME, SOURCE),     PART_PROVIDE(CONFIG, SOURCE),
+    PART_PROVIDE(STATE, SOURCE),      PART_PROVIDE(INTERFACE, SOURCE),
 };
 
 struct needs {
-    const struct need *items;
+    const struct part *items;
     size_t count;
 };
 
@@ -163,7 +153,7 @@ static struct needs needs_of(const struct gate *gate)
 
 /* A pool is its host's: nothing was taken from the source's, and nothing has to be done about one of the target
  * that the checks found there, and what is behind it. */
-static bool is_pool_in_order(const struct gate *gate, const struct need *need)
+static bool is_pool_in_order(const struct gate *gate, const struct part *need)
 {
     return need->supply == SUPPLY_POOL &&
            (need->side == SOURCE || (gate->stage->present[TARGET] & SUPPLY_BIT(SUPPLY_POOL)) != 0);
@@ -171,7 +161,7 @@ static bool is_pool_in_order(const struct gate *gate, const struct need *need)
 
 /* On the way back only what the move has changed is put right: bridges of the target that were there before it
  * stay, and so does the source of a guest that is no longer there. */
-static bool is_concerned(const struct gate *gate, const struct need *need)
+static bool is_concerned(const struct gate *gate, const struct part *need)
 {
     const struct stage *stage = gate->stage;
     uint32_t bit = SUPPLY_BIT(need->supply);
@@ -207,36 +197,42 @@ static bool is_concerned(const struct gate *gate, const struct need *need)
     return true;
 }
 
-static bool holds(const struct stage *stage, const struct need *need)
+bool stage_holds(const struct stage *stage, const struct part *part)
 {
-    uint32_t seen = need->op == OP_PREFLIGHT ? stage->matched
-                    : need->op == OP_PROVIDE ? stage->provided[need->side]
-                                             : stage->withdrawn[need->side];
+    uint32_t seen = part->op == OP_PREFLIGHT ? stage->matched
+                    : part->op == OP_PROVIDE ? stage->provided[part->side]
+                                             : stage->withdrawn[part->side];
 
-    return (seen & SUPPLY_BIT(need->supply)) != 0;
+    return (seen & SUPPLY_BIT(part->supply)) != 0;
+}
+
+bool stage_is_hopeless(const struct stage *stage)
+{
+    return stage->failures > 0 &&
+           (stage->failures >= STAGE_TRIES || !err_is_retryable(&stage->error));
 }
 
 /* The first thing that 'step' needs and that was not seen to hold, or NULL. */
-static const struct need *find_missing(const struct gate *gate)
+static const struct part *find_missing(const struct gate *gate)
 {
     const struct needs needs = needs_of(gate);
 
     for (size_t i = 0; i < needs.count; i++) {
-        if (is_concerned(gate, &needs.items[i]) && !holds(gate->stage, &needs.items[i])) {
+        if (is_concerned(gate, &needs.items[i]) && !stage_holds(gate->stage, &needs.items[i])) {
             return &needs.items[i];
         }
     }
     return NULL;
 }
 
-static bool is_failed(const struct stage *stage, const struct need *need)
+static bool is_failed(const struct stage *stage, const struct part *need)
 {
     return stage->failures > 0 && stage->failed.op == need->op &&
            stage->failed.supply == need->supply && stage->failed.side == need->side;
 }
 
 /* Somebody's process would lose what it works with.  No step of ours leads here. */
-static bool is_in_use(const struct gate *gate, const struct need *need)
+static bool is_in_use(const struct gate *gate, const struct part *need)
 {
     const struct observed_guest *guest = gate->facts->guests[need->side];
     const struct observed_guest *source = gate->facts->guests[SOURCE];
@@ -248,7 +244,7 @@ static bool is_in_use(const struct gate *gate, const struct need *need)
            (need->side == TARGET && source != NULL && source->job == GUEST_JOB_OUTGOING);
 }
 
-static struct step stuck(const struct need *need, const char *text)
+static struct step stuck(const struct part *need, const char *text)
 {
     return (struct step){
         .action = STEP_STUCK,
@@ -270,7 +266,7 @@ static const char *stuck_text(const struct gate *gate)
 
 static struct step gated(const struct gate *gate)
 {
-    const struct need *need = find_missing(gate);
+    const struct part *need = find_missing(gate);
 
     if (need == NULL) {
         return *gate->step;
@@ -305,12 +301,12 @@ static bool leads_forward(const struct step *step)
             ((step->op == OP_DEFINE || step->op == OP_START) && step->side == TARGET));
 }
 
-static bool is_hopeless(const struct stage *stage, const struct step *step)
+static bool has_no_hope(const struct stage *stage, const struct step *step)
 {
-    const struct need need = { step->op, step->supply, step->side };
+    const struct part need = { step->op, step->supply, step->side };
 
     return step->action == STEP_RUN && stage_is_own(step) && is_failed(stage, &need) &&
-           (stage->failures >= STAGE_TRIES || !err_is_retryable(&stage->error));
+           stage_is_hopeless(stage);
 }
 
 /* Live, what was attached to the target is looked at before the guest follows it. */
@@ -336,7 +332,7 @@ struct step stage_next(const struct journal_move *move, const struct step_facts 
     struct step base = step_next(move, facts);
     struct step next = stage_before(move, facts, stage, &base);
 
-    if (leads_forward(&base) && is_hopeless(stage, &next)) {
+    if (leads_forward(&base) && has_no_hope(stage, &next)) {
         struct journal_move turned = *move;
 
         turned.back = true;
@@ -387,7 +383,7 @@ int64_t stage_wait_ms(const struct stage *stage, const struct step *step, int64_
 
 void stage_note_outcome(struct stage *stage, const struct step *step, const struct err *err)
 {
-    const struct need need = { step->op, step->supply, step->side };
+    const struct part need = { step->op, step->supply, step->side };
 
     if (!stage_is_own(step)) {
         stage->proven |= step->op == OP_PREFLIGHT && step->prepared && err == NULL;

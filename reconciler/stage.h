@@ -22,6 +22,7 @@
 #include "model/op.h"
 #include "model/supply.h"
 #include "reconciler/journal/journal.h"
+#include "reconciler/part.h"
 #include "reconciler/step.h"
 
 struct actuator_completion;
@@ -70,6 +71,12 @@ bool stage_is_own(const struct step *step);
  * supplies tells so by 'supply', and 'error' says why. */
 struct step stage_next(const struct journal_move *move, const struct step_facts *facts,
                        const struct stage *stage);
+
+/* True if 'part', which is about a supply, was seen to hold since the move was taken up. */
+bool stage_holds(const struct stage *stage, const struct part *part);
+
+/* True if what failed last is not tried again on the way forward. */
+bool stage_is_hopeless(const struct stage *stage);
 
 /* What has to be done before 'step', or 'step' itself: for one that step_next() has not decided. */
 struct step stage_before(const struct journal_move *move, const struct step_facts *facts,
