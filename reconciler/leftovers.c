@@ -235,10 +235,10 @@ static const char *sweeping_text(const struct observed_guest *guest, bool gives)
                          : "the host does not have it any more";
 }
 
-static void sweep(struct reconciler *reconciler, const struct journal_leftover *leftover)
+static void sweep(struct reconciler *reconciler, const struct journal_leftover *leftover,
+                  enum leftover_standing standing)
 {
     const struct observed *observed = &reconciler->snapshot.observed;
-    enum leftover_standing standing = leftover_judge(leftover, &reconciler->ledger, observed);
     bool gives = standing == LEFTOVER_BEREFT;
     const struct observed_guest *guest =
         observed_find_guest(observed_find_host(observed, leftover->host), leftover->uuid);
@@ -265,13 +265,14 @@ static void sweep(struct reconciler *reconciler, const struct journal_leftover *
 }
 
 /* What is to be done about it now: told, noted, or (true) swept. */
-static bool settle(struct reconciler *reconciler, const struct journal_leftover *leftover)
+static bool settle(struct reconciler *reconciler, const struct journal_leftover *leftover,
+                   enum leftover_standing standing)
 {
     struct arena *arena = &reconciler->arena;
     const char *guest = leftover->guest;
     const char *host = leftover->host;
 
-    switch (leftover_judge(leftover, &reconciler->ledger, &reconciler->snapshot.observed)) {
+    switch (standing) {
     case LEFTOVER_SILENT:
         if (leftover->protection == JOURNAL_PROTECTION_FENCED) {
             tell(reconciler, leftover,
@@ -363,8 +364,14 @@ bool leftovers_sweep_next(struct reconciler *reconciler)
     for (size_t i = 0; i < reconciler->ledger.leftover_count; i++) {
         const struct journal_leftover *leftover = &reconciler->ledger.leftovers[i];
 
-        if (!is_for_a_move(&reconciler->ledger, leftover) && settle(reconciler, leftover)) {
-            sweep(reconciler, leftover);
+        enum leftover_standing standing;
+
+        if (is_for_a_move(&reconciler->ledger, leftover)) {
+            continue;
+        }
+        standing = leftover_judge(leftover, &reconciler->ledger, &reconciler->snapshot.observed);
+        if (settle(reconciler, leftover, standing)) {
+            sweep(reconciler, leftover, standing);
             return true;
         }
     }

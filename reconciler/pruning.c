@@ -62,7 +62,7 @@ bool pruning_go_on(struct reconciler *reconciler)
     pruning->next_ms = now_ms + PRUNING_PAUSE_MS;
     if (find(reconciler, &record.prune, &found, &err) != 0) {
         controller_lost(reconciler, &err);
-        return false;
+        return true;
     }
     pruning->after = record.prune.upto >= record.prune.last ? 0 : record.prune.upto;
     if (found) {

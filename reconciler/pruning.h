@@ -21,5 +21,6 @@ struct pruning {
     int64_t next_ms; /* Monotonic: not before. */
 };
 
-/* True if something is let go of now: its batch is one of the controller's notes. */
+/* True if the controller does not rest now: something is let go of, in a batch that is one of its notes, or the
+ * journal is lost. */
 bool pruning_go_on(struct reconciler *reconciler);
