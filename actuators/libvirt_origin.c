@@ -85,6 +85,12 @@ static const char *learn(const struct libvirt_move *move, struct look *look)
     return look->device != NULL ? look->device : look->platform;
 }
 
+/* A volume whose place on a host can be asked for. */
+static bool is_volume(const struct supply *item)
+{
+    return item->kind == SUPPLY_POOL || (item->kind == SUPPLY_VOLUME && item->device != NULL);
+}
+
 /* The volumes among 'items', with an identity if that is 'wanted'. */
 static size_t find_volumes(const struct libvirt_move *move, const struct supply_list *items,
                            bool wanted, struct look *looks)
@@ -94,14 +100,15 @@ static size_t find_volumes(const struct libvirt_move *move, const struct supply_
     for (size_t i = 0; i < items->count; i++) {
         const struct supply *item = &items->items[i];
 
-        const char *path = item->kind == SUPPLY_VOLUME ? item->device
-                           : item->kind == SUPPLY_POOL
-                               ? libvirt_storage_path(move->arena, &move->source, item)
-                               : NULL;
-
-        if (wanted ? item->identity != NULL : path != NULL) {
-            looks[count++] = (struct look){ .item = item, .path = path };
+        if (!is_volume(item) || (wanted && item->identity == NULL)) {
+            continue;
         }
+        looks[count++] = (struct look){
+            .item = item,
+            .path = item->kind == SUPPLY_VOLUME
+                        ? item->device
+                        : libvirt_storage_path(move->arena, &move->source, item),
+        };
     }
     return count;
 }
@@ -128,12 +135,18 @@ static void keep(const struct libvirt_move *move, struct supply *items, struct l
 void libvirt_origin_learn(struct libvirt_move *move, struct check_list *list)
 {
     const struct op *op = move->op;
-    struct supply *items = ARENA_ARRAY(move->arena, struct supply, op->supplies.count);
-    struct look *looks = ARENA_ARRAY(move->arena, struct look, op->supplies.count);
-    size_t count = find_volumes(move, &op->supplies, false, looks);
+    struct supply *items;
+    struct look *looks;
     struct err err;
+    size_t count;
 
-    if (op->mode == MOVE_LIVE || op->mode == MOVE_FORCED || count == 0) {
+    if (op->mode == MOVE_LIVE || op->mode == MOVE_FORCED) {
+        return;
+    }
+    items = ARENA_ARRAY(move->arena, struct supply, op->supplies.count);
+    looks = ARENA_ARRAY(move->arena, struct look, op->supplies.count);
+    count = find_volumes(move, &op->supplies, false, looks);
+    if (count == 0) {
         return;
     }
     memcpy(items, op->supplies.items, op->supplies.count * sizeof(*items));

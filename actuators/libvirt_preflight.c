@@ -506,8 +506,14 @@ static void judge_network(const struct preflight *preflight, virNetworkPtr netwo
                           const char *name, size_t *wrong)
 {
     char *xml = virNetworkGetXMLDesc(network, 0);
-    bool is_pool = xml != NULL && libvirt_xml_network_is_pool(xml);
+    bool is_pool;
 
+    if (xml == NULL) {
+        (*wrong)++;
+        fail_libvirt(preflight, CHECK_NETWORKS);
+        return;
+    }
+    is_pool = libvirt_xml_network_is_pool(xml);
     free(xml);
     if (is_pool && preflight->live && !preflight->guest.has_standby) {
         (*wrong)++;

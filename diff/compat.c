@@ -113,23 +113,25 @@ static bool copies_nvram(const struct pair *pair)
 
 static bool check_nvram(const struct pair *pair)
 {
-    bool copied = copies_nvram(pair);
+    bool copied;
 
-    if (pair->guest->has_nvram == 1 && copied && pair->mode == MOVE_LIVE) {
+    if (pair->guest->has_nvram != 1) {
+        return pair->guest->has_nvram == 0 ||
+               unknown(pair, COMPAT_NVRAM, PLAN_UNSAFE, "whether it has an NVRAM file",
+                       pair->source->name);
+    }
+    copied = copies_nvram(pair);
+    if (copied && pair->mode == MOVE_LIVE) {
         return object(pair, PLAN_UNSAFE,
                       "its NVRAM file is on '%s' and is copied only while it is off: set mode = "
                       "offline",
                       pair->source->name);
     }
-    if (pair->guest->has_nvram == 1 && (!copied || pair->mode == MOVE_FORCED)) {
-        return object(pair, PLAN_UNSAFE,
-                      "its NVRAM file would stay behind on '%s': move it by hand, with that file, "
-                      "or let the platform's profile copy it ([state])",
-                      pair->source->name);
-    }
-    return pair->guest->has_nvram != OBSERVED_UNKNOWN ||
-           unknown(pair, COMPAT_NVRAM, PLAN_UNSAFE, "whether it has an NVRAM file",
-                   pair->source->name);
+    return (copied && pair->mode != MOVE_FORCED) ||
+           object(pair, PLAN_UNSAFE,
+                  "its NVRAM file would stay behind on '%s': move it by hand, with that file, "
+                  "or let the platform's profile copy it ([state])",
+                  pair->source->name);
 }
 
 static bool check_tpm(const struct pair *pair)

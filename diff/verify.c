@@ -266,19 +266,16 @@ static enum answer is_zero(int32_t value)
 }
 
 /* A guest's NVRAM goes along if the profile copies it and the guest is off meanwhile. */
-static enum answer has_no_nvram(const struct verifier *verifier, const struct step *step)
+static enum answer keeps_nvram(const struct verifier *verifier, const struct step *step)
 {
     const struct profile *profile = verifier->world.input->policy->profile;
-    const struct supply_list files = supply_list_of(&step->who->seen->supplies, SUPPLY_STATE);
+    const struct supply *file =
+        supply_list_find(&step->who->seen->supplies, SUPPLY_STATE, SUPPLY_NVRAM);
     bool off = step->move->mode != MOVE_LIVE && step->move->mode != MOVE_FORCED;
 
-    for (size_t i = 0; off && i < files.count; i++) {
-        if (strcmp(files.items[i].name, SUPPLY_NVRAM) == 0 &&
-            profile_takes(profile, SUPPLY_STATE, SUPPLY_NVRAM, files.items[i].device)) {
-            return YES;
-        }
-    }
-    return is_zero(step->who->seen->has_nvram);
+    return off && file != NULL && profile_takes(profile, SUPPLY_STATE, file->name, file->device)
+               ? YES
+               : is_zero(step->who->seen->has_nvram);
 }
 
 static enum answer are_same(const char *a, const char *b)
@@ -353,7 +350,7 @@ static int check_facts(struct verifier *verifier, const struct step *step)
     } facts[] = {
         { "unsafe", "managed save image", saved ? NO : is_zero(guest->managed_save) },
         { "unsafe", "snapshots", is_zero(guest->snapshots) },
-        { "unsafe", "NVRAM file", has_no_nvram(verifier, step) },
+        { "unsafe", "NVRAM file", keeps_nvram(verifier, step) },
         { "unsafe", "emulated TPM", is_zero(guest->has_tpm) },
         { "incompatible", "host devices", live ? is_zero(guest->hostdevs) : YES },
         { "incompatible", "architecture", are_same(source->arch, target->arch) },
