@@ -9,7 +9,6 @@
 #include "actuators/libvirt_pool.h"
 #include "actuators/ssh.h"
 #include "base/arena.h"
-#include "base/base.h"
 #include "base/err.h"
 #include "base/text.h"
 #include "model/supply.h"

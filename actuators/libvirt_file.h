@@ -54,7 +54,8 @@ int libvirt_file_read(const struct libvirt_file_host *at, const char *path,
                       struct libvirt_file *file, struct err *err);
 
 /* Makes a file like 'file' at 'path', where nothing is: under the name 'coming' first, in the same folder, until it is
- * known to be whole.  After a failure 'path' is as it was. */
+ * known to be whole.  After a failure 'path' may be there already, if the host could not say that it stays: whoever
+ * asks again finds out. */
 int libvirt_file_write(const struct libvirt_file_host *at, const char *path, const char *coming,
                        const struct libvirt_file *file, struct err *err);
 

@@ -100,6 +100,19 @@ int libvirt_move_find(const struct libvirt_move *move, const struct libvirt_move
     return 0;
 }
 
+int libvirt_move_is_active(const struct libvirt_move *move, const struct libvirt_move_end *end,
+                           struct err *err)
+{
+    AUTO(domain) virDomain *domain = NULL;
+    int active;
+
+    if (libvirt_move_find(move, end, &domain, err) < 0) {
+        return -1;
+    }
+    active = domain == NULL ? 0 : virDomainIsActive(domain);
+    return active < 0 ? libvirt_move_fail_libvirt(move, err) : active;
+}
+
 /* An image that lies where libvirt keeps those of guests with this name, since before the guest was defined
  * (libvirt 9.0): it says that there is none, refuses to remove it, and restores it at the next start. */
 static int check_leftover_save(const struct libvirt_move *move, virDomainPtr domain,

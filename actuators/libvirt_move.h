@@ -40,7 +40,7 @@ struct libvirt_move {
     struct ssh *ssh;                /* Joined for the job. */
     struct actuator_stats stats;    /* Out: of MIGRATE and ADOPT. */
     struct check_list checks;       /* Out: of PREFLIGHT, in 'arena'. */
-    uint32_t present[2];            /* Out: of PREFLIGHT, as in struct actuator_completion. */
+    uint32_t present[2]; /* Out: of PREFLIGHT and PROVIDE, as in struct actuator_completion. */
     uint32_t known[2];
     struct supply_list supplies; /* Out: likewise, in 'arena'. */
     const char *note;            /* Out: of PROVIDE, WITHDRAW, MIGRATE and ADOPT, in 'arena'. */
@@ -60,3 +60,7 @@ int libvirt_move_fail_libvirt(const struct libvirt_move *move, struct err *err);
  * the UUID has another name there. */
 int libvirt_move_find(const struct libvirt_move *move, const struct libvirt_move_end *end,
                       virDomainPtr *domain, struct err *err);
+
+/* 1 if the operation's guest is active on 'end', 0 if it is off or not known there, -1 with '*err'. */
+int libvirt_move_is_active(const struct libvirt_move *move, const struct libvirt_move_end *end,
+                           struct err *err);

@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <pthread.h>
-#include <stdlib.h>
 
 #include "actuators/libvirt_command.h"
 #include "actuators/libvirt_move.h"
@@ -134,14 +133,9 @@ static struct platform_value ask_fact(const struct inquiry *inquiry,
 static void ask(struct inquiry *inquiry)
 {
     const struct op *op = inquiry->move->op;
-    struct libvirt_command_host host = {
-        .arena = &inquiry->arena,
-        .profile = inquiry->profile,
-        .ssh = inquiry->move->ssh,
-        .address = inquiry->end->ssh,
-        .end_ms = libvirt_pool_now_ms() + op->timeout_ms,
-    };
+    struct libvirt_command_host host = libvirt_supply_host(inquiry->move, inquiry->end);
 
+    host.arena = &inquiry->arena; /* Of a thread of its own. */
     inquiry->host.name = inquiry->end->host.name;
     for (enum platform_fact fact = 0; fact < PLATFORM_FACT_COUNT; fact++) {
         if (platform_needs(&inquiry->profile->rules, op->mode, fact)) {

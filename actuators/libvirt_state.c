@@ -6,7 +6,6 @@
 #include <time.h>
 
 #include "actuators/libvirt_command.h"
-#include "actuators/libvirt_connection.h"
 #include "actuators/libvirt_file.h"
 #include "actuators/libvirt_move.h"
 #include "actuators/libvirt_pool.h"
@@ -82,18 +81,10 @@ static int look(struct place *place, struct err *err)
 static int check_off(const struct libvirt_move *move, const struct libvirt_move_end *end,
                      struct err *err)
 {
-    AUTO(domain) virDomain *domain = NULL;
-    int active;
+    int active = libvirt_move_is_active(move, end, err);
 
-    if (libvirt_move_find(move, end, &domain, err) < 0) {
-        return -1;
-    }
-    active = domain == NULL ? 0 : virDomainIsActive(domain);
-    if (active < 0) {
-        return libvirt_move_fail_libvirt(move, err);
-    }
-    return active == 0
-               ? 0
+    return active <= 0
+               ? active
                : libvirt_move_fail(move, err, ERR_BUSY, "it is not off on '%s'", end->host.name);
 }
 
@@ -353,17 +344,16 @@ static void check_item(struct place *place, const struct supply *item, struct ch
     }
 }
 
-void libvirt_state_check(const struct libvirt_move *move, struct check_list *list)
+void libvirt_state_check(struct libvirt_move *move, struct check_list *list)
 {
     const struct supply_list items = supply_list_of(&move->op->supplies, SUPPLY_STATE);
-    struct libvirt_move own = *move;
     struct libvirt_command_host hosts[] = { libvirt_supply_host(move, &move->source),
                                             libvirt_supply_host(move, &move->target) };
     const struct libvirt_file_host source =
         file_host(move, &hosts[0], &move->source, move->target.host.name);
     const struct libvirt_file_host target =
         file_host(move, &hosts[1], &move->target, move->source.host.name);
-    struct place place = { .move = &own, .here = &target, .there = &source };
+    struct place place = { .move = move, .here = &target, .there = &source };
 
     for (size_t i = 0; i < items.count; i++) {
         if (libvirt_state_is_copied(move->op, items.items[i].device)) {

@@ -23,7 +23,7 @@ int libvirt_state_run(struct libvirt_move *move, struct err *err);
 bool libvirt_state_is_copied(const struct op *op, const char *path);
 
 /* Adds the checks of storage that say whether the files of move->op can be copied. */
-void libvirt_state_check(const struct libvirt_move *move, struct check_list *list);
+void libvirt_state_check(struct libvirt_move *move, struct check_list *list);
 
 /* Fails with ERR_UNSAFE if a file of move->op is not on move->source, as libvirt would make an empty one for the
  * guest that starts there. */

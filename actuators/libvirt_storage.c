@@ -16,11 +16,6 @@
 #include "model/profile.h"
 #include "model/supply.h"
 
-static const struct profile *profile_of(const struct libvirt_move *move)
-{
-    return move->op->profile == NULL ? profile_default() : move->op->profile;
-}
-
 /* The pool, or NULL if there is none; '*active' of one that there is. */
 static int find_pool(const struct libvirt_move_end *end, const char *name, virStoragePoolPtr *pool,
                      bool *active, struct err *err)
@@ -73,14 +68,14 @@ static int refuse(const struct libvirt_move *move, const struct supply *item, co
 {
     return libvirt_move_fail(move, err, ERR_REFUSED,
                              "profile '%s' has [pool] %s = no: run 'virsh %s %s' there",
-                             profile_of(move)->name, key, command, item->name);
+                             op_profile(move->op)->name, key, command, item->name);
 }
 
 /* Somebody else may have done the same in the meantime. */
 static int start(const struct libvirt_move *move, virStoragePoolPtr pool, const struct supply *item,
                  struct err *err)
 {
-    if (!profile_of(move)->supplies[SUPPLY_POOL].start) {
+    if (!op_profile(move->op)->supplies[SUPPLY_POOL].start) {
         return refuse(move, item, "start", "pool-start", err);
     }
     return virStoragePoolCreate(pool, 0) == 0 || virStoragePoolIsActive(pool) == 1
@@ -92,7 +87,7 @@ static int start(const struct libvirt_move *move, virStoragePoolPtr pool, const 
 static int refresh(const struct libvirt_move *move, virStoragePoolPtr pool,
                    const struct supply *item, struct err *err)
 {
-    if (!profile_of(move)->supplies[SUPPLY_POOL].refresh) {
+    if (!op_profile(move->op)->supplies[SUPPLY_POOL].refresh) {
         return refuse(move, item, "refresh", "pool-refresh", err);
     }
     return virStoragePoolRefresh(pool, 0) == 0
@@ -184,7 +179,7 @@ const struct supply *libvirt_storage_brought(const struct libvirt_move *move,
                                              const struct libvirt_move_end *end, const char *pool,
                                              const char *volume, bool active)
 {
-    const struct profile_supply *settings = &profile_of(move)->supplies[SUPPLY_POOL];
+    const struct profile_supply *settings = &op_profile(move->op)->supplies[SUPPLY_POOL];
     const struct supply_list items = supply_list_of(&move->op->supplies, SUPPLY_POOL);
 
     if (move->op->prepared || end != &move->target ||

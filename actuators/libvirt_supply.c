@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "actuators/libvirt_command.h"
-#include "actuators/libvirt_connection.h"
 #include "actuators/libvirt_error.h"
 #include "actuators/libvirt_move.h"
 #include "actuators/libvirt_pool.h"
@@ -172,12 +171,7 @@ static int change(const struct libvirt_move *move, const struct errand *errand,
 
 static bool is_named(const char *const *names, size_t count, const char *name)
 {
-    size_t i = 0;
-
-    while (i < count && strcmp(names[i], name) != 0) {
-        i++;
-    }
-    return i < count;
+    return text_index(names, count, name) < count;
 }
 
 /* Does the guest with this definition use the thing? */
@@ -247,18 +241,10 @@ static int find_user(const struct libvirt_move *move, const struct libvirt_move_
 /* Nothing is taken away from a guest that runs. */
 static int check_off(const struct libvirt_move *move, struct err *err)
 {
-    AUTO(domain) virDomain *domain = NULL;
-    int active;
+    int active = libvirt_move_is_active(move, &move->source, err);
 
-    if (libvirt_move_find(move, &move->source, &domain, err) < 0) {
-        return -1;
-    }
-    active = domain == NULL ? 0 : virDomainIsActive(domain);
-    if (active < 0) {
-        return libvirt_move_fail_libvirt(move, err);
-    }
-    return active == 0
-               ? 0
+    return active <= 0
+               ? active
                : libvirt_move_fail(move, err, ERR_BUSY, "it is not off there, and needs them");
 }
 

@@ -13,7 +13,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct arena;
 struct check_list;
 struct libvirt_move;
 struct libvirt_xml_guest;

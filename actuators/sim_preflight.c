@@ -298,8 +298,7 @@ static bool comes_later(const struct preflight *preflight, const char *bridge, c
  * latter case; what is wrong with it has been noted. */
 static bool judge_pool(const struct preflight *preflight, const char *path, bool *later)
 {
-    const struct profile *profile =
-        preflight->op->profile == NULL ? profile_default() : preflight->op->profile;
+    const struct profile *profile = op_profile(preflight->op);
     const struct profile_supply *supply = &profile->supplies[SUPPLY_POOL];
     const struct sim_pool *pool = sim_fleet_find_pool(preflight->target, path);
     const char *target = preflight->target->name;

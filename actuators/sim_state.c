@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "actuators/sim_state.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "actuators/sim_fleet.h"

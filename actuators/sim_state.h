@@ -16,7 +16,6 @@ struct op;
 struct sim_fleet;
 struct sim_guest;
 struct sim_host;
-struct supply;
 
 /* PROVIDE and WITHDRAW of STATE on 'host', as sim_supply_provide() and sim_supply_withdraw(); 'peer' is the move's
  * other host. */

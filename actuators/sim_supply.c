@@ -249,9 +249,7 @@ static int provide_pool(const struct place *place, struct err *err)
 {
     const char *path = path_of(place->fleet->arena, place->item);
     struct sim_pool *pool = sim_fleet_find_pool(place->host, path);
-    const struct profile *profile =
-        place->op->profile == NULL ? profile_default() : place->op->profile;
-    const struct profile_supply *supply = &profile->supplies[SUPPLY_POOL];
+    const struct profile_supply *supply = &op_profile(place->op)->supplies[SUPPLY_POOL];
 
     if (pool == NULL) {
         return fail(place, err, ERR_INCOMPATIBLE, "there is no such pool", NULL);

@@ -94,8 +94,8 @@ struct op {
     bool
         prepared; /* PREFLIGHT: they are there on 'peer', so what depends on them is looked at too. */
     const struct profile
-        *profile;          /* PREFLIGHT, PROVIDE, WITHDRAW, START: of the platform; NULL: one
-                                      that provides nothing and has no rules (op_profile()). */
+        *profile;          /* PREFLIGHT, PROVIDE, WITHDRAW, START: of the platform; NULL: the
+                                      default one (op_profile()). */
     const char *other;     /* PROVIDE, WITHDRAW, START: the move's other host, or NULL. */
     const char *family[2]; /* PREFLIGHT: rackItemFamily of source and target in es.xml, or NULL. */
 };
