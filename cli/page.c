@@ -81,8 +81,9 @@ const char *page_retry(struct arena *arena, const struct json_t *status, const s
         return text_format(arena, "%s: %s; 'berth retry %s' tries again", guest, reason, guest);
     }
     return text_format(
-        arena, "%s: %s; tried %" PRId64 " times, next in %s; 'berth retry %s' tries at once", guest,
-        reason, document_number(retry, "attempts"),
+        arena, "%s: %s; tried %" PRId64 " time%s, next in %s; 'berth retry %s' tries at once",
+        guest, reason, document_number(retry, "attempts"),
+        document_number(retry, "attempts") == 1 ? "" : "s",
         ago(arena, status, document_instant(retry, "next")), guest);
 }
 

@@ -142,6 +142,8 @@ static int64_t duration_of(const struct plan *plan, const struct plan_move *move
 }
 
 /* Somebody has seen how long such moves take. */
+#define MOMENT_MS 1000
+
 static bool is_experience(const struct plan_move *move)
 {
     return move->forecast.source == ESTIMATE_FLEET || move->forecast.source == ESTIMATE_GUEST;
@@ -151,19 +153,20 @@ static const char *duration_text(struct arena *arena, int64_t ms)
 {
     char buffer[CLOCK_TEXT_SIZE];
 
-    return ms < 1000 ? "a moment" : arena_strdup(arena, clock_format_duration(ms, buffer));
+    return ms < MOMENT_MS ? "a moment" : arena_strdup(arena, clock_format_duration(ms, buffer));
 }
 
-/* "41 s", or "41 s (35 s to 52 s)" where earlier moves tell. */
+/* "41 s", or "41 s (35 s to 52 s)" where earlier moves tell; of a moment no more can be told. */
 static const char *takes_text(struct arena *arena, const struct plan *plan,
                               const struct plan_move *move)
 {
     const char *likely = duration_text(arena, duration_of(plan, move));
 
-    return is_experience(move) ? text_format(arena, "%s (%s to %s)", likely,
-                                             duration_text(arena, (int64_t)move->forecast.least_ms),
-                                             duration_text(arena, (int64_t)move->forecast.most_ms))
-                               : likely;
+    return is_experience(move) && move->forecast.most_ms >= MOMENT_MS
+               ? text_format(arena, "%s (%s to %s)", likely,
+                             duration_text(arena, (int64_t)move->forecast.least_ms),
+                             duration_text(arena, (int64_t)move->forecast.most_ms))
+               : likely;
 }
 
 #define MOVE_COLUMNS 9

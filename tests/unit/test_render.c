@@ -65,6 +65,27 @@ START_TEST(what_earlier_moves_tell_of_a_move_is_told_with_it)
 }
 END_TEST
 
+START_TEST(of_a_moment_no_range_is_told)
+{
+    AUTO(arena) struct arena arena = ARENA_INIT;
+    struct plan plan = build_plan(small_fleet(&arena));
+    struct text text = text_new(&arena);
+    struct text longer = text_new(&arena);
+    struct plan_move move = plan.moves[0];
+
+    move.forecast = (struct estimate_forecast){
+        .source = ESTIMATE_GUEST, .moves = 1, .likely_ms = 500, .least_ms = 400, .most_ms = 999
+    };
+    plan.moves = &move;
+    render_plan(&arena, &text, &plan, false);
+    ck_assert_ptr_nonnull(strstr(text.data, "  a moment  "));
+    ck_assert_ptr_null(strstr(text.data, "(a moment"));
+    move.forecast.most_ms = 1000;
+    render_plan(&arena, &longer, &plan, false);
+    ck_assert_ptr_nonnull(strstr(longer.data, "  a moment (a moment to 1.0 s)  "));
+}
+END_TEST
+
 START_TEST(interrupted_guests_are_counted)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
@@ -238,6 +259,7 @@ int main(void)
 
     tcase_add_test(tcase, plan_is_a_table_and_a_summary);
     tcase_add_test(tcase, what_earlier_moves_tell_of_a_move_is_told_with_it);
+    tcase_add_test(tcase, of_a_moment_no_range_is_told);
     tcase_add_test(tcase, interrupted_guests_are_counted);
     tcase_add_test(tcase, blocked_guest_comes_with_what_would_unblock_it);
     tcase_add_test(tcase, satisfied_fleet_says_so);
