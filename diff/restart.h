@@ -3,7 +3,8 @@
 
 /*
  * Restart: whether a guest that was stopped early may run again where it is, or its room has been given away
- * meanwhile; and whether one whose host is dead may run on another.  By the planner's charging: who arrives there, and who is off but may start, counts.  Pure.
+ * meanwhile; and whether one whose host is dead may run on another.  By the planner's charging: who
+ * arrives there, and who is off but may start, counts.  Pure.
  */
 
 #include <stddef.h>

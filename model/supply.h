@@ -88,7 +88,7 @@ bool supply_is_volume(const char *s);
 bool supply_is_identity(const char *s);
 
 /* A list of copies of the 'count' supplies at 'items', in order, one for each
- * kind and name (of several the one with the greatest device), in 'arena'.  ERR_INVALID names what cannot be one. */
+ * kind, name and volume (of several the one with the greatest device), in 'arena'.  ERR_INVALID names what cannot be one. */
 int supply_list_make(struct arena *arena, const struct supply *items, size_t count,
                      struct supply_list *list, struct err *err);
 
@@ -108,7 +108,7 @@ bool supply_list_is_identified(const struct supply_list *list, enum supply_kind 
 /* The kinds that 'list' has something of. */
 uint32_t supply_list_kinds(const struct supply_list *list);
 
-/* The one of 'kind' called 'name' in 'list', or NULL; and whether there is one. */
+/* The one of 'kind', which is not POOL, called 'name' in 'list', or NULL; and whether there is one. */
 const struct supply *supply_list_find(const struct supply_list *list, enum supply_kind kind,
                                       const char *name);
 bool supply_list_has(const struct supply_list *list, enum supply_kind kind, const char *name);

@@ -36,7 +36,7 @@ enum event_kind {
     EVENT_MOVE_RESUME,  /* 'move': left open by an earlier run. */
     EVENT_STEP_BEGIN,   /* 'move', 'op', 'host'. */
     EVENT_STEP_END,     /* The same, and 'err' or NULL; 'elapsed_ms', 'note' or NULL. */
-    EVENT_STEP_SKIPPED, /* 'move', 'step': there is nothing to do in it; 'text'. */
+    EVENT_STEP_SKIPPED, /* 'guest', 'step': there is nothing to do in it; 'text'. */
     EVENT_STEP_REFUSED, /* 'guest', 'step', which a person asked for: why it may not be taken, 'text'. */
     EVENT_PROGRESS,   /* 'move', 'progress'. */
     EVENT_FORECAST,   /* 'move': its predicted_ms is known now; 'text'. */

@@ -2,13 +2,11 @@
 #include "reconciler/executor.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "model/policy.h"
 #include "model/profile.h"
-#include "reconciler/force.h"
 #include "reconciler/intent.h"
 #include "reconciler/takeup.h"
 

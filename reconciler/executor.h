@@ -74,7 +74,7 @@ struct executor {
     int64_t waiting_since_ms; /* 0 = not waiting. */
 
     struct hand hand;   /* The step that a person asked for. */
-    bool by_hand;       /* A person ran it step by step before, or does so now. */
+    bool by_hand;       /* A person ran it step by step before it was taken up. */
     struct stage stage; /* What the platform provides for the guest. */
     bool identified;    /* Its supplies have identities that the journal has not. */
     struct step step;   /* What is being done. */

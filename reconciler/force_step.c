@@ -50,7 +50,6 @@ static struct step take_away(const struct journal_move *move, const struct step_
     if (move->source_removed) {
         return failed(move, facts);
     }
-
     if (step_has_failed(facts, OP_UNDEFINE) && facts->failures > STEP_TRIES_MAX) {
         return step_stuck("its definition on the target could not be removed");
     }

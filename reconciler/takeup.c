@@ -10,7 +10,6 @@
 #include "model/policy.h"
 #include "model/profile.h"
 #include "reconciler/executor.h"
-#include "reconciler/force.h"
 
 /* What an earlier run could not tell is no failure of the move: this one looks anew. */
 static void forget_unclear(struct journal_move *move)

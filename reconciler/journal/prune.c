@@ -2,7 +2,6 @@
 #include "reconciler/journal/prune.h"
 
 #include <stdint.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/arena.h"

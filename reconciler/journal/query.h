@@ -52,9 +52,11 @@ int query_holds(struct journal *self, struct arena *arena, struct journal_hold *
 int query_places(struct journal *self, struct arena *arena, struct journal_place **items,
                  size_t *count, struct err *err);
 
-/* Attestations that are neither used nor withdrawn, by the key of their moves. */
+/* Sightings that are not forgotten, by guest. */
 int query_sightings(struct journal *self, struct arena *arena, struct journal_place **items,
                     size_t *count, struct err *err);
+
+/* Attestations that are neither used nor withdrawn, by the key of their moves. */
 int query_attests(struct journal *self, struct arena *arena, struct journal_attest **items,
                   size_t *count, struct err *err);
 
