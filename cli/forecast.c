@@ -42,7 +42,8 @@ static int read_past(struct cli *cli, struct estimate_past **past, size_t *count
 
     journal = journal_open_readonly(cli->config.state_dir, &err);
     if (journal == NULL) {
-        return err.code == ERR_NOT_FOUND ? 0 : cli_fail(&err);
+        /* Who looks on as berthd acts may not read it: then sizes tell. */
+        return err.code == ERR_NOT_FOUND || err.code == ERR_DENIED ? 0 : cli_fail(&err);
     }
     status = journal->ops->moves(journal, &cli->arena, false, NULL, MOVES_MAX, &moves, count, &err);
     journal_close(journal);

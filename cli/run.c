@@ -193,12 +193,14 @@ bool run_show_plan(struct cli *cli, const struct run_request *request, const str
         }
         return true;
     }
+    if (request->json != NULL) {
+        return true;
+    }
     if (forecast_make(cli, false, &shown) != CLI_OK) {
         return false; /* Nobody agrees to what they cannot read. */
     }
     render_plan(&cli->arena, &text, &shown, cli->colour);
-    return request->json != NULL || text_equal(request->agreed, text.data) ||
-           cli_print(text.data, text.length) == CLI_OK;
+    return text_equal(request->agreed, text.data) || cli_print(text.data, text.length) == CLI_OK;
 }
 
 int run_refuse_forced(const struct err *err)

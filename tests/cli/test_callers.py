@@ -51,7 +51,10 @@ class Callers(ClientTest):
         self.assertEqual((hold["name"], hold["user"]), ("vm1", f"uid {SOMEBODY}"))
         self.assert_exit(self.ask("release", "vm1", groups=[READERS, ADMINS]), OK)
         self.want_a_move()
-        self.assert_exit(self.ask("apply", groups=[READERS, ADMINS]), OK)
+        result = self.ask("apply", groups=[READERS, ADMINS])
+        self.assert_exit(result, OK)
+        self.assertIn("the file puts it there", result.stdout) # The plan; how long it takes is a guess here.
+        self.assertNotIn("journal", result.stderr)
         self.assertNotEqual(self.world.places(), HOME)
 
     def test_nobody_else_is_told_anything_but_which_group_may(self):
