@@ -30,8 +30,8 @@ int handrun_check(const struct edit *edit, const char *step)
     return CLI_INVALID;
 }
 
-/* Whether 'step' can be taken of a move from 'from' to 'to': -1 if it can, else the exit status after saying why
- * not. */
+/* Whether edit->step can be taken of 'move', which stands as 'rows' say: -1 if it can, else the exit status after
+ * saying why not. */
 static int judge(struct edit *edit, const struct procedure_row rows[PROCEDURE_STEPS],
                  const struct plan_move *move)
 {
@@ -172,15 +172,16 @@ static int go_back(struct edit *edit, const struct es_edit *place, const struct 
 {
     const struct journal_move *move = tale->move;
     struct text json = text_new(&edit->cli->arena);
-    int status = edit_look(edit);
+    int status;
 
-    if (status != 0) {
-        return status;
-    }
     if (edit->step != NULL) {
         cli_error("without --step all that was done is undone",
                   "migrate: --step: '%s' goes back to '%s' as a whole", move->guest, move->from);
         return CLI_INVALID;
+    }
+    status = edit_look(edit);
+    if (status != 0) {
+        return status;
     }
     if (runs_on(edit, move->guest, move->to)) {
         cli_error(text_format(&edit->cli->arena,
