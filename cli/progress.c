@@ -221,18 +221,14 @@ static void on_step_end(struct progress *progress, const struct event *event)
     }
 }
 
-static void on_step_skipped(struct progress *progress, const struct event *event)
-{
-    clear_bar(progress);
-    (void)fprintf(stderr, "      %s: skipped, %s\n", event->step, event->text);
-}
-
-static void on_step_refused(struct progress *progress, const struct event *event)
+/* 'how': "skipped" or "refused". */
+static void on_step_passed_over(struct progress *progress, const struct event *event,
+                                const char *how)
 {
     AUTO(arena) struct arena arena = ARENA_INIT;
 
     clear_bar(progress);
-    (void)fprintf(stderr, "      %s: refused, %s\n", event->step,
+    (void)fprintf(stderr, "      %s: %s, %s\n", event->step, how,
                   text_visible(&arena, event->text));
 }
 
@@ -366,10 +362,10 @@ void progress_show(struct progress *progress, const struct event *event)
         on_step_end(progress, event);
         break;
     case EVENT_STEP_SKIPPED:
-        on_step_skipped(progress, event);
+        on_step_passed_over(progress, event, "skipped");
         break;
     case EVENT_STEP_REFUSED:
-        on_step_refused(progress, event);
+        on_step_passed_over(progress, event, "refused");
         break;
     case EVENT_PROGRESS:
         on_progress(progress, event->progress);
