@@ -97,12 +97,17 @@ static void provide(struct rig *rig, const char *host, enum supply_kind kind,
     ck_assert_uint_eq(done->present[0], note == NULL ? 0 : SUPPLY_BIT(kind));
 }
 
+static void assert_note(struct rig *rig, const struct op *op, const char *note)
+{
+    ck_assert_pstr_eq(rig_succeed(rig, op)->note, note);
+}
+
 static void withdraw(struct rig *rig, const char *host, enum supply_kind kind,
                      const struct supply_list *needs, const char *note)
 {
     struct op op = about(rig, OP_WITHDRAW, host, kind, needs);
 
-    ck_assert_pstr_eq(rig_succeed(rig, &op)->note, note);
+    assert_note(rig, &op, note);
 }
 
 START_TEST(a_link_is_made_once_and_removed_once)
@@ -350,7 +355,7 @@ static void assert_pool(struct rig *rig, enum op_kind kind, const char *pool, co
     struct supply item;
     struct op op = about_pool(rig, kind, pool, volume, &item);
 
-    ck_assert_pstr_eq(rig_succeed(rig, &op)->note, note);
+    assert_note(rig, &op, note);
 }
 
 START_TEST(a_pool_is_started_or_refreshed_once_and_stays)
@@ -413,11 +418,6 @@ static const char *new_state(struct rig *rig)
     return text_format(&rig->arena, "/run/%s_VARS.fd", rig_new_name(rig));
 }
 
-static void assert_state(struct rig *rig, const struct op *op, const char *note)
-{
-    ck_assert_pstr_eq(rig_succeed(rig, op)->note, note);
-}
-
 START_TEST(what_a_guest_keeps_of_itself_is_copied_put_aside_and_comes_back)
 {
     AUTO(rig) struct rig *rig = rig_open(WORLD_OFF, false);
@@ -429,17 +429,17 @@ START_TEST(what_a_guest_keeps_of_itself_is_copied_put_aside_and_comes_back)
 
     world_make_state(rig->world, "kvm1", path);
     (void)rig_fail(rig, &leave, ERR_UNSAFE);
-    assert_state(rig, &go, NULL);
-    assert_state(rig, &go, "already there");
-    assert_state(rig, &leave, NULL);
-    assert_state(rig, &leave, "already gone");
-    assert_state(rig, &go, "already there");
+    assert_note(rig, &go, NULL);
+    assert_note(rig, &go, "already there");
+    assert_note(rig, &leave, NULL);
+    assert_note(rig, &leave, "already gone");
+    assert_note(rig, &go, "already there");
     back.back = clear.back = true;
-    assert_state(rig, &back, NULL);
-    assert_state(rig, &back, "already there");
-    assert_state(rig, &clear, NULL);
-    assert_state(rig, &clear, "already gone");
-    assert_state(rig, &go, NULL);
+    assert_note(rig, &back, NULL);
+    assert_note(rig, &back, "already there");
+    assert_note(rig, &clear, NULL);
+    assert_note(rig, &clear, "already gone");
+    assert_note(rig, &go, NULL);
     world_remove_state(rig->world, "kvm1", path);
     world_remove_state(rig->world, "kvm2", path);
 }
@@ -458,7 +458,7 @@ START_TEST(a_file_that_another_host_has_in_its_place_is_neither_replaced_nor_put
     (void)rig_fail(rig, &go, ERR_EXISTS);
     (void)rig_fail(rig, &leave, ERR_UNSAFE);
     clear.back = true;
-    assert_state(rig, &clear, "kept: it is not what this move has brought");
+    assert_note(rig, &clear, "kept: it is not what this move has brought");
     (void)rig_fail(rig, &go, ERR_EXISTS);
     world_remove_state(rig->world, "kvm1", path);
     world_remove_state(rig->world, "kvm2", path);
@@ -477,7 +477,7 @@ START_TEST(a_guest_whose_file_is_nowhere_gets_none_and_is_not_started)
     world_make_state(rig->world, "kvm1", path);
     go.profile = profile_default();
     (void)rig_fail(rig, &go, ERR_REFUSED);
-    assert_state(rig, &start, NULL);
+    assert_note(rig, &start, NULL);
     world_remove_state(rig->world, "kvm1", path);
 }
 END_TEST

@@ -127,11 +127,9 @@ static void prepare(void *context, struct sim_fleet *fleet)
     fleet->changed = true;
 }
 
-static void die(void *context, struct sim_fleet *fleet)
+static void die(void)
 {
-    (void)context;
-    sim_fleet_find_host(fleet, "kvm1")->power = scene.frozen ? SIM_POWER_FROZEN : SIM_POWER_OFF;
-    fleet->changed = true;
+    world_power(&world, "kvm1", scene.frozen ? SIM_POWER_FROZEN : SIM_POWER_OFF);
 }
 
 static void set_device(void *context, struct sim_fleet *fleet)
@@ -198,7 +196,7 @@ static void begin(const struct scene *with, const char *faults)
     world.config.guard = scene.guarded;
     world_edit(&world, prepare, NULL);
     live(MINUTE_MS, false, WORLD_KILL_NEVER, 0);
-    world_edit(&world, die, NULL);
+    die();
     world_want(&world, away, ARRAY_LEN(away));
 }
 
@@ -448,7 +446,7 @@ START_TEST(only_definition_of_a_guest_stays_when_it_cannot_be_started_by_force)
     world_assert_is(&world, "vm1", "kvm2", "shutoff");
     ck_assert_uint_eq(world_owed(&world), 1);
     scene.frozen = false;
-    world_edit(&world, die, NULL);
+    die();
     force();
     ck_assert_msg(answer.code == ERR_NONE, "%s", answer.text);
     world_assert_is(&world, "vm1", "kvm2", "running"); /* In the end: it is owed a start. */
@@ -480,7 +478,7 @@ START_TEST(guest_that_could_not_be_moved_by_force_gets_back_what_the_move_before
     world.config.policy.mode = POLICY_MODE_OFFLINE;
     live(MINUTE_MS, false, WORLD_KILL_AFTER_CALL, 2);
     ck_assert(!world_has_autostart(&world, "vm1", "kvm1"));
-    world_edit(&world, die, NULL);
+    die();
     force();
     world_assert_is(&world, "vm1", "kvm2", "absent");
     world_edit(&world, switch_on, NULL);
@@ -519,19 +517,12 @@ START_TEST(definition_is_swept_when_the_host_returns_by_each_way_of_protection)
 }
 END_TEST
 
-static void die_too(void *context, struct sim_fleet *fleet)
-{
-    (void)context;
-    sim_fleet_find_host(fleet, "kvm2")->power = SIM_POWER_OFF;
-    fleet->changed = true;
-}
-
 START_TEST(what_may_be_the_last_definition_of_a_guest_stays_and_a_person_is_told)
 {
     begin(&(struct scene){ .attested = true }, "");
     force();
     assert_moved();
-    world_edit(&world, die_too, NULL);
+    world_power(&world, "kvm2", SIM_POWER_OFF);
     world_edit(&world, lift_fence, NULL);
     live(10 * MINUTE_MS, false, WORLD_KILL_NEVER, 0);
     world_assert_is(&world, "vm1", "kvm1", "shutoff");

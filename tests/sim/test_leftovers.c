@@ -111,26 +111,6 @@ static void begin(void)
     begin_on(2048);
 }
 
-struct switching {
-    const char *host;
-    enum sim_power power;
-};
-
-static void switch_host(void *context, struct sim_fleet *fleet)
-{
-    const struct switching *switching = context;
-
-    sim_fleet_find_host(fleet, switching->host)->power = switching->power;
-    fleet->changed = true;
-}
-
-static void power(const char *host, enum sim_power state)
-{
-    struct switching switching = { host, state };
-
-    world_edit(&world, switch_host, &switching);
-}
-
 static void set_fault(void *context, struct sim_fleet *fleet)
 {
     fleet->faults = context;
@@ -178,7 +158,7 @@ static void lose_host(void)
         { .guest = "vm2", .to = "kvm2", .dead = "kvm1", .user = "somebody" },
     };
 
-    power("kvm1", SIM_POWER_OFF);
+    world_power(&world, "kvm1", SIM_POWER_OFF);
     want(NULL, "kvm2");
     live(forces, ARRAY_LEN(forces));
     ck_assert_msg(answer.code == ERR_NONE, "%s", answer.text);
@@ -209,7 +189,7 @@ START_TEST(room_of_a_forced_move_that_is_not_settled_is_given_to_no_other)
     struct sim_fault fault = { .op = OP_START, .guest = "vm1", .when = SIM_WHEN_HANG, .times = 1 };
 
     begin_on(400);
-    power("kvm1", SIM_POWER_OFF);
+    world_power(&world, "kvm1", SIM_POWER_OFF);
     world_edit(&world, set_fault, &fault);
     live(forces, ARRAY_LEN(forces));
     ck_assert_int_eq(answer.code, ERR_REFUSED);
@@ -228,8 +208,8 @@ START_TEST(what_a_host_keeps_is_removed_while_a_move_between_others_is_not_settl
     request_count = 0;
     world_live(&world, WORLD_KILL_AFTER_CALL, 4);
     ck_assert_uint_eq(world_open_moves(&world), 1);
-    power("kvm3", SIM_POWER_OFF);
-    power("kvm1", SIM_POWER_ON);
+    world_power(&world, "kvm3", SIM_POWER_OFF);
+    world_power(&world, "kvm1", SIM_POWER_ON);
     live(NULL, 0);
     ck_assert_uint_eq(world_open_moves(&world), 1);
     world_assert_is(&world, "vm1", "kvm1", "absent");
@@ -353,7 +333,7 @@ static void fail_to_force(enum op_kind op, bool off)
         world_edit(&world, turn_off, kvm1);
     }
     live(NULL, 0);
-    power("kvm1", SIM_POWER_OFF);
+    world_power(&world, "kvm1", SIM_POWER_OFF);
     fail_all(op, "kvm2", "vm1");
     live(&force, 1);
     ck_assert_msg(answer.code == ERR_NONE, "%s", answer.text);
@@ -431,7 +411,7 @@ START_TEST(guest_that_comes_back_off_to_a_host_that_is_not_swept_yet_is_there_an
     begin();
     lose_host();
     fail_all(OP_WITHDRAW, "kvm1", "vm1");
-    power("kvm1", SIM_POWER_ON);
+    world_power(&world, "kvm1", SIM_POWER_ON);
     live(NULL, 0);
     world_assert_is(&world, "vm1", "kvm1", "absent");
     ck_assert_uint_eq(leftovers(), 1);
@@ -454,7 +434,7 @@ START_TEST(one_definition_that_cannot_be_removed_keeps_no_other_from_being_swept
     begin();
     lose_host();
     fail_all(OP_UNDEFINE, "kvm1", "vm1");
-    power("kvm1", SIM_POWER_ON);
+    world_power(&world, "kvm1", SIM_POWER_ON);
     live(NULL, 0);
     world_assert_is(&world, "vm1", "kvm1", "shutoff");
     world_assert_is(&world, "vm2", "kvm1", "absent");

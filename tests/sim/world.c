@@ -65,11 +65,16 @@ static void switch_host(void *context, struct sim_fleet *fleet)
     fleet->changed = true;
 }
 
-void world_freeze(struct world *world, const char *host, bool frozen)
+void world_power(struct world *world, const char *host, enum sim_power power)
 {
-    struct switching switching = { host, frozen ? SIM_POWER_FROZEN : SIM_POWER_ON };
+    struct switching switching = { host, power };
 
     world_edit(world, switch_host, &switching);
+}
+
+void world_freeze(struct world *world, const char *host, bool frozen)
+{
+    world_power(world, host, frozen ? SIM_POWER_FROZEN : SIM_POWER_ON);
 }
 
 void world_wait(struct world *world, int64_t ms)

@@ -130,6 +130,9 @@ void world_edit(struct world *world, sim_edit_fn *edit, void *context);
 /* Freezes or thaws the libvirtd of 'host': its guests run on, it answers nobody. */
 void world_freeze(struct world *world, const char *host, bool frozen);
 
+/* The same for any power. */
+void world_power(struct world *world, const char *host, enum sim_power power);
+
 /* Lets 'ms' pass with no controller alive. */
 void world_wait(struct world *world, int64_t ms);
 

@@ -485,8 +485,13 @@ static void check_rest(void)
     const struct dirent *entry;
     int64_t files = 0;
 
-    ck_assert_int_eq(number_of("SELECT count(*) FROM plan WHERE seq <= 300"), 1);
-    ck_assert_int_eq(number_of("SELECT count(*) FROM run WHERE seq BETWEEN 2 AND 300"), 0);
+    ck_assert_int_eq(
+        number_of(text_format(&bench.arena, "SELECT count(*) FROM plan WHERE seq <= %d", SPARED)),
+        1);
+    ck_assert_int_eq(
+        number_of(text_format(&bench.arena, "SELECT count(*) FROM run WHERE seq BETWEEN 2 AND %d",
+                              SPARED)),
+        0);
     ck_assert_int_eq(number_of("SELECT count(*) FROM step WHERE NOT EXISTS (SELECT 1 FROM move"
                                " WHERE move.epoch = step.epoch AND move.seq = step.seq)"),
                      0);
