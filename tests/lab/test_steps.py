@@ -248,7 +248,8 @@ class State(StepsTest):
 
         self.await_up()
         fleet.virsh("kvm2", "shutdown", "g1")
-        await_true("'g1' is off", lambda: not fleet.processes("g1"))
+        # Of its process alone libvirt may not have heard yet.
+        await_true("'g1' is off", lambda: fleet.state("g1", "kvm2") == "shut off")
         before = self.files("kvm2")["place"]
         self.turn()
         self.want_copied()
